@@ -1,0 +1,1 @@
+"""Online use cases: asyncio, no Qt."""

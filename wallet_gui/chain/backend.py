@@ -1,0 +1,1 @@
+"""The ChainBackend protocol and its events."""

@@ -1,0 +1,1 @@
+"""BIP158 filters and BIP157 filter headers."""

@@ -1,0 +1,1 @@
+"""Compact-filter light client over the Bitcoin peer-to-peer protocol."""

@@ -1,0 +1,1 @@
+"""All peers, sans-I/O."""

@@ -1,0 +1,1 @@
+"""Which heights need filters or blocks, for which scripts."""

@@ -1,0 +1,1 @@
+"""The public side of keys: what a watch-only wallet knows."""

@@ -1,0 +1,1 @@
+"""The private side: seeds, derivation, policy, signing."""

@@ -1,0 +1,1 @@
+"""Consensus formats: bytes and numbers, standard library only."""

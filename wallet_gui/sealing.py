@@ -1,0 +1,1 @@
+"""Authenticated boxes for storage and keys."""

@@ -1,0 +1,1 @@
+"""What crosses a gap: the messages of the vault pipe."""

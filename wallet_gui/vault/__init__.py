@@ -1,0 +1,1 @@
+"""The offline process: it holds the keys and knows no network."""

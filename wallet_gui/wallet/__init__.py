@@ -1,0 +1,1 @@
+"""A watch-only state machine over blocks."""

@@ -1,0 +1,1 @@
+"""Qt pieces that window and vault share."""

@@ -145,35 +145,34 @@ def install_system_packages(packages: list[str], reason: str) -> None:
     Raises Stop, naming them, where that is not possible or not wanted.
     """
     line = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
-    shown = shlex.join(["sudo", *line])
     if not shutil.which("apt-get"):
         raise Stop(
             f"{reason} Please install what your system calls these packages of Debian, and run "
             f"this again: {' '.join(packages)}"
         )
-    if os.geteuid() == 0:
-        prefix = []
-    elif shutil.which("sudo"):
-        prefix = ["sudo"]
-    else:
+    root = os.geteuid() == 0
+    shown = shlex.join(line if root else ["sudo", *line])
+    if not root and not shutil.which("sudo"):
         raise Stop(f"{reason} Please have them installed and run this again: {shown}")
     print(f"{reason} This line installs them:\n    {shown}", flush=True)
-    if sys.stdin is not None and sys.stdin.isatty():
-        if input("Run it now? [Y/n] ").strip().lower() not in ("", "y", "yes"):
-            raise Stop("Nothing was installed.")
-    elif prefix:
-        prefix = ["sudo", "--non-interactive"]
-    # "env" because sudo cleans the environment; a question in the middle would wait for ever.
-    apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive"]
-    quiet = ["-qq", "-o", "Dpkg::Use-Pty=0"]
+    asks = sys.stdin is not None and sys.stdin.isatty()
+    if asks and input("Run it now? [Y/n] ").strip().lower() not in ("", "y", "yes"):
+        raise Stop("Nothing was installed.")
+    # sudo cleans the environment, hence "env"; a question in the middle would wait for ever.
+    apt = ["env", "DEBIAN_FRONTEND=noninteractive"]
+    if not root:
+        apt = ["sudo", *([] if asks else ["--non-interactive"]), *apt]
     for command in (["apt-get", "update"], line):
         done = subprocess.run(
-            [*apt, command[0], *quiet, *command[1:]],
-            stdin=None if prefix == ["sudo"] else subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            [*apt, command[0], "-qq", "-o", "Dpkg::Use-Pty=0", *command[1:]],
+            stdin=None if asks else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
             check=False,
         )
         if done.returncode != 0:
+            print(done.stdout, file=sys.stderr)
             raise Stop(f"apt-get did not succeed. Please run it by hand and start again: {shown}")
 
 

@@ -258,15 +258,22 @@ def environment() -> dict[str, str]:
 
 def start_wallet(arguments: list[str]) -> int:
     """Start the program with these arguments; on POSIX it takes the place of this process."""
-    # "balance --wallet ..." is the command line, which needs no Qt and so no libraries.
-    window = not (arguments and arguments[0].isalpha())
-    prepare_system(window=window, tests=False)
+    prepare_system(window=opens_window(arguments), tests=False)
     prepare_venv([RUNTIME_LOCK])
     settings = environment()
     if "--playground" in arguments:
         settings["BITCOIND"] = obtain_bitcoind()
     become([str(venv_python()), "-m", "wallet_gui", *arguments], settings)
     return 0
+
+
+def opens_window(arguments: list[str]) -> bool:
+    """Whether the program will need Qt; the command line runs on a server without its libraries."""
+    sys.path.insert(0, str(ROOT))
+    # Only now: an older Python could not read this module.
+    from wallet_gui.__main__ import is_command_line  # noqa: PLC0415
+
+    return not is_command_line(arguments) and "--version" not in arguments
 
 
 def obtain_bitcoind() -> str:

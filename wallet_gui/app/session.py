@@ -30,7 +30,14 @@ from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import OutPoint, Transaction
 from wallet_gui.wallet import spend
-from wallet_gui.wallet.changes import BlockRef, ChangeSet, LabelKey, PaymentRequest
+from wallet_gui.wallet.changes import (
+    BlockRef,
+    CacheChange,
+    ChangeSet,
+    LabelKey,
+    PaymentRequest,
+    ViewChange,
+)
 from wallet_gui.wallet.snapshot import WalletSnapshot
 from wallet_gui.wallet.spend import Recipient, SpendPlan
 from wallet_gui.wallet.wallet import Wallet
@@ -44,20 +51,16 @@ _PUBLISH_INTERVAL = 0.1
 class ViewStore(Protocol):
     """Where the irreplaceable half goes: the wallet file."""
 
-    def save(self, change: ChangeSet) -> None:
-        """Merge the view half of a change into the file, durably."""
-        ...
-
-    def close(self) -> None:
-        """Give up the lock."""
+    def merge(self, change: ViewChange) -> None:
+        """Merge a change into the file, durably; raises StorageError."""
         ...
 
 
 class CacheStore(Protocol):
     """Where the half goes that the chain can give again."""
 
-    def save(self, change: ChangeSet) -> None:
-        """Store the cache half of a change in one transaction."""
+    def store(self, change: CacheChange) -> None:
+        """Store a change in one transaction; raises StorageError."""
         ...
 
     def close(self) -> None:
@@ -85,6 +88,7 @@ class WalletSession:
         cache_store: CacheStore,
         publish: Callable[[SessionUpdate], None],
         *,
+        release: Callable[[], None] = lambda: None,
         clock: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
         self.wallet_id = wallet_id
@@ -93,6 +97,7 @@ class WalletSession:
         self._view_store = view_store
         self._cache_store = cache_store
         self._publish = publish
+        self._release = release
         self._clock = clock
         self._backend: ChainBackend | None = None
         self._storing = asyncio.Lock()
@@ -242,10 +247,10 @@ class WalletSession:
             change = self._unsaved = self._unsaved.merge(self.wallet.take_staged())
             # The wallet file comes first: it is what the chain cannot give again.
             if not change.view.is_empty:
-                await asyncio.to_thread(self._view_store.save, change)
+                await asyncio.to_thread(self._view_store.merge, change.view)
                 change = self._unsaved = ChangeSet(cache=change.cache)
             if not change.cache.is_empty:
-                await asyncio.to_thread(self._cache_store.save, change)
+                await asyncio.to_thread(self._cache_store.store, change.cache)
                 self._unsaved = ChangeSet()
         self.publish_soon()
 
@@ -266,9 +271,11 @@ class WalletSession:
         if self._is_closed:
             return
         self.detach()
-        await self._store()
         self._is_closed = True
         if self._publishing is not None:
             self._publishing.cancel()
-        await asyncio.to_thread(self._cache_store.close)
-        await asyncio.to_thread(self._view_store.close)
+        try:
+            await self._store()
+        finally:
+            await asyncio.to_thread(self._cache_store.close)
+            self._release()

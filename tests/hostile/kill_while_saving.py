@@ -27,7 +27,7 @@ from tests.unit.storage.samples import (
     number_of,
     state,
 )
-from wallet_gui.storage.errors import NotFound, StorageError, WrongKey
+from wallet_gui.storage.errors import StorageError, WrongKey
 from wallet_gui.storage.locks import FileLock
 from wallet_gui.storage.wallet_file import ROTATION_SECONDS, WalletFile
 
@@ -150,52 +150,49 @@ def killed(action: Callable[[], None], count: int) -> bool:
     return False
 
 
+def kill_in_save(folder: Path, count: int) -> bool:
+    path = folder / f"save-{count}" / "a.wallet"
+    create(path)
+    died = killed(lambda: open_file(path, VIEW_KEY).save_view(state(1)), count)
+    report["lost"] += state_on_disk(path) not in ((0, 1) if died else (1,))
+    return died
+
+
+def kill_in_password_change(folder: Path, count: int) -> bool:
+    path = folder / f"password-{count}" / "a.wallet"
+    create(path, 3)
+    with FileLock(path) as lock:
+        WalletFile.open(lock, VIEW_KEY, minimum=CHEAP).save_view(state(4))
+
+    def change() -> None:
+        wallet_file = open_file(path, VIEW_KEY)
+        wallet_file.change_password(NEW_VIEW_KEY, CHEAP, NEW_SALT, NEW_SECRET_BOX)
+
+    died = killed(change, count)
+    new, old = state_on_disk(path, NEW_VIEW_KEY), state_on_disk(path)
+    report["lost"] += [new, old].count(4) != 1 or (not died and new != 4)
+    return died
+
+
+def kill_in_creation(folder: Path, count: int) -> bool:
+    path = folder / f"create-{count}" / "a.wallet"
+    died = killed(lambda: create(path, 5), count)
+    expected = 5
+    try:
+        WalletFile.read(path, minimum=CHEAP)
+    except StorageError:
+        report["lost"] += not died
+        create(path, 6)  # nothing stands in the way of another try
+        expected = 6
+    report["lost"] += state_on_disk(path) != expected
+    return died
+
+
 def boundary_kills(folder: Path) -> None:
-    count = 1
-    while True:
-        path = folder / f"save-{count}" / "a.wallet"
-        create(path)
-
-        def save(path: Path = path) -> None:
-            open_file(path, VIEW_KEY).save_view(state(1))
-
-        survived = not killed(save, count)
-        found = state_on_disk(path)
-        report["lost"] += found not in ((1,) if survived else (0, 1))
-        if survived:
-            break
-        count += 1
-    count = 1
-    while True:
-        path = folder / f"password-{count}" / "a.wallet"
-        create(path, 3)
-        with FileLock(path) as lock:
-            WalletFile.open(lock, VIEW_KEY, minimum=CHEAP).save_view(state(4))
-
-        def change(path: Path = path) -> None:
-            wallet_file = open_file(path, VIEW_KEY)
-            wallet_file.change_password(NEW_VIEW_KEY, CHEAP, NEW_SALT, NEW_SECRET_BOX)
-
-        survived = not killed(change, count)
-        new, old = state_on_disk(path, NEW_VIEW_KEY), state_on_disk(path)
-        report["lost"] += [new, old].count(4) != 1 or (survived and new != 4)
-        if survived:
-            break
-        count += 1
-    count = 1
-    while True:
-        path = folder / f"create-{count}" / "a.wallet"
-        if not killed(lambda path=path: create(path, 5), count):  # type: ignore[misc]
-            report["lost"] += state_on_disk(path) != 5
-            break
-        try:
-            WalletFile.read(path, minimum=CHEAP)
-        except (NotFound, StorageError):
-            create(path, 6)  # nothing stands in the way of another try
-            report["lost"] += state_on_disk(path) != 6
-        else:
-            report["lost"] += state_on_disk(path) != 5
-        count += 1
+    for kill in (kill_in_save, kill_in_password_change, kill_in_creation):
+        count = 1
+        while kill(folder, count):
+            count += 1
 
 
 def main() -> None:

@@ -113,10 +113,10 @@ class CrashFileSystem:
         self._step()
         self._apply(NameOperation(drop=(path.name,)))
 
-    def names(self, directory: Path) -> list[str]:
+    def names(self, _directory: Path) -> list[str]:
         return list(self.names_now)
 
-    def sync_directory(self, directory: Path) -> None:
+    def sync_directory(self, _directory: Path) -> None:
         self._step()
         self.names_on_disk = dict(self.names_now)
         self.pending.clear()
@@ -172,7 +172,7 @@ class Clock:
 
 
 def open_in(
-    files: FileSystem, key: bytes = VIEW_KEY, clock: Callable[[], float] | None = None
+    files: CrashFileSystem, key: bytes = VIEW_KEY, clock: Callable[[], float] | None = None
 ) -> WalletFile:
     lock = HeldLock(FOLDER / "a.wallet")
     return WalletFile.open(lock, key, files=files, now=clock or Clock(), minimum=CHEAP)
@@ -398,12 +398,12 @@ def test_a_refusing_disk_never_takes_anything_back(start: str, error: int) -> No
         try:
             wallet_file.save_view(state(100))
         except WriteFailed as failed:
-            assert str(failed).count(". ") >= 1
-            assert "everything saved before is kept" in str(failed)
+            sentence = str(failed)
         else:
             assert files.steps < fail_at
             assert fail_at > 4
             break
+        assert "everything saved before is kept" in sentence
         names = sorted(files.names_now)
         assert number_of(open_in(files).state) in {number, 100}, names
         assert number_of(open_in(CrashFileSystem(disk_of(files))).state) in {number, 77, 100}

@@ -1,4 +1,5 @@
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,27 @@ def test_any_text_is_a_script_or_a_parse_error(text: str) -> None:
     except ParseError:
         return
     assert address_from_script(data, MAINNET) in (text, text.lower())
+
+
+def test_bdk_reads_and_writes_the_same_addresses() -> None:
+    bdk = pytest.importorskip("bdkpython", reason="the oracle is not installed")
+    networks = {
+        "mainnet": bdk.Network.BITCOIN,
+        "testnet4": bdk.Network.TESTNET4,
+        "signet": bdk.Network.SIGNET,
+        "regtest": bdk.Network.REGTEST,
+    }
+    rng = random.Random(350)
+    for name, network in networks.items():
+        for _ in range(20):
+            for data in (
+                script.p2pkh(rng.randbytes(20)),
+                script.p2sh(rng.randbytes(20)),
+                script.p2wpkh(rng.randbytes(20)),
+                script.p2wsh(rng.randbytes(32)),
+                script.p2tr(rng.randbytes(32)),
+                script.witness_program(rng.randint(2, 16), rng.randbytes(rng.randint(2, 40))),
+            ):
+                address = address_from_script(data, NETWORKS[name])
+                assert str(bdk.Address.from_script(bdk.Script(data), network)) == address
+                assert bytes(bdk.Address(address, network).script_pubkey().to_bytes()) == data

@@ -167,6 +167,7 @@ def test_pushes_round_trip(items: list[bytes]) -> None:
 
 
 def test_pushes_only() -> None:
+    assert script.parse_pushes(b"\x4f\x51\x60\x00") == (b"\x81", b"\x01", b"\x10", b"")
     with pytest.raises(ParseError, match="opcode 0x76"):
         script.parse_pushes(b"\x01a\x76")
     with pytest.raises(ParseError, match="opcode 0x50"):

@@ -377,13 +377,16 @@ _T = TypeVar("_T")
 
 
 def bounded_read(
-    read: Callable[[bytes, int], tuple[_T, int]], data: bytes, start: int
+    read: Callable[[bytes, int], tuple[_T, int]],
+    data: bytes,
+    start: int,
+    what: str = "transaction",
 ) -> tuple[_T, int]:
     """Call one of the readers above; the end of the data becomes a ParseError."""
     try:
         return read(data, start)
     except (IndexError, struct.error) as error:
-        raise ParseError("The transaction ends too early.") from error
+        raise ParseError(f"The {what} ends too early.") from error
 
 
 def _exactly(data: bytes, transaction: Transaction, position: int) -> Transaction:

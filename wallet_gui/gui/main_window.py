@@ -52,6 +52,8 @@ class MainWindow(QMainWindow):
     """One window on one network, with at most one wallet open."""
 
     closing = Signal()
+    # Emitted from the engine thread; Qt queues it into this one.
+    link_received = Signal(str)
 
     def __init__(self, engine: Engine, online: Online, params: ChainParams) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from wallet_gui.app.peer_address import PeerAddress
 from wallet_gui.app.session import WalletSession
 from wallet_gui.chain.backend import (
     BackendState,
@@ -27,23 +28,12 @@ from wallet_gui.chain.backend import (
     TipChanged,
 )
 from wallet_gui.primitives.params import ChainParams
+from wallet_gui.storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
 
 _PUBLISH_INTERVAL = 0.1
 PHASES = (Phase.PEERS, Phase.HEADERS, Phase.FILTER_HEADERS, Phase.FILTERS, Phase.BLOCKS)
-
-
-@dataclass(frozen=True, slots=True)
-class PeerAddress:
-    """A peer that the person named."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +164,10 @@ class BackendSelector:
         for session in list(self._sessions.values()):
             try:
                 await session.handle(event)
-            except OSError as error:
+            except StorageError as error:
                 # A full disk must not end the sync: the change is kept and tried again.
-                logger.warning("Storing failed: %s", error.strerror)
-                self._update(
-                    warning=f"The wallet could not be stored ({error.strerror}). "
-                    "Free some disk space; it is tried again at the next change."
-                )
+                logger.warning("Storing a wallet failed: %s", type(error).__name__)
+                self._update(warning=str(error))
 
     def _progress(self, event: SyncProgress) -> None:
         if event.phase is Phase.SYNCED:

@@ -27,31 +27,31 @@ _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, 
 class FileSystem(Protocol):
     """All raise OSError. Paths are in one directory per protocol run and are never followed."""
 
-    def read(self, path: Path, limit: int) -> bytes:
+    def read(self, path: Path, limit: int, /) -> bytes:
         """Return the content of a regular file, at most `limit` + 1 bytes of it."""
 
-    def write_new(self, path: Path, data: bytes) -> None:
+    def write_new(self, path: Path, data: bytes, /) -> None:
         """Create a file with this content for its owner only and bring it to the disk.
 
         FileExistsError when the name is taken; on failure nothing is left under it.
         """
 
-    def exists(self, path: Path) -> bool: ...
+    def exists(self, path: Path, /) -> bool: ...
 
-    def copy_aside(self, source: Path, target: Path) -> None:
+    def copy_aside(self, source: Path, target: Path, /) -> None:
         """Give the content the second name `target`, which must not be there yet.
 
         By hard link, or as a copy where the file system has none.
         """
 
-    def replace(self, source: Path, target: Path) -> None:
+    def replace(self, source: Path, target: Path, /) -> None:
         """Rename atomically, replacing `target`."""
 
-    def remove(self, path: Path) -> None: ...
+    def remove(self, path: Path, /) -> None: ...
 
-    def names(self, directory: Path) -> list[str]: ...
+    def names(self, directory: Path, /) -> list[str]: ...
 
-    def sync_directory(self, directory: Path) -> None:
+    def sync_directory(self, directory: Path, /) -> None:
         """Bring created, renamed and removed names to the disk."""
 
 

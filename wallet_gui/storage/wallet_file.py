@@ -277,8 +277,7 @@ class WalletFile:
             raise ValueError("the lock of the wallet file was given back")
         contents = parse(data, minimum=self._minimum)
         try:
-            current = self._inspect_current()
-            self._clear_new(current)
+            current = self._clear_new(self._inspect_current())
             _write_verified(self._files, self.path, data)
             open_view(contents, self._view_key, minimum=self._minimum)  # the same bytes
             if current is _Current.OURS and rotate:
@@ -310,15 +309,24 @@ class WalletFile:
             )
         return _Current.OURS
 
-    def _clear_new(self, current: _Current) -> None:
+    def _clear_new(self, current: _Current) -> _Current:
         """Free the name .new, which only an interrupted save leaves behind."""
         new = _beside(self.path, ".new")
         if not self._files.exists(new):
-            return
+            return current
         if current is _Current.OURS:
             self._files.remove(new)
-        else:  # it may be the newest intact content
+            return current
+        if self._contents.source != ".new":  # keep it: it may be newer than what was opened
             self._files.replace(new, self._aside())
+            return current
+        # It is the only intact content, so it becomes the file before it can be in the way.
+        if current is _Current.DAMAGED:
+            self._files.copy_aside(self.path, self._aside())
+        self._files.replace(new, self.path)
+        self._files.sync_directory(self.path.parent)
+        self._contents = replace(self._contents, source="")
+        return _Current.OURS
 
     def _aside(self) -> Path:
         number = int(self._now())

@@ -81,9 +81,7 @@ class _Pipe:
 class VaultClient:
     """Asks the vault. `headless` keeps it without a window, for the command line and tests."""
 
-    def __init__(
-        self, *, headless: bool = False, extra_arguments: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, *, headless: bool = False, extra_arguments: tuple[str, ...] = ()) -> None:
         self._headless = headless
         self._extra_arguments = extra_arguments
 
@@ -156,7 +154,7 @@ def _start_on_windows(
     handles = []
     for descriptor in (pipe.child_read, pipe.child_write):
         handle = msvcrt.get_osfhandle(descriptor)  # type: ignore[attr-defined,unused-ignore]
-        os.set_handle_inheritable(handle, True)  # type: ignore[attr-defined,unused-ignore] # noqa: FBT003
+        os.set_handle_inheritable(handle, True)  # type: ignore[attr-defined,unused-ignore]
         handles.append(handle)
     startup = subprocess.STARTUPINFO()  # type: ignore[attr-defined,unused-ignore]
     startup.lpAttributeList = {"handle_list": handles}

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 import platformdirs
 
 from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.storage.errors import NewerFormat, Unreadable, write_failed
 from wallet_gui.storage.fs import OS_FILES, FileSystem, make_private_directory, write_atomically
 from wallet_gui.storage.locks import FileLock
@@ -131,21 +132,23 @@ class Settings:
     def from_json(cls, data: bytes) -> Self:
         """Read settings; a value of the wrong type counts as not chosen.
 
-        Raises NewerFormat, or ValueError when it is no settings file at all.
+        Raises NewerFormat, or ParseError when it is no settings file at all.
         """
+        if len(data) > MAX_SIZE:
+            raise ParseError("The settings are too large.")
         try:
             value = json.loads(data.decode())
-        except RecursionError:
-            raise ValueError("the settings are nested too deeply") from None
+        except (ValueError, RecursionError):
+            raise ParseError("The settings are not valid JSON.") from None
         if not isinstance(value, dict) or not isinstance(value.get("format"), int):
-            raise ValueError("the settings are not a JSON object with a format")
+            raise ParseError("The settings are not a JSON object with a format.")
         if value.pop("format") > FORMAT:
             raise NewerFormat(
                 "The settings were saved by a newer version of the program. They are left as they "
                 "are, and the standard settings are used."
             )
         known = {item.name: value.pop(item.name, None) for item in fields(cls)}
-        readers = {
+        readers: dict[str, Callable[[Any], Any]] = {
             "appearance": lambda v: _one_of(v, ("system", "light", "dark")),
             "unit": lambda v: _one_of(v, ("btc", "sat")),
             "network": lambda v: v if isinstance(v, str) else None,
@@ -155,8 +158,8 @@ class Settings:
             "filter_cache_mib": lambda v: _number(v, 1 << 20),
             "window_geometry": lambda v: v if isinstance(v, str) else None,
         }
-        chosen = {name: read(known[name]) for name, read in readers.items()}
-        chosen = {name: item for name, item in chosen.items() if item is not None}
+        read = {name: reader(known[name]) for name, reader in readers.items()}
+        chosen: dict[str, Any] = {name: item for name, item in read.items() if item is not None}
         return cls(**chosen, others=value)
 
 
@@ -197,13 +200,13 @@ class SettingsFile:
     def load(self) -> Settings:
         """Return the settings, the standard ones when there are none yet or none usable."""
         try:
-            return Settings.from_json(self._files.read(self.path, MAX_SIZE)[: MAX_SIZE + 1])
+            return Settings.from_json(self._files.read(self.path, MAX_SIZE))
         except FileNotFoundError:
             return Settings()
         except NewerFormat as error:
             self._newer = True
             self.notices = (str(error),)
-        except ValueError:
+        except ParseError:
             self._set_aside()
         except OSError as error:
             raise Unreadable(

@@ -1,1 +1,337 @@
-"""The ChainBackend protocol and its events."""
+"""What every source of blocks has in common: its events, its protocol, the stores it is given.
+
+Two backends stand behind `ChainBackend`: compact filters over P2P, and the user's own node. The
+wallet sees only the events below and cannot tell which one runs, so switching needs no rescan.
+All of it is plain values: no socket, no clock, no disk.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.transaction import Transaction
+
+
+class ChainError(Exception):
+    """Something about the chain or its source; the message is one sentence for a person."""
+
+
+class NoPeers(ChainError):
+    """Nobody to ask: the request was not sent to anyone."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRef:
+    """A block named by height and by hash (32 bytes, wire order); the hash decides."""
+
+    height: int
+    hash: bytes
+
+
+class Phase(Enum):
+    """What the backend is busy with, in the order in which a first sync goes through it."""
+
+    PEERS = "peers"
+    HEADERS = "headers"
+    FILTER_HEADERS = "filter headers"
+    FILTERS = "filters"
+    BLOCKS = "blocks"
+    SYNCED = "synced"
+
+
+class ConnectionState(Enum):
+    """Whether the backend can reach its source."""
+
+    STOPPED = "stopped"
+    CONNECTING = "connecting"
+    ONLINE = "online"
+    OFFLINE = "offline"
+
+
+class BroadcastStage(Enum):
+    """The ladder of evidence that a transaction spreads; `FAILED` ends it."""
+
+    SENT = "sent"
+    REQUESTED = "requested"
+    ECHOED = "echoed"
+    FAILED = "failed"
+
+
+# --- events, in the order in which a wallet meets them -------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TipChanged:
+    """The most-work header chain ends here; `time` is the tip header's own time."""
+
+    ref: BlockRef
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockMatched:
+    """A checked block that may concern this wallet.
+
+    Within one pass over the chain heights ascend. After the watch set grew, an earlier height, or
+    the same one, may come again: applying a block twice changes nothing.
+    """
+
+    wallet_id: str
+    height: int
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Reorganized:
+    """Every block above `fork_height` left the active chain; comes before the new branch does."""
+
+    wallet_id: str
+    fork_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """All blocks up to here were matched against the whole watch set, and the hits delivered.
+
+    The mark may fall: when the watch set grows, the new scripts start again at an earlier height.
+    It is stored as it comes, so that a crash during the second look loses nothing.
+    """
+
+    wallet_id: str
+    height: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TxSeen:
+    """An unconfirmed transaction that `peer` (address text) relayed; its inputs are unverified."""
+
+    tx: Transaction
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncProgress:
+    """How far a phase is, in heights (peers in `Phase.PEERS`); droppable, unlike other events.
+
+    Speeds are per second and for display only: `speed` counts what `done` counts.
+    """
+
+    phase: Phase
+    done: int
+    total: int
+    speed: float = 0.0
+    bytes_per_second: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BackendState:
+    """The connection as a whole; `detail` is a sentence for a person, or empty."""
+
+    state: ConnectionState
+    peers: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendWarning:
+    """Something a person should know, as one sentence; the sync goes on."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastProgress:
+    """One more rung for `txid` (wire order); `peers` is how many stand for this stage."""
+
+    txid: bytes
+    stage: BroadcastStage
+    peers: int
+
+
+ChainEvent = (
+    TipChanged
+    | BlockMatched
+    | Reorganized
+    | Scanned
+    | TxSeen
+    | SyncProgress
+    | BackendState
+    | BackendWarning
+    | BroadcastProgress
+)
+
+EventSink = Callable[[ChainEvent], Awaitable[None]]
+"""Where a backend delivers its events, one at a time; it awaits each before it sends the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastResult:
+    """How a broadcast ended: the highest stage reached, by how many peers, and a sentence."""
+
+    txid: bytes
+    stage: BroadcastStage
+    peers: int
+    detail: str = ""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether somebody other than us is known to have taken it."""
+        return self.stage in {BroadcastStage.REQUESTED, BroadcastStage.ECHOED}
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """One connection, for the peers page. Text from the peer is plain, escaped and capped."""
+
+    address: str
+    user_agent: str
+    services: int
+    best_height: int
+    inbound_bytes: int = 0
+    outbound_bytes: int = 0
+    connected_since: int = 0
+    ping_ms: int | None = None
+    transport: str = "v1"
+
+
+class ChainBackend(Protocol):
+    """A source of blocks. Lives on the engine's loop; nothing here may be called from elsewhere."""
+
+    async def start(self) -> None:
+        """Begin to connect and to sync; returns at once, news comes as events."""
+        ...
+
+    async def stop(self) -> None:
+        """Close every connection; no event comes after this returns. Idempotent."""
+        ...
+
+    def watch(
+        self,
+        wallet_id: str,
+        scripts: Sequence[bytes],
+        *,
+        checkpoints: Sequence[BlockRef],
+        birthday_time: int | None,
+    ) -> None:
+        """Scan for a wallet's scripts.
+
+        `checkpoints` are its scan marks, newest first: the scan goes on above the newest one that
+        is on the active chain. Without any it starts at `birthday_time` (unix time; two days'
+        margin is added here), and without that at the chain's start.
+        """
+        ...
+
+    def extend_watch(self, wallet_id: str, scripts: Sequence[bytes]) -> None:
+        """Add scripts and match them again from the wallet's start height.
+
+        May be called while a `BlockMatched` is being delivered. Higher blocks that wait for
+        delivery go on waiting until the new scripts were matched up to them.
+        """
+        ...
+
+    def unwatch(self, wallet_id: str) -> None:
+        """Forget a wallet: no event names it any more."""
+        ...
+
+    async def broadcast(self, tx: Transaction) -> BroadcastResult:
+        """Send a transaction and wait for evidence; `BroadcastProgress` events tell the way.
+
+        Raises `NoPeers` when there was nobody to send it to.
+        """
+        ...
+
+    def tip(self) -> BlockRef | None:
+        """Tell the tip of the most-work chain; None before the first headers."""
+        ...
+
+    def peers(self) -> list[PeerInfo]:
+        """List the connections of this moment."""
+        ...
+
+
+# --- stores: implemented by the storage floor, injected, synchronous, called in order -------------
+
+
+class HeaderStore(Protocol):
+    """The active header chain from some height on, without gaps."""
+
+    def load(self) -> tuple[int, bytes]:
+        """Give the height of the first header and all headers (80 bytes each, concatenated).
+
+        An empty store gives `(0, b"")`.
+        """
+        ...
+
+    def append(self, height: int, raw_headers: bytes) -> None:
+        """Store headers of which the first has `height`: the next one, or any in an empty store."""
+        ...
+
+    def truncate(self, height: int) -> None:
+        """Drop every header above `height`; that one and those below stay."""
+        ...
+
+
+class FilterHeaderStore(Protocol):
+    """The agreed BIP157 filter headers of the active chain (32 bytes each), without gaps."""
+
+    def load(self) -> tuple[int, bytes]:
+        """Give the height of the first filter header and all of them, concatenated."""
+        ...
+
+    def append(self, height: int, raw: bytes) -> None:
+        """Store filter headers of which the first has `height`."""
+        ...
+
+    def truncate(self, height: int) -> None:
+        """Drop every filter header above `height`."""
+        ...
+
+
+class FilterStore(Protocol):
+    """A cache of serialized BIP158 filters by block hash; it may forget any of them."""
+
+    def get(self, block_hash: bytes) -> bytes | None:
+        """Give the filter of a block, or None."""
+        ...
+
+    def get_range(self, hashes: Sequence[bytes]) -> list[bytes | None]:
+        """Give the filters of many blocks in one go, in the order asked, None where unknown."""
+        ...
+
+    def put_many(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        """Store `(block_hash, filter)` pairs; the least recently used ones make room."""
+        ...
+
+
+class PeerStore(Protocol):
+    """The address book between sessions."""
+
+    def load(self) -> Sequence[tuple[str, int]]:
+        """Give known `(host, port)` pairs, the best first."""
+        ...
+
+    def save(self, addresses: Sequence[tuple[str, int]]) -> None:
+        """Replace the book."""
+        ...
+
+
+class ChainStores(Protocol):
+    """The three stores of one network, as the chain database offers them."""
+
+    @property
+    def headers(self) -> HeaderStore:
+        """Block headers."""
+        ...
+
+    @property
+    def filter_headers(self) -> FilterHeaderStore:
+        """Filter headers."""
+        ...
+
+    @property
+    def filters(self) -> FilterStore:
+        """The filter cache."""
+        ...

@@ -1,1 +1,481 @@
-"""Header validation, work, reorganisation."""
+"""The active header chain of one network, its side branches, and how it reorganises.
+
+The active chain is one bytearray of 80-byte headers, from genesis or from above an anchor; a hash
+is read from the header that follows. Everything costs time linear in what is added.
+
+Sources: Core `validation.cpp`, `chain.cpp` (`LocatorEntries`), `headerssync.cpp`.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, Self
+
+from wallet_gui.chain.backend import BlockRef, ChainError
+from wallet_gui.chain.difficulty import (
+    EPOCH,
+    LINK_TIME_BITS,
+    MEDIAN_SPAN,
+    FutureHeader,
+    HeaderCursor,
+    InvalidHeader,
+    median_time,
+    work_of,
+)
+from wallet_gui.chain.hash_index import HashIndex
+from wallet_gui.primitives.block import HEADER_SIZE, BlockHeader
+from wallet_gui.primitives.params import ChainParams
+
+__all__ = [
+    "ChainAnchor",
+    "FutureHeader",
+    "HeaderChain",
+    "HeadersAccepted",
+    "InvalidHeader",
+    "UnknownParent",
+]
+
+MAX_SIDE_BRANCHES: Final = 32
+MAX_SIDE_HEADERS: Final = 200_000  # 16 MB
+HASH_SIZE: Final = 32
+_PREV: Final = 4  # offset of prev_blockhash in a header
+_LOCATOR_DENSE: Final = 10
+_END_OF_TIME: Final = 1 << 32  # later than any header can say
+
+
+class UnknownParent(ChainError):
+    """The headers do not connect to anything known: ask for those between, nobody is at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainAnchor:
+    """The last block of a difficulty epoch, taken as known; the chain starts above it.
+
+    `next_bits` is what the following epoch's blocks must have (on testnet4, its first block), and
+    `chain_work` the work through `height`.
+    """
+
+    height: int
+    hash: bytes
+    next_bits: int
+    chain_work: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeadersAccepted:
+    """What a batch of headers did.
+
+    `added` headers were new. `fork_height`, when the active chain was reorganised, is the last
+    height that stayed. `first_changed` is the lowest height at which the active chain now has
+    another or a new block, None if it is as before. `last` is the batch's last header, which
+    whoever sent it is known to have, on the active chain or not.
+    """
+
+    added: int
+    fork_height: int | None
+    first_changed: int | None
+    tip: BlockRef
+    last: BlockRef
+
+
+@dataclass(slots=True)
+class _Branch:
+    """A side branch: `raw` holds its headers above the active chain's block at `fork_height`."""
+
+    fork_height: int
+    raw: bytearray
+    cursor: HeaderCursor  # at its end
+
+    def hash_at(self, height: int) -> bytes:
+        if height == self.cursor.height:
+            return self.cursor.hash
+        offset = (height - self.fork_height) * HEADER_SIZE + _PREV
+        return bytes(self.raw[offset : offset + HASH_SIZE])
+
+    def height_of(self, block_hash: bytes) -> int | None:
+        if block_hash == self.cursor.hash:
+            return self.cursor.height
+        offset = self.raw.find(block_hash, HEADER_SIZE)
+        while offset >= 0:
+            index, within = divmod(offset, HEADER_SIZE)
+            if within == _PREV:
+                return self.fork_height + index
+            offset = self.raw.find(block_hash, offset + 1)
+        return None
+
+
+class HeaderChain:
+    """Validates headers and follows the most work; on a tie, what came first.
+
+    `checkpoints` (hash by height) must be met on the way. Nothing reorganises below the anchor or
+    below the highest checkpoint that the active chain has passed.
+    """
+
+    def __init__(
+        self,
+        params: ChainParams,
+        anchor: ChainAnchor | None = None,
+        checkpoints: Mapping[int, bytes] | None = None,
+    ) -> None:
+        self.params = params
+        self.anchor = anchor
+        self._checkpoints = dict(checkpoints or {})
+        self._checkpoint_heights = sorted(self._checkpoints)
+        self._side: list[_Branch] = []
+        self._index = HashIndex()
+        if anchor is None:
+            self.start_height = 0
+            self._raw = bytearray(params.genesis_header)
+            bits = LINK_TIME_BITS.unpack(params.genesis_header)[2]
+            self._cursor = self._cursor_at(0, params.genesis_hash, work_of(bits))
+        else:
+            if (anchor.height + 1) % EPOCH:
+                raise ValueError("an anchor is the last block of a difficulty epoch")
+            self.start_height = anchor.height + 1
+            self._raw = bytearray()
+            self._cursor = _cursor_on_anchor(params, anchor)
+
+    @classmethod
+    def load(
+        cls,
+        params: ChainParams,
+        start_height: int,
+        raw: bytes,
+        *,
+        anchor: ChainAnchor | None = None,
+        checkpoints: Mapping[int, bytes] | None = None,
+    ) -> Self:
+        """Rebuild a chain from what a `HeaderStore` kept, without repeating every rule.
+
+        All links and the tip's proof of work are checked, so a damaged store is found out. Raises
+        InvalidHeader then, and ValueError when the headers do not start where the chain does.
+        """
+        chain = cls(params, anchor, checkpoints)
+        if not raw:
+            return chain
+        if start_height != chain.start_height or len(raw) % HEADER_SIZE:
+            raise ValueError("the stored headers do not start where this chain does")
+        if anchor is None and raw[:HEADER_SIZE] != params.genesis_header:
+            raise InvalidHeader("The stored headers belong to another network.")
+        previous = bytes(HASH_SIZE) if anchor is None else anchor.hash
+        runs: Counter[int] = Counter()
+        offset = 0
+        for prev, _, bits in LINK_TIME_BITS.iter_unpack(raw):
+            if prev != previous:
+                raise InvalidHeader("The stored headers are damaged: a link is broken.")
+            end = offset + HEADER_SIZE
+            previous = sha256(sha256(raw[offset:end]).digest()).digest()
+            offset = end
+            runs[bits] += 1
+        chain._raw = bytearray(raw)
+        last = start_height + len(raw) // HEADER_SIZE - 1
+        if last > 0:
+            # What precedes the tip met every rule when it came; the tip meets them again here.
+            tip = bytes(raw[-HEADER_SIZE:])
+            runs[LINK_TIME_BITS.unpack(tip)[2]] -= 1
+            work = sum(work_of(bits) * count for bits, count in runs.items())
+            work += 0 if anchor is None else anchor.chain_work
+            cursor = chain._cursor_at(last - 1, LINK_TIME_BITS.unpack(tip)[0], work)
+            cursor.advance(tip, now=_END_OF_TIME)
+            chain._cursor = cursor
+        chain._check_checkpoints(start_height - 1, raw, chain._cursor.hash)
+        return chain
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    @property
+    def height(self) -> int:
+        """The tip's height; the anchor's while nothing is above it."""
+        return self._cursor.height
+
+    @property
+    def tip(self) -> BlockRef:
+        return BlockRef(self._cursor.height, self._cursor.hash)
+
+    @property
+    def chain_work(self) -> int:
+        """The expected number of hashes in the whole active chain, the anchor's included."""
+        return self._cursor.chain_work
+
+    @property
+    def has_minimum_work(self) -> bool:
+        """Whether this can be the real chain: it has the work known at the time of release."""
+        return self._cursor.chain_work >= self.params.minimum_chain_work
+
+    @property
+    def final_height(self) -> int:
+        """No block at or below this height can be reorganised away."""
+        passed = bisect_right(self._checkpoint_heights, self.height)
+        lowest = max(self.start_height - 1, 0)
+        return max(lowest, self._checkpoint_heights[passed - 1]) if passed else lowest
+
+    def hash_at(self, height: int) -> bytes:
+        """Return the hash of the active block at `height`, the anchor included; or IndexError."""
+        cursor = self._cursor
+        if height == cursor.height:
+            return cursor.hash
+        if not self.start_height - 1 <= height < cursor.height or height < 0:
+            raise IndexError(f"height {height} is not on the chain held here")
+        offset = (height + 1 - self.start_height) * HEADER_SIZE + _PREV
+        return bytes(self._raw[offset : offset + HASH_SIZE])
+
+    def hashes(self, first: int, last: int) -> list[bytes]:
+        """List the hashes of the active heights `first..last`; IndexError outside the chain."""
+        if last < first:
+            return []
+        raw = self.raw_headers(first, last)
+        found = [
+            raw[offset : offset + HASH_SIZE]
+            for offset in range(HEADER_SIZE + _PREV, len(raw), HEADER_SIZE)
+        ]
+        found.append(self.hash_at(last))
+        return found
+
+    def raw_headers(self, first: int, last: int) -> bytes:
+        """Return the active headers `first..last`, 80 bytes each, as a `HeaderStore` takes them."""
+        if not self.start_height <= first <= last + 1 <= self.height + 1:
+            raise IndexError(f"heights {first} to {last} are not on the chain held here")
+        start = (first - self.start_height) * HEADER_SIZE
+        return bytes(self._raw[start : (last + 1 - self.start_height) * HEADER_SIZE])
+
+    def header_at(self, height: int) -> BlockHeader:
+        """Return the active header at `height`; IndexError outside what is held."""
+        return BlockHeader.parse(self.raw_headers(height, height))
+
+    def height_of(self, block_hash: bytes) -> int | None:
+        """Return the height of an active block, None for any other hash."""
+        if block_hash == self._cursor.hash:
+            return self._cursor.height
+        if self.anchor is not None and block_hash == self.anchor.hash:
+            return self.anchor.height
+        return self._index.find(self, block_hash)
+
+    def median_time_past(self, height: int) -> int:
+        """Return the median time of the last eleven blocks through `height` (BIP113).
+
+        Fewer are taken just above the start, as Core does above genesis.
+        """
+        first = max(self.start_height, height - MEDIAN_SPAN + 1)
+        return median_time(
+            [time for _, time, _ in LINK_TIME_BITS.iter_unpack(self.raw_headers(first, height))]
+        )
+
+    def height_at_or_before(self, time: int) -> int:
+        """Return the highest block whose median time past is `time` or earlier.
+
+        Median times only ascend, so no block above was mined before. Where every block held is
+        later, the height below the lowest held is returned (0 at genesis).
+        """
+        below, above = self.start_height - 1, self.height + 1
+        while above - below > 1:
+            middle = (below + above) // 2
+            if self.median_time_past(middle) <= time:
+                below = middle
+            else:
+                above = middle
+        return max(below, 0)
+
+    def locator(self) -> list[bytes]:
+        """List hashes from the tip down: ten one by one, then in doubling steps, then the start."""
+        lowest = max(self.start_height - 1, 0)
+        heights = []
+        height, step = self.height, 1
+        while height > lowest:
+            heights.append(height)
+            if len(heights) >= _LOCATOR_DENSE:
+                step *= 2
+            height -= step
+        return [self.hash_at(height) for height in [*heights, lowest]]
+
+    # --- adding -----------------------------------------------------------------------------------
+
+    def accept(
+        self, headers: Sequence[BlockHeader] | bytes | bytearray, now: int
+    ) -> HeadersAccepted:
+        """Add headers that follow one another, as objects or as 80 bytes each.
+
+        Those already known at the front are stepped over. Nothing changes when one of them breaks
+        a rule (InvalidHeader) or the first has no known parent (UnknownParent).
+        """
+        if isinstance(headers, bytes | bytearray):
+            raw = bytes(headers)
+        else:
+            raw = b"".join(header.serialize() for header in headers)
+        if len(raw) % HEADER_SIZE:
+            raise ValueError("headers have 80 bytes each")
+        if not raw:
+            return HeadersAccepted(0, None, None, self.tip, self.tip)
+        branch, height = self._locate(raw[_PREV : _PREV + HASH_SIZE])
+        branch, height, new = self._step_over_known(branch, height, raw)
+        if not new:
+            known = self.hash_at(height) if branch is None else branch.hash_at(height)
+            return HeadersAccepted(0, None, None, self.tip, BlockRef(height, known))
+        if branch is None and height == self.height:
+            cursor = self._cursor.copy()
+            cursor.advance(new, now)
+            self._check_checkpoints(height, new, cursor.hash)
+            self._raw += new
+            self._cursor = cursor
+            return HeadersAccepted(len(new) // HEADER_SIZE, None, height + 1, self.tip, self.tip)
+        return self._accept_aside(branch, height, new, now)
+
+    def _locate(self, block_hash: bytes) -> tuple[_Branch | None, int]:
+        height = self.height_of(block_hash)
+        if height is not None:
+            return None, height
+        for branch in self._side:
+            height = branch.height_of(block_hash)
+            if height is not None:
+                return branch, height
+        raise UnknownParent("The headers do not connect to any that are known.")
+
+    def _step_over_known(
+        self, branch: _Branch | None, height: int, raw: bytes
+    ) -> tuple[_Branch | None, int, bytes]:
+        for offset in range(0, len(raw), HEADER_SIZE):
+            header = raw[offset : offset + HEADER_SIZE]
+            if branch is None:
+                offset_here = (height + 1 - self.start_height) * HEADER_SIZE
+                here = self._raw[offset_here : offset_here + HEADER_SIZE]
+            else:
+                offset_here = (height - branch.fork_height) * HEADER_SIZE
+                here = branch.raw[offset_here : offset_here + HEADER_SIZE]
+            if here == header:
+                height += 1
+                continue
+            # Branches that fork from one another each hold their whole way from the active chain.
+            fork = height if branch is None else branch.fork_height
+            way = b"" if branch is None else bytes(branch.raw[: (height - fork) * HEADER_SIZE])
+            for side in self._side:
+                if side.fork_height == fork and side.raw.startswith(way + header):
+                    branch = side
+                    break
+            else:
+                return branch, height, raw[offset:]
+            height += 1
+        return branch, height, b""
+
+    def _accept_aside(
+        self, branch: _Branch | None, height: int, new: bytes, now: int
+    ) -> HeadersAccepted:
+        fork = height if branch is None else branch.fork_height
+        if fork < self.final_height:
+            raise InvalidHeader("The headers leave the chain below its last checkpoint.")
+        inherited = b"" if branch is None else bytes(branch.raw[: (height - fork) * HEADER_SIZE])
+        if branch is not None and height == branch.cursor.height:
+            cursor = branch.cursor.copy()
+        else:
+            cursor = self._cursor_at(fork, self.hash_at(fork), self._work_at(fork))
+            cursor.advance(inherited, _END_OF_TIME)
+        cursor.advance(new, now)
+        self._check_checkpoints(height, new, cursor.hash)
+        if branch is not None and height == branch.cursor.height:
+            self._side.remove(branch)
+        candidate = _Branch(fork, bytearray(inherited + new), cursor)
+        added = len(new) // HEADER_SIZE
+        last = BlockRef(cursor.height, cursor.hash)
+        if cursor.chain_work > self.chain_work:
+            self._reorganise(candidate)
+            return HeadersAccepted(added, fork, fork + 1, self.tip, last)
+        self._side.append(candidate)
+        self._bound_side_branches()
+        return HeadersAccepted(added, None, None, self.tip, last)
+
+    def _reorganise(self, candidate: _Branch) -> None:
+        fork = candidate.fork_height
+        offset = (fork + 1 - self.start_height) * HEADER_SIZE
+        removed = _Branch(fork, self._raw[offset:], self._cursor)
+        del self._raw[offset:]
+        self._raw += candidate.raw
+        self._cursor = candidate.cursor
+        self._index.forget_above(fork)
+        for branch in self._side:
+            if branch.fork_height > fork:  # it grew out of what was removed
+                branch.raw[:0] = removed.raw[: (branch.fork_height - fork) * HEADER_SIZE]
+                branch.fork_height = fork
+            elif branch.fork_height == fork:
+                self._trim(branch)
+        self._side.append(removed)
+        self._bound_side_branches()
+
+    def _trim(self, branch: _Branch) -> None:
+        """Take off the headers that the branch now shares with the active chain."""
+        shared = 0
+        while branch.fork_height + shared < min(
+            self.height, branch.cursor.height
+        ) and branch.hash_at(branch.fork_height + shared + 1) == self.hash_at(
+            branch.fork_height + shared + 1
+        ):
+            shared += 1
+        del branch.raw[: shared * HEADER_SIZE]
+        branch.fork_height += shared
+
+    def _bound_side_branches(self) -> None:
+        most = MAX_SIDE_HEADERS * HEADER_SIZE
+        final = self.final_height
+        kept = [
+            branch
+            for branch in self._side
+            if branch.fork_height >= final and 0 < len(branch.raw) <= most
+        ]
+        kept.sort(key=lambda branch: branch.cursor.chain_work)
+        while len(kept) > MAX_SIDE_BRANCHES or sum(len(branch.raw) for branch in kept) > most:
+            del kept[0]
+        self._side = kept
+
+    def _check_checkpoints(self, parent_height: int, raw: bytes, last_hash: bytes) -> None:
+        last = parent_height + len(raw) // HEADER_SIZE
+        for height in self._checkpoint_heights[
+            bisect_right(self._checkpoint_heights, parent_height) :
+        ]:
+            if height > last:
+                break
+            offset = (height - parent_height) * HEADER_SIZE + _PREV
+            found = last_hash if height == last else raw[offset : offset + HASH_SIZE]
+            if found != self._checkpoints[height]:
+                raise InvalidHeader(f"Header {height} differs from the known one.")
+
+    def _work_at(self, height: int) -> int:
+        """Return the chain work through an active height, in time linear in its depth."""
+        above = LINK_TIME_BITS.iter_unpack(self.raw_headers(height + 1, self.height))
+        return self.chain_work - sum(work_of(bits) for _, _, bits in above)
+
+    def _cursor_at(self, height: int, block_hash: bytes, chain_work: int) -> HeaderCursor:
+        """Stand on an active block: on the anchor, or on a header that is held."""
+        if self.anchor is not None and height == self.anchor.height:
+            return _cursor_on_anchor(self.params, self.anchor)
+        offset = (height - height % EPOCH - self.start_height) * HEADER_SIZE
+        _, epoch_time, epoch_bits = LINK_TIME_BITS.unpack_from(self._raw, offset)
+        end = (height + 1 - self.start_height) * HEADER_SIZE
+        tail = self._raw[max(0, end - MEDIAN_SPAN * HEADER_SIZE) : end]
+        recent = list(LINK_TIME_BITS.iter_unpack(tail))
+        normal_bits = bits = recent[-1][2]
+        if self.params.allow_min_difficulty:
+            while end - HEADER_SIZE > offset and normal_bits == self.params.pow_limit_bits:
+                end -= HEADER_SIZE
+                normal_bits = LINK_TIME_BITS.unpack_from(self._raw, end - HEADER_SIZE)[2]
+        return HeaderCursor(
+            self.params,
+            height=height,
+            hash=block_hash,
+            chain_work=chain_work,
+            bits=bits,
+            epoch_time=epoch_time,
+            epoch_bits=epoch_bits,
+            normal_bits=normal_bits,
+            times=[time for _, time, _ in recent],
+            all_times=self.anchor is None,
+        )
+
+
+def _cursor_on_anchor(params: ChainParams, anchor: ChainAnchor) -> HeaderCursor:
+    return HeaderCursor(
+        params,
+        height=anchor.height,
+        hash=anchor.hash,
+        chain_work=anchor.chain_work,
+        bits=anchor.next_bits,
+        required_bits=anchor.next_bits,
+    )

@@ -5,6 +5,10 @@ allocates more than it was given and has one way of failing: `ParseError`.
 """
 
 import struct
+from collections.abc import Callable
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 _U16 = struct.Struct("<H")
 _U32 = struct.Struct("<I")
@@ -122,6 +126,11 @@ class Reader:
         """Refuse bytes left over behind the value."""
         if self._position != self._end:
             raise ParseError(f"{self.remaining} unexpected bytes follow the data.")
+
+    def take(self, read: Callable[[bytes, int], tuple[_T, int]]) -> _T:
+        """Let `read` get a value from the bytes at a position; it returns the position behind."""
+        value, self._position = read(self._data, self._position)
+        return value
 
     def _number(self, layout: struct.Struct) -> int:
         start = self._position

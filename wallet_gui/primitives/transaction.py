@@ -7,6 +7,7 @@ BIP141 (weight, virtual size), BIP144 (witness serialization).
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeVar
 
 from wallet_gui.primitives.amount import MAX_MONEY
@@ -126,11 +127,7 @@ class Transaction:
     @classmethod
     def read(cls, reader: Reader) -> "Transaction":
         """Read a transaction where the reader stands and leave it just behind."""
-        start = reader.position
-        raw = reader.read(reader.remaining)
-        transaction, size = bounded_read(read_transaction, raw, 0)
-        reader.position = start + size
-        return transaction
+        return reader.take(partial(bounded_read, read_transaction))
 
     def serialize(self) -> bytes:
         """Return the bytes as they travel: with the witnesses, if there are any (BIP144)."""
@@ -263,7 +260,7 @@ def read_transaction(data: bytes, start: int) -> tuple[Transaction, int]:
     signed: list[TxIn] = []
     has_witness = False
     for tx_input in inputs:
-        witness, position = _read_witness(data, position)
+        witness, position = read_witness(data, position)
         if witness:
             has_witness = True
             signed.append(TxIn(tx_input.prevout, tx_input.script_sig, tx_input.sequence, witness))
@@ -307,7 +304,7 @@ def _read_inputs(data: bytes, position: int) -> tuple[list[TxIn], int]:
         length = data[end + 4]
         position = end + 5
         if length >= 0xFD:
-            length, position = _read_compact_size(data, position - 1)
+            length, position = read_compact_size(data, position - 1)
         end = position + length
         inputs.append(TxIn(prevout, data[position:end], _U32_AT(data, end)[0]))
         position = end + 4
@@ -328,19 +325,20 @@ def _read_output(data: bytes, position: int) -> tuple[TxOut, int]:
     length = data[position + 8]
     position += 9
     if length >= 0xFD:
-        length, position = _read_compact_size(data, position - 1)
+        length, position = read_compact_size(data, position - 1)
     end = position + length
     return TxOut(value_sat, data[position:end]), end
 
 
-def _read_witness(data: bytes, position: int) -> tuple[tuple[bytes, ...], int]:
+def read_witness(data: bytes, position: int) -> tuple[tuple[bytes, ...], int]:
+    """Return the witness stack at `position` and the position behind it, maybe behind the data."""
     count, position = _read_count(data, position, 1)
     items = []
     for _ in range(count):
         length = data[position]
         position += 1
         if length >= 0xFD:
-            length, position = _read_compact_size(data, position - 1)
+            length, position = read_compact_size(data, position - 1)
         end = position + length
         items.append(data[position:end])
         position = end
@@ -349,7 +347,7 @@ def _read_witness(data: bytes, position: int) -> tuple[tuple[bytes, ...], int]:
 
 def _read_count(data: bytes, position: int, min_size: int) -> tuple[int, int]:
     """Read how many items follow, of at least `min_size` bytes each."""
-    count, position = _read_compact_size(data, position)
+    count, position = read_compact_size(data, position)
     if count * min_size > len(data) - position:
         raise ParseError(
             f"{count} items are announced, but only {len(data) - position} bytes left."
@@ -357,7 +355,8 @@ def _read_count(data: bytes, position: int, min_size: int) -> tuple[int, int]:
     return count, position
 
 
-def _read_compact_size(data: bytes, position: int) -> tuple[int, int]:
+def read_compact_size(data: bytes, position: int) -> tuple[int, int]:
+    """Return the canonical compact size at `position` and the position behind it."""
     first = data[position]
     if first < 0xFD:
         return first, position + 1
@@ -379,13 +378,16 @@ _T = TypeVar("_T")
 
 
 def bounded_read(
-    read: Callable[[bytes, int], tuple[_T, int]], data: bytes, start: int
+    read: Callable[[bytes, int], tuple[_T, int]],
+    data: bytes,
+    start: int,
+    what: str = "transaction",
 ) -> tuple[_T, int]:
     """Call one of the readers above; the end of the data becomes a ParseError."""
     try:
         return read(data, start)
     except (IndexError, struct.error) as error:
-        raise ParseError("The transaction ends too early.") from error
+        raise ParseError(f"The {what} ends too early.") from error
 
 
 def _exactly(data: bytes, transaction: Transaction, position: int) -> Transaction:

@@ -1,0 +1,50 @@
+"""Fixtures that several kinds of tests share: the real bitcoind."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.functional.bitcoind import Node, NodeFactory
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def bitcoind_binary() -> Path:
+    """The path of a real bitcoind; the test is skipped with the reason where none can be had."""
+    found = subprocess.run(
+        [sys.executable, REPOSITORY / "packaging" / "bitcoind.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if found.returncode != 0:
+        pytest.skip(found.stderr.strip().splitlines()[-1])
+    return Path(found.stdout.strip())
+
+
+@pytest.fixture
+def node_factory(
+    bitcoind_binary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NodeFactory]:
+    """Call it for a started node: `node_factory("-maxconnections=8")`."""
+    factory = NodeFactory(bitcoind_binary, tmp_path_factory.mktemp("bitcoind"))
+    yield factory
+    factory.close()
+
+
+@pytest.fixture
+def node(node_factory: NodeFactory) -> Node:
+    """A started node at height 0; `fund` and `mature` mine by themselves."""
+    return node_factory()
+
+
+@pytest.fixture(scope="module")
+def module_node(bitcoind_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """One node for all tests of a module that do not mind each other's blocks."""
+    factory = NodeFactory(bitcoind_binary, tmp_path_factory.mktemp("bitcoind"))
+    yield factory()
+    factory.close()

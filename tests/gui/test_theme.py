@@ -1,0 +1,38 @@
+import re
+
+import pytest
+from PySide6.QtGui import QFontDatabase, QFontMetrics
+from pytestqt.qtbot import QtBot
+
+from wallet_gui.widgets import fonts, theme
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(first: str, second: str) -> float:
+    low, high = sorted((_luminance(first), _luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [theme.LIGHT, theme.DARK], ids=lambda item: item.name)
+@pytest.mark.parametrize(("front", "back"), theme.TEXT_PAIRS)
+def test_text_has_the_contrast_that_wcag_asks_for(
+    scheme: theme.Theme, front: str, back: str
+) -> None:
+    assert _contrast(getattr(scheme, front), getattr(scheme, back)) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", [theme.LIGHT, theme.DARK], ids=lambda item: item.name)
+def test_every_token_of_the_style_sheet_is_replaced(scheme: theme.Theme) -> None:
+    assert not re.findall(r"\$\w+", theme.style_sheet(scheme))
+
+
+def test_bundled_fonts_have_the_bitcoin_sign(qtbot: QtBot, qapp: object) -> None:
+    fonts.install_fonts(qapp)  # type: ignore[arg-type]
+    assert fonts.TEXT_FAMILY in QFontDatabase.families()
+    for font in (fonts.text_font(), fonts.monospace_font(fonts.text_font())):
+        assert QFontMetrics(font).inFontUcs4(0x20BF)

@@ -1,0 +1,320 @@
+"""WalletSession: one open wallet, from the events of the chain to what is stored and shown.
+
+It lives on the engine's loop and is the only place where the wallet's state machine, its two files
+and a chain backend meet. Whatever is acknowledged (an address shown, a payment signed) was stored
+before.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import SystemRandom
+from typing import Protocol
+
+from wallet_gui.chain.backend import (
+    BlockMatched,
+    BroadcastResult,
+    ChainBackend,
+    ChainEvent,
+    NoPeers,
+    Reorganized,
+    Scanned,
+    TipChanged,
+    TxSeen,
+)
+from wallet_gui.chain.backend import BlockRef as ChainBlockRef
+from wallet_gui.primitives.address import address_from_script
+from wallet_gui.primitives.amount import FeeRate
+from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.psbt import Psbt
+from wallet_gui.primitives.transaction import OutPoint, Transaction
+from wallet_gui.wallet import replacement, spend
+from wallet_gui.wallet.changes import (
+    BlockRef,
+    CacheChange,
+    ChangeSet,
+    ViewChange,
+)
+from wallet_gui.wallet.draft import SpendPlan
+from wallet_gui.wallet.signed import finish
+from wallet_gui.wallet.snapshot import WalletSnapshot
+from wallet_gui.wallet.spend import Recipient
+from wallet_gui.wallet.wallet import Wallet
+
+logger = logging.getLogger(__name__)
+
+# Screens are told at most this often; what is stored does not wait for them.
+_PUBLISH_INTERVAL = 0.1
+_BUMP_PERCENT = 150
+
+
+class ViewStore(Protocol):
+    """Where the irreplaceable half goes: the wallet file."""
+
+    def merge(self, change: ViewChange) -> None:
+        """Merge a change into the file, durably; raises StorageError."""
+        ...
+
+
+class CacheStore(Protocol):
+    """Where the half goes that the chain can give again."""
+
+    def store(self, change: CacheChange) -> None:
+        """Store a change in one transaction; raises StorageError."""
+        ...
+
+    def close(self) -> None:
+        """Close the database."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RevealedAddress:
+    """An address that was just stored as given away."""
+
+    descriptor_index: int
+    index: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionUpdate:
+    """A fresh picture of one wallet, for the screen."""
+
+    wallet_id: str
+    snapshot: WalletSnapshot
+
+
+class WalletSession:
+    """An open wallet. Every method is called on the engine's loop."""
+
+    def __init__(
+        self,
+        wallet_id: str,
+        path: str,
+        wallet: Wallet,
+        view_store: ViewStore,
+        cache_store: CacheStore,
+        publish: Callable[[SessionUpdate], None],
+        *,
+        release: Callable[[], None] = lambda: None,
+        clock: Callable[[], int] = lambda: int(time.time()),
+    ) -> None:
+        self.wallet_id = wallet_id
+        self.path = path
+        self.wallet = wallet
+        self._view_store = view_store
+        self._cache_store = cache_store
+        self._publish = publish
+        self._release = release
+        self._clock = clock
+        self._backend: ChainBackend | None = None
+        self._storing = asyncio.Lock()
+        self._publishing: asyncio.TimerHandle | None = None
+        self._unsaved = ChangeSet()
+        self._is_closed = False
+
+    @property
+    def params(self) -> ChainParams:
+        return self.wallet.params
+
+    # --- the chain -------------------------------------------------------------------------------
+
+    def attach(self, backend: ChainBackend) -> None:
+        """Let a backend scan for this wallet, from where the last one stopped."""
+        self._backend = backend
+        backend.watch(
+            self.wallet_id,
+            self.wallet.watch_scripts(),
+            checkpoints=[ChainBlockRef(ref.height, ref.hash) for ref in self.wallet.checkpoints()],
+            birthday_time=self.wallet.description.birthday_time,
+        )
+        self.wallet.take_new_scripts()
+
+    def detach(self) -> None:
+        """Stop listening to the backend."""
+        if self._backend is not None:
+            self._backend.unwatch(self.wallet_id)
+            self._backend = None
+
+    async def handle(self, event: ChainEvent) -> None:
+        """Apply one event of the chain; events of other wallets are ignored.
+
+        Blocks are stored together with the scan mark that covers them: a crash before that only
+        means that they are asked for again.
+        """
+        wallet = self.wallet
+        match event:
+            case BlockMatched(wallet_id, height, block) if wallet_id == self.wallet_id:
+                wallet.apply_block(block, height)
+                self._extend_watch()
+                self.publish_soon()
+            case Scanned(wallet_id, height, block_hash) if wallet_id == self.wallet_id:
+                wallet.scanned(BlockRef(height, block_hash))
+                await self._store()
+            case Reorganized(wallet_id, fork_height) if wallet_id == self.wallet_id:
+                wallet.rollback_to(fork_height)
+                await self._store()
+            case TipChanged(ref):
+                wallet.set_tip(BlockRef(ref.height, ref.hash))
+                await self._store()
+            case TxSeen(tx):
+                if wallet.apply_unconfirmed(tx, self._clock()):
+                    self._extend_watch()
+                    await self._store()
+            case _:
+                pass
+
+    def _extend_watch(self) -> None:
+        scripts = self.wallet.take_new_scripts()
+        if scripts and self._backend is not None:
+            self._backend.extend_watch(self.wallet_id, scripts)
+
+    # --- what a person does ----------------------------------------------------------------------
+
+    async def new_request(
+        self,
+        label: str = "",
+        amount_sat: int | None = None,
+        message: str = "",
+        expires: int | None = None,
+    ) -> RevealedAddress:
+        """Reveal the next receive address and store that before it is shown.
+
+        Raises GapLimit when twenty unused addresses are waiting already.
+        """
+        index, script = self.wallet.next_address(
+            label, amount_sat=amount_sat, message=message, now=self._clock(), expires=expires
+        )
+        self._extend_watch()
+        await self._store()
+        address = address_from_script(script, self.params) or ""
+        return RevealedAddress(self.wallet.description.active, index, address)
+
+    async def set_label(self, kind: str, reference: str, text: str) -> None:
+        """Label a transaction, address or coin (BIP329 type and reference)."""
+        self.wallet.set_label(kind, reference, text)
+        await self._store()
+
+    async def set_frozen(self, outpoint: OutPoint, *, frozen: bool) -> None:
+        """Keep a coin out of every payment, or let it in again."""
+        self.wallet.set_frozen(outpoint, frozen=frozen)
+        await self._store()
+
+    async def abandon(self, txid: bytes) -> None:
+        """Give up on an unconfirmed payment of ours; its coins are free again."""
+        self.wallet.abandon(txid)
+        await self._store()
+
+    async def plan_payment(
+        self,
+        recipients: Sequence[Recipient],
+        fee_rate: FeeRate,
+        *,
+        coins: Sequence[OutPoint] | None = None,
+        allow_high_fee: bool = False,
+    ) -> SpendPlan:
+        """Choose coins and build the unsigned payment; raises WalletError with a sentence."""
+        return spend.create(
+            self.wallet,
+            recipients,
+            fee_rate,
+            rng=SystemRandom(),
+            tip_height=self._tip_height,
+            coins=coins,
+            now=self._clock(),
+            allow_high_fee=allow_high_fee,
+        )
+
+    async def plan_bump(self, txid: bytes, fee_rate: FeeRate | None = None) -> SpendPlan:
+        """Build a replacement of our unconfirmed payment with a higher fee (BIP125).
+
+        Without a rate it is half as much again, or the least that peers accept.
+        """
+        tx = self.wallet.transaction(txid)
+        if fee_rate is None:
+            fee_rate = replacement.least_bump_rate(self.wallet, txid)
+            old = next((e for e in self.wallet.history() if e.txid == txid), None)
+            if tx is not None and old is not None and old.fee_sat is not None:
+                half_more = FeeRate.of(old.fee_sat * _BUMP_PERCENT // 100, tx.vsize)
+                fee_rate = max(fee_rate, half_more)
+        return replacement.bump(
+            self.wallet, txid, fee_rate, rng=SystemRandom(), tip_height=self._tip_height
+        )
+
+    async def reserve(self, plan: SpendPlan) -> None:
+        """Keep the change address of a plan that goes to signing, before anybody sees it."""
+        if plan.change_place is not None:
+            self.wallet.reserve_change(plan.change_place)
+            self._extend_watch()
+            await self._store()
+
+    async def accept_signed(self, plan: SpendPlan, signed: Psbt) -> Transaction:
+        """Check that what came back is what was asked for, and store it; nothing is sent yet.
+
+        Raises WrongSignedPsbt when the signed payment differs from the plan or a signature is
+        wrong.
+        """
+        tx = finish(plan.psbt, signed)
+        self.wallet.insert_own(tx, self._clock())
+        self._extend_watch()
+        await self._store()
+        return tx
+
+    @property
+    def _tip_height(self) -> int:
+        tip = self.wallet.tip
+        return 0 if tip is None else tip.height
+
+    async def broadcast(self, tx: Transaction) -> BroadcastResult:
+        """Send a stored payment; raises ChainError when nobody could be asked."""
+        if self._backend is None:
+            raise NoPeers("The wallet is not connected to the network; the payment is kept.")
+        return await self._backend.broadcast(tx)
+
+    def unconfirmed_own(self) -> list[Transaction]:
+        """Our payments that no block holds yet, parents first, to be sent again."""
+        return self.wallet.pending_own()
+
+    # --- keeping and showing ---------------------------------------------------------------------
+
+    async def _store(self) -> None:
+        async with self._storing:
+            # A change that a full disk refused stays here and goes out with the next one.
+            change = self._unsaved = self._unsaved.merge(self.wallet.take_staged())
+            # The wallet file comes first: it is what the chain cannot give again.
+            if not change.view.is_empty:
+                await asyncio.to_thread(self._view_store.merge, change.view)
+                change = self._unsaved = ChangeSet(cache=change.cache)
+            if not change.cache.is_empty:
+                await asyncio.to_thread(self._cache_store.store, change.cache)
+                self._unsaved = ChangeSet()
+        self.publish_soon()
+
+    def publish_soon(self) -> None:
+        """Show the present state within a tenth of a second; several changes become one."""
+        if self._publishing is None and not self._is_closed:
+            loop = asyncio.get_running_loop()
+            self._publishing = loop.call_later(_PUBLISH_INTERVAL, self.publish_now)
+
+    def publish_now(self) -> None:
+        """Show the present state."""
+        self._publishing = None
+        if not self._is_closed:
+            self._publish(SessionUpdate(self.wallet_id, self.wallet.snapshot(self._clock())))
+
+    async def close(self) -> None:
+        """Store what is left and release the files."""
+        if self._is_closed:
+            return
+        self.detach()
+        self._is_closed = True
+        if self._publishing is not None:
+            self._publishing.cancel()
+        try:
+            await self._store()
+        finally:
+            await asyncio.to_thread(self._cache_store.close)
+            self._release()

@@ -1,0 +1,188 @@
+"""HistoryModel: the payments of the open wallet as a table, newest first."""
+
+from datetime import UTC, datetime
+from enum import IntEnum
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QFont
+
+from wallet_gui.gui.wallet_model import WalletModel
+from wallet_gui.primitives.amount import format_btc
+from wallet_gui.primitives.hashes import hash_to_hex
+from wallet_gui.wallet.snapshot import HistoryEntry, WalletSnapshot
+from wallet_gui.widgets.fonts import monospace_font
+from wallet_gui.widgets.text import plain, shortened
+
+AnyIndex = QModelIndex | QPersistentModelIndex
+_ROOT = QModelIndex()
+SETTLED_CONFIRMATIONS = 6
+
+
+class Column(IntEnum):
+    DATE = 0
+    STATE = 1
+    LABEL = 2
+    AMOUNT = 3
+
+
+_TITLES = ("Date", "State", "Label or address", "Amount (BTC)")
+ENTRY_ROLE = Qt.ItemDataRole.UserRole + 1
+
+
+class HistoryModel(QAbstractTableModel):
+    """Rows are HistoryEntry values; `ENTRY_ROLE` gives the entry of a row."""
+
+    count_changed = Signal(int)
+
+    def __init__(self, wallet: WalletModel) -> None:
+        super().__init__(wallet)
+        self._wallet = wallet
+        self._entries: tuple[HistoryEntry, ...] = ()
+        self._snapshot: WalletSnapshot | None = None
+        self._money_font: QFont | None = None
+        wallet.history_changed.connect(self._show)
+        wallet.wallet_changed.connect(lambda _: self._reset(()))
+        wallet.privacy_changed.connect(lambda _: self._refresh())
+
+    def entry(self, row: int) -> HistoryEntry | None:
+        return self._entries[row] if 0 <= row < len(self._entries) else None
+
+    def confirmations(self, entry: HistoryEntry) -> int:
+        return 0 if self._snapshot is None else self._snapshot.confirmations(entry)
+
+    def rowCount(self, parent: AnyIndex = _ROOT) -> int:
+        return 0 if parent.isValid() else len(self._entries)
+
+    def columnCount(self, parent: AnyIndex = _ROOT) -> int:
+        return 0 if parent.isValid() else len(Column)
+
+    def headerData(
+        self,
+        section: int,
+        orientation: Qt.Orientation,
+        role: int = Qt.ItemDataRole.DisplayRole,
+    ) -> object:
+        if orientation is not Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return _TITLES[section]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(section)
+        return None
+
+    def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        entry = self.entry(index.row())
+        if entry is None:
+            return None
+        column = Column(index.column())
+        value: object = None
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                value = self._text(entry, column)
+            case Qt.ItemDataRole.TextAlignmentRole:
+                value = _alignment(column)
+            case Qt.ItemDataRole.FontRole if column is Column.AMOUNT:
+                value = self._money_font
+            case Qt.ItemDataRole.ToolTipRole if column is Column.STATE:
+                value = state_sentence(entry, self.confirmations(entry))
+            case Qt.ItemDataRole.AccessibleTextRole:
+                value = f"{_TITLES[column]}: {self._text(entry, column)}"
+            case _ if role == ENTRY_ROLE:
+                value = entry
+        return value
+
+    def set_font(self, font: QFont) -> None:
+        """Use the table's font size for the aligned digits of amounts."""
+        self._money_font = monospace_font(font)
+
+    def _text(self, entry: HistoryEntry, column: Column) -> str:
+        match column:
+            case Column.DATE:
+                return date_text(entry.time)
+            case Column.STATE:
+                return state_text(entry, self.confirmations(entry))
+            case Column.LABEL:
+                return label_text(entry)
+            case _:
+                return "\u2022\u2022\u2022\u2022" if self._wallet.hides_amounts else signed(entry)
+
+    def _show(self, snapshot: WalletSnapshot) -> None:
+        self._snapshot = snapshot
+        if [e.txid for e in snapshot.history] == [e.txid for e in self._entries]:
+            # Only states changed: the selection and the scroll position stay.
+            self._entries = snapshot.history
+            self._refresh()
+        else:
+            self._reset(snapshot.history)
+
+    def _refresh(self) -> None:
+        if self._entries:
+            last = self.index(len(self._entries) - 1, len(Column) - 1)
+            self.dataChanged.emit(self.index(0, 0), last)
+
+    def _reset(self, entries: tuple[HistoryEntry, ...]) -> None:
+        self.beginResetModel()
+        self._entries = entries
+        self.endResetModel()
+        self.count_changed.emit(len(entries))
+
+
+def _alignment(column: int) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if column == Column.AMOUNT else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter
+
+
+def signed(entry: HistoryEntry) -> str:
+    """The net effect on the balance with its sign."""
+    return f"{'+' if entry.net_sat >= 0 else ''}{format_btc(entry.net_sat)}"
+
+
+def date_text(moment: int) -> str:
+    """Local date and time, the same form in every locale so that rows sort by eye."""
+    return datetime.fromtimestamp(moment, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def label_text(entry: HistoryEntry) -> str:
+    """What the person called it, else whom it paid or where it came in."""
+    if entry.label:
+        return plain(entry.label)
+    if entry.is_coinbase:
+        return "Mined"
+    if not entry.addresses:
+        return "Moved within the wallet" if entry.is_own else shortened(hash_to_hex(entry.txid))
+    first = shortened(entry.addresses[0], 12)
+    more = len(entry.addresses) - 1
+    return f"{first} and {more} more" if more else first
+
+
+def state_text(entry: HistoryEntry, confirmations: int) -> str:
+    """The state in a few words."""
+    if entry.abandoned:
+        return "Abandoned"
+    if entry.replaced_by is not None and not entry.is_live:
+        return "Replaced"
+    if not entry.is_live:
+        return "Dropped"
+    if confirmations == 0:
+        return "Waiting" if entry.is_own else "Seen, unconfirmed"
+    if confirmations >= SETTLED_CONFIRMATIONS:
+        return "Confirmed"
+    word = "confirmation" if confirmations == 1 else "confirmations"
+    return f"{confirmations} {word}"
+
+
+def state_sentence(entry: HistoryEntry, confirmations: int) -> str:
+    """The state in one sentence that says what it means."""
+    if not entry.is_live:
+        return "This payment no longer counts: another one spent its coins, or it was given up."
+    if confirmations == 0 and not entry.is_own:
+        return "A peer announced this payment. It cannot be proved before a block holds it."
+    if confirmations == 0:
+        return "Sent, and not in a block yet."
+    return f"In block {entry.height:,}, with {confirmations:,} confirmations."

@@ -1,0 +1,83 @@
+"""The table in which payments are shown, on the overview and on the history page."""
+
+from PySide6.QtCore import QModelIndex, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+
+from wallet_gui.gui.history_model import ENTRY_ROLE, AnyIndex, Column, HistoryModel
+from wallet_gui.primitives.hashes import hash_to_hex
+from wallet_gui.wallet.snapshot import HistoryEntry
+
+
+class HistoryFilter(QSortFilterProxyModel):
+    """Keeps rows whose label, address, state or transaction id holds the words searched for."""
+
+    def __init__(self, source: HistoryModel, rows: int | None, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._rows = rows
+        self._words: list[str] = []
+        self.setSourceModel(source)
+
+    def search(self, text: str) -> None:
+        """Show only what holds every word of `text`."""
+        self.beginResetModel()
+        self._words = text.casefold().split()
+        self.endResetModel()
+
+    def filterAcceptsRow(self, row: int, parent: AnyIndex) -> bool:
+        if self._rows is not None:
+            return row < self._rows
+        if not self._words:
+            return True
+        model = self.sourceModel()
+        entry = model.index(row, 0, parent).data(ENTRY_ROLE)
+        texts = [str(model.index(row, column, parent).data() or "") for column in Column]
+        haystack = " ".join((*texts, hash_to_hex(entry.txid), *entry.addresses)).casefold()
+        return all(word in haystack for word in self._words)
+
+
+class HistoryTable(QTableView):
+    """Read-only rows; Return or a double click opens one."""
+
+    opened = Signal(object)
+    selected = Signal(object)
+
+    def __init__(self, model: HistoryModel, parent: QWidget, rows: int | None = None) -> None:
+        super().__init__(parent)
+        self.filter = HistoryFilter(model, rows, self)
+        self.setModel(self.filter)
+        model.set_font(self.font())
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setShowGrid(False)
+        self.setTabKeyNavigation(False)
+        self.setWordWrap(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.verticalHeader().hide()
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(Column.LABEL, QHeaderView.ResizeMode.Stretch)
+        self.doubleClicked.connect(self._open)
+        self.selectionModel().currentRowChanged.connect(self._select)
+
+    def current_entry(self) -> HistoryEntry | None:
+        """The payment of the selected row."""
+        entry = self.currentIndex().data(ENTRY_ROLE)
+        return entry if isinstance(entry, HistoryEntry) else None
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._open(self.currentIndex())
+            return
+        super().keyPressEvent(event)
+
+    def _open(self, index: QModelIndex) -> None:
+        entry = index.data(ENTRY_ROLE)
+        if isinstance(entry, HistoryEntry):
+            self.opened.emit(entry)
+
+    def _select(self, index: QModelIndex) -> None:
+        self.selected.emit(index.data(ENTRY_ROLE))

@@ -1,0 +1,156 @@
+"""One recipient of a payment: an address or bitcoin: link, an amount, a label."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QWidget,
+)
+
+from wallet_gui.primitives.address import script_from_address
+from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.serialize import ParseError
+from wallet_gui.primitives.uri import PaymentUri
+from wallet_gui.wallet.spend import Recipient
+from wallet_gui.widgets.amount_edit import AmountEdit
+from wallet_gui.widgets.labels import text_label
+from wallet_gui.widgets.text import chunked, plain
+
+
+class PayeeRow(QWidget):
+    """Reads one recipient; `problem` says in a sentence what is missing."""
+
+    changed = Signal()
+    remove_wanted = Signal()
+    max_wanted = Signal(bool)
+
+    def __init__(self, params: ChainParams, number: int, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._params = params
+        self._script: bytes | None = None
+        self._address_problem = ""
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setHorizontalSpacing(12)
+        self.payee = QLineEdit()
+        self.payee.setPlaceholderText("Address or bitcoin: link")
+        self.payee.setMaxLength(4096)
+        self.amount = AmountEdit()
+        self.label = QLineEdit()
+        self.label.setPlaceholderText("What it is for (only you see it)")
+        self.label.setMaxLength(200)
+        self.max_box = QCheckBox("Everything")
+        self.remove = QPushButton("Remove")
+        self.remove.setProperty("role", "plain")
+        self.echo = text_label(role="muted")
+        pay_to = text_label("Pay to", role="muted", wrap=False)
+        amount_caption = text_label("Amount (BTC)", role="muted", wrap=False)
+        label_caption = text_label("Label", role="muted", wrap=False)
+        layout.addWidget(pay_to, 0, 0)
+        layout.addWidget(self.payee, 0, 1)
+        layout.addWidget(self.echo, 1, 1)
+        layout.addWidget(amount_caption, 2, 0)
+        row = QHBoxLayout()
+        row.addWidget(self.amount, 1)
+        row.addWidget(self.max_box)
+        row.addStretch(1)
+        row.addWidget(self.remove)
+        layout.addLayout(row, 2, 1)
+        layout.addWidget(label_caption, 3, 0)
+        layout.addWidget(self.label, 3, 1)
+        layout.setColumnStretch(1, 1)
+        self.payee.textChanged.connect(self._read_payee)
+        self.amount.textChanged.connect(lambda _: self.changed.emit())
+        self.label.textChanged.connect(lambda _: self.changed.emit())
+        self.max_box.toggled.connect(self._toggle_max)
+        self.remove.clicked.connect(self.remove_wanted.emit)
+        self.set_number(number)
+
+    def set_number(self, number: int) -> None:
+        """Name the controls after the place in the list, counted from 1."""
+        for widget, name, spoken in (
+            (self.payee, "payee", "Pay to: address or bitcoin link"),
+            (self.amount, "amount", "Amount in BTC"),
+            (self.label, "label", "Label"),
+            (self.max_box, "max", "Send everything that is left"),
+            (self.remove, "remove", "Remove recipient"),
+        ):
+            widget.setObjectName(f"send_{name}_{number}")
+            suffix = f", recipient {number}" if number > 1 else ""
+            widget.setAccessibleName(f"{spoken}{suffix}")
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.payee.text().strip() and not self.amount.text().strip()
+
+    @property
+    def problem(self) -> str:
+        """What is missing or wrong, as one sentence; empty when the row is complete."""
+        if not self.payee.text().strip():
+            return "Enter the address to pay to."
+        if self._script is None:
+            return self._address_problem
+        if self.max_box.isChecked():
+            return ""
+        if self.amount.problem:
+            return self.amount.problem
+        if not self.amount.amount_sat:
+            return "Enter the amount to send."
+        return ""
+
+    def recipient(self) -> Recipient:
+        """The recipient; only when `problem` is empty."""
+        if self._script is None:
+            raise ParseError(self._address_problem)
+        amount = None if self.max_box.isChecked() else self.amount.amount_sat
+        return Recipient(self._script, amount, plain(self.label.text()))
+
+    def set_uri(self, uri: PaymentUri) -> None:
+        """Fill the row from a bitcoin: link."""
+        self.payee.setText(uri.address)
+        if uri.amount_sat is not None:
+            self.max_box.setChecked(False)
+            self.amount.set_amount(uri.amount_sat)
+        if uri.label or uri.message:
+            self.label.setText(plain(uri.label or uri.message))
+
+    def clear(self) -> None:
+        """Empty every field."""
+        self.max_box.setChecked(False)
+        for edit in (self.payee, self.amount, self.label):
+            edit.clear()
+
+    def _toggle_max(self, checked: bool) -> None:  # noqa: FBT001 - a Qt slot
+        self.amount.setEnabled(not checked)
+        if checked:
+            self.amount.clear()
+        self.max_wanted.emit(checked)
+        self.changed.emit()
+
+    def _read_payee(self, text: str) -> None:
+        text = text.strip()
+        self._script, self._address_problem = None, ""
+        if text.lower().startswith("bitcoin:"):
+            try:
+                uri = PaymentUri.parse(text, self._params)
+            except ParseError as error:
+                self._address_problem = str(error)
+            else:
+                self.set_uri(uri)
+                return
+        elif text:
+            try:
+                self._script = script_from_address(text, self._params)
+            except ParseError as error:
+                self._address_problem = str(error)
+        is_wrong = bool(text) and self._script is None
+        self.payee.setProperty("invalid", "true" if is_wrong else "false")
+        self.payee.style().unpolish(self.payee)
+        self.payee.style().polish(self.payee)
+        self.payee.setAccessibleDescription(self._address_problem)
+        # The address as it was understood, in groups of four to compare with its source.
+        self.echo.setText(self._address_problem if is_wrong else chunked(text))
+        self.changed.emit()

@@ -1,0 +1,285 @@
+"""Receive: a new address only when asked for, its QR code, and the requests made so far."""
+
+from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication, QStandardItem, QStandardItemModel
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFormLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QPushButton,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from wallet_gui.gui.history_model import date_text
+from wallet_gui.gui.wallet_model import WalletModel
+from wallet_gui.primitives.address import script_from_address
+from wallet_gui.primitives.amount import format_btc
+from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.uri import PaymentUri
+from wallet_gui.wallet.snapshot import RequestEntry, RequestStatus, WalletSnapshot
+from wallet_gui.widgets.amount_edit import AmountEdit
+from wallet_gui.widgets.labels import AddressLabel, card, heading, text_label
+from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
+from wallet_gui.widgets.qr_code import QrCode
+from wallet_gui.widgets.text import plain, shortened
+
+_STATUS = {
+    RequestStatus.WAITING: "Waiting",
+    RequestStatus.EXPIRED: "Expired",
+    RequestStatus.SEEN: "Seen, unconfirmed",
+    RequestStatus.CONFIRMED: "Paid",
+}
+_ENTRY = Qt.ItemDataRole.UserRole + 1
+_CLIPBOARD_CHECK_MS = 250
+
+
+class ReceivePage(QWidget):
+    """Asks for addresses with `request_wanted` and shows them once they are stored."""
+
+    request_wanted = Signal(str, object)
+
+    def __init__(self, wallet: WalletModel, params: ChainParams, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("receive_page")
+        self.setProperty("role", "page")
+        self._wallet = wallet
+        self._params = params
+        self._shown: RequestEntry | None = None
+        self._expected_index: tuple[int, int] | None = None
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(28, 24, 28, 24)
+        layout.setSpacing(16)
+        layout.addWidget(heading("Receive"))
+        self.notice = Notice(self)
+        layout.addWidget(self.notice)
+        columns = QHBoxLayout()
+        columns.setSpacing(18)
+        columns.addWidget(self._make_form(), 1)
+        columns.addWidget(self._make_address_card(), 1)
+        layout.addLayout(columns)
+        layout.addWidget(heading("Requests", 120))
+        self.empty = text_label(
+            "Addresses that you make appear here, with what was paid to them.", role="muted"
+        )
+        layout.addWidget(self.empty)
+        layout.addWidget(self._make_table(), 1)
+        wallet.requests_changed.connect(self._show_requests)
+        wallet.wallet_changed.connect(self._clear)
+        self._clear("")
+
+    def _make_form(self) -> QWidget:
+        frame = card()
+        layout = QVBoxLayout(frame)
+        layout.setContentsMargins(20, 18, 20, 18)
+        layout.setSpacing(12)
+        form = QFormLayout()
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapAllRows)
+        self.label_edit = QLineEdit()
+        self.label_edit.setObjectName("receive_label")
+        self.label_edit.setAccessibleName("Label: who pays, and for what")
+        self.label_edit.setPlaceholderText("Who pays, and for what")
+        self.label_edit.setMaxLength(200)
+        self.amount_edit = AmountEdit("Amount in BTC, optional")
+        self.amount_edit.setObjectName("receive_amount")
+        form.addRow("&Label (only you see it, and the payer in the QR code)", self.label_edit)
+        form.addRow("&Amount in BTC (optional)", self.amount_edit)
+        layout.addLayout(form)
+        self.new_button = QPushButton("&New address")
+        self.new_button.setObjectName("receive_new")
+        self.new_button.setAccessibleName("New address")
+        self.new_button.setProperty("role", "primary")
+        self.new_button.clicked.connect(self._ask)
+        self.label_edit.returnPressed.connect(self._ask)
+        self.amount_edit.returnPressed.connect(self._ask)
+        layout.addWidget(self.new_button)
+        layout.addWidget(
+            text_label(
+                "Give each payer an address of their own: an address used twice ties the payments "
+                "together for everyone to see.",
+                role="muted",
+            )
+        )
+        layout.addStretch(1)
+        return frame
+
+    def _make_address_card(self) -> QWidget:
+        self.address_card = card()
+        layout = QVBoxLayout(self.address_card)
+        layout.setContentsMargins(20, 18, 20, 18)
+        layout.setSpacing(12)
+        self.qr = QrCode("QR code of the payment request")
+        self.qr.setObjectName("receive_qr")
+        layout.addWidget(self.qr, 1)
+        self.address_label = AddressLabel("Receive address")
+        self.address_label.setObjectName("receive_address")
+        layout.addWidget(self.address_label)
+        self.caption = text_label(role="muted")
+        layout.addWidget(self.caption)
+        row = QHBoxLayout()
+        for text, name, slot in (
+            ("&Copy address", "receive_copy", self._copy_address),
+            ("Copy &link", "receive_copy_link", self._copy_link),
+        ):
+            button = QPushButton(text)
+            button.setObjectName(name)
+            button.setAccessibleName(text.replace("&", ""))
+            button.clicked.connect(slot)
+            row.addWidget(button)
+        row.addStretch(1)
+        layout.addLayout(row)
+        return self.address_card
+
+    def _make_table(self) -> QTableView:
+        self._items = QStandardItemModel(0, 5, self)
+        self._items.setHorizontalHeaderLabels(["Date", "State", "Label", "Asked", "Received"])
+        self.table = QTableView()
+        self.table.setObjectName("receive_requests")
+        self.table.setAccessibleName("Requests")
+        self.table.setModel(self._items)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setShowGrid(False)
+        self.table.setTabKeyNavigation(False)
+        self.table.verticalHeader().hide()
+        header = self.table.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        self.table.selectionModel().currentRowChanged.connect(self._select)
+        return self.table
+
+    # --- asking for an address
+
+    def _ask(self) -> None:
+        if self.amount_edit.problem:
+            self.notice.say(self.amount_edit.problem, ERROR)
+            self.amount_edit.setFocus()
+            return
+        self.notice.clear()
+        self.new_button.setEnabled(False)
+        self.request_wanted.emit(plain(self.label_edit.text()), self.amount_edit.amount_sat)
+
+    def show_request(self, descriptor_index: int, index: int) -> None:
+        """Show the request that was just stored, as soon as the snapshot has it."""
+        self.new_button.setEnabled(True)
+        self.label_edit.clear()
+        self.amount_edit.set_amount(None)
+        self._expected_index = (descriptor_index, index)
+        if self._wallet.snapshot is not None:
+            self._show_requests(self._wallet.snapshot)
+
+    def show_failure(self, sentence: str) -> None:
+        """Say why no address could be made."""
+        self.new_button.setEnabled(True)
+        self.notice.say(sentence, WARNING)
+
+    # --- showing requests
+
+    def _show_requests(self, snapshot: WalletSnapshot) -> None:
+        entries = sorted(snapshot.requests, key=lambda item: -item.request.created)
+        wanted = self._expected_index
+        current = self._shown
+        self._items.setRowCount(len(entries))
+        for row, entry in enumerate(entries):
+            for column, text in enumerate(_row_texts(entry)):
+                item = QStandardItem(text)
+                item.setData(entry, _ENTRY)
+                if column >= 3:
+                    item.setTextAlignment(
+                        Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+                    )
+                self._items.setItem(row, column, item)
+        self.table.setVisible(bool(entries))
+        self.empty.setVisible(not entries)
+        for row, entry in enumerate(entries):
+            place = (entry.request.descriptor_index, entry.request.index)
+            if wanted == place:
+                self._expected_index = None
+                self.table.selectRow(row)
+                self._show(entry)
+                return
+            if wanted is None and current is not None and entry.address == current.address:
+                self.table.selectRow(row)
+                self._show(entry)
+
+    def _select(self, index: QModelIndex) -> None:
+        entry = index.data(_ENTRY)
+        if isinstance(entry, RequestEntry):
+            self._show(entry)
+
+    def _show(self, entry: RequestEntry) -> None:
+        self._shown = entry
+        self.address_card.setVisible(True)
+        self.address_label.set_address(entry.address)
+        self.qr.set_text(self._link(entry))
+        words = [_STATUS[entry.status]]
+        if entry.request.amount_sat is not None:
+            words.append(f"{format_btc(entry.request.amount_sat, trim=True)} BTC asked")
+        if entry.received_sat:
+            words.append(f"{format_btc(entry.received_sat)} BTC received")
+        if entry.request.label:
+            words.append(plain(entry.request.label))
+        self.caption.setText(" \u00b7 ".join(words))
+
+    def _clear(self, _wallet_id: str) -> None:
+        self._shown = None
+        self._expected_index = None
+        self._items.setRowCount(0)
+        self.table.hide()
+        self.empty.show()
+        self.address_label.set_address("")
+        self.qr.set_text("")
+        self.caption.setText("The address and its QR code appear here.")
+        self.notice.clear()
+        self.new_button.setEnabled(True)
+
+    def _link(self, entry: RequestEntry) -> str:
+        request = entry.request
+        return PaymentUri.for_script(
+            script_from_address(entry.address, self._params),
+            self._params,
+            amount_sat=request.amount_sat,
+            label=request.label,
+            message=request.message,
+        ).to_string()
+
+    # --- the clipboard
+
+    def _copy_address(self) -> None:
+        if self._shown is not None:
+            self._copy(self._shown.address, "The address")
+
+    def _copy_link(self) -> None:
+        if self._shown is not None:
+            self._copy(self._link(self._shown), "The link")
+
+    def _copy(self, text: str, what: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+        # Malware that swaps addresses does so at once: read back what is there now.
+        QTimer.singleShot(_CLIPBOARD_CHECK_MS, self, lambda: self._check_clipboard(text, what))
+
+    def _check_clipboard(self, text: str, what: str) -> None:
+        if QGuiApplication.clipboard().text() == text:
+            self.notice.say(f"{what} is copied, and the clipboard holds exactly it.", INFORMATION)
+        else:
+            self.notice.say(
+                f"{what} was copied, but the clipboard now holds something else. Another program "
+                "changed it: compare every character before you use what you paste.",
+                ERROR,
+            )
+
+
+def _row_texts(entry: RequestEntry) -> tuple[str, str, str, str, str]:
+    request = entry.request
+    return (
+        date_text(request.created),
+        _STATUS[entry.status],
+        plain(request.label) or shortened(entry.address, 12),
+        "any" if request.amount_sat is None else format_btc(request.amount_sat),
+        format_btc(entry.received_sat) if entry.received_sat else "",
+    )

@@ -1,0 +1,157 @@
+"""SendFlow: from the send page through the vault's review to the network and back."""
+
+from PySide6.QtCore import QObject
+
+from wallet_gui.app.online import Online
+from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult, BroadcastStage
+from wallet_gui.gui.engine import Engine
+from wallet_gui.gui.history_page import HistoryPage
+from wallet_gui.gui.send_page import SendPage
+from wallet_gui.gui.wallet_model import WalletModel
+from wallet_gui.primitives.amount import FeeRate
+from wallet_gui.primitives.transaction import Transaction
+from wallet_gui.wallet.draft import SpendPlan
+from wallet_gui.wallet.spend import Recipient
+from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING
+from wallet_gui.widgets.sentences import sentence
+
+
+class SendFlow(QObject):
+    """Plan, review and sign in the vault, store, broadcast; each step says how it went."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        online: Online,
+        wallet: WalletModel,
+        send: SendPage,
+        history: HistoryPage,
+    ) -> None:
+        super().__init__(send)
+        self._engine = engine
+        self._online = online
+        self._wallet = wallet
+        self._send = send
+        self._history = history
+        self._preview_number = 0
+        self._sent: bytes | None = None
+        send.preview_wanted.connect(self._preview)
+        send.review_wanted.connect(self._review)
+        history.rebroadcast_wanted.connect(self._rebroadcast)
+        history.bump_wanted.connect(self._bump)
+        history.abandon_wanted.connect(self._abandon)
+
+    def take(self, value: object) -> None:
+        """Take what the engine published about a broadcast under way."""
+        if isinstance(value, BroadcastProgress) and value.txid == self._sent:
+            words = {
+                BroadcastStage.SENT: "Offered to the network.",
+                BroadcastStage.REQUESTED: f"Requested by {_peers(value.peers)}.",
+                BroadcastStage.ECHOED: f"Announced back by {_peers(value.peers)}.",
+            }.get(value.stage)
+            if words:
+                self._send.notice.say(words, INFORMATION)
+
+    # --- the send page
+
+    def _preview(self, recipients: tuple[Recipient, ...], fee_rate: FeeRate) -> None:
+        self._preview_number += 1
+        number = self._preview_number
+
+        def shown(plan: SpendPlan) -> None:
+            if number == self._preview_number:
+                self._send.show_preview(plan)
+
+        def failed(error: BaseException) -> None:
+            if number == self._preview_number:
+                self._send.show_preview_failure(sentence(error))
+
+        self._engine.call(
+            self._online.plan_payment(self._wallet.wallet_id, recipients, fee_rate),
+            self,
+            shown,
+            failed,
+        )
+
+    def _review(self, recipients: tuple[Recipient, ...], fee_rate: FeeRate) -> None:
+        self._preview_number += 1
+        self._engine.call(
+            self._online.pay(self._wallet.wallet_id, recipients, fee_rate),
+            self,
+            self._signed,
+            self._not_signed,
+        )
+
+    def _not_signed(self, error: BaseException) -> None:
+        text = sentence(error)
+        if text:
+            self._send.show_failure(text)
+        else:
+            self._send.show_cancelled()
+
+    def _signed(self, tx: Transaction) -> None:
+        self._sent = tx.txid
+        self._send.show_sent("Signed and stored. Sending it to the network.")
+        self._broadcast(tx.txid)
+
+    def _broadcast(self, txid: bytes) -> None:
+        self._sent = txid
+        self._engine.call(
+            self._online.broadcast(self._wallet.wallet_id, txid),
+            self,
+            self._show_result,
+            lambda error: self._say(sentence(error), WARNING),
+        )
+
+    def _show_result(self, result: BroadcastResult) -> None:
+        if result.is_accepted:
+            self._say(
+                f"Sent: {_peers(result.peers)} took the payment. It is confirmed once a block "
+                "holds it.",
+                INFORMATION,
+            )
+        else:
+            self._say(
+                result.detail or "No peer took the payment yet. It is kept and sent again.", WARNING
+            )
+
+    def _say(self, text: str, kind: str) -> None:
+        for notice in (self._send.notice, self._history.notice):
+            notice.say(text, kind)
+
+    # --- the history page
+
+    def _rebroadcast(self, txid: bytes) -> None:
+        self._history.notice.say("Sending the payment again.", INFORMATION)
+        self._broadcast(txid)
+
+    def _bump(self, txid: bytes) -> None:
+        self._history.notice.say(
+            "Opening the review of a replacement that pays a higher fee.", INFORMATION
+        )
+        self._engine.call(
+            self._online.bump(self._wallet.wallet_id, txid),
+            self,
+            self._signed,
+            self._bump_failed,
+        )
+
+    def _bump_failed(self, error: BaseException) -> None:
+        text = sentence(error) or "Nothing was signed and nothing was sent."
+        self._history.notice.say(text, ERROR)
+
+    def _abandon(self, txid: bytes) -> None:
+        self._engine.call(
+            self._online.abandon(self._wallet.wallet_id, txid),
+            self,
+            lambda _: self._history.notice.say(
+                "The payment is given up here and its coins are free again. If somebody still has "
+                "it, it can confirm all the same.",
+                WARNING,
+            ),
+            lambda error: self._history.notice.say(sentence(error), ERROR),
+        )
+
+
+def _peers(count: int) -> str:
+    return "1 peer" if count == 1 else f"{count} peers"

@@ -1,0 +1,253 @@
+"""The pages before a wallet is open: welcome, the list of wallets, how to see the chain."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from wallet_gui.app.online import NewWallet, WalletEntry
+from wallet_gui.primitives.params import ChainParams
+from wallet_gui.widgets.labels import card, heading, text_label
+from wallet_gui.widgets.notice import ERROR, INFORMATION, Notice
+from wallet_gui.widgets.text import plain
+
+SCRIPT_TYPES = (
+    ("wpkh", "Native SegWit (bc1q\u2026): works everywhere"),
+    ("tr", "Taproot (bc1p\u2026): smallest and most private"),
+    ("sh_wpkh", "Wrapped SegWit (3\u2026): for very old senders"),
+    ("pkh", "Legacy (1\u2026): only to restore old wallets"),
+)
+WORD_COUNTS = (12, 15, 18, 21, 24)
+_PAGE_WIDTH = 620
+
+
+class SetupWizard(QStackedWidget):
+    """Welcome, and the form of a new or restored wallet; secrets are typed in the vault only."""
+
+    open_wanted = Signal(str)
+    create_wanted = Signal(object)
+    restore_wanted = Signal(object)
+
+    def __init__(self, params: ChainParams, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("setup_wizard")
+        self._params = params
+        self._is_restore = False
+        self.welcome = self._make_welcome()
+        self.form = self._make_form()
+        self.addWidget(self.welcome)
+        self.addWidget(self.form)
+
+    # --- welcome
+
+    def _make_welcome(self) -> QWidget:
+        page, layout = _centred_page("welcome_page")
+        layout.addWidget(heading("Wallet GUI", 220))
+        self.greeting = text_label(role="muted")
+        layout.addWidget(self.greeting)
+        self.welcome_notice = Notice(page)
+        layout.addWidget(self.welcome_notice)
+        self._wallets = QVBoxLayout()
+        self._wallets.setSpacing(10)
+        layout.addLayout(self._wallets)
+        for name, title, text, slot in (
+            (
+                "welcome_create",
+                "&Create a wallet",
+                "New words, written on paper, made on this computer.",
+                self._start_create,
+            ),
+            (
+                "welcome_restore",
+                "&Restore a wallet",
+                "From the words that you wrote down.",
+                self._start_restore,
+            ),
+        ):
+            layout.addWidget(_choice(name, title, text, slot))
+        layout.addStretch(1)
+        return page
+
+    def show_wallets(self, entries: Sequence[WalletEntry]) -> None:
+        """List the wallets of this network, each to be unlocked by a press."""
+        while (item := self._wallets.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.deleteLater()
+        for number, entry in enumerate(entries, 1):
+            name = plain(entry.name)
+            path = entry.path
+            button = _choice(
+                f"welcome_open_{number}",
+                f"Open {name}".replace("&", "&&"),
+                "Asks for its password in the vault window.",
+                lambda _=False, path=path: self.open_wanted.emit(path),
+            )
+            button.setAccessibleName(f"Open wallet {name}")
+            self._wallets.addWidget(button)
+        network = "play money" if self._params.is_test else "Bitcoin"
+        self.greeting.setText(
+            f"Your {network} wallets on this computer."
+            if entries
+            else "A wallet that needs nobody's server: it reads the chain itself, and your keys "
+            "stay in a process that knows no network."
+        )
+        self.show_welcome()
+
+    def show_welcome(self) -> None:
+        """Go back to the first page."""
+        self.set_busy("")
+        self.setCurrentWidget(self.welcome)
+
+    # --- the form
+
+    def _make_form(self) -> QWidget:
+        page, layout = _centred_page("new_wallet_page")
+        self.form_title = heading("", 180)
+        layout.addWidget(self.form_title)
+        self.form_text = text_label(role="muted")
+        layout.addWidget(self.form_text)
+        self.form_notice = Notice(page)
+        layout.addWidget(self.form_notice)
+        frame = card()
+        form = QFormLayout(frame)
+        form.setContentsMargins(22, 20, 22, 20)
+        form.setVerticalSpacing(14)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapAllRows)
+        self.name_edit = QLineEdit()
+        self.name_edit.setObjectName("new_name")
+        self.name_edit.setAccessibleName("Name of the wallet")
+        self.name_edit.setMaxLength(60)
+        self.type_box = QComboBox()
+        self.type_box.setObjectName("new_script_type")
+        self.type_box.setAccessibleName("Kind of addresses")
+        for key, text in SCRIPT_TYPES:
+            self.type_box.addItem(text, key)
+        self.words_box = QComboBox()
+        self.words_box.setObjectName("new_word_count")
+        self.words_box.setAccessibleName("Number of words")
+        for count in WORD_COUNTS:
+            self.words_box.addItem(f"{count} words", count)
+        form.addRow("&Name of the wallet", self.name_edit)
+        form.addRow("&Kind of addresses", self.type_box)
+        self._words_caption = text_label("Number of words", wrap=False)
+        form.addRow(self._words_caption, self.words_box)
+        layout.addWidget(frame)
+        row = QHBoxLayout()
+        self.back_button = QPushButton("&Back")
+        self.back_button.setObjectName("new_back")
+        self.back_button.setAccessibleName("Back")
+        self.back_button.clicked.connect(self.show_welcome)
+        self.next_button = QPushButton("&Continue in the vault")
+        self.next_button.setObjectName("new_continue")
+        self.next_button.setAccessibleName("Continue in the vault")
+        self.next_button.setProperty("role", "primary")
+        self.next_button.clicked.connect(self._submit)
+        self.name_edit.returnPressed.connect(self._submit)
+        row.addWidget(self.back_button)
+        row.addStretch(1)
+        row.addWidget(self.next_button)
+        layout.addLayout(row)
+        layout.addStretch(1)
+        return page
+
+    def _start_create(self) -> None:
+        self._show_form(
+            "Create a wallet",
+            "The words and the password are shown and typed in a window of their own, the vault: "
+            "a process that holds keys and knows no network.",
+            is_restore=False,
+        )
+
+    def _start_restore(self) -> None:
+        self._show_form(
+            "Restore a wallet",
+            "You type your words and a new password in a window of their own, the vault: a process "
+            "that holds keys and knows no network.",
+            is_restore=True,
+        )
+
+    def _show_form(self, title: str, text: str, *, is_restore: bool) -> None:
+        self._is_restore = is_restore
+        self.form_title.setText(title)
+        self.form_text.setText(text)
+        self.form_notice.clear()
+        self.name_edit.setText("Savings" if not self._params.is_test else "Play money")
+        self.words_box.setVisible(not is_restore)
+        self._words_caption.setVisible(not is_restore)
+        self.setCurrentWidget(self.form)
+        self.name_edit.setFocus()
+        self.name_edit.selectAll()
+
+    def _submit(self) -> None:
+        if not self.next_button.isEnabled():
+            return
+        name = plain(self.name_edit.text(), 60)
+        if not name:
+            self.form_notice.say("Give the wallet a name.", ERROR)
+            self.name_edit.setFocus()
+            return
+        wanted = NewWallet(
+            name=name,
+            script_type=self.type_box.currentData(Qt.ItemDataRole.UserRole),
+            word_count=self.words_box.currentData(Qt.ItemDataRole.UserRole),
+        )
+        (self.restore_wanted if self._is_restore else self.create_wanted).emit(wanted)
+
+    # --- what is going on
+
+    def set_busy(self, sentence: str) -> None:
+        """Hold the buttons back while the vault is open; "" lets go."""
+        for page in (self.welcome, self.form):
+            for button in page.findChildren(QPushButton):
+                button.setEnabled(not sentence)
+        self.say(sentence)
+
+    def say(self, sentence: str, kind: str = INFORMATION) -> None:
+        """Show one sentence on the page that is on screen; "" takes it away."""
+        for notice in (self.welcome_notice, self.form_notice):
+            if sentence:
+                notice.say(sentence, kind)
+            else:
+                notice.clear()
+
+
+def _centred_page(name: str) -> tuple[QWidget, QVBoxLayout]:
+    """A page with a column of reading width in its middle, scrolling when it is too small."""
+    page = QScrollArea()
+    page.setObjectName(name)
+    page.setWidgetResizable(True)
+    page.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    inner = QWidget()
+    row = QHBoxLayout(inner)
+    row.addStretch(1)
+    column = QWidget()
+    column.setMaximumWidth(_PAGE_WIDTH)
+    column.setMinimumWidth(_PAGE_WIDTH * 2 // 3)
+    layout = QVBoxLayout(column)
+    layout.setContentsMargins(12, 56, 12, 24)
+    layout.setSpacing(16)
+    row.addWidget(column, 4)
+    row.addStretch(1)
+    page.setWidget(inner)
+    return page, layout
+
+
+def _choice(name: str, title: str, text: str, slot: object) -> QPushButton:
+    button = QPushButton(f"{title}\n{text}")
+    button.setObjectName(name)
+    button.setProperty("role", "choice")
+    button.setAccessibleName(title.replace("&&", "\0").replace("&", "").replace("\0", "&"))
+    button.setAccessibleDescription(text)
+    button.clicked.connect(slot)
+    return button

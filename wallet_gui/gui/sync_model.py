@@ -1,0 +1,95 @@
+"""SyncModel: the last SyncSnapshot, and the words for it."""
+
+from PySide6.QtCore import QObject, Signal
+
+from wallet_gui.app.backend_selector import PhaseProgress, SyncSnapshot
+from wallet_gui.chain.backend import ConnectionState, Phase
+
+PHASE_NAMES = {
+    Phase.PEERS: "Finding peers",
+    Phase.HEADERS: "Block headers",
+    Phase.FILTER_HEADERS: "Filter headers",
+    Phase.FILTERS: "Filters",
+    Phase.BLOCKS: "Blocks",
+    Phase.SYNCED: "In sync",
+}
+
+
+class SyncModel(QObject):
+    """Keeps the last snapshot and emits only what changed."""
+
+    changed = Signal(object)
+    synced_changed = Signal(bool)
+    warned = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.snapshot: SyncSnapshot | None = None
+
+    @property
+    def is_synced(self) -> bool:
+        return self.snapshot is not None and self.snapshot.is_synced
+
+    @property
+    def tip_height(self) -> int | None:
+        return None if self.snapshot is None else self.snapshot.tip_height
+
+    def update(self, snapshot: SyncSnapshot) -> None:
+        """Take a new snapshot."""
+        before, self.snapshot = self.snapshot, snapshot
+        if before == snapshot:
+            return
+        self.changed.emit(snapshot)
+        if (before is not None and before.is_synced) != snapshot.is_synced:
+            self.synced_changed.emit(snapshot.is_synced)
+        if snapshot.warning and (before is None or before.warning != snapshot.warning):
+            self.warned.emit(snapshot.warning)
+
+
+def summary(snapshot: SyncSnapshot) -> str:
+    """One short line for the status bar."""
+    match snapshot.state:
+        case ConnectionState.STOPPED:
+            return "Not connected"
+        case ConnectionState.OFFLINE:
+            return "Offline"
+        case ConnectionState.CONNECTING:
+            return "Connecting"
+    if snapshot.phase is Phase.SYNCED:
+        return "In sync"
+    progress = current(snapshot)
+    percent = f" {percent_of(progress)} %" if progress is not None and progress.total else ""
+    return f"{PHASE_NAMES[snapshot.phase]}{percent}"
+
+
+def current(snapshot: SyncSnapshot) -> PhaseProgress | None:
+    """The progress of the phase under way."""
+    for item in snapshot.phases:
+        if item.phase is snapshot.phase:
+            return item
+    return None
+
+
+def percent_of(progress: PhaseProgress) -> int:
+    """Whole percent, never 100 before it is all there."""
+    if progress.total <= 0:
+        return 0
+    if progress.done >= progress.total:
+        return 100
+    return min(99, progress.done * 100 // progress.total)
+
+
+def seconds_left(progress: PhaseProgress) -> int | None:
+    """Time left at the present speed; None while that says nothing."""
+    if progress.speed <= 0 or progress.done >= progress.total:
+        return None
+    return round((progress.total - progress.done) / progress.speed)
+
+
+def duration_text(seconds: int) -> str:
+    """A time span in words, rounded as a person would."""
+    if seconds < 60:
+        return f"{max(1, seconds)} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"

@@ -1,0 +1,48 @@
+"""WalletModel: the last snapshot of the open wallet; pages listen to it, none asks the wallet."""
+
+from PySide6.QtCore import QObject, Signal
+
+from wallet_gui.app.session import SessionUpdate
+from wallet_gui.wallet.snapshot import WalletSnapshot
+
+
+class WalletModel(QObject):
+    """Compares each new snapshot with the last one and emits what changed."""
+
+    changed = Signal(object)
+    balance_changed = Signal(object)
+    history_changed = Signal(object)
+    requests_changed = Signal(object)
+    wallet_changed = Signal(str)
+    privacy_changed = Signal(bool)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.wallet_id = ""
+        self.snapshot: WalletSnapshot | None = None
+        self.hides_amounts = False
+
+    def show_wallet(self, wallet_id: str) -> None:
+        """Follow another wallet; "" follows none."""
+        self.wallet_id = wallet_id
+        self.snapshot = None
+        self.wallet_changed.emit(wallet_id)
+
+    def hide_amounts(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
+        """Mask or show amounts on every page."""
+        self.hides_amounts = hidden
+        self.privacy_changed.emit(hidden)
+
+    def update(self, update: SessionUpdate) -> None:
+        """Take a new snapshot, if it is of the wallet on screen."""
+        if update.wallet_id != self.wallet_id:
+            return
+        before, self.snapshot = self.snapshot, update.snapshot
+        after = update.snapshot
+        if before is None or before.balance != after.balance:
+            self.balance_changed.emit(after.balance)
+        if before is None or before.history != after.history or before.tip != after.tip:
+            self.history_changed.emit(after)
+        if before is None or before.requests != after.requests:
+            self.requests_changed.emit(after)
+        self.changed.emit(after)

@@ -1,0 +1,149 @@
+"""The scripts of a wallet: receive and change indexes, the gap, and the one watch set.
+
+Two limits: at most `GAP_LIMIT` unused addresses are shown to the person, so that any other wallet
+finds all payments when it restores the words; `LOOKAHEAD` scripts beyond the last used one are
+watched, which finds payments to addresses that a less careful wallet gave out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from wallet_gui.descriptors.descriptor import DerivedKey, Descriptor
+from wallet_gui.wallet.changes import ChainKey, ChangeSet, Keychain, chains
+from wallet_gui.wallet.errors import GapLimit
+
+GAP_LIMIT = 20
+LOOKAHEAD = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptPlace:
+    """Where one of our scripts comes from."""
+
+    descriptor_index: int
+    keychain: Keychain
+    index: int
+
+    @property
+    def chain(self) -> ChainKey:
+        return self.descriptor_index, self.keychain
+
+
+class WatchSet:
+    """All scripts 0..last_used+100 of every chain; grows when a payment raises `last_used`.
+
+    Changes go to `staged`, which the owner empties.
+    """
+
+    def __init__(
+        self,
+        descriptors: Sequence[Descriptor],
+        staged: ChangeSet,
+        *,
+        revealed: Mapping[ChainKey, int],
+        last_used: Mapping[ChainKey, int],
+    ) -> None:
+        self._descriptors = tuple(descriptors)
+        self._staged = staged
+        keys = list(chains(len(self._descriptors)))
+        self._revealed = {key: revealed.get(key, -1) for key in keys}
+        self._last_used = {key: last_used.get(key, -1) for key in keys}
+        self._scripts: dict[ChainKey, list[bytes]] = {key: [] for key in keys}
+        self._places: dict[bytes, ScriptPlace] = {}
+        self._public_keys: set[bytes] = set()
+        self._order: list[bytes] = []
+        for key in keys:
+            self._fill(key)
+        self._taken = len(self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def _fill(self, key: ChainKey) -> list[bytes]:
+        # Revealed addresses are watched even when the cache that knew `last_used` is lost.
+        wanted = max(self._last_used[key] + LOOKAHEAD, self._revealed[key] + GAP_LIMIT) + 1
+        scripts = self._scripts[key]
+        added = []
+        for index in range(len(scripts), wanted):
+            derived = self._descriptors[key[0]].derive(index, key[1])
+            scripts.append(derived.script_pubkey)
+            self._places[derived.script_pubkey] = ScriptPlace(*key, index)
+            self._public_keys.add(derived.public_key)
+            added.append(derived.script_pubkey)
+        self._order.extend(added)
+        return added
+
+    def place(self, script: bytes) -> ScriptPlace | None:
+        return self._places.get(script)
+
+    def is_own_key(self, public_key: bytes) -> bool:
+        """Tell whether a compressed public key is one behind the watched scripts."""
+        return public_key in self._public_keys
+
+    def script(self, place: ScriptPlace) -> bytes:
+        scripts = self._scripts[place.chain]
+        if place.index < len(scripts):
+            return scripts[place.index]
+        return self.derive(place).script_pubkey
+
+    def derive(self, place: ScriptPlace) -> DerivedKey:
+        return self._descriptors[place.descriptor_index].derive(place.index, place.keychain)
+
+    def scripts(self) -> list[bytes]:
+        """Return the whole watch set, chain by chain."""
+        return [script for scripts in self._scripts.values() for script in scripts]
+
+    def take_new(self) -> list[bytes]:
+        """Return the scripts that joined since the last call, in the order of joining."""
+        new = self._order[self._taken :]
+        self._taken = len(self._order)
+        return new
+
+    def scripts_after(self, count: int) -> tuple[bytes, ...]:
+        """Return the scripts that joined when the set already had `count`."""
+        return tuple(self._order[count:])
+
+    def last_used(self, key: ChainKey) -> int:
+        return self._last_used[key]
+
+    def revealed(self, key: ChainKey) -> int:
+        return self._revealed[key]
+
+    def known_indexes(self) -> dict[ChainKey, int]:
+        """Highest index shown or paid per chain; -1 for none."""
+        return {key: max(self._revealed[key], used) for key, used in self._last_used.items()}
+
+    def mark_used(self, place: ScriptPlace) -> list[bytes]:
+        """Note a payment to `place`; the scripts that join the watch set for it."""
+        if place.index <= self._last_used[place.chain]:
+            return []
+        self._last_used[place.chain] = place.index
+        self._staged.cache.last_used[place.chain] = place.index
+        return self._fill(place.chain)
+
+    def reveal_next(self, descriptor_index: int, keychain: Keychain) -> ScriptPlace:
+        """Take the next address never shown before. Raises GapLimit when 20 are waiting."""
+        key = (descriptor_index, keychain)
+        index = max(self._revealed[key], self._last_used[key]) + 1
+        if index > self._last_used[key] + GAP_LIMIT:
+            raise GapLimit(GAP_LIMIT)
+        self.reveal(ScriptPlace(*key, index))
+        return ScriptPlace(*key, index)
+
+    def reveal(self, place: ScriptPlace) -> None:
+        if place.index > self._revealed[place.chain]:
+            self._revealed[place.chain] = place.index
+            self._staged.view.revealed[place.chain] = place.index
+            self._fill(place.chain)
+
+    def next_change(self, descriptor_index: int) -> ScriptPlace:
+        """Propose the change address of a new payment without taking it.
+
+        Plans that were reserved but never sent do not push change beyond the gap: then the
+        first address after the last used one serves again.
+        """
+        key = (descriptor_index, Keychain.CHANGE)
+        index = max(self._revealed[key], self._last_used[key]) + 1
+        if index > self._last_used[key] + GAP_LIMIT:
+            index = self._last_used[key] + 1
+        return ScriptPlace(*key, index)

@@ -1,0 +1,501 @@
+"""The watch-only state machine: blocks and transactions in, balance and history out.
+
+Nothing here does I/O. Each mutation stages what must be stored (`take_staged`) and returns what
+happened (`WalletEvent`s). Blocks come in height order; when the watch set grows, earlier blocks are
+matched and applied again, which changes nothing where nothing new is in them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+
+from wallet_gui.descriptors.descriptor import Descriptor
+from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.transaction import OutPoint, Transaction
+from wallet_gui.wallet import labels as bip329
+from wallet_gui.wallet.changes import (
+    Anchor,
+    BlockRef,
+    ChainKey,
+    ChangeSet,
+    Keychain,
+    OwnTransaction,
+    PaymentRequest,
+    RequestKey,
+    TipChanged,
+    TxAdded,
+    TxConfirmed,
+    TxDropped,
+    TxReplaced,
+    TxUnconfirmed,
+    WalletDescription,
+    WalletEvent,
+    WalletState,
+    WindowGrew,
+)
+from wallet_gui.wallet.errors import NotReplaceable, UnknownCoin
+from wallet_gui.wallet.keychain import GAP_LIMIT, ScriptPlace, WatchSet
+from wallet_gui.wallet.labels import Labels
+from wallet_gui.wallet.ledger import Ledger, OwnedOutput, sum_up
+from wallet_gui.wallet.lookalike import find_lookalike
+from wallet_gui.wallet.snapshot import (
+    Balance,
+    Coin,
+    HistoryEntry,
+    ReceiveState,
+    RequestEntry,
+    RequestStatus,
+    WalletSnapshot,
+)
+from wallet_gui.wallet.tx_graph import Standing, TxGraph
+
+KEPT_MARKS = 100
+"""So many newest scan marks are kept one by one; older ones thin out with their age."""
+
+BURIED = 100
+"""An own transaction this deep in the chain leaves the wallet file: the chain holds it."""
+
+
+class Wallet:
+    """One wallet. `state` is what its files hold, None for a new wallet.
+
+    Raises ParseError when a descriptor or a stored transaction cannot be read.
+    """
+
+    def __init__(
+        self,
+        description: WalletDescription,
+        params: ChainParams,
+        state: WalletState | None = None,
+    ) -> None:
+        state = state or WalletState()
+        self.description = description
+        self.params = params
+        self.descriptors = tuple(Descriptor.parse(d, params) for d in description.descriptors)
+        self._staged = ChangeSet()
+        self._watch = WatchSet(
+            self.descriptors,
+            self._staged,
+            revealed=state.view.revealed,
+            last_used=state.cache.last_used,
+        )
+        self._graph = TxGraph(self._staged.cache)
+        self._labels = Labels(self._staged.view, state.view.labels)
+        self._ledger = Ledger(self._graph, self._watch, self._labels, params)
+        self._requests: dict[RequestKey, PaymentRequest] = {
+            key: item for key, item in state.view.requests.items() if item is not None
+        }
+        self._frozen = {outpoint for outpoint, frozen in state.view.frozen.items() if frozen}
+        self._own: dict[bytes, OwnTransaction] = {
+            txid: own for txid, own in state.view.own_transactions.items() if own is not None
+        }
+        self._marks = {h: ref for h, ref in state.cache.checkpoints.items() if ref is not None}
+        self._tip: BlockRef | None = None
+        self._restore(state)
+
+    def _restore(self, state: WalletState) -> None:
+        cache = state.cache
+        for txid, raw in cache.transactions.items():
+            if raw is None:
+                continue
+            tx = Transaction.parse(raw)
+            self._graph.restore(
+                tx,
+                anchor=cache.anchors.get(txid),
+                first_seen=cache.first_seen.get(txid) or 0,
+                seen_order=cache.seen_order.get(txid) or 0,
+                abandoned=cache.abandoned.get(txid, False),
+            )
+            self._ledger.add(tx)
+        # After a lost cache, or a stop between the two files, the wallet file knows more.
+        for txid, own in sorted(self._own.items(), key=lambda item: (item[1].created, item[0])):
+            if txid not in self._graph:
+                tx = Transaction.parse(own.raw)
+                self._graph.add(tx, own.created)
+                self._ledger.add(tx)
+        self._ledger.note(self._graph.settle())
+        self._watch.take_new()
+
+    # --- what the chain says
+
+    def is_relevant(self, tx: Transaction) -> bool:
+        """Tell whether the transaction pays us, spends from us, or rivals a known one."""
+        return tx.txid in self._graph or self._ledger.is_relevant(tx)
+
+    def apply_block(self, block: Block, height: int) -> list[WalletEvent]:
+        """Take what concerns us from a block of the active chain; again is no harm.
+
+        When payments in it grow the watch set, the scan mark steps back below the block: the
+        filters from here on must be matched against `take_new_scripts()`.
+        """
+        ref = BlockRef(height, block.header.hash)
+        # A block may tell of a reorganisation that the chain source did not report.
+        events = self.rollback_to(height - 1) if self._contradicts(ref) else []
+        grown = len(self._watch)
+        while True:
+            before = len(self._watch)
+            for position, tx in enumerate(block.transactions):
+                if not self.is_relevant(tx):
+                    continue
+                if self._graph.add(tx, block.header.time):
+                    self._ledger.add(tx)
+                anchor = Anchor(height, ref.hash, block.header.time, position)
+                self._graph.confirm(tx, anchor)
+            if len(self._watch) == before:
+                break
+        if len(self._watch) > grown:
+            self._forget_marks(height - 1)
+        return events + self._settle(grown)
+
+    def _contradicts(self, ref: BlockRef) -> bool:
+        if self._marks.get(ref.height, ref.hash) != ref.hash:
+            return True
+        return self._graph.block_at(ref.height) not in {None, ref.hash}
+
+    def apply_unconfirmed(self, tx: Transaction, now: int) -> list[WalletEvent]:
+        """Take a transaction that the network carries, if it concerns us."""
+        if tx.is_coinbase or not self.is_relevant(tx):
+            return []
+        txid = tx.txid
+        grown = len(self._watch)
+        if self._graph.add(tx, now):
+            self._ledger.add(tx)
+        elif not self._graph.counts(txid) and not self._is_outbid(txid):
+            self._graph.see(txid)
+        return self._settle(grown)
+
+    def _is_outbid(self, txid: bytes) -> bool:
+        """Tell whether our own replacement pays more: then an echo of the old one is just late."""
+        rival = self._graph.replaced_by(txid)
+        if rival is None or rival not in self._own:
+            return False
+        old, new = self._fee(txid), self._fee(rival)
+        return old is not None and new is not None and new > old
+
+    def _fee(self, txid: bytes) -> int | None:
+        tx = self._graph.transaction(txid)
+        return None if tx is None else self._ledger.fee(tx)
+
+    def rollback_to(self, height: int) -> list[WalletEvent]:
+        """Forget confirmations and scan marks above `height`; the transactions wait again."""
+        self._forget_marks(height)
+        if self._tip is not None and self._tip.height > height:
+            self._tip = None
+        self._graph.rollback_to(height)
+        return self._settle(len(self._watch))
+
+    def scanned(self, ref: BlockRef) -> None:
+        """Note that every block up to `ref` was matched against all watched scripts."""
+        if self._marks.get(ref.height) == ref.hash:
+            return
+        self._marks[ref.height] = ref.hash
+        self._staged.cache.checkpoints[ref.height] = ref.hash
+        newest = max(self._marks)
+        kept = newest + 1
+        for height in sorted(self._marks, reverse=True):
+            # Beyond the newest hundred, a mark stays if it is a tenth of its age from the next.
+            if height <= newest - KEPT_MARKS and kept - height < (newest - height) // 10:
+                self._drop_mark(height)
+            else:
+                kept = height
+
+    def _forget_marks(self, height: int) -> None:
+        for mark in [mark for mark in self._marks if mark > height]:
+            self._drop_mark(mark)
+
+    def _drop_mark(self, height: int) -> None:
+        del self._marks[height]
+        self._staged.cache.checkpoints[height] = None
+
+    def set_tip(self, ref: BlockRef) -> list[WalletEvent]:
+        """Note the last block of the active chain: confirmations and maturity count from it."""
+        if ref == self._tip:
+            return []
+        self._tip = ref
+        for txid in list(self._own):
+            if self._is_settled_for_good(txid, ref.height):
+                del self._own[txid]
+                self._staged.view.own_transactions[txid] = None
+        return [TipChanged(ref)]
+
+    def _is_settled_for_good(self, txid: bytes, tip_height: int) -> bool:
+        anchor = self._graph.anchor(txid)
+        if anchor is None:
+            rival = self._graph.replaced_by(txid)
+            anchor = None if rival is None else self._graph.anchor(rival)
+        return anchor is not None and anchor.height + BURIED <= tip_height
+
+    # --- what the person does
+
+    def insert_own(self, tx: Transaction, now: int) -> list[WalletEvent]:
+        """Take a transaction that we signed; store the change before it is broadcast."""
+        txid = tx.txid
+        grown = len(self._watch)
+        self._own[txid] = OwnTransaction(tx.serialize(), now)
+        self._staged.view.own_transactions[txid] = self._own[txid]
+        if self._graph.add(tx, now):
+            self._ledger.add(tx)
+        elif not self._graph.counts(txid):
+            self._graph.see(txid)
+        return self._settle(grown)
+
+    def abandon(self, txid: bytes) -> list[WalletEvent]:
+        """Give a pending transaction up: its coins are free again unless the network has it.
+
+        Raises NotReplaceable when it is unknown or confirmed.
+        """
+        if txid not in self._graph:
+            raise NotReplaceable("This transaction is not in the wallet.")
+        if self._graph.anchor(txid) is not None:
+            raise NotReplaceable("This transaction is confirmed and cannot be taken back.")
+        if self._own.pop(txid, None) is not None:
+            self._staged.view.own_transactions[txid] = None
+        self._graph.abandon(txid)
+        self._ledger.note({txid: self._graph.standing(txid)})
+        return self._settle(len(self._watch))
+
+    def next_address(
+        self,
+        label: str = "",
+        *,
+        amount_sat: int | None = None,
+        message: str = "",
+        now: int = 0,
+        expires: int | None = None,
+    ) -> tuple[int, bytes]:
+        """Reveal the next receive address of the active descriptor: (index, script_pubkey).
+
+        The staged change must be stored before the address is shown. An address is never given
+        twice. Raises GapLimit when 20 unused ones are waiting.
+        """
+        watched = len(self._watch)
+        place = self._watch.reveal_next(self.description.active, Keychain.RECEIVE)
+        self._ledger.adopt(self._watch.scripts_after(watched))
+        script = self._watch.script(place)
+        self.set_request(
+            PaymentRequest(
+                keychain=place.keychain,
+                index=place.index,
+                descriptor_index=place.descriptor_index,
+                label=bip329.clean(label),
+                amount_sat=amount_sat,
+                message=bip329.clean(message),
+                created=now,
+                expires=expires,
+            )
+        )
+        return place.index, script
+
+    def set_request(self, request: PaymentRequest) -> None:
+        """Store or change what the person noted about an address that was given away."""
+        self._requests[request.key] = request
+        self._staged.view.requests[request.key] = request
+        self.set_label("addr", self._request_address(request), request.label)
+
+    def remove_request(self, key: RequestKey) -> None:
+        """Take a request off the list; its address stays watched and stays used up."""
+        if self._requests.pop(key, None) is not None:
+            self._staged.view.requests[key] = None
+
+    def _request_address(self, request: PaymentRequest) -> str:
+        place = ScriptPlace(request.descriptor_index, request.keychain, request.index)
+        return self._ledger.address(self._watch.script(place))
+
+    def reserve_change(self, place: ScriptPlace) -> None:
+        """Keep a change address for a payment that goes to signing, so that no other takes it."""
+        watched = len(self._watch)
+        self._watch.reveal(place)
+        self._ledger.adopt(self._watch.scripts_after(watched))
+
+    def set_label(self, kind: str, ref: str, text: str) -> None:
+        """Label a "tx" (id as shown), an "addr" or an "output" ("txid:n"); "" takes it away."""
+        if self._labels.set(kind, ref, text):
+            self._ledger.forget_labels()
+
+    def set_frozen(self, outpoint: OutPoint, *, frozen: bool) -> None:
+        """Set a coin aside, or free it. Raises UnknownCoin for an output that is not ours."""
+        if self._ledger.owned(outpoint) is None:
+            raise UnknownCoin("This coin is not in the wallet.")
+        if frozen is (outpoint in self._frozen):
+            return
+        (self._frozen.add if frozen else self._frozen.discard)(outpoint)
+        self._staged.view.frozen[outpoint] = frozen
+
+    def export_labels(self) -> list[str]:
+        """Write all labels and frozen coins as BIP329 lines."""
+        origin = str(self.descriptors[self.description.active].origin or "")
+        frozen = sorted(str(outpoint) for outpoint in self._frozen)
+        return list(bip329.export_lines(self._labels.items(), frozen, origin))
+
+    def import_labels(self, lines: Iterable[str]) -> bip329.ImportResult:
+        """Take BIP329 labels over; those of the wallet are replaced where the file has others."""
+        result = bip329.import_lines(lines)
+        for (kind, ref), text in result.labels.items():
+            self.set_label(kind, ref, text)
+        by_text = {str(coin.outpoint): coin.outpoint for coin in self.coins()}
+        for ref, spendable in result.spendable.items():
+            if ref in by_text:
+                self.set_frozen(by_text[ref], frozen=not spendable)
+        return result
+
+    # --- what is so
+
+    @property
+    def tip(self) -> BlockRef | None:
+        """The last known block: what `set_tip` said, or the scan mark right after a start."""
+        return self._tip or self.scan_mark
+
+    @property
+    def scan_mark(self) -> BlockRef | None:
+        """Up to here everything is scanned for every watched script; None for nothing."""
+        return max((BlockRef(*mark) for mark in self._marks.items()), default=None)
+
+    def checkpoints(self) -> list[BlockRef]:
+        """List the kept scan marks, newest first."""
+        return sorted((BlockRef(*mark) for mark in self._marks.items()), reverse=True)
+
+    def watch_scripts(self) -> list[bytes]:
+        return self._watch.scripts()
+
+    def take_new_scripts(self) -> list[bytes]:
+        """Return the scripts that joined the watch set since the last call."""
+        return self._watch.take_new()
+
+    def known_indexes(self) -> dict[ChainKey, int]:
+        """Highest index shown or paid per chain; -1 for none."""
+        return self._watch.known_indexes()
+
+    def place_of(self, script: bytes) -> ScriptPlace | None:
+        return self._watch.place(script)
+
+    def owned_output(self, outpoint: OutPoint) -> OwnedOutput | None:
+        return self._ledger.owned(outpoint)
+
+    def next_change(self) -> ScriptPlace:
+        return self._watch.next_change(self.description.active)
+
+    def script_at(self, place: ScriptPlace) -> bytes:
+        return self._watch.script(place)
+
+    def transaction(self, txid: bytes) -> Transaction | None:
+        return self._graph.transaction(txid)
+
+    @property
+    def graph(self) -> TxGraph:
+        """The transactions; to be read only."""
+        return self._graph
+
+    def pending_own(self) -> list[Transaction]:
+        """List own transactions that wait for a block, parents first: to be broadcast again."""
+        waiting = [t for t in self._own if self._graph.standing(t) is Standing.PENDING]
+        found = [self._graph.transaction(t) for t in sorted(waiting, key=self._graph.seen_order)]
+        return [tx for tx in found if tx is not None]
+
+    def is_own(self, txid: bytes) -> bool:
+        """Tell whether the transaction was signed here and is not yet buried."""
+        return txid in self._own
+
+    def coins(self) -> tuple[Coin, ...]:
+        """List our unspent outputs, oldest first, those not to be spent included."""
+        tip = self.tip
+        return self._ledger.coins(0 if tip is None else tip.height, self._frozen)
+
+    def balance(self) -> Balance:
+        return sum_up(self.coins())
+
+    def history(self) -> tuple[HistoryEntry, ...]:
+        """List all transactions that involve us, newest first."""
+        return self._ledger.history()
+
+    def lookalike(self, address: str) -> str | None:
+        """Find a known address that a person might mistake this one for; None when there is none.
+
+        "Known" are all addresses in the stored transactions, ours and others'.
+        """
+        return find_lookalike(address, self._ledger.known_addresses())
+
+    def requests(self, now: int) -> tuple[RequestEntry, ...]:
+        """List the payment requests, newest first, with what arrived for each."""
+        found = [self._request_entry(request, now) for request in self._requests.values()]
+        return tuple(sorted(found, key=lambda e: (e.request.created, e.request.key), reverse=True))
+
+    def _request_entry(self, request: PaymentRequest, now: int) -> RequestEntry:
+        place = ScriptPlace(request.descriptor_index, request.keychain, request.index)
+        arrived = self._ledger.received_on(self._watch.script(place))
+        received = sum(output.value_sat for output, _ in arrived)
+        confirmed = sum(output.value_sat for output, is_confirmed in arrived if is_confirmed)
+        wanted = request.amount_sat or 1
+        if confirmed >= wanted:
+            status = RequestStatus.CONFIRMED
+        elif received >= wanted:
+            status = RequestStatus.SEEN
+        elif request.expires is not None and request.expires <= now:
+            status = RequestStatus.EXPIRED
+        else:
+            status = RequestStatus.WAITING
+        return RequestEntry(request, self._request_address(request), status, received)
+
+    def _receive_state(self) -> ReceiveState:
+        key = (self.description.active, Keychain.RECEIVE)
+        last_used, revealed = self._watch.last_used(key), self._watch.revealed(key)
+        unused = max(0, revealed - last_used)
+        can_reveal = unused < GAP_LIMIT
+        if unused == 0:
+            return ReceiveState(None, None, None, unused, can_reveal)
+        script = self._watch.script(ScriptPlace(*key, revealed))
+        return ReceiveState(self._ledger.address(script), script, revealed, unused, can_reveal)
+
+    def snapshot(self, now: int) -> WalletSnapshot:
+        """Freeze everything that the screens show."""
+        coins = self.coins()
+        return WalletSnapshot(
+            name=self.description.name,
+            network=self.description.network,
+            balance=sum_up(coins),
+            history=self.history(),
+            coins=coins,
+            requests=self.requests(now),
+            receive=self._receive_state(),
+            tip=self.tip,
+            scan_mark=self.scan_mark,
+            taken=now,
+        )
+
+    def rename(self, name: str) -> None:
+        """Change the name in the description, which the caller stores."""
+        self.description = replace(self.description, name=bip329.clean(name))
+
+    # --- what must be stored
+
+    def take_staged(self) -> ChangeSet:
+        """Hand out what changed since the last call."""
+        taken = ChangeSet().merge(self._staged)
+        for half in (self._staged.view, self._staged.cache):
+            for part in fields(half):
+                getattr(half, part.name).clear()
+        return taken
+
+    def _settle(self, grown: int) -> list[WalletEvent]:
+        changed = self._graph.settle()
+        self._ledger.note(changed)
+        events: list[WalletEvent] = []
+        for txid, before in changed.items():
+            tx = self._graph.transaction(txid)
+            if tx is not None and self._ledger.involves_us(tx):
+                events += self._events(txid, before)
+        new = self._watch.scripts_after(grown)
+        if new:
+            events.append(WindowGrew(new))
+        return events
+
+    def _events(self, txid: bytes, before: Standing | None) -> Sequence[WalletEvent]:
+        anchor = self._graph.anchor(txid)
+        events: list[WalletEvent] = [TxAdded(txid)] if before is None else []
+        if anchor is not None:
+            return [*events, TxConfirmed(txid, anchor.height, anchor.hash)]
+        if before is Standing.CONFIRMED:
+            events.append(TxUnconfirmed(txid))
+        if self._graph.counts(txid):
+            return events if before is not Standing.DEAD else [TxUnconfirmed(txid)]
+        rival = self._graph.replaced_by(txid)
+        return [*events, TxDropped(txid) if rival is None else TxReplaced(txid, rival)]

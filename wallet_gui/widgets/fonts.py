@@ -1,0 +1,60 @@
+"""The bundled fonts: Inter for text, JetBrains Mono for addresses and amounts.
+
+They are shipped because the fonts of a bare system may lack the bitcoin sign, and because
+look-alike characters in an address must be told apart.
+"""
+
+from PySide6.QtGui import QFont, QFontDatabase
+from PySide6.QtWidgets import QApplication
+
+from wallet_gui.widgets.resources import resource
+
+TEXT_FAMILY = "Inter"
+MONOSPACE_FAMILY = "JetBrains Mono"
+_FILES = (
+    "Inter-Regular.otf",
+    "Inter-SemiBold.otf",
+    "JetBrainsMono-Regular.ttf",
+    "JetBrainsMono-SemiBold.ttf",
+)
+MINIMUM_SCALE, MAXIMUM_SCALE = 80, 200
+_BASE_POINTS_TIMES_TEN = 105
+
+
+def install_fonts(application: QApplication, scale_percent: int = 100) -> None:
+    """Register the bundled fonts and make Inter the application's font.
+
+    `scale_percent` is the text size asked for in the settings, 80 to 200.
+    """
+    known = set(QFontDatabase.families())
+    if not {TEXT_FAMILY, MONOSPACE_FAMILY} <= known:
+        for name in _FILES:
+            QFontDatabase.addApplicationFont(str(resource("fonts", name)))
+    application.setFont(text_font(scale_percent))
+
+
+def text_font(scale_percent: int = 100) -> QFont:
+    """The text font at the given scale."""
+    scale = max(MINIMUM_SCALE, min(MAXIMUM_SCALE, scale_percent))
+    font = QFont(TEXT_FAMILY)
+    font.setPointSizeF(_BASE_POINTS_TIMES_TEN * scale / 1000)
+    return font
+
+
+def monospace_font(like: QFont, *, bold: bool = False) -> QFont:
+    """The monospace font in the size of `like`; digits align and 0 differs from O."""
+    font = QFont(MONOSPACE_FAMILY)
+    font.setPointSizeF(like.pointSizeF())
+    font.setStyleHint(QFont.StyleHint.Monospace)
+    if bold:
+        font.setWeight(QFont.Weight.DemiBold)
+    return font
+
+
+def resized(font: QFont, percent: int, *, bold: bool = False) -> QFont:
+    """A copy of `font` at `percent` of its size, for headings and hints."""
+    copy = QFont(font)
+    copy.setPointSizeF(font.pointSizeF() * percent / 100)
+    if bold:
+        copy.setWeight(QFont.Weight.DemiBold)
+    return copy

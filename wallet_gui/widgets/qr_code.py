@@ -1,0 +1,76 @@
+"""A QR code drawn with whole pixels per module, always dark on light."""
+
+from typing import cast
+
+import zxingcpp
+from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+_QUIET_MODULES = 4
+_DARK, _LIGHT = QColor("#000000"), QColor("#ffffff")
+
+
+def qr_modules(text: str) -> QImage:
+    """One pixel per module, with the quiet zone of four modules that scanners need."""
+    barcode = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M")
+    pixels = zxingcpp.write_barcode_to_image(barcode, scale=1, add_quiet_zones=False)
+    height, width = pixels.shape[0], pixels.shape[1]
+    # An Image speaks the buffer protocol, which its type stub does not say.
+    data = bytes(memoryview(cast("bytes", pixels)))
+    image = QImage(data, width, height, width, QImage.Format.Format_Grayscale8)
+    framed = QImage(
+        width + 2 * _QUIET_MODULES, height + 2 * _QUIET_MODULES, QImage.Format.Format_Grayscale8
+    )
+    framed.fill(_LIGHT)
+    painter = QPainter(framed)
+    painter.drawImage(_QUIET_MODULES, _QUIET_MODULES, image)
+    painter.end()
+    return framed
+
+
+class QrCode(QWidget):
+    """Shows a text as a QR code; the accessible name says what it holds."""
+
+    def __init__(self, caption: str = "QR code", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._caption = caption
+        self._modules: QImage | None = None
+        self.text = ""
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.setMinimumSize(180, 180)
+        self.set_text("")
+
+    def set_text(self, text: str) -> None:
+        """Draw `text`; an empty one leaves an empty frame."""
+        self.text = text
+        self._modules = qr_modules(text) if text else None
+        self.setAccessibleName(f"{self._caption}: {text}" if text else f"{self._caption}: none yet")
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(240, 240)
+
+    def heightForWidth(self, width: int) -> int:
+        return width
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        if self._modules is None:
+            return
+        ratio = self.devicePixelRatioF()
+        side = self._modules.width()
+        # Whole device pixels per module: a scaled module would blur its edges.
+        available = int(min(self.width(), self.height()) * ratio)
+        drawn = max(1, available // side) * side / ratio
+        left = (self.width() - drawn) / 2
+        top = (self.height() - drawn) / 2
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, on=False)
+        painter.drawImage(
+            QRect(round(left), round(top), round(drawn), round(drawn)),
+            self._modules.convertToFormat(
+                QImage.Format.Format_RGB32, Qt.ImageConversionFlag.NoOpaqueDetection
+            ),
+        )

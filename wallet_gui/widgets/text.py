@@ -1,0 +1,23 @@
+"""Text from outside (labels, URIs, peers) made safe to look at: plain, one line, capped."""
+
+from wallet_gui.primitives.plain_text import plain_text
+
+CHUNK = 4
+ELLIPSIS = "\u2026"
+
+
+def plain(text: str, limit: int = 200) -> str:
+    """One visible line of at most `limit` characters, without control or direction characters."""
+    return plain_text(text, limit)
+
+
+def chunked(address: str) -> str:
+    """An address in groups of four, as a person compares it."""
+    return " ".join(address[i : i + CHUNK] for i in range(0, len(address), CHUNK))
+
+
+def shortened(text: str, keep: int = 10) -> str:
+    """The beginning and the end of a long identifier; only ever a hint, never to be compared."""
+    if len(text) <= 2 * keep + 1:
+        return text
+    return f"{text[:keep]}{ELLIPSIS}{text[-keep:]}"

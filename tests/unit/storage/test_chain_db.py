@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from wallet_gui.chain.backend import ChainStores
 from wallet_gui.primitives.params import REGTEST, SIGNET
 from wallet_gui.storage.chain_db import SEGMENT, ChainDb
 from wallet_gui.storage.errors import Damaged, InUse
@@ -40,6 +41,13 @@ def test_empty_store(database: ChainDb) -> None:
     assert database.filters.get(bytes(32)) is None
     database.headers.truncate(5)
     assert database.headers.load() == (0, b"")
+
+
+def test_chain_floor_can_use_it_as_its_stores(database: ChainDb) -> None:
+    stores: ChainStores = database  # checked by mypy: the floors do not know each other
+    stores.headers.append(7, headers(7, 2))
+    stores.headers.truncate(7)
+    assert stores.headers.load() == (7, headers(7, 1))
 
 
 def test_headers_survive_in_segments(path: Path) -> None:

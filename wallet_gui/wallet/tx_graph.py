@@ -14,7 +14,7 @@ inputs indexed by outpoint, and settles which ones count:
 from collections.abc import Iterable
 from enum import Enum
 
-from wallet_gui.primitives.transaction import OutPoint, Transaction
+from wallet_gui.primitives.transaction import OutPoint, Transaction, TxOut
 from wallet_gui.wallet.changes import Anchor, CacheChange
 
 
@@ -53,6 +53,11 @@ class TxGraph:
 
     def transaction(self, txid: bytes) -> Transaction | None:
         return self._transactions.get(txid)
+
+    def output(self, outpoint: OutPoint) -> TxOut | None:
+        """Find an output of a stored transaction."""
+        tx = self._transactions.get(outpoint.txid)
+        return None if tx is None or outpoint.vout >= len(tx.outputs) else tx.outputs[outpoint.vout]
 
     def anchor(self, txid: bytes) -> Anchor | None:
         return self._anchors.get(txid)

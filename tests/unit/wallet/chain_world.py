@@ -53,7 +53,9 @@ def foreign_script(number: int) -> bytes:
     return (script.p2wpkh(digest[:20]), script.p2tr(digest), script.p2pkh(digest[:20]))[number % 3]
 
 
-def foreign_tx(number: int, outputs: Iterable[TxOut], prevout: OutPoint | None = None) -> Transaction:
+def foreign_tx(
+    number: int, outputs: Iterable[TxOut], prevout: OutPoint | None = None
+) -> Transaction:
     spent = prevout or OutPoint(sha256(b"foreign coin" + number.to_bytes(8, "big")), number % 3)
     public_key = b"\x02" + sha256(b"key" + spent.txid)
     witness = (b"\x30" * 71, public_key)
@@ -174,7 +176,7 @@ class World:
         return [*found, self.mempool[txid]]
 
     def disconnect(self, count: int) -> None:
-        """Take blocks away; their transactions wait again, except coinbases and what spends them."""
+        """Take blocks away; their transactions wait again, not coinbases and what spends them."""
         gone = self.blocks[-count:]
         del self.blocks[-count:]
         waiting = list(self.mempool.values())
@@ -196,7 +198,11 @@ class World:
                 return True
             for tx_in in tx.inputs:
                 parent = self.known.get(tx_in.prevout.txid)
-                if parent and parent.outputs[tx_in.prevout.vout].script_pubkey in scripts:
+                if parent:
+                    spent = parent.outputs[tx_in.prevout.vout].script_pubkey
+                else:
+                    spent = script.p2wpkh(hash160(tx_in.witness[1])) if tx_in.witness else b""
+                if spent in scripts:
                     return True
         return False
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wallet_gui.app.backend_selector import BackendFactory, BackendSelector, SyncSnapshot
-from wallet_gui.app.peer_address import PeerAddress, parse_peer
+from wallet_gui.app.peer_address import parse_peer
+from wallet_gui.app.playground import Playground
 from wallet_gui.app.session import RevealedAddress, SessionUpdate, WalletSession
 from wallet_gui.app.vault_client import VaultClient, VaultError
 from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult, ChainError
+from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.params import ChainParams
@@ -24,7 +26,7 @@ from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.storage.chain_db import ChainDb
 from wallet_gui.storage.errors import Unreadable
 from wallet_gui.storage.locks import FileLock
-from wallet_gui.storage.settings import DataDirectory, Settings
+from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile, cache_path
 from wallet_gui.storage.wallet_cache import WalletCache
 from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.transfer.messages import (
@@ -49,6 +51,7 @@ from wallet_gui.wallet.wallet import Wallet
 logger = logging.getLogger(__name__)
 
 _REBROADCAST_SECONDS = 600
+_PLAY_MONEY_SAT = 100_000_000
 
 Published = SessionUpdate | SyncSnapshot | BroadcastProgress
 
@@ -94,6 +97,7 @@ class Online:
         *,
         vault: VaultClient | None = None,
         headless: HeadlessOptions | None = None,
+        playground: Playground | None = None,
     ) -> None:
         self.params = params
         self.data_directory = data_directory
@@ -101,6 +105,8 @@ class Online:
         self._publish = publish
         self._vault = vault or VaultClient()
         self._headless = headless
+        self.playground = playground
+        self._settings_file = SettingsFile(data_directory.settings_path)
         self._sessions: dict[str, WalletSession] = {}
         self._chain_db: ChainDb | None = None
         self.selector: BackendSelector | None = None
@@ -114,13 +120,12 @@ class Online:
 
         Raises StorageError, in particular when another program uses this data directory.
         """
-        self.settings = await asyncio.to_thread(self.data_directory.load_settings)
-        self._chain_db = await asyncio.to_thread(
-            ChainDb.open, self.data_directory.chain_db_path, self.params
-        )
-        self.selector = BackendSelector(
-            self.params, self._chain_db, self._make_backend, self._publish
-        )
+        chain_db = await asyncio.to_thread(self._open_files)
+        self._chain_db = chain_db
+        self.selector = BackendSelector(self.params, chain_db, self._make_backend, self._publish)
+        if self.playground is not None:
+            host, port = await self.playground.start()
+            peers = (PeerAddress(host, port),)
         await self.selector.start(self.stored_peers() if peers is None else tuple(peers))
         self._rebroadcasting = asyncio.create_task(self._rebroadcast_from_time_to_time())
 
@@ -137,6 +142,17 @@ class Online:
         if self._chain_db is not None:
             await asyncio.to_thread(self._chain_db.close)
             self._chain_db = None
+        if self.playground is not None:
+            await self.playground.stop()
+
+    def _open_files(self) -> ChainDb:
+        self.data_directory.create()
+        self.settings = self._settings_file.load()
+        return ChainDb(
+            self.data_directory.chain_db_path,
+            self.params,
+            filter_cache_bytes=self.settings.filter_cache_mib << 20,
+        )
 
     # --- settings
 
@@ -155,42 +171,45 @@ class Online:
     async def change_settings(self, **changes: object) -> Settings:
         """Store settings; what is not named stays."""
         self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
-        await asyncio.to_thread(self.data_directory.save_settings, self.settings)
+        await asyncio.to_thread(self._settings_file.save, self.settings)
         return self.settings
 
     # --- wallets
 
     async def wallets(self) -> tuple[WalletEntry, ...]:
         """The wallet files of this network in the data directory, by name."""
-        paths = await asyncio.to_thread(self.data_directory.wallet_paths)
+        paths = await asyncio.to_thread(self.data_directory.wallets)
         return tuple(WalletEntry(path.stem, str(path)) for path in paths)
 
     async def create_wallet(self, wanted: NewWallet) -> OpenedWallet:
         """Let the vault make a wallet, then open it. Raises VaultError."""
         request = CreateWallet(
-            directory=wanted.directory or str(self.data_directory.wallets_path),
+            directory=wanted.directory or str(self.data_directory.wallets_directory),
             name=wanted.name,
             network=self.params.name,
             word_count=wanted.word_count,
             script_types=(wanted.script_type,),
             use_passphrase=wanted.use_passphrase,
             birthday_time=wanted.birthday_time or int(time.time()),
-            appearance=self.settings.theme,
+            appearance=self.settings.appearance,
             headless=self._headless,
         )
         created = await self._vault.ask(request, WalletCreated)
-        return await self._open(Path(created.path), created.view_key)
+        opened = await self._open(Path(created.path), created.view_key)
+        if self.playground is not None:
+            await self.get_play_money(opened.wallet_id)
+        return opened
 
     async def restore_wallet(self, wanted: NewWallet) -> OpenedWallet:
         """Let the vault make a wallet file from words, then open it. Raises VaultError."""
         request = RestoreWallet(
-            directory=wanted.directory or str(self.data_directory.wallets_path),
+            directory=wanted.directory or str(self.data_directory.wallets_directory),
             name=wanted.name,
             network=self.params.name,
             script_types=(wanted.script_type,),
             use_passphrase=wanted.use_passphrase,
             birthday_time=wanted.birthday_time,
-            appearance=self.settings.theme,
+            appearance=self.settings.appearance,
             headless=self._headless,
         )
         created = await self._vault.ask(request, WalletCreated)
@@ -206,7 +225,7 @@ class Online:
         await asyncio.to_thread(lock.acquire)
         try:
             request = UnlockWallet(
-                str(resolved), appearance=self.settings.theme, headless=self._headless
+                str(resolved), appearance=self.settings.appearance, headless=self._headless
             )
             unlocked = await self._vault.ask(request, WalletUnlocked)
             return await self._open(resolved, unlocked.view_key, lock)
@@ -272,23 +291,27 @@ class Online:
     async def sign(self, session: WalletSession, plan: SpendPlan) -> Transaction:
         """Let the vault sign a plan; what comes back is compared with it and stored."""
         await session.reserve(plan)
+        return await session.accept_signed(plan, await self.sign_psbt(session, plan.psbt))
+
+    async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
+        """Let the vault review and sign any PSBT that spends this wallet's coins."""
         wallet = session.wallet
         known = wallet.known_indexes()
-        seen = review.of(plan.psbt, wallet.descriptors, wallet.params, known_indexes=known)
+        seen = review.of(psbt, wallet.descriptors, wallet.params, known_indexes=known)
         request = SignPsbt(
             path=session.path,
-            psbt_base64=plan.psbt.to_base64(),
+            psbt_base64=psbt.to_base64(),
             request_digest=seen.digest,
             known_indexes=tuple(
                 KnownIndex(descriptor_index, int(keychain), index)
                 for (descriptor_index, keychain), index in known.items()
                 if index >= 0
             ),
-            appearance=self.settings.theme,
+            appearance=self.settings.appearance,
             headless=self._headless,
         )
         signed = await self._vault.ask(request, PsbtSigned)
-        return await session.accept_signed(plan, Psbt.parse(signed.psbt_base64))
+        return Psbt.parse(signed.psbt_base64)
 
     async def broadcast(self, wallet_id: str, txid: bytes) -> BroadcastResult:
         """Send a stored payment and wait for evidence. Raises ChainError, NotReplaceable."""
@@ -301,6 +324,18 @@ class Online:
     async def abandon(self, wallet_id: str, txid: bytes) -> None:
         """Give an unconfirmed payment up."""
         await self.session(wallet_id).abandon(txid)
+
+    async def get_play_money(self, wallet_id: str) -> None:
+        """Let the playground pay the wallet. Raises PlaygroundError."""
+        if self.playground is None:
+            return
+        revealed = await self.session(wallet_id).new_request("Play money")
+        await self.playground.fund(revealed.address, _PLAY_MONEY_SAT)
+
+    async def mine_block(self) -> None:
+        """Let the playground find a block now. Raises PlaygroundError."""
+        if self.playground is not None:
+            await self.playground.mine()
 
     async def set_tx_label(self, wallet_id: str, txid: bytes, text: str) -> None:
         """Label a transaction."""
@@ -337,7 +372,7 @@ def open_session(
         wallet_file = WalletFile.open(lock, view_key)
         description = wallet_file.state.description
         _check_network(description, params)
-        cache = WalletCache.open(path.with_suffix(".cache"), description.cache_key)
+        cache = WalletCache(cache_path(path), description.cache_key)
         state = WalletState(view=wallet_file.state.view, cache=cache.load())
         wallet = Wallet(description, params, state)
     except BaseException:

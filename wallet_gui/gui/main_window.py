@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 
 from wallet_gui.app.backend_selector import SyncSnapshot
 from wallet_gui.app.online import NewWallet, Online, OpenedWallet
-from wallet_gui.app.peer_address import PeerAddress
 from wallet_gui.app.session import RevealedAddress, SessionUpdate
+from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
@@ -52,6 +52,8 @@ class MainWindow(QMainWindow):
     """One window on one network, with at most one wallet open."""
 
     closing = Signal()
+    # Emitted from the engine thread; Qt queues it into this one.
+    link_received = Signal(str)
 
     def __init__(self, engine: Engine, online: Online, params: ChainParams) -> None:
         super().__init__()

@@ -100,12 +100,13 @@ def cache_path(wallet_path: Path) -> Path:
 class Settings:
     """What a person chose for the program as a whole; nothing here is secret or names a payment.
 
-    `appearance`: "system", "light" or "dark". `unit`: "btc" or "sat". `peers`: "host:port" by
-    network name; none means that the program finds its own. `recent_wallets`: paths, newest first.
+    `appearance`: "system", "light" or "dark". `text_scale`: percent, 80 to 200. `unit`: "btc" or
+    "sat". `peers`: "host:port" by network name; none means that the program finds its own. `recent_wallets`: paths, newest first.
     `lock_after_minutes`: 0 never locks by itself. `others` are keys of other versions, kept.
     """
 
     appearance: str = "system"
+    text_scale: int = 100
     unit: str = "btc"
     network: str = "mainnet"
     peers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -150,6 +151,7 @@ class Settings:
         known = {item.name: value.pop(item.name, None) for item in fields(cls)}
         readers: dict[str, Callable[[Any], Any]] = {
             "appearance": lambda v: _one_of(v, ("system", "light", "dark")),
+            "text_scale": lambda v: v if _number(v, 200) and v >= 80 else None,
             "unit": lambda v: _one_of(v, ("btc", "sat")),
             "network": lambda v: v if isinstance(v, str) else None,
             "peers": _peers,

@@ -24,6 +24,7 @@ from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import Transaction
+from wallet_gui.sealing import KdfParameters
 from wallet_gui.storage.chain_db import ChainDb
 from wallet_gui.storage.errors import Unreadable
 from wallet_gui.storage.locks import FileLock
@@ -100,13 +101,19 @@ class Online:
         vault: VaultClient | None = None,
         headless: HeadlessOptions | None = None,
         playground: Playground | None = None,
+        minimum_kdf: KdfParameters | None = None,
     ) -> None:
+        """Prepare; nothing is opened yet.
+
+        `minimum_kdf` lets tests open wallet files that are cheaper to unlock than is allowed.
+        """
         self.params = params
         self.data_directory = data_directory
         self._make_backend = make_backend
         self._publish = publish
         self._vault = vault or VaultClient()
         self._headless = headless
+        self._minimum_kdf = minimum_kdf
         self.playground = playground
         self._settings_file = SettingsFile(data_directory.settings_path)
         self._sessions: dict[str, WalletSession] = {}
@@ -260,7 +267,7 @@ class Online:
         self, path: Path, view_key: bytes, lock: FileLock | None = None
     ) -> OpenedWallet:
         session, notices = await asyncio.to_thread(
-            open_session, path, view_key, self.params, self._publish, lock
+            open_session, path, view_key, self.params, self._publish, lock, self._minimum_kdf
         )
         self._sessions[session.wallet_id] = session
         if self.selector is not None:
@@ -392,6 +399,7 @@ def open_session(
     params: ChainParams,
     publish: Callable[[SessionUpdate], None],
     lock: FileLock | None = None,
+    minimum_kdf: KdfParameters | None = None,
 ) -> tuple[WalletSession, tuple[str, ...]]:
     """Open the two files of a wallet; blocking. Returns the session and notices for the person.
 
@@ -401,7 +409,7 @@ def open_session(
     lock.acquire()
     cache: WalletCache | None = None
     try:
-        wallet_file = WalletFile.open(lock, view_key)
+        wallet_file = WalletFile.open(lock, view_key, minimum=minimum_kdf)
         description = wallet_file.state.description
         _check_network(description, params)
         cache = WalletCache(cache_path(path), description.cache_key)

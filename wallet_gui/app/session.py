@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from random import SystemRandom
+from random import Random, SystemRandom
 from typing import Protocol
 
 from wallet_gui.chain.backend import (
@@ -122,6 +122,7 @@ class WalletSession:
         self._publish = publish
         self._release = release
         self._clock = clock
+        self._rng: Random = SystemRandom()
         self._backend: ChainBackend | None = None
         self._storing = asyncio.Lock()
         self._publishing: asyncio.TimerHandle | None = None
@@ -277,7 +278,7 @@ class WalletSession:
             self.wallet,
             recipients,
             fee_rate,
-            rng=SystemRandom(),
+            rng=self._rng,
             tip_height=self._tip_height,
             coins=coins,
             now=self._clock(),
@@ -297,7 +298,7 @@ class WalletSession:
                 half_more = FeeRate.of(old.fee_sat * _BUMP_PERCENT // 100, tx.vsize)
                 fee_rate = max(fee_rate, half_more)
         return replacement.bump(
-            self.wallet, txid, fee_rate, rng=SystemRandom(), tip_height=self._tip_height
+            self.wallet, txid, fee_rate, rng=self._rng, tip_height=self._tip_height
         )
 
     async def reserve(self, plan: SpendPlan) -> None:

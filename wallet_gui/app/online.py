@@ -375,11 +375,16 @@ class Online:
         # A payment that was signed while nobody was connected, or that peers forgot: once in sync
         # each is offered, and again now and then.
         offered: dict[bytes, float] = {}
+        reorganizations = 0
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_REBROADCAST_LOOK_SECONDS)
             if self.selector is None or not self.selector.is_synced():
                 continue
+            if self.selector.reorganizations != reorganizations:
+                # Peers forget what a lock time forbade while the chain was shorter.
+                reorganizations = self.selector.reorganizations
+                offered.clear()
             for session in list(self._sessions.values()):
                 for tx in session.unconfirmed_own():
                     last = offered.get(tx.txid)

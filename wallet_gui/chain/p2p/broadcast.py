@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Final
 
 from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult, BroadcastStage
-from wallet_gui.chain.p2p.messages import GetData, InventoryType, Inv, NotFound, Tx
+from wallet_gui.chain.p2p.messages import GetData, Inv, InventoryType, NotFound, Tx
 from wallet_gui.chain.p2p.sync_state import Action, Instant, Send
 from wallet_gui.primitives.transaction import Transaction
 

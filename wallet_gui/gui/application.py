@@ -14,8 +14,9 @@ from PySide6.QtWidgets import QApplication
 from wallet_gui import __version__
 from wallet_gui.app.instance import Instance
 from wallet_gui.app.online import Online
-from wallet_gui.app.peer_address import PeerAddress, parse_peer
+from wallet_gui.app.peer_address import parse_peer
 from wallet_gui.app.playground import Playground
+from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import P2PBackend
 from wallet_gui.curve import self_test
 from wallet_gui.gui.engine import Engine
@@ -177,7 +178,7 @@ def main(arguments: list[str]) -> int:
     online = Online(
         directory,
         params,
-        P2PBackend.connect_to,
+        P2PBackend,
         engine.publish,
         playground=Playground(directory.root / "node") if options.playground else None,
     )

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 
 from wallet_gui.app.backend_selector import SyncSnapshot
 from wallet_gui.app.online import NewWallet, Online, OpenedWallet
-from wallet_gui.app.peer_address import PeerAddress
 from wallet_gui.app.session import RevealedAddress, SessionUpdate
+from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage

@@ -12,7 +12,8 @@ from PySide6.QtWidgets import (
 )
 
 from wallet_gui.app.backend_selector import SyncSnapshot
-from wallet_gui.app.peer_address import PeerAddress, parse_peer
+from wallet_gui.app.peer_address import parse_peer
+from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.gui.sync_model import SyncModel
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError

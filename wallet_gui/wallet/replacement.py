@@ -216,7 +216,9 @@ def _replacement(
     extra = _extra_coins(wallet, {coin.outpoint for coin in spent})
     fixed_sat = sum(output.value_sat for output in fixed)
     least = dust_threshold(change_script)
-    while True:
+    outputs: list[TxOut] = []
+    change = 0
+    while not outputs:
         total = sum(coin.value_sat for coin in spent)
         with_change = (*fixed, TxOut(0, change_script))
         fee = _replacing_fee(frame.vsize(spent, with_change), old_fee, fee_rate)
@@ -227,8 +229,7 @@ def _replacement(
         if fixed:
             fee = _replacing_fee(frame.vsize(spent, fixed), old_fee, fee_rate)
             if total - fixed_sat >= fee:
-                outputs = list(fixed)
-                change = 0
+                outputs, change = list(fixed), 0
                 break
         if not extra:
             if not fixed:

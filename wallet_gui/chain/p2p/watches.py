@@ -84,7 +84,7 @@ class Watches:
         self._state.events.clear()
         self._state.events.extend(kept)
 
-    # --- where a scan begins ------------------------------------------------------------------------
+    # --- where a scan begins ----------------------------------------------------------------------
 
     def begin(self, *, is_synced: bool) -> None:
         """Start the scans whose beginning the header chain now shows."""
@@ -133,7 +133,7 @@ class Watches:
     def _is_active(self, ref: BlockRef) -> bool:
         return self._state.headers.height_of(ref.hash) == ref.height
 
-    # --- changes of the chain -----------------------------------------------------------------------
+    # --- changes of the chain ---------------------------------------------------------------------
 
     def rewind(self, height: int, *, is_reorganization: bool) -> None:
         """Everything above `height` is to be matched again."""
@@ -153,7 +153,7 @@ class Watches:
             if height >= scan.start_height:
                 scan.include(height)
 
-    # --- delivery -----------------------------------------------------------------------------------
+    # --- delivery ---------------------------------------------------------------------------------
 
     def next_event(
         self, block_at: Callable[[int], Block | None], now: Instant

@@ -102,13 +102,13 @@ def make_wallet(
         request, sample_seed(passphrase), PASSWORD, cost, lambda _step, _fraction: None
     )
     path = Path(created.reply.path)
-    return SampleWallet(path, created.reply.view_key, funded_wallet(path, created.reply.view_key, cost))
+    return SampleWallet(
+        path, created.reply.view_key, funded_wallet(path, created.reply.view_key, cost)
+    )
 
 
 def read_state(path: Path, view_key: bytes, cost: PasswordCost = TINY_COST) -> ViewState:
-    return open_view(
-        WalletFile.read(path, minimum=cost.minimum), view_key, minimum=cost.minimum
-    )
+    return open_view(WalletFile.read(path, minimum=cost.minimum), view_key, minimum=cost.minimum)
 
 
 def funded_wallet(path: Path, view_key: bytes, cost: PasswordCost = TINY_COST) -> Wallet:

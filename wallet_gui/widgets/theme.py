@@ -174,6 +174,8 @@ QToolTip { background: $surface; color: $text; border: 1px solid $line; padding:
 
 QFrame[role="card"] { background: $surface; border: 1px solid $line; border-radius: 10px; }
 QFrame[role="sidebar"] { background: $surface; border: 0; border-right: 1px solid $line; }
+QFrame[role="vault-header"] {
+  background: $surface; border: 0; border-bottom: 1px solid $line; }
 QFrame[role="line"] { background: $line; border: 0; max-height: 1px; min-height: 1px; }
 QLabel[role="muted"] { color: $muted; }
 QLabel[role="positive"] { color: $positive; }

@@ -330,7 +330,9 @@ class Wallet:
 
     def export_labels(self) -> list[str]:
         """Write all labels and frozen coins as BIP329 lines."""
-        origin = str(self.descriptors[self.description.active].origin or "")
+        active = self.descriptors[self.description.active]
+        closing = ")" * (1 + active.type.value.count("("))
+        origin = f"{active.type.value}({active.origin}{closing}" if active.origin else ""
         frozen = sorted(str(outpoint) for outpoint in self._frozen)
         return list(bip329.export_lines(self._labels.items(), frozen, origin))
 

@@ -158,12 +158,18 @@ class P2PBackend:
         now = self._clock()
         self._perform(self._sync.watch(wallet_id, scripts, checkpoints, birthday_time, now))
 
-    def extend_watch(self, wallet_id: str, scripts: Sequence[bytes]) -> None:
-        """Add scripts; KeyError when the wallet is not watched."""
+    def extend_watch(
+        self, wallet_id: str, scripts: Sequence[bytes], *, from_height: int | None = None
+    ) -> None:
+        """Add scripts, matched from the wallet's start, or from `from_height` where that is given.
+
+        Raises KeyError when the wallet is not watched.
+        """
         if self._sync is None:
             self._pending[wallet_id].scripts.extend(scripts)
         else:
-            self._perform(self._sync.extend_watch(wallet_id, scripts, self._clock()))
+            now = self._clock()
+            self._perform(self._sync.extend_watch(wallet_id, scripts, now, from_height))
 
     def unwatch(self, wallet_id: str) -> None:
         """Forget a wallet."""

@@ -137,9 +137,15 @@ class ChainSync:
         self.watches.watch(wallet_id, scripts, checkpoints, birthday_time)
         return self._plan(now)
 
-    def extend_watch(self, wallet_id: str, scripts: Sequence[bytes], now: Instant) -> list[Action]:
+    def extend_watch(
+        self,
+        wallet_id: str,
+        scripts: Sequence[bytes],
+        now: Instant,
+        from_height: int | None = None,
+    ) -> list[Action]:
         """Match more scripts, from the wallet's start on; KeyError when it is not watched."""
-        self.watches.extend(wallet_id, scripts)
+        self.watches.extend(wallet_id, scripts, from_height)
         return self._plan(now)
 
     def unwatch(self, wallet_id: str) -> None:

@@ -69,13 +69,15 @@ class Watches:
             wallet_id, list(scripts), tuple(checkpoints), birthday_time
         )
 
-    def extend(self, wallet_id: str, scripts: Sequence[bytes]) -> None:
+    def extend(
+        self, wallet_id: str, scripts: Sequence[bytes], from_height: int | None = None
+    ) -> None:
         """Watch more scripts of a wallet; KeyError when it is not watched."""
         watch = self._watches[wallet_id]
         if watch.scan is None:
             watch.scripts.extend(scripts)
         else:
-            watch.scan.extend(scripts)
+            watch.scan.extend(scripts, from_height)
 
     def unwatch(self, wallet_id: str) -> None:
         """Forget a wallet; nothing that waits for it is delivered."""

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from wallet_gui.chain.backend import (
@@ -59,6 +59,7 @@ class _PendingWatch:
     scripts: list[bytes]
     checkpoints: tuple[BlockRef, ...]
     birthday_time: int | None
+    extensions: list[tuple[list[bytes], int | None]] = field(default_factory=list)
 
 
 class P2PBackend:
@@ -166,7 +167,7 @@ class P2PBackend:
         Raises KeyError when the wallet is not watched.
         """
         if self._sync is None:
-            self._pending[wallet_id].scripts.extend(scripts)
+            self._pending[wallet_id].extensions.append((list(scripts), from_height))
         else:
             now = self._clock()
             self._perform(self._sync.extend_watch(wallet_id, scripts, now, from_height))
@@ -227,6 +228,8 @@ class P2PBackend:
             self._perform(
                 sync.watch(wallet_id, watch.scripts, watch.checkpoints, watch.birthday_time, now)
             )
+            for scripts, from_height in watch.extensions:
+                self._perform(sync.extend_watch(wallet_id, scripts, now, from_height))
         self._spawn(self._deliver(sync, group))
         self._spawn(self._tick(sync, group))
         nonces: set[int] = set()

@@ -2,7 +2,6 @@
 
 from typing import cast
 
-import zxingcpp
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -13,6 +12,9 @@ _DARK, _LIGHT = QColor("#000000"), QColor("#ffffff")
 
 def qr_modules(text: str) -> QImage:
     """One pixel per module, with the quiet zone of four modules that scanners need."""
+    # Loaded with the first code, so that the first window does not wait for it.
+    import zxingcpp  # noqa: PLC0415
+
     barcode = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M")
     pixels = zxingcpp.write_barcode_to_image(barcode, scale=1, add_quiet_zones=False)
     height, width = pixels.shape[0], pixels.shape[1]

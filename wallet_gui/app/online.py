@@ -289,12 +289,16 @@ class Online:
     async def sign(self, session: WalletSession, plan: SpendPlan) -> Transaction:
         """Let the vault sign a plan; what comes back is compared with it and stored."""
         await session.reserve(plan)
+        return await session.accept_signed(plan, await self.sign_psbt(session, plan.psbt))
+
+    async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
+        """Let the vault review and sign any PSBT that spends this wallet's coins."""
         wallet = session.wallet
         known = wallet.known_indexes()
-        seen = review.of(plan.psbt, wallet.descriptors, wallet.params, known_indexes=known)
+        seen = review.of(psbt, wallet.descriptors, wallet.params, known_indexes=known)
         request = SignPsbt(
             path=session.path,
-            psbt_base64=plan.psbt.to_base64(),
+            psbt_base64=psbt.to_base64(),
             request_digest=seen.digest,
             known_indexes=tuple(
                 KnownIndex(descriptor_index, int(keychain), index)
@@ -305,7 +309,7 @@ class Online:
             headless=self._headless,
         )
         signed = await self._vault.ask(request, PsbtSigned)
-        return await session.accept_signed(plan, Psbt.parse(signed.psbt_base64))
+        return Psbt.parse(signed.psbt_base64)
 
     async def broadcast(self, wallet_id: str, txid: bytes) -> BroadcastResult:
         """Send a stored payment and wait for evidence. Raises ChainError, NotReplaceable."""

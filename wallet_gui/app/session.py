@@ -288,11 +288,15 @@ class WalletSession:
             loop = asyncio.get_running_loop()
             self._publishing = loop.call_later(_PUBLISH_INTERVAL, self.publish_now)
 
+    def snapshot(self) -> WalletSnapshot:
+        """The present state, frozen."""
+        return self.wallet.snapshot(self._clock())
+
     def publish_now(self) -> None:
         """Show the present state."""
         self._publishing = None
         if not self._is_closed:
-            self._publish(SessionUpdate(self.wallet_id, self.wallet.snapshot(self._clock())))
+            self._publish(SessionUpdate(self.wallet_id, self.snapshot()))
 
     async def close(self) -> None:
         """Store what is left and release the files."""

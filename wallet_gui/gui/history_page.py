@@ -55,7 +55,7 @@ class HistoryPage(Page):
         self._history = history
         self._entry: HistoryEntry | None = None
         layout = self.body
-        top = FlowLayout(spacing=16)
+        top = FlowLayout(spacing=16, spread=True)
         top.addWidget(heading("History"))
         self.search = QLineEdit()
         self.search.setObjectName("history_search")

@@ -80,7 +80,7 @@ class OverviewPage(Page):
         layout = QVBoxLayout(frame)
         layout.setContentsMargins(24, 20, 24, 20)
         layout.setSpacing(14)
-        top = FlowLayout(spacing=18)
+        top = FlowLayout(spacing=18, spread=True)
         total = QWidget()
         column = QVBoxLayout(total)
         column.setContentsMargins(0, 0, 24, 0)

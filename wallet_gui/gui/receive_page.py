@@ -4,7 +4,6 @@ from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QFormLayout,
     QHeaderView,
     QLineEdit,
     QPushButton,
@@ -63,7 +62,8 @@ class ReceivePage(Page):
             "Addresses that you make appear here, with what was paid to them.", role="muted"
         )
         layout.addWidget(self.empty)
-        layout.addWidget(self._make_table(), 1)
+        layout.addWidget(self._make_table(), 100)
+        layout.addStretch(1)
         wallet.requests_changed.connect(self._show_requests)
         wallet.wallet_changed.connect(self._clear)
         wallet.privacy_changed.connect(lambda _: self._show_again())
@@ -74,8 +74,6 @@ class ReceivePage(Page):
         layout = QVBoxLayout(frame)
         layout.setContentsMargins(20, 18, 20, 18)
         layout.setSpacing(12)
-        form = QFormLayout()
-        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapAllRows)
         self.label_edit = QLineEdit()
         self.label_edit.setObjectName("receive_label")
         self.label_edit.setAccessibleName("Label: who pays, and for what")
@@ -83,9 +81,12 @@ class ReceivePage(Page):
         self.label_edit.setMaxLength(200)
         self.amount_edit = AmountEdit("Amount in BTC, optional")
         self.amount_edit.setObjectName("receive_amount")
-        form.addRow(caption("&Label (the payer sees it in the QR code)"), self.label_edit)
-        form.addRow(caption("Amo&unt in BTC (optional)"), self.amount_edit)
-        layout.addLayout(form)
+        for text, field in (
+            ("&Label (the payer sees it in the QR code)", self.label_edit),
+            ("Amo&unt in BTC (optional)", self.amount_edit),
+        ):
+            layout.addWidget(caption(text, field))
+            layout.addWidget(field)
         self.new_button = QPushButton("&New address")
         self.new_button.setObjectName("receive_new")
         self.new_button.setAccessibleName("New address")
@@ -109,9 +110,8 @@ class ReceivePage(Page):
         layout = QVBoxLayout(self.address_card)
         layout.setContentsMargins(20, 18, 20, 18)
         layout.setSpacing(12)
-        self.qr = QrCode("QR code of the payment request")
+        self.qr = QrCode("QR code of the payment request", side=240)
         self.qr.setObjectName("receive_qr")
-        self.qr.setMinimumHeight(220)
         layout.addWidget(self.qr)
         self.address_label = AddressLabel("Receive address")
         self.address_label.setObjectName("receive_address")

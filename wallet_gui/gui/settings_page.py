@@ -90,7 +90,7 @@ class SettingsPage(Page):
         self.peers_edit.setMaximumHeight(110)
         layout.addWidget(self.peers_edit)
         row = QHBoxLayout()
-        self.connected = text_label(role="muted")
+        self.connected = text_label("Not connected.", role="muted")
         self.connected.setObjectName("settings_connected")
         row.addWidget(self.connected, 1)
         self.apply_button = QPushButton("&Connect")
@@ -108,6 +108,8 @@ class SettingsPage(Page):
         form.setContentsMargins(22, 18, 22, 18)
         form.setVerticalSpacing(12)
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setHorizontalSpacing(18)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.FieldsStayAtSizeHint)
         form.addRow(heading("Look", 120))
         self.theme_box = QComboBox()
         self.theme_box.setObjectName("settings_theme")
@@ -126,8 +128,8 @@ class SettingsPage(Page):
             lambda index: self.scale_wanted.emit(self.scale_box.itemData(index))
         )
         self.scale_box.setCurrentIndex(_SCALES.index(100))
-        form.addRow(caption("C&olours"), self.theme_box)
-        form.addRow(caption("&Text size"), self.scale_box)
+        form.addRow(caption("C&olours", self.theme_box), self.theme_box)
+        form.addRow(caption("&Text size", self.scale_box), self.scale_box)
         return frame
 
     def _make_lock(self) -> QWidget:
@@ -136,6 +138,8 @@ class SettingsPage(Page):
         form.setContentsMargins(22, 18, 22, 18)
         form.setVerticalSpacing(12)
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setHorizontalSpacing(18)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.FieldsStayAtSizeHint)
         form.addRow(heading("Lock", 120))
         form.addRow(
             text_label(
@@ -149,10 +153,11 @@ class SettingsPage(Page):
         self.lock_box.setAccessibleName("Lock by itself")
         for minutes, text in _LOCKS:
             self.lock_box.addItem(text, minutes)
+        self.lock_box.setCurrentIndex(1)
         self.lock_box.currentIndexChanged.connect(
             lambda index: self.lock_minutes_wanted.emit(self.lock_box.itemData(index))
         )
-        form.addRow(caption("Lock by &itself"), self.lock_box)
+        form.addRow(caption("Lock by &itself", self.lock_box), self.lock_box)
         return frame
 
     def show_settings(

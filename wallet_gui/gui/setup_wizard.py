@@ -6,7 +6,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QFormLayout,
     QHBoxLayout,
     QLineEdit,
     QPushButton,
@@ -146,10 +145,9 @@ class SetupWizard(QStackedWidget):
         self.form_notice = Notice(page)
         layout.addWidget(self.form_notice)
         frame = card()
-        form = QFormLayout(frame)
-        form.setContentsMargins(22, 20, 22, 20)
-        form.setVerticalSpacing(14)
-        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapAllRows)
+        form = QVBoxLayout(frame)
+        form.setContentsMargins(22, 18, 22, 20)
+        form.setSpacing(8)
         self.name_edit = QLineEdit()
         self.name_edit.setObjectName("new_name")
         self.name_edit.setAccessibleName("Name of the wallet")
@@ -164,10 +162,14 @@ class SetupWizard(QStackedWidget):
         self.words_box.setAccessibleName("Number of words")
         for count in WORD_COUNTS:
             self.words_box.addItem(f"{count} words", count)
-        form.addRow(caption("&Name of the wallet"), self.name_edit)
-        form.addRow(caption("&Kind of addresses"), self.type_box)
-        self._words_caption = caption("Number of &words")
-        form.addRow(self._words_caption, self.words_box)
+        self._words_caption = caption("Number of &words", self.words_box)
+        for label, field in (
+            (caption("&Name of the wallet", self.name_edit), self.name_edit),
+            (caption("&Kind of addresses", self.type_box), self.type_box),
+            (self._words_caption, self.words_box),
+        ):
+            form.addWidget(label)
+            form.addWidget(field)
         layout.addWidget(frame)
         row = QHBoxLayout()
         self.back_button = QPushButton("&Back")

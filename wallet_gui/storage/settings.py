@@ -98,8 +98,9 @@ def cache_path(wallet_path: Path) -> Path:
 class Settings:
     """What a person chose for the program as a whole; nothing here is secret or names a payment.
 
-    `appearance`: "system", "light" or "dark". `text_scale`: percent. `unit`: "btc" or "sat". `peers`: "host:port" by
-    network name; none means that the program finds its own. `recent_wallets`: paths, newest first.
+    `appearance`: "system", "light" or "dark". `text_scale`: percent, 80 to 200. `unit`: "btc" or
+    "sat". `peers`: "host:port" by network name; none means that the program finds its own.
+    `recent_wallets`: paths, newest first.
     `lock_after_minutes`: 0 never locks by itself. `others` are keys of other versions, kept.
     """
 

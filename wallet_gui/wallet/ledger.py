@@ -269,17 +269,18 @@ class Ledger:
         self._history = tuple(found)
         return self._history
 
-    def _history_order(self, txid: bytes) -> tuple[bool, int, int, bool, int]:
+    def _history_order(self, txid: bytes) -> tuple[bool, int, int, bool, int, bytes]:
         # A transaction that lost stands just below the confirmed one that settled its fate.
         current, is_live = txid, self._graph.counts(txid)
         while True:
             anchor = self._graph.anchor(current)
             if anchor is not None:
-                order = self._graph.seen_order(txid)
-                return False, anchor.height, anchor.position, is_live, order
+                first_seen = self._graph.first_seen(txid)
+                return False, anchor.height, anchor.position, is_live, first_seen, txid
             rival = self._graph.replaced_by(current) or self._graph.dead_parent(current)
             if rival is None:
-                return True, self._graph.seen_order(txid), 0, is_live, 0
+                order = self._graph.seen_order(current)
+                return True, order, 0, is_live, self._graph.first_seen(txid), txid
             current = rival
 
     def fee(self, tx: Transaction) -> int | None:

@@ -7,15 +7,22 @@ from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
 class FlowLayout(QLayout):
     """Puts widgets side by side and goes on in the next row where they do not fit.
 
-    With `equal` all of them get the width of the widest, and the columns share the row.
+    With `equal` all of them get the width of the widest, the columns share the row and the cells
+    its height. With `spread` the last one goes to the far end where all fit into one row.
     """
 
     def __init__(
-        self, parent: QWidget | None = None, *, spacing: int = 12, equal: bool = False
+        self,
+        parent: QWidget | None = None,
+        *,
+        spacing: int = 12,
+        equal: bool = False,
+        spread: bool = False,
     ) -> None:
         super().__init__(parent)
         self._items: list[QLayoutItem] = []
         self._equal = equal
+        self._spread = spread
         self.setContentsMargins(QMargins(0, 0, 0, 0))
         self.setSpacing(spacing)
 
@@ -63,21 +70,42 @@ class FlowLayout(QLayout):
 
     def _arrange(self, rect: QRect, *, move: bool) -> int:
         """Place the items into rows; returns the height that they take."""
+        y = rect.y()
+        rows = self._rows(rect.width())
+        for row in rows:
+            height = max(size.height() for _, size in row)
+            x = rect.x()
+            slack = rect.width() - sum(size.width() + self.spacing() for _, size in row)
+            for number, (item, size) in enumerate(row):
+                if self._spread and len(rows) == 1 and 0 < number == len(row) - 1:
+                    x += max(0, slack + self.spacing())
+                if self._equal:
+                    place = QRect(x, y, size.width(), height)
+                else:
+                    place = QRect(QPoint(x, y + (height - size.height()) // 2), size)
+                if move:
+                    item.setGeometry(place)
+                x += size.width() + self.spacing()
+            y += height + self.spacing()
+        return max(0, y - self.spacing() - rect.y()) if rows else 0
+
+    def _rows(self, width: int) -> list[list[tuple[QLayoutItem, QSize]]]:
+        """Tell which items share a row, each with its size."""
         shown = self._shown()
         gap = self.spacing()
         widest = max((item.sizeHint().width() for item in shown), default=0)
-        columns = max(1, min(len(shown), (rect.width() + gap) // max(1, widest + gap)))
-        cell = (rect.width() - gap * (columns - 1)) // columns
-        x, y, row_height = rect.x(), rect.y(), 0
+        columns = max(1, min(len(shown), (width + gap) // max(1, widest + gap)))
+        cell = (width - gap * (columns - 1)) // columns
+        rows: list[list[tuple[QLayoutItem, QSize]]] = []
+        used = width + 1
         for item in shown:
-            width = cell if self._equal else min(item.sizeHint().width(), rect.width())
-            if x > rect.x() and x + width > rect.x() + rect.width():
-                x, y, row_height = rect.x(), y + row_height + gap, 0
+            own = cell if self._equal else min(item.sizeHint().width(), width)
             height = item.sizeHint().height()
             if item.hasHeightForWidth():
-                height = max(height, item.heightForWidth(width))
-            if move:
-                item.setGeometry(QRect(QPoint(x, y), QSize(width, height)))
-            x += width + gap
-            row_height = max(row_height, height)
-        return y + row_height - rect.y()
+                height = max(item.minimumSize().height(), item.heightForWidth(own))
+            if used + own > width:
+                rows.append([])
+                used = 0
+            rows[-1].append((item, QSize(own, height)))
+            used += own + gap
+        return rows

@@ -23,10 +23,10 @@ def heading(text: str, percent: int = 160) -> QLabel:
     return resized_label(text, percent)
 
 
-def caption(text: str) -> QLabel:
+def caption(text: str, field: QWidget) -> QLabel:
     """The label of a field in a form; "&" marks the letter that leads to it."""
     label = text_label(text)
-    label.setContentsMargins(0, 2, 0, 0)
+    label.setBuddy(field)
     return label
 
 

@@ -34,8 +34,12 @@ def qr_modules(text: str) -> QImage:
 class QrCode(QWidget):
     """Shows a text as a QR code; the accessible name says what it holds."""
 
-    def __init__(self, caption: str = "QR code", parent: QWidget | None = None) -> None:
+    def __init__(
+        self, caption: str = "QR code", parent: QWidget | None = None, *, side: int | None = None
+    ) -> None:
+        """Make an empty frame; `side` is the most that it grows to."""
         super().__init__(parent)
+        self._side = side
         self._caption = caption
         self._modules: QImage | None = None
         self.text = ""
@@ -56,7 +60,7 @@ class QrCode(QWidget):
         return QSize(240, 240)
 
     def heightForWidth(self, width: int) -> int:
-        return width
+        return width if self._side is None else min(width, self._side)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         if self._modules is None:

@@ -239,7 +239,7 @@ QPushButton[role="navigation"]:checked {
 QPushButton[role="navigation"]:focus { border: 2px solid $accent; }
 QPushButton[role="choice"] { padding: 0; border-radius: 10px; }
 QPushButton[role="choice"]:focus { padding: 0; }
-QPushButton[role="choice"]:disabled QLabel { color: $muted; }
+QPushButton[role="choice"] QLabel:disabled { color: $muted; }
 
 QLineEdit, QPlainTextEdit, QSpinBox, QComboBox {
   background: $surface; color: $text; border: 1px solid $line; border-radius: 7px;

@@ -7,7 +7,8 @@ what waits to be matched shares one budget of bytes; the lowest height wanted al
 so that a scan which begins anew below never waits for one that is ahead.
 """
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -36,7 +37,7 @@ class _Request:
     start: int
     hashes: list[bytes]
     sent: float
-    filters: list[memoryview] = field(default_factory=list)
+    filters: list[bytes] = field(default_factory=list)
     size: int = 0
     tries: int = 0
 
@@ -51,7 +52,7 @@ class _Batch:
 
     start: int
     hashes: list[bytes]
-    filters: list[memoryview]
+    filters: list[bytes]
     size: int
     peer: int | None  # None: from the cache
     is_verified: bool = False
@@ -69,13 +70,10 @@ class FilterSync:
         state: SyncState,
         watches: Watches,
         engine: FilterEngine,
-        on_matched: Callable[[Instant], None],
     ) -> None:
-        """Call `on_matched` after each batch that was matched."""
         self._state = state
         self._watches = watches
         self._engine = engine
-        self._on_matched = on_matched
         self._requests: list[_Request] = []
         self._batches: list[_Batch] = []  # ascending, not overlapping
         self._lookups: dict[int, int] = {}  # start -> stop of what is being looked up
@@ -87,7 +85,7 @@ class FilterSync:
         self.received = 0
         self.received_bytes = 0
 
-    # --- what is needed -----------------------------------------------------------------------------
+    # --- what is needed ---------------------------------------------------------------------------
 
     def lowest_wanted(self) -> int | None:
         """The lowest height whose filter a wallet needs and that has an agreed header."""
@@ -117,7 +115,7 @@ class FilterSync:
         for first, last in self._gaps(wanted, self._tip()):
             if not self._fill(first, last, wanted, now):
                 break
-        self._match_next(now)
+        self._match_next()
 
     def _fill(self, first: int, last: int, wanted: int, now: Instant) -> bool:
         """Ask for the heights of a gap; False when it has to stop before the end."""
@@ -176,7 +174,7 @@ class FilterSync:
         else:
             self._batches = [b for b in self._batches if b.stop >= wanted or not b.is_verified]
 
-    # --- the cache ----------------------------------------------------------------------------------
+    # --- the cache --------------------------------------------------------------------------------
 
     def _look_up(self, start: int, stop: int) -> int:
         stop = min(stop, start + LOOKUP - 1)
@@ -194,38 +192,36 @@ class FilterSync:
         def run() -> list[bytes | None]:
             return store.get_range(hashes)
 
-        def done(found: list[bytes | None], now: Instant) -> None:
+        def done(found: list[bytes | None], _now: Instant) -> None:
             if generation != self._generation:
                 return
             self._lookups.pop(start, None)
-            run_start: int | None = None
-            for height, data in zip(range(start, stop + 1), found, strict=True):
-                if data is None:
-                    self._missing.add(height)
-                if data is None and run_start is not None:
-                    self._from_cache(run_start, height - 1, start, hashes, found)
-                    run_start = None
-                elif data is not None and run_start is None:
-                    run_start = height
-            if run_start is not None:
-                self._from_cache(run_start, stop, start, hashes, found)
+            self._found(start, hashes, found)
 
         self._state.work(Lane.STORE, run, done)
         return stop
 
-    def _from_cache(
-        self,
-        first: int,
-        last: int,
-        offset: int,
-        hashes: Sequence[bytes],
-        found: Sequence[bytes | None],
-    ) -> None:
-        part = slice(first - offset, last + 1 - offset)
-        filters = [memoryview(data) for data in found[part] if data is not None]
-        self._take(_Batch(first, list(hashes[part]), filters, sum(map(len, filters)), None))
+    def _found(self, start: int, hashes: Sequence[bytes], found: Sequence[bytes | None]) -> None:
+        """Take what the cache had, as one batch for each run of heights without a gap."""
+        position = 0
+        while position < len(found):
+            filters = [
+                data
+                for data in itertools.takewhile(lambda d: d is not None, found[position:])
+                if data is not None
+            ]
+            if filters:
+                end = position + len(filters)
+                size = sum(map(len, filters))
+                self._take(
+                    _Batch(start + position, list(hashes[position:end]), filters, size, None)
+                )
+                position = end
+            else:
+                self._missing.add(start + position)
+                position += 1
 
-    # --- peers --------------------------------------------------------------------------------------
+    # --- peers ------------------------------------------------------------------------------------
 
     def _ask(self, start: int, stop: int, now: Instant) -> int:
         """Ask a peer for filters from `start` on; return how far, `start - 1` if nobody can."""
@@ -259,7 +255,6 @@ class FilterSync:
         """Take filters from a peer: usually the next ones of the oldest request to it."""
         peer.last_answer = now.monotonic
         hashes = [entry[0] for entry in run.entries]
-        data = memoryview(run.data)
         position = 0
         while position < len(hashes):
             request = self._request_expecting(peer, hashes[position])
@@ -276,7 +271,7 @@ class FilterSync:
                 pairs = zip(request.hashes[have:], hashes[position:], strict=False)
                 count = next(i for i, (ours, theirs) in enumerate(pairs) if ours != theirs)
             for _, start, stop in run.entries[position : position + count]:
-                request.filters.append(data[start:stop])
+                request.filters.append(run.data[start:stop])
                 request.size += stop - start
             position += count
             request.tries = 0
@@ -309,7 +304,7 @@ class FilterSync:
             _Batch(request.start, request.hashes, request.filters, request.size, request.peer)
         )
 
-    # --- verifying ----------------------------------------------------------------------------------
+    # --- verifying --------------------------------------------------------------------------------
 
     def _take(self, batch: _Batch) -> None:
         """Hold a batch and have it verified."""
@@ -325,13 +320,13 @@ class FilterSync:
         def run() -> Verdict:
             return verify(engine, batch.filters, batch.start, agreed, before, disputed)
 
-        def done(verdict: Verdict, now: Instant) -> None:
+        def done(verdict: Verdict, _now: Instant) -> None:
             if generation == self._generation:
-                self._verified(batch, verdict, now)
+                self._verified(batch, verdict)
 
         self._state.work(Lane.ENGINE, run, done)
 
-    def _verified(self, batch: _Batch, verdict: Verdict, now: Instant) -> None:
+    def _verified(self, batch: _Batch, verdict: Verdict) -> None:
         if verdict.wrong is not None:
             self._batches.remove(batch)
             if batch.peer is None:
@@ -361,14 +356,14 @@ class FilterSync:
             ]
 
             def run() -> None:
-                store.put_many([(block_hash, bytes(data)) for block_hash, data in items])
+                store.put_many(items)
 
             self._state.work(Lane.STORE, run, lambda _result, _now: None)
-        self._match_next(now)
+        self._match_next()
 
-    # --- matching -----------------------------------------------------------------------------------
+    # --- matching ---------------------------------------------------------------------------------
 
-    def _match_next(self, now: Instant) -> None:
+    def _match_next(self) -> None:
         """Give the engine the lowest batch that some wallet waits for."""
         if self._is_matching:
             return
@@ -409,16 +404,15 @@ class FilterSync:
         engine = self._engine
         self._is_matching = True
 
-        def done(found: list[list[int]], now: Instant) -> None:
+        def done(found: list[list[int]], _now: Instant) -> None:
             self._is_matching = False
             if generation == self._generation:
                 for (scan, scanned), heights in zip(job.scans, found, strict=True):
                     scan.results(scanned, heights)
-            self._on_matched(now)
 
         self._state.work(Lane.ENGINE, lambda: job.run(engine), done)
 
-    # --- changes ------------------------------------------------------------------------------------
+    # --- changes ----------------------------------------------------------------------------------
 
     def rewind(self, height: int) -> None:
         """Forget everything above `height`; what is still on its way is ignored when it comes."""

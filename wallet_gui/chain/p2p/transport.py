@@ -7,11 +7,11 @@ its command before the buffer grows.
 """
 
 import struct
+from hashlib import sha256
 from typing import Final, NamedTuple, Protocol
 
 from wallet_gui.chain.backend import ChainError
 from wallet_gui.chain.p2p.messages import payload_limit
-from wallet_gui.primitives.hashes import sha256d
 
 FIRST_CAPACITY: Final = 64 * 1024
 LARGEST_CAPACITY: Final = 5_000_000  # the longest message, and as much as Core holds per peer
@@ -100,7 +100,7 @@ class V1Transport:
             if end - payload < size:
                 break
             position = payload + size
-            if command not in _UNCHECKED and sha256d(view[payload:position])[:4] != checksum:
+            if command not in _UNCHECKED and _checksum(view[payload:position]) != checksum:
                 raise ProtocolViolation(f"The peer sent a {command} message with a wrong checksum.")
             frames.append(Frame(command, payload, position))
         else:
@@ -117,7 +117,7 @@ class V1Transport:
 
     def frame(self, command: str, payload: bytes) -> bytes:
         name = command.encode("ascii")
-        return _HEADER.pack(self._magic, name, len(payload), sha256d(payload)[:4]) + payload
+        return _HEADER.pack(self._magic, name, len(payload), _checksum(payload)) + payload
 
     def _frame_size(self) -> int | None:
         """Tell how long the frame at the start is; its limit was checked when it arrived."""
@@ -147,3 +147,7 @@ class V1Transport:
         if size > payload_limit(command):
             raise ProtocolViolation(f"The peer announced a {command} message of {size} bytes.")
         return command
+
+
+def _checksum(payload: bytes | memoryview) -> bytes:
+    return sha256(sha256(payload).digest()).digest()[:4]

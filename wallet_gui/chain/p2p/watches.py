@@ -69,13 +69,15 @@ class Watches:
             wallet_id, list(scripts), tuple(checkpoints), birthday_time
         )
 
-    def extend(self, wallet_id: str, scripts: Sequence[bytes]) -> None:
+    def extend(
+        self, wallet_id: str, scripts: Sequence[bytes], from_height: int | None = None
+    ) -> None:
         """Watch more scripts of a wallet; KeyError when it is not watched."""
         watch = self._watches[wallet_id]
         if watch.scan is None:
             watch.scripts.extend(scripts)
         else:
-            watch.scan.extend(scripts)
+            watch.scan.extend(scripts, from_height)
 
     def unwatch(self, wallet_id: str) -> None:
         """Forget a wallet; nothing that waits for it is delivered."""
@@ -84,7 +86,7 @@ class Watches:
         self._state.events.clear()
         self._state.events.extend(kept)
 
-    # --- where a scan begins ------------------------------------------------------------------------
+    # --- where a scan begins ----------------------------------------------------------------------
 
     def begin(self, *, is_synced: bool) -> None:
         """Start the scans whose beginning the header chain now shows."""
@@ -133,7 +135,7 @@ class Watches:
     def _is_active(self, ref: BlockRef) -> bool:
         return self._state.headers.height_of(ref.hash) == ref.height
 
-    # --- changes of the chain -----------------------------------------------------------------------
+    # --- changes of the chain ---------------------------------------------------------------------
 
     def rewind(self, height: int, *, is_reorganization: bool) -> None:
         """Everything above `height` is to be matched again."""
@@ -153,7 +155,7 @@ class Watches:
             if height >= scan.start_height:
                 scan.include(height)
 
-    # --- delivery -----------------------------------------------------------------------------------
+    # --- delivery ---------------------------------------------------------------------------------
 
     def next_event(
         self, block_at: Callable[[int], Block | None], now: Instant

@@ -134,7 +134,7 @@ def missing_journey_packages() -> list[str]:
 
 def missing_venv_package() -> list[str]:
     """Return Debian's name for what makes virtual environments, when this Python lacks it."""
-    if VENV.exists() or importlib.util.find_spec("ensurepip") is not None:
+    if venv_python().exists() or importlib.util.find_spec("ensurepip") is not None:
         return []
     return [f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"]
 
@@ -211,11 +211,12 @@ def prepare_venv(locks: list[Path]) -> None:
     """Bring `.venv` to exactly what the locks say; quick when nothing has changed."""
     python = venv_python()
     version = sysconfig.get_python_version()
-    # An environment of another Python, or one whose Python was removed, is made anew.
-    marker = VENV / "python-version"
-    if not python.exists() or (marker.exists() and marker.read_text() != version):
+    packages = VENV / (
+        "Lib/site-packages" if os.name == "nt" else f"lib/python{version}/site-packages"
+    )
+    # Made anew: one of another Python, one without pip (uv makes such), one that is half there.
+    if not python.exists() or not (packages / "pip").exists():
         run([sys.executable, "-m", "venv", "--clear", str(VENV)], "Making .venv failed.")
-        marker.write_text(version)
     for lock in locks:
         stamp = VENV / f"{lock.stem}.sha256"
         digest = hashlib.sha256(lock.read_bytes()).hexdigest()
@@ -232,12 +233,7 @@ def prepare_venv(locks: list[Path]) -> None:
         )
         stamp.write_text(digest)
     # The program runs from this folder, whatever folder it is started from.
-    (site_packages(version) / "wallet-gui-source.pth").write_text(f"{ROOT}\n")
-
-
-def site_packages(version: str) -> Path:
-    """Return the folder of the environment's packages."""
-    return VENV / ("Lib/site-packages" if os.name == "nt" else f"lib/python{version}/site-packages")
+    (packages / "wallet-gui-source.pth").write_text(f"{ROOT}\n")
 
 
 def run(command: list[str], failure: str) -> None:

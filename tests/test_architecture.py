@@ -29,8 +29,8 @@ PLACES = {
     "PySide6": ["gui/", "vault/", "widgets/"],
     "shiboken6": ["gui/", "vault/", "widgets/"],
     "sqlite3": ["storage/"],
-    "tempfile": ["storage/", "app/playground.py", "app/regtest_node.py"],
-    "shutil": ["storage/", "app/playground.py", "app/regtest_node.py"],
+    "tempfile": ["storage/", "app/playground.py", "app/node_process.py"],
+    "shutil": ["storage/", "app/playground.py", "app/node_process.py"],
 }
 # Catching everything is right only where a task or a process ends; anywhere else it hides bugs.
 CATCH_ALL = {

@@ -22,7 +22,8 @@ STOP_SECONDS = 60.0
 # The name of the wallet inside bitcoind that mines and pays.
 BANK = "bank"
 _PORT_TAKEN = re.compile(
-    r"Unable to bind|Unable to start HTTP server|Address already in use", re.IGNORECASE
+    r"Unable to bind|Failed to listen|Unable to start HTTP server|Address already in use",
+    re.IGNORECASE,
 )
 
 

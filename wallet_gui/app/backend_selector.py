@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from wallet_gui.app.peer_address import PeerAddress
 from wallet_gui.app.session import WalletSession
 from wallet_gui.chain.backend import (
     BackendState,
@@ -27,6 +26,7 @@ from wallet_gui.chain.backend import (
     SyncProgress,
     TipChanged,
 )
+from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.storage.errors import StorageError
 

@@ -8,22 +8,25 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wallet_gui.app.backend_selector import BackendFactory, BackendSelector, SyncSnapshot
-from wallet_gui.app.peer_address import PeerAddress
-from wallet_gui.app.session import SessionUpdate, WalletSession
+from wallet_gui.app.peer_address import parse_peer
+from wallet_gui.app.playground import Playground
+from wallet_gui.app.session import RevealedAddress, SessionUpdate, WalletSession
 from wallet_gui.app.vault_client import VaultClient, VaultError
-from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult
+from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult, ChainError
+from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.storage.chain_db import ChainDb
+from wallet_gui.storage.errors import Unreadable
 from wallet_gui.storage.locks import FileLock
-from wallet_gui.storage.settings import DataDirectory, Settings
+from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile, cache_path
 from wallet_gui.storage.wallet_cache import WalletCache
 from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.transfer.messages import (
@@ -38,17 +41,17 @@ from wallet_gui.transfer.messages import (
     WalletUnlocked,
 )
 from wallet_gui.wallet import review
-from wallet_gui.wallet.changes import PaymentRequest, WalletState
+from wallet_gui.wallet.changes import WalletDescription, WalletState
+from wallet_gui.wallet.draft import SpendPlan
 from wallet_gui.wallet.errors import NotReplaceable
 from wallet_gui.wallet.snapshot import WalletSnapshot
-from wallet_gui.wallet.spend import Recipient, SpendPlan
+from wallet_gui.wallet.spend import Recipient
 from wallet_gui.wallet.wallet import Wallet
 
 logger = logging.getLogger(__name__)
 
-_BUMP_PERCENT = 150
-_MINIMUM_STEP = 1_000
 _REBROADCAST_SECONDS = 600
+_PLAY_MONEY_SAT = 100_000_000
 
 Published = SessionUpdate | SyncSnapshot | BroadcastProgress
 
@@ -80,3 +83,318 @@ class OpenedWallet:
     wallet_id: str
     snapshot: WalletSnapshot
     notices: tuple[str, ...] = field(default=())
+
+
+class Online:
+    """The online side of one network. Every method is called on the engine's loop."""
+
+    def __init__(
+        self,
+        data_directory: DataDirectory,
+        params: ChainParams,
+        make_backend: BackendFactory,
+        publish: Callable[[Published], None],
+        *,
+        vault: VaultClient | None = None,
+        headless: HeadlessOptions | None = None,
+        playground: Playground | None = None,
+    ) -> None:
+        self.params = params
+        self.data_directory = data_directory
+        self._make_backend = make_backend
+        self._publish = publish
+        self._vault = vault or VaultClient()
+        self._headless = headless
+        self.playground = playground
+        self._settings_file = SettingsFile(data_directory.settings_path)
+        self._sessions: dict[str, WalletSession] = {}
+        self._chain_db: ChainDb | None = None
+        self.selector: BackendSelector | None = None
+        self.settings = Settings()
+        self._rebroadcasting: asyncio.Task[None] | None = None
+
+    # --- start and stop
+
+    async def start(self, peers: Sequence[PeerAddress] | None = None) -> None:
+        """Open the chain database and connect, to the stored peers unless others are given.
+
+        Raises StorageError, in particular when another program uses this data directory.
+        """
+        chain_db = await asyncio.to_thread(self._open_files)
+        self._chain_db = chain_db
+        self.selector = BackendSelector(self.params, chain_db, self._make_backend, self._publish)
+        if self.playground is not None:
+            host, port = await self.playground.start()
+            peers = (PeerAddress(host, port),)
+        await self.selector.start(self.stored_peers() if peers is None else tuple(peers))
+        self._rebroadcasting = asyncio.create_task(self._rebroadcast_from_time_to_time())
+
+    async def stop(self) -> None:
+        """Close every wallet, disconnect, and give the chain database back."""
+        if self._rebroadcasting is not None:
+            self._rebroadcasting.cancel()
+            await asyncio.wait([self._rebroadcasting])
+            self._rebroadcasting = None
+        for wallet_id in list(self._sessions):
+            await self.close_wallet(wallet_id)
+        if self.selector is not None:
+            await self.selector.stop()
+        if self._chain_db is not None:
+            await asyncio.to_thread(self._chain_db.close)
+            self._chain_db = None
+        if self.playground is not None:
+            await self.playground.stop()
+
+    def _open_files(self) -> ChainDb:
+        self.data_directory.create()
+        self.settings = self._settings_file.load()
+        return ChainDb(
+            self.data_directory.chain_db_path,
+            self.params,
+            filter_cache_bytes=self.settings.filter_cache_mib << 20,
+        )
+
+    # --- settings
+
+    def stored_peers(self) -> tuple[PeerAddress, ...]:
+        """The peers that the person named for this network."""
+        texts = self.settings.peers.get(self.params.name, ())
+        return tuple(parse_peer(text, self.params) for text in texts)
+
+    async def set_peers(self, peers: Sequence[PeerAddress]) -> None:
+        """Store other peers and connect to them at once."""
+        texts = tuple(str(peer) for peer in peers)
+        await self.change_settings(peers={**self.settings.peers, self.params.name: texts})
+        if self.selector is not None:
+            await self.selector.start(peers)
+
+    async def change_settings(self, **changes: object) -> Settings:
+        """Store settings; what is not named stays."""
+        self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
+        await asyncio.to_thread(self._settings_file.save, self.settings)
+        return self.settings
+
+    # --- wallets
+
+    async def wallets(self) -> tuple[WalletEntry, ...]:
+        """The wallet files of this network in the data directory, by name."""
+        paths = await asyncio.to_thread(self.data_directory.wallets)
+        return tuple(WalletEntry(path.stem, str(path)) for path in paths)
+
+    async def create_wallet(self, wanted: NewWallet) -> OpenedWallet:
+        """Let the vault make a wallet, then open it. Raises VaultError."""
+        request = CreateWallet(
+            directory=wanted.directory or str(self.data_directory.wallets_directory),
+            name=wanted.name,
+            network=self.params.name,
+            word_count=wanted.word_count,
+            script_types=(wanted.script_type,),
+            use_passphrase=wanted.use_passphrase,
+            birthday_time=wanted.birthday_time or int(time.time()),
+            appearance=self.settings.appearance,
+            headless=self._headless,
+        )
+        created = await self._vault.ask(request, WalletCreated)
+        opened = await self._open(Path(created.path), created.view_key)
+        if self.playground is not None:
+            await self.get_play_money(opened.wallet_id)
+        return opened
+
+    async def restore_wallet(self, wanted: NewWallet) -> OpenedWallet:
+        """Let the vault make a wallet file from words, then open it. Raises VaultError."""
+        request = RestoreWallet(
+            directory=wanted.directory or str(self.data_directory.wallets_directory),
+            name=wanted.name,
+            network=self.params.name,
+            script_types=(wanted.script_type,),
+            use_passphrase=wanted.use_passphrase,
+            birthday_time=wanted.birthday_time,
+            appearance=self.settings.appearance,
+            headless=self._headless,
+        )
+        created = await self._vault.ask(request, WalletCreated)
+        return await self._open(Path(created.path), created.view_key)
+
+    async def open_wallet(self, path: str) -> OpenedWallet:
+        """Unlock and open a wallet file; the lock is taken before the password is asked."""
+        resolved = await asyncio.to_thread(Path(path).resolve)
+        for session in self._sessions.values():
+            if session.path == str(resolved):
+                return OpenedWallet(session.wallet_id, session.wallet.snapshot(int(time.time())))
+        lock = FileLock(resolved)
+        await asyncio.to_thread(lock.acquire)
+        try:
+            request = UnlockWallet(
+                str(resolved), appearance=self.settings.appearance, headless=self._headless
+            )
+            unlocked = await self._vault.ask(request, WalletUnlocked)
+            return await self._open(resolved, unlocked.view_key, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    async def _open(
+        self, path: Path, view_key: bytes, lock: FileLock | None = None
+    ) -> OpenedWallet:
+        session, notices = await asyncio.to_thread(
+            open_session, path, view_key, self.params, self._publish, lock
+        )
+        self._sessions[session.wallet_id] = session
+        if self.selector is not None:
+            self.selector.add(session)
+        return OpenedWallet(session.wallet_id, session.wallet.snapshot(int(time.time())), notices)
+
+    async def close_wallet(self, wallet_id: str) -> None:
+        """Store what is left, forget the wallet and give its lock back."""
+        session = self._sessions.pop(wallet_id, None)
+        if session is None:
+            return
+        if self.selector is not None:
+            self.selector.remove(session)
+        await session.close()
+
+    def session(self, wallet_id: str) -> WalletSession:
+        """An open wallet; raises VaultError when it was locked meanwhile."""
+        try:
+            return self._sessions[wallet_id]
+        except KeyError:
+            raise VaultError("The wallet is locked. Open it again.") from None
+
+    # --- payments
+
+    async def new_request(
+        self, wallet_id: str, label: str = "", amount_sat: int | None = None, message: str = ""
+    ) -> RevealedAddress:
+        """Reveal an address; it is stored before this returns. Raises WalletError."""
+        return await self.session(wallet_id).new_request(label, amount_sat, message)
+
+    async def plan_payment(
+        self, wallet_id: str, recipients: Sequence[Recipient], fee_rate: FeeRate
+    ) -> SpendPlan:
+        """Build an unsigned payment, to show what it would cost. Raises WalletError."""
+        return await self.session(wallet_id).plan_payment(recipients, fee_rate)
+
+    async def pay(
+        self, wallet_id: str, recipients: Sequence[Recipient], fee_rate: FeeRate
+    ) -> Transaction:
+        """Plan, let the vault review and sign, check and store. Not sent yet."""
+        session = self.session(wallet_id)
+        return await self.sign(session, await session.plan_payment(recipients, fee_rate))
+
+    async def bump(
+        self, wallet_id: str, txid: bytes, fee_rate: FeeRate | None = None
+    ) -> Transaction:
+        """Replace an unconfirmed payment by one with a higher fee; signed and stored."""
+        session = self.session(wallet_id)
+        return await self.sign(session, await session.plan_bump(txid, fee_rate))
+
+    async def sign(self, session: WalletSession, plan: SpendPlan) -> Transaction:
+        """Let the vault sign a plan; what comes back is compared with it and stored."""
+        await session.reserve(plan)
+        return await session.accept_signed(plan, await self.sign_psbt(session, plan.psbt))
+
+    async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
+        """Let the vault review and sign any PSBT that spends this wallet's coins."""
+        wallet = session.wallet
+        known = wallet.known_indexes()
+        seen = review.of(psbt, wallet.descriptors, wallet.params, known_indexes=known)
+        request = SignPsbt(
+            path=session.path,
+            psbt_base64=psbt.to_base64(),
+            request_digest=seen.digest,
+            known_indexes=tuple(
+                KnownIndex(descriptor_index, int(keychain), index)
+                for (descriptor_index, keychain), index in known.items()
+                if index >= 0
+            ),
+            appearance=self.settings.appearance,
+            headless=self._headless,
+        )
+        signed = await self._vault.ask(request, PsbtSigned)
+        return Psbt.parse(signed.psbt_base64)
+
+    async def broadcast(self, wallet_id: str, txid: bytes) -> BroadcastResult:
+        """Send a stored payment and wait for evidence. Raises ChainError, NotReplaceable."""
+        session = self.session(wallet_id)
+        tx = session.wallet.transaction(txid)
+        if tx is None:
+            raise NotReplaceable("This payment is not in the wallet any more.")
+        return await session.broadcast(tx)
+
+    async def abandon(self, wallet_id: str, txid: bytes) -> None:
+        """Give an unconfirmed payment up."""
+        await self.session(wallet_id).abandon(txid)
+
+    async def get_play_money(self, wallet_id: str) -> None:
+        """Let the playground pay the wallet. Raises PlaygroundError."""
+        if self.playground is None:
+            return
+        revealed = await self.session(wallet_id).new_request("Play money")
+        await self.playground.fund(revealed.address, _PLAY_MONEY_SAT)
+
+    async def mine_block(self) -> None:
+        """Let the playground find a block now. Raises PlaygroundError."""
+        if self.playground is not None:
+            await self.playground.mine()
+
+    async def set_tx_label(self, wallet_id: str, txid: bytes, text: str) -> None:
+        """Label a transaction."""
+        await self.session(wallet_id).set_label("tx", hash_to_hex(txid), text)
+
+    async def _rebroadcast_from_time_to_time(self) -> None:
+        # A payment that was signed while nobody was connected, or that peers forgot.
+        while True:
+            await asyncio.sleep(_REBROADCAST_SECONDS)
+            if self.selector is None or not self.selector.snapshot.is_synced:
+                continue
+            for session in list(self._sessions.values()):
+                try:
+                    await self.selector.rebroadcast(session)
+                except ChainError as error:
+                    logger.info("Rebroadcast waits: %s", type(error).__name__)
+
+
+def open_session(
+    path: Path,
+    view_key: bytes,
+    params: ChainParams,
+    publish: Callable[[SessionUpdate], None],
+    lock: FileLock | None = None,
+) -> tuple[WalletSession, tuple[str, ...]]:
+    """Open the two files of a wallet; blocking. Returns the session and notices for the person.
+
+    Raises StorageError, also when the wallet is of another network.
+    """
+    lock = lock or FileLock(path)
+    lock.acquire()
+    cache: WalletCache | None = None
+    try:
+        wallet_file = WalletFile.open(lock, view_key)
+        description = wallet_file.state.description
+        _check_network(description, params)
+        cache = WalletCache(cache_path(path), description.cache_key)
+        state = WalletState(view=wallet_file.state.view, cache=cache.load())
+        wallet = Wallet(description, params, state)
+    except BaseException:
+        if cache is not None:
+            cache.close()
+        lock.release()
+        raise
+    session = WalletSession(
+        wallet_id=str(path),
+        path=str(path),
+        wallet=wallet,
+        view_store=wallet_file,
+        cache_store=cache,
+        publish=publish,
+        release=lock.release,
+    )
+    return session, (*wallet_file.notices, *cache.notices)
+
+
+def _check_network(description: WalletDescription, params: ChainParams) -> None:
+    if description.network != params.name:
+        raise Unreadable(
+            f"This is a wallet for {description.network}, and the program runs on "
+            f"{params.name}. Start it with --network {description.network}."
+        )

@@ -25,27 +25,29 @@ from wallet_gui.chain.backend import (
     TxSeen,
 )
 from wallet_gui.chain.backend import BlockRef as ChainBlockRef
+from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import OutPoint, Transaction
-from wallet_gui.wallet import spend
+from wallet_gui.wallet import replacement, spend
 from wallet_gui.wallet.changes import (
     BlockRef,
     CacheChange,
     ChangeSet,
-    LabelKey,
-    PaymentRequest,
     ViewChange,
 )
+from wallet_gui.wallet.draft import SpendPlan
+from wallet_gui.wallet.signed import finish
 from wallet_gui.wallet.snapshot import WalletSnapshot
-from wallet_gui.wallet.spend import Recipient, SpendPlan
+from wallet_gui.wallet.spend import Recipient
 from wallet_gui.wallet.wallet import Wallet
 
 logger = logging.getLogger(__name__)
 
 # Screens are told at most this often; what is stored does not wait for them.
 _PUBLISH_INTERVAL = 0.1
+_BUMP_PERCENT = 150
 
 
 class ViewStore(Protocol):
@@ -66,6 +68,15 @@ class CacheStore(Protocol):
     def close(self) -> None:
         """Close the database."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class RevealedAddress:
+    """An address that was just stored as given away."""
+
+    descriptor_index: int
+    index: int
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +157,8 @@ class WalletSession:
             case Reorganized(wallet_id, fork_height) if wallet_id == self.wallet_id:
                 wallet.rollback_to(fork_height)
                 await self._store()
-            case TipChanged(ref, tip_time):
-                wallet.set_tip(BlockRef(ref.height, ref.hash), tip_time)
+            case TipChanged(ref):
+                wallet.set_tip(BlockRef(ref.height, ref.hash))
                 await self._store()
             case TxSeen(tx):
                 if wallet.apply_unconfirmed(tx, self._clock()):
@@ -169,21 +180,22 @@ class WalletSession:
         amount_sat: int | None = None,
         message: str = "",
         expires: int | None = None,
-    ) -> PaymentRequest:
+    ) -> RevealedAddress:
         """Reveal the next receive address and store that before it is shown.
 
-        Raises WalletError when twenty unused addresses are waiting already.
+        Raises GapLimit when twenty unused addresses are waiting already.
         """
-        request = self.wallet.new_request(
-            self._clock(), label=label, amount_sat=amount_sat, message=message, expires=expires
+        index, script = self.wallet.next_address(
+            label, amount_sat=amount_sat, message=message, now=self._clock(), expires=expires
         )
         self._extend_watch()
         await self._store()
-        return request
+        address = address_from_script(script, self.params) or ""
+        return RevealedAddress(self.wallet.description.active, index, address)
 
-    async def set_label(self, key: LabelKey, text: str) -> None:
+    async def set_label(self, kind: str, reference: str, text: str) -> None:
         """Label a transaction, address or coin (BIP329 type and reference)."""
-        self.wallet.set_label(key, text)
+        self.wallet.set_label(kind, reference, text)
         await self._store()
 
     async def set_frozen(self, outpoint: OutPoint, *, frozen: bool) -> None:
@@ -209,25 +221,52 @@ class WalletSession:
             self.wallet,
             recipients,
             fee_rate,
-            coins=coins,
             rng=SystemRandom(),
+            tip_height=self._tip_height,
+            coins=coins,
+            now=self._clock(),
             allow_high_fee=allow_high_fee,
         )
 
-    async def plan_bump(self, txid: bytes, fee_rate: FeeRate) -> SpendPlan:
-        """Build a replacement of our unconfirmed payment with a higher fee (BIP125)."""
-        return spend.bump(self.wallet, txid, fee_rate, rng=SystemRandom())
+    async def plan_bump(self, txid: bytes, fee_rate: FeeRate | None = None) -> SpendPlan:
+        """Build a replacement of our unconfirmed payment with a higher fee (BIP125).
+
+        Without a rate it is half as much again, or the least that peers accept.
+        """
+        tx = self.wallet.transaction(txid)
+        if fee_rate is None:
+            fee_rate = replacement.least_bump_rate(self.wallet, txid)
+            old = next((e for e in self.wallet.history() if e.txid == txid), None)
+            if tx is not None and old is not None and old.fee_sat is not None:
+                half_more = FeeRate.of(old.fee_sat * _BUMP_PERCENT // 100, tx.vsize)
+                fee_rate = max(fee_rate, half_more)
+        return replacement.bump(
+            self.wallet, txid, fee_rate, rng=SystemRandom(), tip_height=self._tip_height
+        )
+
+    async def reserve(self, plan: SpendPlan) -> None:
+        """Keep the change address of a plan that goes to signing, before anybody sees it."""
+        if plan.change_place is not None:
+            self.wallet.reserve_change(plan.change_place)
+            self._extend_watch()
+            await self._store()
 
     async def accept_signed(self, plan: SpendPlan, signed: Psbt) -> Transaction:
         """Check that what came back is what was asked for, and store it; nothing is sent yet.
 
-        Raises WalletError when the signed payment differs from the plan or a signature is wrong.
+        Raises WrongSignedPsbt when the signed payment differs from the plan or a signature is
+        wrong.
         """
-        tx = spend.finish(plan.psbt, signed)
+        tx = finish(plan.psbt, signed)
         self.wallet.insert_own(tx, self._clock())
         self._extend_watch()
         await self._store()
         return tx
+
+    @property
+    def _tip_height(self) -> int:
+        tip = self.wallet.tip
+        return 0 if tip is None else tip.height
 
     async def broadcast(self, tx: Transaction) -> BroadcastResult:
         """Send a stored payment; raises ChainError when nobody could be asked."""
@@ -237,7 +276,7 @@ class WalletSession:
 
     def unconfirmed_own(self) -> list[Transaction]:
         """Our payments that no block holds yet, parents first, to be sent again."""
-        return self.wallet.unconfirmed_own()
+        return self.wallet.pending_own()
 
     # --- keeping and showing ---------------------------------------------------------------------
 
@@ -260,11 +299,15 @@ class WalletSession:
             loop = asyncio.get_running_loop()
             self._publishing = loop.call_later(_PUBLISH_INTERVAL, self.publish_now)
 
+    def snapshot(self) -> WalletSnapshot:
+        """The present state, frozen."""
+        return self.wallet.snapshot(self._clock())
+
     def publish_now(self) -> None:
         """Show the present state."""
         self._publishing = None
         if not self._is_closed:
-            self._publish(SessionUpdate(self.wallet_id, self.wallet.snapshot(self._clock())))
+            self._publish(SessionUpdate(self.wallet_id, self.snapshot()))
 
     async def close(self) -> None:
         """Store what is left and release the files."""

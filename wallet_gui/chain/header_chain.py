@@ -305,6 +305,8 @@ class HeaderChain:
             raw = b"".join(header.serialize() for header in headers)
         if len(raw) % HEADER_SIZE:
             raise ValueError("headers have 80 bytes each")
+        # The genesis block has no parent to be found by, and every chain has it.
+        raw = raw.removeprefix(self.params.genesis_header)
         if not raw:
             return HeadersAccepted(0, None, None, self.tip, self.tip)
         branch, height = self._locate(raw[_PREV : _PREV + HASH_SIZE])
@@ -335,20 +337,25 @@ class HeaderChain:
         self, branch: _Branch | None, height: int, raw: bytes
     ) -> tuple[_Branch | None, int, bytes]:
         for offset in range(0, len(raw), HEADER_SIZE):
-            if branch is None and height == self.height:
-                return branch, height, raw[offset:]
             header = raw[offset : offset + HEADER_SIZE]
-            if branch is None and self.raw_headers(height + 1, height + 1) != header:
-                for side in self._side:
-                    if side.fork_height == height and side.raw.startswith(header):
-                        branch = side
-                        break
-                else:
-                    return branch, height, raw[offset:]
-            elif branch is not None:
-                start = (height - branch.fork_height) * HEADER_SIZE
-                if branch.raw[start : start + HEADER_SIZE] != header:
-                    return branch, height, raw[offset:]
+            if branch is None:
+                offset_here = (height + 1 - self.start_height) * HEADER_SIZE
+                here = self._raw[offset_here : offset_here + HEADER_SIZE]
+            else:
+                offset_here = (height - branch.fork_height) * HEADER_SIZE
+                here = branch.raw[offset_here : offset_here + HEADER_SIZE]
+            if here == header:
+                height += 1
+                continue
+            # Branches that fork from one another each hold their whole way from the active chain.
+            fork = height if branch is None else branch.fork_height
+            way = b"" if branch is None else bytes(branch.raw[: (height - fork) * HEADER_SIZE])
+            for side in self._side:
+                if side.fork_height == fork and side.raw.startswith(way + header):
+                    branch = side
+                    break
+            else:
+                return branch, height, raw[offset:]
             height += 1
         return branch, height, b""
 

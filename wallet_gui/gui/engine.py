@@ -98,6 +98,18 @@ class Engine(QObject):
         future.add_done_callback(lambda done: self._settle(call, done))
         return call
 
+    def finish(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run a last coroutine and wait for it, for a few seconds at most; after the Qt loop."""
+        if self._loop is None or not self._thread.is_alive():
+            coroutine.close()
+            return
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            future.result(_STOP_TIMEOUT)
+        except concurrent.futures.TimeoutError:
+            logger.warning("The engine did not finish in time")
+            future.cancel()
+
     def stop(self) -> None:
         """Cancel what runs, close the loop and join the thread."""
         loop = self._loop

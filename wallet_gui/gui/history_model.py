@@ -80,27 +80,28 @@ class HistoryModel(QAbstractTableModel):
         entry = self.entry(index.row())
         if entry is None:
             return None
+        column = Column(index.column())
+        value: object = None
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                return self._text(entry, index.column())
+                value = self._text(entry, column)
             case Qt.ItemDataRole.TextAlignmentRole:
-                return _alignment(index.column())
-            case Qt.ItemDataRole.FontRole if index.column() == Column.AMOUNT:
-                return self._money_font
-            case Qt.ItemDataRole.ToolTipRole if index.column() == Column.STATE:
-                return state_sentence(entry, self.confirmations(entry))
+                value = _alignment(column)
+            case Qt.ItemDataRole.FontRole if column is Column.AMOUNT:
+                value = self._money_font
+            case Qt.ItemDataRole.ToolTipRole if column is Column.STATE:
+                value = state_sentence(entry, self.confirmations(entry))
             case Qt.ItemDataRole.AccessibleTextRole:
-                title = _TITLES[index.column()]
-                return f"{title}: {self._text(entry, index.column())}"
+                value = f"{_TITLES[column]}: {self._text(entry, column)}"
             case _ if role == ENTRY_ROLE:
-                return entry
-        return None
+                value = entry
+        return value
 
     def set_font(self, font: QFont) -> None:
         """Use the table's font size for the aligned digits of amounts."""
         self._money_font = monospace_font(font)
 
-    def _text(self, entry: HistoryEntry, column: int) -> str:
+    def _text(self, entry: HistoryEntry, column: Column) -> str:
         match column:
             case Column.DATE:
                 return date_text(entry.time)

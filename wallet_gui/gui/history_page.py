@@ -149,8 +149,7 @@ class HistoryPage(QWidget):
         fee = "not known"
         if entry.fee_sat is not None and entry.vsize:
             fee = (
-                f"{format_btc(entry.fee_sat)} BTC, "
-                f"{FeeRate.of(entry.fee_sat, entry.vsize)} sat/vB"
+                f"{format_btc(entry.fee_sat)} BTC, {FeeRate.of(entry.fee_sat, entry.vsize)} sat/vB"
             )
         texts = {
             "date": date_text(entry.time),

@@ -18,7 +18,8 @@ from PySide6.QtWidgets import (
 
 from wallet_gui.app.backend_selector import SyncSnapshot
 from wallet_gui.app.online import NewWallet, Online, OpenedWallet
-from wallet_gui.app.session import SessionUpdate
+from wallet_gui.app.session import RevealedAddress, SessionUpdate
+from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
@@ -33,7 +34,6 @@ from wallet_gui.gui.sync_model import SyncModel
 from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
-from wallet_gui.wallet.changes import PaymentRequest
 from wallet_gui.widgets.labels import heading, text_label
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
@@ -52,6 +52,8 @@ class MainWindow(QMainWindow):
     """One window on one network, with at most one wallet open."""
 
     closing = Signal()
+    # Emitted from the engine thread; Qt queues it into this one.
+    link_received = Signal(str)
 
     def __init__(self, engine: Engine, online: Online, params: ChainParams) -> None:
         super().__init__()
@@ -241,9 +243,7 @@ class MainWindow(QMainWindow):
         on_success: Callable[[Any], None],
         on_failure: Callable[[str], None],
     ) -> None:
-        self._engine.call(
-            coroutine, self, on_success, lambda error: on_failure(sentence(error))
-        )
+        self._engine.call(coroutine, self, on_success, lambda error: on_failure(sentence(error)))
 
     # --- opening, creating, locking
 
@@ -290,9 +290,7 @@ class MainWindow(QMainWindow):
         self.notice.clear()
         self.show_wizard()
         self._show_title()
-        self._call(
-            self._online.close_wallet(wallet_id), lambda _: self.list_wallets(), self._fail
-        )
+        self._call(self._online.close_wallet(wallet_id), lambda _: self.list_wallets(), self._fail)
 
     def pay(self, uri: PaymentUri) -> None:
         """Fill the send page from a bitcoin: link, now or once a wallet is open."""
@@ -307,7 +305,7 @@ class MainWindow(QMainWindow):
     # --- what pages ask for
 
     def _new_request(self, label: str, amount_sat: int | None) -> None:
-        def shown(request: PaymentRequest) -> None:
+        def shown(request: RevealedAddress) -> None:
             self.receive.show_request(request.descriptor_index, request.index)
 
         self._call(
@@ -323,7 +321,7 @@ class MainWindow(QMainWindow):
             self._fail,
         )
 
-    def _set_peers(self, peers: object) -> None:
+    def _set_peers(self, peers: tuple[PeerAddress, ...]) -> None:
         self._call(self._online.set_peers(peers), lambda _: None, self._fail)
 
     def _fail(self, text: str) -> None:

@@ -197,10 +197,11 @@ def _sync_sentence(snapshot: SyncSnapshot) -> str:
         return "Not connected: the balance is the last one that was stored."
     if snapshot.state is not ConnectionState.ONLINE:
         return (
-            snapshot.detail
-            or "Connecting. Until then the balance is the last one that was stored."
+            snapshot.detail or "Connecting. Until then the balance is the last one that was stored."
         )
     progress = current(snapshot)
-    text = "Reading the chain. Payments in blocks that are not read yet are missing from the balance."
+    text = (
+        "Reading the chain. Payments in blocks that are not read yet are missing from the balance."
+    )
     left = None if progress is None else seconds_left(progress)
     return text if left is None else f"{text} About {duration_text(left)} left in this step."

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from wallet_gui.gui.history_model import date_text
 from wallet_gui.gui.wallet_model import WalletModel
+from wallet_gui.primitives.address import script_from_address
 from wallet_gui.primitives.amount import format_btc
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
@@ -239,9 +240,12 @@ class ReceivePage(QWidget):
 
     def _link(self, entry: RequestEntry) -> str:
         request = entry.request
-        uri = PaymentUri.parse(f"bitcoin:{entry.address}", self._params)
-        return uri.replaced(
-            amount_sat=request.amount_sat, label=request.label, message=request.message
+        return PaymentUri.for_script(
+            script_from_address(entry.address, self._params),
+            self._params,
+            amount_sat=request.amount_sat,
+            label=request.label,
+            message=request.message,
         ).to_string()
 
     # --- the clipboard

@@ -10,7 +10,8 @@ from wallet_gui.gui.send_page import SendPage
 from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.transaction import Transaction
-from wallet_gui.wallet.spend import Recipient, SpendPlan
+from wallet_gui.wallet.draft import SpendPlan
+from wallet_gui.wallet.spend import Recipient
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING
 from wallet_gui.widgets.sentences import sentence
 

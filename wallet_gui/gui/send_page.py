@@ -18,8 +18,9 @@ from wallet_gui.primitives.amount import FeeRate, format_btc
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.uri import PaymentUri
+from wallet_gui.wallet.draft import SpendPlan
 from wallet_gui.wallet.snapshot import Balance
-from wallet_gui.wallet.spend import Recipient, SpendPlan
+from wallet_gui.wallet.spend import Recipient
 from wallet_gui.widgets.labels import MoneyLabel, card, heading, text_label
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 
@@ -256,10 +257,9 @@ class SendPage(QWidget):
     def show_preview(self, plan: SpendPlan) -> None:
         """Show what the payment would cost."""
         self._plan = plan
-        total = sum(coin.value_sat for coin in plan.inputs)
         change = "" if plan.change_sat is None else f", {format_btc(plan.change_sat)} BTC change"
         self.fee_text.setText(f"{format_btc(plan.fee_sat)} BTC for {plan.vsize} vB")
-        self.fee_text.setToolTip(f"Spends {len(plan.inputs)} coins of {format_btc(total)} BTC{change}.")
+        self.fee_text.setToolTip(f"Spends {len(plan.inputs)} coins{change}.")
         self.missing.clear()
 
     def show_preview_failure(self, sentence: str) -> None:

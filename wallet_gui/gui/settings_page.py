@@ -12,7 +12,8 @@ from PySide6.QtWidgets import (
 )
 
 from wallet_gui.app.backend_selector import SyncSnapshot
-from wallet_gui.app.peer_address import PeerAddress, parse_peer
+from wallet_gui.app.peer_address import parse_peer
+from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.gui.sync_model import SyncModel
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
@@ -66,7 +67,9 @@ class SettingsPage(QWidget):
         self.peers_edit = QPlainTextEdit()
         self.peers_edit.setObjectName("settings_peers")
         self.peers_edit.setAccessibleName("Peers, one host or host:port on each line")
-        self.peers_edit.setPlaceholderText(f"one on each line: 192.0.2.7:{self._params.default_port}")
+        self.peers_edit.setPlaceholderText(
+            f"one on each line: 192.0.2.7:{self._params.default_port}"
+        )
         self.peers_edit.setTabChangesFocus(True)
         self.peers_edit.setMaximumHeight(110)
         layout.addWidget(self.peers_edit)
@@ -132,6 +135,8 @@ class SettingsPage(QWidget):
         self.peers_wanted.emit(tuple(peers))
 
     def _show_peers(self, snapshot: SyncSnapshot) -> None:
-        names = [f"{plain(peer.address, 80)} ({plain(peer.user_agent, 60)})" for peer in snapshot.peers]
+        names = [
+            f"{plain(peer.address, 80)} ({plain(peer.user_agent, 60)})" for peer in snapshot.peers
+        ]
         text = "Connected to " + ", ".join(names) if names else "Not connected."
         self.connected.setText(text)

@@ -1,4 +1,4 @@
-"""WalletModel: the last snapshot of the open wallet; pages listen to it and never ask the wallet."""
+"""WalletModel: the last snapshot of the open wallet; pages listen to it, none asks the wallet."""
 
 from PySide6.QtCore import QObject, Signal
 

@@ -174,7 +174,12 @@ def entropy_from_words(text: str, language: str | None = None) -> tuple[bytes, s
     complete = [candidate for candidate in candidates if not unknown[candidate]]
     if not complete:
         best = min(candidates, key=lambda candidate: len(unknown[candidate]))
-        raise SeedError(_unknown_words(unknown[best], best, len(words)), unknown[best])
+        if language is None and len(unknown[best]) == len(words):
+            raise SeedError(
+                "None of the words is in a BIP39 word list. Compare them with your backup.",
+                unknown[best],
+            )
+        raise SeedError(_unknown_words(unknown[best], best), unknown[best])
     found = {
         candidate: entropy
         for candidate in complete
@@ -185,11 +190,19 @@ def entropy_from_words(text: str, language: str | None = None) -> tuple[bytes, s
             "All the words are known, but together they are no seed phrase: one of them is wrong, "
             "or two have changed places. Compare them with your backup."
         )
-    if len(found) > 1:
+    # The seed comes from the words alone, so two lists that hold the very same words lead to the
+    # same wallet. Only words typed without their accents can stand for two different phrases.
+    phrases = {
+        canonical_words(words_from_entropy(entropy, candidate)): (entropy, candidate)
+        for candidate, entropy in reversed(found.items())
+    }
+    exact = phrases.get(" ".join(words))
+    if exact is not None:
+        return exact
+    if len(phrases) > 1:
         names = " or ".join(language_name(candidate) for candidate in found)
         raise SeedError(f"These words could be {names}; choose the language.")
-    recognised, entropy = next(iter(found.items()))
-    return entropy, recognised
+    return next(iter(phrases.values()))
 
 
 def language_name(language: str) -> str:
@@ -198,12 +211,10 @@ def language_name(language: str) -> str:
     return name.capitalize() + (f" ({script})" if script else "")
 
 
-def _unknown_words(positions: tuple[int, ...], language: str, count: int) -> str:
+def _unknown_words(positions: tuple[int, ...], language: str) -> str:
     name = language_name(language)
     if len(positions) == 1:
         return f"Word {positions[0]} is not in the {name} word list. Compare it with your backup."
-    if len(positions) == count:
-        return "None of the words is in a BIP39 word list. Compare them with your backup."
     listed = f"{', '.join(map(str, positions[:-1]))} and {positions[-1]}"
     return f"Words {listed} are not in the {name} word list. Compare them with your backup."
 

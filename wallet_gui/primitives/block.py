@@ -24,7 +24,7 @@ HEADER_SIZE: Final = 80
 MAX_BLOCK_SIZE: Final = MAX_BLOCK_WEIGHT  # a byte weighs at least one unit
 
 _HEADER = struct.Struct("<i32s32sIII")
-_MIN_TRANSACTION: Final = 10
+_MIN_TRANSACTION: Final = 60  # one input, one output, empty scripts; less is never valid
 _COMMITMENT_PREFIX: Final = bytes.fromhex("6a24aa21a9ed")
 _COMMITMENT_SIZE: Final = 38
 

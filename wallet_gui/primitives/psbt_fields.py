@@ -11,7 +11,14 @@ from typing import Any, Final, NamedTuple
 from wallet_gui.primitives.amount import check_money
 from wallet_gui.primitives.hashes import hash160
 from wallet_gui.primitives.serialize import ParseError, Reader, compact_size, var_bytes
-from wallet_gui.primitives.transaction import Transaction, TxOut, read_compact_size
+from wallet_gui.primitives.transaction import (
+    MAX_BLOCK_WEIGHT,
+    Transaction,
+    TxOut,
+    bounded_read,
+    read_compact_size,
+    read_witness,
+)
 
 MAX_RECORDS: Final = 100_000  # of all maps together; the largest standard spend needs 20,000
 PROPRIETARY: Final = 0xFC
@@ -182,10 +189,11 @@ def _decode_u32(data: bytes) -> int:
 
 
 def _decode_witness(data: bytes) -> tuple[bytes, ...]:
-    reader = Reader(data)
-    count = reader.compact_size(maximum=len(data))
-    stack = tuple(reader.var_bytes(len(data)) for _ in range(count))
-    reader.check_end()
+    if len(data) > MAX_BLOCK_WEIGHT:
+        raise ParseError("The witness is larger than a block.")
+    stack, position = bounded_read(read_witness, data, 0, "witness")
+    if position != len(data):
+        raise ParseError("The witness does not have the length of its items.")
     return stack
 
 
@@ -215,7 +223,7 @@ def _decode_tap_tree(data: bytes) -> tuple[tuple[int, int, bytes], ...]:
         leaves.append((depth, version, reader.var_bytes(len(data))))
         if depth > _MAX_TAPROOT_DEPTH or version & ~_LEAF_VERSION_MASK:
             raise ParseError("A taproot leaf has an impossible depth or version.")
-        if open_depths and depth < open_depths[-1]:
+        if open_depths and (open_depths == [0] or depth < open_depths[-1]):
             raise ParseError("The taproot tree is not complete.")
         open_depths.append(depth)
         while len(open_depths) > 1 and open_depths[-1] == open_depths[-2] > 0:

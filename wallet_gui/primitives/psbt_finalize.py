@@ -6,7 +6,16 @@ Sources: BIP174 (signer checks, finalizer), BIP371 (taproot), Core `script/sign.
 from wallet_gui.primitives import sighash
 from wallet_gui.primitives.hashes import hash160, sha256
 from wallet_gui.primitives.psbt_fields import PsbtInput
-from wallet_gui.primitives.script import p2pkh, p2sh, p2wpkh, p2wsh, push
+from wallet_gui.primitives.script import (
+    ScriptType,
+    classify,
+    p2pkh,
+    p2sh,
+    p2wpkh,
+    p2wsh,
+    parse_witness_program,
+    push,
+)
 from wallet_gui.primitives.serialize import ParseError
 
 
@@ -25,7 +34,7 @@ def check_scripts(psbt_input: PsbtInput, script_pubkey: bytes) -> None:
         sha256(psbt_input.witness_script)
     ):
         raise ParseError("The witness script does not belong to the spent output.")
-    if psbt_input.non_witness_utxo is None and not _is_witness_program(program):
+    if psbt_input.non_witness_utxo is None and parse_witness_program(program) is None:
         raise ParseError("The previous transaction is missing, and the amount cannot be trusted.")
 
 
@@ -45,7 +54,7 @@ def finalized(psbt_input: PsbtInput, script_pubkey: bytes) -> PsbtInput:
 
 
 def _unlock(psbt_input: PsbtInput, script_pubkey: bytes) -> tuple[bytes, tuple[bytes, ...]] | None:
-    if _is_taproot(script_pubkey):
+    if classify(script_pubkey) is ScriptType.P2TR:
         signature = psbt_input.tap_key_sig
         if signature is None:
             return None
@@ -78,16 +87,3 @@ def _check_schnorr_hash_type(signature: bytes, expected: int | None) -> None:
     allowed = (sighash.DEFAULT, sighash.ALL) if expected is None else (expected,)
     if hash_type not in allowed:
         raise ParseError("A signature does not have the hash type that was asked for.")
-
-
-def _is_taproot(script: bytes) -> bool:
-    return len(script) == 34 and script.startswith(b"\x51\x20")
-
-
-def _is_witness_program(script: bytes) -> bool:
-    """Tell a version from 0 to 16 followed by one push of 2 to 40 bytes (BIP141)."""
-    return (
-        4 <= len(script) <= 42
-        and (script[0] == 0 or 0x51 <= script[0] <= 0x60)
-        and script[1] == len(script) - 2
-    )

@@ -260,7 +260,7 @@ def read_transaction(data: bytes, start: int) -> tuple[Transaction, int]:
     signed: list[TxIn] = []
     has_witness = False
     for tx_input in inputs:
-        witness, position = _read_witness(data, position)
+        witness, position = read_witness(data, position)
         if witness:
             has_witness = True
             signed.append(TxIn(tx_input.prevout, tx_input.script_sig, tx_input.sequence, witness))
@@ -330,7 +330,8 @@ def _read_output(data: bytes, position: int) -> tuple[TxOut, int]:
     return TxOut(value_sat, data[position:end]), end
 
 
-def _read_witness(data: bytes, position: int) -> tuple[tuple[bytes, ...], int]:
+def read_witness(data: bytes, position: int) -> tuple[tuple[bytes, ...], int]:
+    """Return the witness stack at `position` and the position behind it, maybe behind the data."""
     count, position = _read_count(data, position, 1)
     items = []
     for _ in range(count):

@@ -1,5 +1,7 @@
 """A QR code drawn with whole pixels per module, always dark on light."""
 
+from typing import cast
+
 import zxingcpp
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
@@ -12,9 +14,11 @@ _DARK, _LIGHT = QColor("#000000"), QColor("#ffffff")
 def qr_modules(text: str) -> QImage:
     """One pixel per module, with the quiet zone of four modules that scanners need."""
     barcode = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M")
-    buffer = memoryview(zxingcpp.write_barcode_to_image(barcode, scale=1, add_quiet_zones=False))
-    height, width = buffer.shape[0], buffer.shape[1]
-    image = QImage(bytes(buffer), width, height, width, QImage.Format.Format_Grayscale8)
+    pixels = zxingcpp.write_barcode_to_image(barcode, scale=1, add_quiet_zones=False)
+    height, width = pixels.shape[0], pixels.shape[1]
+    # An Image speaks the buffer protocol, which its type stub does not say.
+    data = bytes(memoryview(cast("bytes", pixels)))
+    image = QImage(data, width, height, width, QImage.Format.Format_Grayscale8)
     framed = QImage(
         width + 2 * _QUIET_MODULES, height + 2 * _QUIET_MODULES, QImage.Format.Format_Grayscale8
     )

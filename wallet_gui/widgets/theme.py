@@ -109,6 +109,10 @@ class ThemeSwitch(QObject):
         application.styleHints().colorSchemeChanged.connect(self._follow_system)
         self.choose(choice)
 
+    @property
+    def choice(self) -> str:
+        return self._choice
+
     def choose(self, choice: str) -> None:
         """`light`, `dark` or `system`."""
         self._choice = choice

@@ -1,1 +1,251 @@
-"""All peers, sans-I/O."""
+"""The whole sync with all peers, as one machine without I/O.
+
+`handle` takes what a peer sent and returns what is to be done; `work_done` takes the outcome of
+work that was done elsewhere; `next_event` and `delivered` hand events to the wallets, one at a
+time, so that a wallet may widen its watch before the next block reaches it. The parts have files
+of their own; this one connects them.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from wallet_gui.chain.backend import (
+    BlockRef,
+    ChainEvent,
+    ChainStores,
+    Phase,
+    SyncProgress,
+    TipChanged,
+)
+from wallet_gui.chain.filters import FilterEngine
+from wallet_gui.chain.header_chain import HeaderChain, HeadersAccepted
+from wallet_gui.chain.p2p.block_queue import BlockQueue
+from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
+from wallet_gui.chain.p2p.filter_header_sync import FilterHeaderSync
+from wallet_gui.chain.p2p.filter_messages import CFCheckpt, CFHeaders
+from wallet_gui.chain.p2p.filter_sync import FilterSync
+from wallet_gui.chain.p2p.header_sync import HeaderSync, update_shown
+from wallet_gui.chain.p2p.messages import Headers, Inv, InventoryType, RawBlock
+from wallet_gui.chain.p2p.protocol import Event, FilterRun, Ready
+from wallet_gui.chain.p2p.sync_state import Action, Instant, Lane, Peer, SyncState, Work
+from wallet_gui.chain.p2p.watches import Watches
+from wallet_gui.primitives.params import ChainParams
+
+
+class ChainSync:
+    """Headers, filter headers, filters and blocks from several peers, for several wallets."""
+
+    def __init__(
+        self,
+        params: ChainParams,
+        stores: ChainStores,
+        headers: HeaderChain,
+        filter_headers: FilterHeaderChain,
+        engine: FilterEngine,
+    ) -> None:
+        self.state = SyncState(params, stores, headers, filter_headers)
+        self.watches = Watches(self.state)
+        self.headers = HeaderSync(self.state, self._on_chain_changed)
+        self.filter_headers = FilterHeaderSync(
+            self.state,
+            on_extended=self._on_filter_headers,
+            on_disputed=self._on_disputed,
+            on_rewound=self._on_filter_headers_rewound,
+        )
+        self.filters = FilterSync(self.state, self.watches, engine)
+        self.blocks = BlockQueue(self.state, self.watches)
+
+    # --- peers ------------------------------------------------------------------------------------
+
+    def connected(self, number: int, address: str, ready: Ready, now: Instant) -> list[Action]:
+        """Take in a peer whose handshake is done."""
+        self.state.peers[number] = Peer(number, address, ready.version, last_answer=now.monotonic)
+        return self._plan(now)
+
+    def disconnected(self, number: int, now: Instant) -> list[Action]:
+        """Let a peer go; others are asked for what it owed."""
+        peer = self.state.peers.pop(number, None)
+        if peer is None:
+            return []
+        self.filter_headers.on_disconnected(peer)
+        self.filters.on_disconnected(peer)
+        self.blocks.on_disconnected(peer)
+        return self._plan(now)
+
+    def handle(self, number: int, event: Event, now: Instant) -> list[Action]:
+        """Take one event of a connected peer; return what is to be done."""
+        peer = self.state.peers.get(number)
+        if peer is None:
+            return []
+        match event:
+            case FilterRun():
+                self.filters.on_filters(peer, event, now)
+            case RawBlock():
+                self.blocks.on_block(peer, event, now)
+            case Headers():
+                self.headers.on_headers(peer, event, now)
+            case CFHeaders():
+                self.filter_headers.on_headers(peer, event, now)
+            case CFCheckpt():
+                self.filter_headers.on_checkpoints(peer, event, now)
+            case Inv():
+                for kind, block_hash in event.entries:
+                    if kind in {InventoryType.BLOCK, InventoryType.WITNESS_BLOCK}:
+                        self.headers.on_block_announced(peer, block_hash, now)
+            case _:
+                return []
+        return self._plan(now)
+
+    def progressed(self, number: int, now: Instant) -> None:
+        """Note that part of a long message came from a peer: it is slow, not silent."""
+        peer = self.state.peers.get(number)
+        if peer is not None:
+            peer.last_answer = now.monotonic
+
+    def tick(self, now: Instant) -> list[Action]:
+        """Look at the clock: repeat what met with silence. To be called about once a second."""
+        self.headers.tick(now)
+        self.filter_headers.tick(now)
+        self.filters.tick(now)
+        self.blocks.tick(now)
+        return self._plan(now)
+
+    def work_done(self, work: Work, outcome: Any, now: Instant) -> list[Action]:
+        """Take the outcome of work that `handle` asked for."""
+        work.done(outcome, now)
+        return self._plan(now)
+
+    def _plan(self, now: Instant) -> list[Action]:
+        self.headers.plan(now)
+        self.watches.begin(is_synced=self.headers.is_synced)
+        self.filter_headers.plan(now)
+        self.filters.plan(now)
+        self.blocks.plan(now)
+        return self.state.take_actions()
+
+    # --- wallets ----------------------------------------------------------------------------------
+
+    def watch(
+        self,
+        wallet_id: str,
+        scripts: Sequence[bytes],
+        checkpoints: Sequence[BlockRef],
+        birthday_time: int | None,
+        now: Instant,
+    ) -> list[Action]:
+        """Scan for a wallet; see `ChainBackend.watch`."""
+        self.watches.watch(wallet_id, scripts, checkpoints, birthday_time)
+        return self._plan(now)
+
+    def extend_watch(
+        self,
+        wallet_id: str,
+        scripts: Sequence[bytes],
+        now: Instant,
+        from_height: int | None = None,
+    ) -> list[Action]:
+        """Match more scripts, from the wallet's start on; KeyError when it is not watched."""
+        self.watches.extend(wallet_id, scripts, from_height)
+        return self._plan(now)
+
+    def unwatch(self, wallet_id: str) -> None:
+        """Forget a wallet."""
+        self.watches.unwatch(wallet_id)
+
+    def next_event(self, now: Instant) -> ChainEvent | None:
+        """Give the event to deliver now; call `delivered` when the sink has taken it."""
+        if self.state.events:
+            return self.state.events.popleft()
+        return self.watches.next_event(self.blocks.block_at, now)
+
+    def delivered(self, event: ChainEvent, now: Instant) -> list[Action]:
+        """Note that an event was taken, which makes way for the next."""
+        self.watches.delivered(event)
+        return self._plan(now)
+
+    # --- the chain --------------------------------------------------------------------------------
+
+    def _on_chain_changed(self, accepted: HeadersAccepted) -> None:
+        state = self.state
+        fork = accepted.fork_height
+        if fork is not None:
+            self.filter_headers.rewind(fork)
+            self.filters.rewind(fork)
+            self.blocks.rewind(fork)
+            state.disputed = {h for h in state.disputed if h <= fork}
+            for peer in state.peers.values():
+                peer.shown_height = min(peer.shown_height, fork)
+                update_shown(state, peer)
+            self.watches.rewind(fork, is_reorganization=True)
+        self._persist_headers(accepted)
+        time = state.headers.header_at(accepted.tip.height).time
+        state.emit(TipChanged(accepted.tip, time))
+
+    def _persist_headers(self, accepted: HeadersAccepted) -> None:
+        first = accepted.first_changed
+        if first is None:
+            return
+        raw = self.state.headers.raw_headers(first, accepted.tip.height)
+        stores = self.state.stores
+        fork = accepted.fork_height
+
+        def run() -> None:
+            if fork is not None:
+                # In this order a crash between leaves no filter header of the old branch.
+                stores.filter_headers.truncate(fork)
+                stores.headers.truncate(fork)
+            stores.headers.append(first, raw)
+
+        self.state.work(Lane.STORE, run, lambda _result, _now: None)
+
+    def _on_filter_headers(self, first: int, last: int) -> None:
+        raw = self.state.filter_headers.raw(first, last)
+        store = self.state.stores.filter_headers
+        self.state.work(Lane.STORE, lambda: store.append(first, raw), lambda _result, _now: None)
+
+    def _on_disputed(self, height: int) -> None:
+        if height not in self.state.disputed:
+            self.state.disputed.add(height)
+            self.watches.include(height)
+
+    def _on_filter_headers_rewound(self, height: int) -> None:
+        """Our filter headers above `height` were wrong: so may be what was matched there."""
+        self.filters.rewind(height)
+        self.watches.rewind(height, is_reorganization=False)
+        for disputed in sorted(self.state.disputed):
+            self.watches.include(disputed)
+        store = self.state.stores.filter_headers
+        self.state.work(Lane.STORE, lambda: store.truncate(height), lambda _result, _now: None)
+
+    # --- what to show -----------------------------------------------------------------------------
+
+    def is_synced(self) -> bool:
+        """Whether everything was matched and delivered up to the tip that peers show."""
+        height = self.state.headers.height
+        return (
+            self.headers.is_synced
+            and self.state.filter_headers.height >= height
+            and all(w.scan is not None and w.scan.mark >= height for w in self.watches)
+        )
+
+    def progress(self) -> SyncProgress:
+        """Tell what the sync is busy with, as counts of heights."""
+        state = self.state
+        height = state.headers.height
+        claimed = max((p.version.start_height for p in state.peers.values()), default=0)
+        if not state.peers:
+            return SyncProgress(Phase.PEERS, 0, 1)
+        if not self.headers.is_synced:
+            return SyncProgress(Phase.HEADERS, height, max(height, claimed))
+        if state.filter_headers.height < height:
+            return SyncProgress(Phase.FILTER_HEADERS, max(state.filter_headers.height, 0), height)
+        scans = self.watches.scans()
+        wanted = self.filters.lowest_wanted()
+        if wanted is not None:
+            start = min((scan.start_height for scan in scans), default=0)
+            return SyncProgress(Phase.FILTERS, max(wanted - start, 0), height + 1 - start)
+        waiting = sum(len(scan.pending(1000)) for scan in scans)
+        if waiting:
+            done = self.blocks.received
+            return SyncProgress(Phase.BLOCKS, done, done + waiting)
+        return SyncProgress(Phase.SYNCED, height, height)

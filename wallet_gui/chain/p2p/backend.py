@@ -1,0 +1,361 @@
+"""`P2PBackend`: the light client as a `ChainBackend`, on asyncio.
+
+It owns the tasks, the worker threads and the clock; all decisions are made by the machines without
+I/O (`sync`, `relay`, `broadcast`). Everything here runs on one loop.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from wallet_gui.chain.backend import (
+    BackendState,
+    BackendWarning,
+    BlockRef,
+    BroadcastResult,
+    ChainEvent,
+    ChainStores,
+    ConnectionState,
+    EventSink,
+    NoPeers,
+    PeerInfo,
+    SyncProgress,
+    TipChanged,
+)
+from wallet_gui.chain.filters import FilterEngine, pick_engine
+from wallet_gui.chain.header_chain import ChainAnchor, HeaderChain, InvalidHeader
+from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.dialer import Dialer
+from wallet_gui.chain.p2p.filter_header_chain import FilterAnchor, FilterHeaderChain
+from wallet_gui.chain.p2p.peer_group import PeerGroup
+from wallet_gui.chain.p2p.progress import ProgressMeter
+from wallet_gui.chain.p2p.sync import ChainSync
+from wallet_gui.chain.p2p.sync_state import Action, Disconnect, Instant, Lane, Send, Work
+from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.transaction import Transaction
+
+TICK: Final = 0.25
+SILENT_AFTER: Final = 20.0
+
+SILENT: Final = (
+    "The node does not answer requests for filters. It may still be building its filter index; "
+    "the wallet keeps asking."
+)
+
+
+def system_clock() -> Instant:
+    """Read the system's clocks."""
+    return Instant(time.monotonic(), int(time.time()))
+
+
+@dataclass(slots=True)
+class _PendingWatch:
+    """A `watch` that came before the chain was loaded."""
+
+    scripts: list[bytes]
+    checkpoints: tuple[BlockRef, ...]
+    birthday_time: int | None
+
+
+class P2PBackend:
+    """Reads the chain from peers by BIP157 filters, and relays transactions with them."""
+
+    def __init__(
+        self,
+        params: ChainParams,
+        peers: Sequence[PeerAddress],
+        stores: ChainStores,
+        sink: EventSink,
+        *,
+        anchor: ChainAnchor | None = None,
+        filter_anchor: FilterAnchor | None = None,
+        checkpoints: Mapping[int, bytes] | None = None,
+        engine: FilterEngine | None = None,
+        clock: Callable[[], Instant] = system_clock,
+        on_failure: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """Prepare; `start` connects.
+
+        `stores` are called from one worker thread, in order. Events go to `sink`, one at a time.
+        `on_failure` is told of an error that is ours (a full disk, say) and ends the sync; without
+        it the loop's exception handler is.
+        """
+        self._params = params
+        self._addresses = tuple(peers)
+        self._stores = stores
+        self._sink = sink
+        self._anchor = anchor
+        self._filter_anchor = filter_anchor
+        self._checkpoints = checkpoints
+        self._engine = engine
+        self._clock = clock
+        self._on_failure = on_failure
+        self._sync: ChainSync | None = None
+        self._group: PeerGroup | None = None
+        self._pending: dict[str, _PendingWatch] = {}
+        self._news: deque[ChainEvent] = deque()  # of the backend itself
+        self._meter = ProgressMeter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._jobs: set[asyncio.Future[Any]] = set()
+        self._lanes: dict[Lane, ThreadPoolExecutor] = {}
+        self._wake = asyncio.Event()
+        self._broadcast_news = asyncio.Condition()
+        self._is_running = False
+        self._silent_since: float | None = None
+
+    # --- the ChainBackend protocol ----------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to connect and to sync; returns at once."""
+        if self._is_running:
+            return
+        self._is_running = True
+        self._lanes = {
+            lane: ThreadPoolExecutor(1, thread_name_prefix=f"chain-{lane.value}") for lane in Lane
+        }
+        self._spawn(self._run())
+
+    async def stop(self) -> None:
+        """Close every connection; no event comes after this. Not to be awaited inside the sink."""
+        if not self._is_running:
+            return
+        self._is_running = False
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # What was handed to the stores is written; what only computes is given up.
+        for lane in (Lane.ENGINE, Lane.BLOCKS):
+            self._lanes[lane].shutdown(wait=False, cancel_futures=True)
+        if self._jobs:
+            await asyncio.wait(self._jobs)
+        for executor in self._lanes.values():
+            executor.shutdown(wait=True)
+        self._sync = None
+        self._group = None
+        self._news.clear()
+        async with self._broadcast_news:
+            self._broadcast_news.notify_all()
+
+    def watch(
+        self,
+        wallet_id: str,
+        scripts: Sequence[bytes],
+        *,
+        checkpoints: Sequence[BlockRef],
+        birthday_time: int | None,
+    ) -> None:
+        """Scan for a wallet's scripts; see `ChainBackend.watch`."""
+        if self._sync is None:
+            self._pending[wallet_id] = _PendingWatch(
+                list(scripts), tuple(checkpoints), birthday_time
+            )
+            return
+        now = self._clock()
+        self._perform(self._sync.watch(wallet_id, scripts, checkpoints, birthday_time, now))
+
+    def extend_watch(
+        self, wallet_id: str, scripts: Sequence[bytes], *, from_height: int | None = None
+    ) -> None:
+        """Add scripts, matched from the wallet's start, or from `from_height` where that is given.
+
+        Raises KeyError when the wallet is not watched.
+        """
+        if self._sync is None:
+            self._pending[wallet_id].scripts.extend(scripts)
+        else:
+            now = self._clock()
+            self._perform(self._sync.extend_watch(wallet_id, scripts, now, from_height))
+
+    def unwatch(self, wallet_id: str) -> None:
+        """Forget a wallet."""
+        self._pending.pop(wallet_id, None)
+        if self._sync is not None:
+            self._sync.unwatch(wallet_id)
+
+    async def broadcast(self, tx: Transaction) -> BroadcastResult:
+        """Announce a transaction and wait for evidence; raise NoPeers when nobody is there."""
+        group = self._group
+        if group is None or not group.sessions:
+            raise NoPeers("There is no connection to the network; the payment was not sent.")
+        group.relay.ignore(tx)
+        self._perform(group.broadcasts.start(tx, self._clock()))
+        async with self._broadcast_news:
+            while (result := group.broadcasts.result(tx.txid)) is None:
+                if not self._is_running:
+                    raise NoPeers("The program stopped before the network confirmed the payment.")
+                await self._broadcast_news.wait()
+        return result
+
+    def tip(self) -> BlockRef | None:
+        """Tell the tip of the most-work chain; None while it is being loaded."""
+        return None if self._sync is None else self._sync.state.headers.tip
+
+    def is_synced(self) -> bool:
+        """Whether every wallet was scanned up to the tip that peers show."""
+        return self._sync is not None and self._sync.is_synced()
+
+    def peers(self) -> list[PeerInfo]:
+        """List the connections."""
+        return [] if self._group is None else self._group.infos()
+
+    def minimum_fee_rates(self) -> list[int]:
+        """List below which rate, in sat/kvB, each peer takes no transaction (BIP133)."""
+        return [] if self._group is None else sorted(self._group.fee_filters.values())
+
+    # --- tasks ------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._news.append(BackendState(ConnectionState.CONNECTING, 0))
+        if self._engine is None:
+            # Picking imports NumPy, which takes longer than a screen should wait.
+            self._engine = await loop.run_in_executor(self._lanes[Lane.ENGINE], pick_engine)
+        headers, filter_headers = await loop.run_in_executor(self._lanes[Lane.STORE], self._load)
+        sync = ChainSync(self._params, self._stores, headers, filter_headers, self._engine)
+        group = PeerGroup(sync, self._clock, self._perform, self._news)
+        self._sync, self._group = sync, group
+        if headers.height > 0:
+            self._news.append(TipChanged(headers.tip, headers.header_at(headers.height).time))
+        now = self._clock()
+        pending, self._pending = self._pending, {}
+        for wallet_id, watch in pending.items():
+            self._perform(
+                sync.watch(wallet_id, watch.scripts, watch.checkpoints, watch.birthday_time, now)
+            )
+        self._spawn(self._deliver(sync, group))
+        self._spawn(self._tick(sync, group))
+        nonces: set[int] = set()
+        for address in self._addresses:
+            self._spawn(Dialer(address, self._params.magic, group, nonces).run())
+
+    def _load(self) -> tuple[HeaderChain, FilterHeaderChain]:
+        """Read the stores; what is damaged or does not fit is dropped and fetched again."""
+        stores = self._stores
+        start, raw = stores.headers.load()
+        try:
+            headers = HeaderChain.load(
+                self._params, start, raw, anchor=self._anchor, checkpoints=self._checkpoints
+            )
+        except (InvalidHeader, ValueError):
+            stores.filter_headers.truncate(-1)
+            stores.headers.truncate(-1)
+            raw = b""
+            headers = HeaderChain(self._params, self._anchor, self._checkpoints)
+        if not raw and headers.start_height == 0:
+            stores.headers.append(0, self._params.genesis_header)
+        filter_headers = FilterHeaderChain(self._filter_anchor)
+        if not filter_headers.load(*stores.filter_headers.load(), headers.height):
+            stores.filter_headers.truncate(filter_headers.height)
+        return headers, filter_headers
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """Our own fault: stop working rather than go on with half of the parts."""
+        for task in self._tasks:
+            task.cancel()
+        if self._on_failure is not None:
+            self._on_failure(error)
+        else:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "The chain backend failed.", "exception": error}
+            )
+
+    async def _deliver(self, sync: ChainSync, group: PeerGroup) -> None:
+        """Hand events to the sink, one at a time."""
+        while True:
+            self._wake.clear()
+            event = self._next_event(sync, group)
+            if event is None:
+                await self._wake.wait()
+                continue
+            await self._sink(event)
+            self._perform(sync.delivered(event, self._clock()))
+
+    def _next_event(self, sync: ChainSync, group: PeerGroup) -> ChainEvent | None:
+        if self._news:
+            return self._news.popleft()
+        if group.broadcasts.news:
+            return group.broadcasts.news.popleft()
+        now = self._clock()
+        progress: SyncProgress | None = None
+        if self._meter.is_due(now):
+            progress = self._meter.measure(sync.progress(), group.received_bytes(), now)
+        return progress or sync.next_event(now)
+
+    async def _tick(self, sync: ChainSync, group: PeerGroup) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            now = self._clock()
+            self._perform(sync.tick(now))
+            group.tick(now)
+            self._notice_silence(sync, now)
+            async with self._broadcast_news:
+                self._broadcast_news.notify_all()
+
+    def _notice_silence(self, sync: ChainSync, now: Instant) -> None:
+        if not (sync.filter_headers.is_silent or sync.filters.is_silent):
+            self._silent_since = None
+        elif self._silent_since is None:
+            self._silent_since = now.monotonic
+        elif now.monotonic - self._silent_since >= SILENT_AFTER:
+            self._silent_since = float("inf")  # once is enough
+            self._news.append(BackendWarning(SILENT))
+
+    # --- what the machines want done --------------------------------------------------------------
+
+    def _perform(self, actions: Iterable[Action]) -> None:
+        sessions = {} if self._group is None else self._group.sessions
+        todo = deque(actions)
+        touched: set[int] = set()
+        while todo:
+            match todo.popleft():
+                case Send(number, message):
+                    if number in sessions:
+                        sessions[number].connection.protocol.send(message)
+                        touched.add(number)
+                case Disconnect(number, reason, is_fault):
+                    session = sessions.get(number)
+                    if session is not None and self._group is not None:
+                        session.reason = reason
+                        session.hung_up_for_fault = is_fault
+                        session.connection.hang_up()
+                        todo.extend(self._group.drop(session))
+                case Work() as work:
+                    self._submit(work)
+        for number in touched:
+            if number in sessions:
+                sessions[number].connection.flush()
+        self._wake.set()
+
+    def _submit(self, work: Work) -> None:
+        if not self._is_running:
+            return
+        loop = asyncio.get_running_loop()
+        job = loop.run_in_executor(self._lanes[work.lane], work.run)
+        self._jobs.add(job)
+        job.add_done_callback(lambda done: self._job_done(work, done))
+
+    def _job_done(self, work: Work, job: asyncio.Future[Any]) -> None:
+        self._jobs.discard(job)
+        if job.cancelled():
+            return
+        error = job.exception()
+        if error is not None:
+            self._fail(error)
+        elif self._sync is not None and self._group is not None and self._is_running:
+            self._perform(self._sync.work_done(work, job.result(), self._clock()))
+            self._group.control_flow()

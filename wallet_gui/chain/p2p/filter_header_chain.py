@@ -1,0 +1,98 @@
+"""The agreed BIP157 filter headers of the active chain.
+
+A filter header commits to a filter and to all before it: `sha256d(filter_hash + previous)`. What
+a peer says about a filter is compared with the header agreed here, height by height.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+_SIZE: Final = 32
+_NOTHING: Final = bytes(_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterAnchor:
+    """A filter header known beforehand: that of the block at `height`; the chain starts above."""
+
+    height: int
+    filter_header: bytes
+
+
+class FilterHeaderChain:
+    """Filter headers from `start_height` on, without gaps, in one bytearray."""
+
+    def __init__(self, anchor: FilterAnchor | None = None) -> None:
+        """Start at genesis, or above `anchor`."""
+        self.start_height = 0 if anchor is None else anchor.height + 1
+        self._before = _NOTHING if anchor is None else anchor.filter_header
+        self._raw = bytearray()
+
+    def load(self, start_height: int, raw: bytes, tip_height: int) -> bool:
+        """Take what a store kept, no further than `tip_height`; False when it does not fit."""
+        if not raw:
+            return True
+        if start_height != self.start_height or len(raw) % _SIZE:
+            return False
+        most = max(0, tip_height + 1 - start_height) * _SIZE
+        self._raw = bytearray(raw[:most])
+        return len(raw) <= most
+
+    @property
+    def height(self) -> int:
+        """The highest height with a filter header; `start_height - 1` when there is none."""
+        return self.start_height + len(self._raw) // _SIZE - 1
+
+    def header_at(self, height: int) -> bytes:
+        """Give the filter header at `height`, or the one before the first; or IndexError."""
+        if height == self.start_height - 1:
+            return self._before
+        if not self.start_height <= height <= self.height:
+            raise IndexError(f"there is no filter header at height {height}")
+        offset = (height - self.start_height) * _SIZE
+        return bytes(self._raw[offset : offset + _SIZE])
+
+    def raw(self, first: int, last: int) -> bytes:
+        """Give the filter headers `first..last`, concatenated, as a store takes them."""
+        start = (first - self.start_height) * _SIZE
+        return bytes(self._raw[start : (last + 1 - self.start_height) * _SIZE])
+
+    def append(self, filter_hashes: Iterable[bytes]) -> None:
+        """Chain the hashes of the next filters."""
+        previous = self.header_at(self.height)
+        added = []
+        for filter_hash in filter_hashes:
+            previous = chain(filter_hash, previous)
+            added.append(previous)
+        self._raw += b"".join(added)
+
+    def truncate(self, height: int) -> bool:
+        """Drop what is above `height`; return whether there was anything."""
+        keep = max(0, height + 1 - self.start_height) * _SIZE
+        if keep >= len(self._raw):
+            return False
+        del self._raw[keep:]
+        return True
+
+    def differing(self, start: int, filter_hashes: Sequence[bytes]) -> list[int]:
+        """List the heights, from `start` on, where a filter with this hash is not the agreed one.
+
+        Each height is judged by itself, against the agreed header before it, so one difference
+        does not make all later heights differ.
+        """
+        agreed = self.raw(start, start + len(filter_hashes) - 1)
+        previous = self.header_at(start - 1)
+        wrong = []
+        for index, filter_hash in enumerate(filter_hashes):
+            header = agreed[index * _SIZE : (index + 1) * _SIZE]
+            if sha256(sha256(filter_hash + previous).digest()).digest() != header:
+                wrong.append(start + index)
+            previous = header
+        return wrong
+
+
+def chain(filter_hash: bytes, previous: bytes) -> bytes:
+    """Give the filter header of a filter, from its hash and the filter header before it."""
+    return sha256(sha256(filter_hash + previous).digest()).digest()

@@ -1,0 +1,165 @@
+"""What the parts of the sync share: the chain as known, the peers, and what is to be done next.
+
+The parts (`header_sync`, `filter_header_sync`, `filter_sync`, `block_queue`, `watches`) are state
+machines without I/O. They read and change a `SyncState` and leave actions in its outbox; work that
+takes long, or touches a store, is an action too and its outcome comes back as a call.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+from wallet_gui.chain.backend import BlockRef, ChainEvent, ChainStores
+from wallet_gui.chain.header_chain import HeaderChain
+from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
+from wallet_gui.chain.p2p.messages import Message, Services, Version
+from wallet_gui.primitives.params import ChainParams
+
+RETRY_DELAYS: Final = (1.0, 3.0, 10.0)
+"""Seconds of silence after which a request is repeated to the same peer, then the last for ever.
+
+A node whose filter index lags behind its chain does not answer at all (p2p.md 1.6).
+"""
+
+
+class Instant(NamedTuple):
+    """Now: seconds of a clock that never jumps, and Unix time for what headers say."""
+
+    monotonic: float
+    unix: int
+
+
+class Lane(Enum):
+    """Work of one lane is done one after the other, in order; lanes run beside each other."""
+
+    STORE = "store"
+    ENGINE = "engine"
+    BLOCKS = "blocks"
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a message to a peer."""
+
+    peer: int
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Hang up. `is_fault` is set when the peer broke a rule, not when it merely was of no use."""
+
+    peer: int
+    reason: str
+    is_fault: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Call `run` away from the loop, then `done` with its outcome and the time, on the loop."""
+
+    lane: Lane
+    run: Callable[[], Any]
+    done: Callable[[Any, Instant], None]
+
+
+Action = Send | Disconnect | Work
+
+
+@dataclass(slots=True)
+class Peer:
+    """A peer after its handshake.
+
+    `shown` is the last header it has shown us and `shown_height` the highest block of the active
+    chain that it is known to have: only that and those below may be named to it as a stop hash,
+    for a node hangs up on one that it does not know. -1 while nothing was shown.
+    """
+
+    number: int
+    address: str
+    version: Version
+    shown: BlockRef | None = None
+    shown_height: int = -1
+    headers_asked: float | None = None  # when; None while no answer is due
+    headers_done: bool = False  # it had nothing more to tell
+    unconnected: int = 0  # announcements in a row that connected to nothing
+    agreed_through: int = -1  # its filter headers were compared with ours up to here
+    disputes: set[int] = field(default_factory=set)  # heights whose filter it sees differently
+    is_doubted: bool = False  # it contradicts us below: compared again before it adds anything
+    compares_hashes: bool = False  # its checkpoints differ from ours: every hash is looked at
+    last_answer: float = 0.0  # when it last sent part of something that was asked for
+    stalled_until: float = 0.0  # it was silent: it gets nothing new before
+
+    @property
+    def serves_filters(self) -> bool:
+        """Whether it offers compact filters."""
+        return bool(self.version.services & Services.COMPACT_FILTERS)
+
+    @property
+    def serves_blocks(self) -> bool:
+        """Whether it offers whole blocks with witnesses, recent ones at least."""
+        services = self.version.services
+        full = services & (Services.NETWORK | Services.NETWORK_LIMITED)
+        return bool(full and services & Services.WITNESS)
+
+    def vouches_for(self, height: int) -> bool:
+        """Whether it told the same filter header as the agreed one at `height`."""
+        return self.agreed_through >= height and height not in self.disputes
+
+    def is_usable(self, now: Instant) -> bool:
+        """Whether it may be asked for something new."""
+        return now.monotonic >= self.stalled_until
+
+
+class SyncState:
+    """The shared state. Events for the wallets are queued here in the order they are delivered."""
+
+    def __init__(
+        self,
+        params: ChainParams,
+        stores: ChainStores,
+        headers: HeaderChain,
+        filter_headers: FilterHeaderChain,
+    ) -> None:
+        self.params = params
+        self.stores = stores
+        self.headers = headers
+        self.filter_headers = filter_headers
+        self.peers: dict[int, Peer] = {}
+        self.events: deque[ChainEvent] = deque()
+        self.disputed: set[int] = set()  # heights at which peers disagree about the filter
+        self._actions: list[Action] = []
+
+    def send(self, peer: Peer, message: Message) -> None:
+        """Send a message."""
+        self._actions.append(Send(peer.number, message))
+
+    def disconnect(self, peer: Peer, reason: str, *, is_fault: bool) -> None:
+        """Hang up on a peer."""
+        self._actions.append(Disconnect(peer.number, reason, is_fault))
+
+    def work(
+        self, lane: Lane, run: Callable[[], Any], done: Callable[[Any, Instant], None]
+    ) -> None:
+        """Have something done elsewhere."""
+        self._actions.append(Work(lane, run, done))
+
+    def emit(self, event: ChainEvent) -> None:
+        """Queue an event for delivery; it is never lost."""
+        self.events.append(event)
+
+    def take_actions(self) -> list[Action]:
+        """Give what is to be done, once."""
+        actions, self._actions = self._actions, []
+        return actions
+
+    def filter_peers(self, now: Instant) -> list[Peer]:
+        """List the peers that may be asked for filters now."""
+        return [p for p in self.peers.values() if p.serves_filters and p.is_usable(now)]
+
+    def retry_is_due(self, sent: float, tries: int, peer: Peer, now: Instant) -> bool:
+        """Tell whether a request has met with silence for long enough to be repeated."""
+        delay = RETRY_DELAYS[min(tries, len(RETRY_DELAYS) - 1)]
+        return now.monotonic - max(sent, peer.last_answer) >= delay

@@ -1,0 +1,153 @@
+"""Framing: bytes from a socket become frames, messages become bytes. Version 1, in clear.
+
+`Transport` is the seam behind which BIP324 will stand. A transport owns its receive buffer, so
+that a socket writes straight into it and a stream of filters is copied once, not once per read.
+Nothing is allocated on a peer's word: a frame's announced size is checked against the limit of
+its command before the buffer grows.
+"""
+
+import struct
+from hashlib import sha256
+from typing import Final, NamedTuple, Protocol
+
+from wallet_gui.chain.backend import ChainError
+from wallet_gui.chain.p2p.messages import payload_limit
+
+FIRST_CAPACITY: Final = 64 * 1024
+LARGEST_CAPACITY: Final = 5_000_000  # the longest message, and as much as Core holds per peer
+_READ_SIZE: Final = 32 * 1024  # offer the socket at least this much room
+_HEADER = struct.Struct("<4s12sI4s")
+# The filter hash covers a cfilter's bytes; checking the checksum too would double the hashing.
+_UNCHECKED: Final = frozenset({"cfilter"})
+_COMMAND_BYTES: Final = frozenset(range(0x21, 0x7F))
+
+
+class ProtocolViolation(ChainError):
+    """The peer broke the protocol, on purpose or not: hang up. The message says how."""
+
+
+class Frame(NamedTuple):
+    """A complete message: its payload is `transport.buffer[start:end]`."""
+
+    command: str
+    start: int
+    end: int
+
+
+class Transport(Protocol):
+    """Between the socket's bytes and the protocol's frames."""
+
+    @property
+    def buffer(self) -> memoryview:
+        """Where the payloads of the frames last given out lie, until `get_buffer` is called."""
+        ...
+
+    def get_buffer(self) -> memoryview:
+        """Give room to write received bytes into."""
+        ...
+
+    def received(self, count: int) -> list[Frame]:
+        """Note that `count` bytes were written; raise ProtocolViolation."""
+        ...
+
+    def partial(self) -> str | None:
+        """Name the command of the message that is on its way but not complete."""
+        ...
+
+    def frame(self, command: str, payload: bytes) -> bytes:
+        """Wrap one message for sending."""
+        ...
+
+
+class V1Transport:
+    """The original framing: magic, command, length, checksum, payload."""
+
+    def __init__(self, magic: bytes) -> None:
+        self._magic = magic
+        self._bytes = bytearray(FIRST_CAPACITY)
+        self._view = memoryview(self._bytes)
+        self._start = 0  # of what was not given out as frames
+        self._end = 0  # of what was received
+        self._names: dict[bytes, str] = {}
+
+    @property
+    def buffer(self) -> memoryview:
+        return self._view
+
+    def get_buffer(self) -> memoryview:
+        waiting = self._end - self._start
+        needed = max(waiting + _READ_SIZE, self._frame_size() or 0)
+        if self._start and (self._start == self._end or len(self._bytes) - self._start < needed):
+            self._view[:waiting] = bytes(self._view[self._start : self._end])
+            self._start, self._end = 0, waiting
+        if len(self._bytes) < needed:
+            self._grow(needed)
+        elif self._end == len(self._bytes):
+            self._grow(len(self._bytes) + _READ_SIZE)
+        return self._view[self._end :]
+
+    def received(self, count: int) -> list[Frame]:
+        self._end += count
+        if self._end == len(self._bytes) and self._end < LARGEST_CAPACITY // 4:
+            # The socket has more than we took: read in larger pieces.
+            self._grow(2 * len(self._bytes))
+        frames: list[Frame] = []
+        position, end, view = self._start, self._end, self._view
+        while end - position >= _HEADER.size:
+            magic, raw_command, size, checksum = _HEADER.unpack_from(view, position)
+            command = self._command(magic, raw_command, size)
+            payload = position + _HEADER.size
+            if end - payload < size:
+                break
+            position = payload + size
+            if command not in _UNCHECKED and _checksum(view[payload:position]) != checksum:
+                raise ProtocolViolation(f"The peer sent a {command} message with a wrong checksum.")
+            frames.append(Frame(command, payload, position))
+        else:
+            if not self._magic.startswith(view[position : min(position + 4, end)].tobytes()[:4]):
+                raise ProtocolViolation("The peer speaks another network's protocol, or none.")
+        self._start = position
+        return frames
+
+    def partial(self) -> str | None:
+        if self._end - self._start < _HEADER.size:
+            return None
+        magic, raw_command, size, _ = _HEADER.unpack_from(self._view, self._start)
+        return self._command(magic, raw_command, size)
+
+    def frame(self, command: str, payload: bytes) -> bytes:
+        name = command.encode("ascii")
+        return _HEADER.pack(self._magic, name, len(payload), _checksum(payload)) + payload
+
+    def _frame_size(self) -> int | None:
+        """Tell how long the frame at the start is; its limit was checked when it arrived."""
+        if self._end - self._start < _HEADER.size:
+            return None
+        size: int = _HEADER.unpack_from(self._view, self._start)[2]
+        return _HEADER.size + size
+
+    def _grow(self, capacity: int) -> None:
+        """Move to a larger buffer; frames given out stay valid, for offsets do not change."""
+        larger = bytearray(min(max(capacity, len(self._bytes)), LARGEST_CAPACITY))
+        larger[: self._end] = self._view[: self._end]
+        self._bytes = larger
+        self._view = memoryview(larger)
+
+    def _command(self, magic: bytes, raw: bytes, size: int) -> str:
+        if magic != self._magic:
+            raise ProtocolViolation("The peer speaks another network's protocol, or none.")
+        command = self._names.get(raw)
+        if command is None:
+            stripped = raw.rstrip(b"\0")
+            if not stripped or not _COMMAND_BYTES.issuperset(stripped):
+                raise ProtocolViolation("The peer sent a message with a malformed name.")
+            command = stripped.decode("ascii")
+            if len(self._names) < 100:  # made-up names do not fill memory
+                self._names[raw] = command
+        if size > payload_limit(command):
+            raise ProtocolViolation(f"The peer announced a {command} message of {size} bytes.")
+        return command
+
+
+def _checksum(payload: bytes | memoryview) -> bytes:
+    return sha256(sha256(payload).digest()).digest()[:4]

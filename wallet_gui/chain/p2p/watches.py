@@ -1,0 +1,214 @@
+"""The wallets that are watched: where each scan begins, and what each is told, in which order.
+
+Every wallet has a `WalletScan` of its own; filters and blocks are fetched once for all of them.
+A scan can only begin when the header chain shows where: a birthday or a checkpoint may lie above
+what is known so far.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from wallet_gui.chain.backend import (
+    BackendWarning,
+    BlockMatched,
+    BlockRef,
+    ChainEvent,
+    Reorganized,
+    Scanned,
+)
+from wallet_gui.chain.p2p.sync_state import Instant, SyncState
+from wallet_gui.chain.scan import WalletScan
+from wallet_gui.primitives.block import Block
+
+BIRTHDAY_MARGIN: Final = 2 * 24 * 3600
+"""Seconds by which a birthday is trusted less than it says: clocks are wrong, miners' too."""
+
+SCANNED_INTERVAL: Final = 1.0
+"""Seconds between two scan marks while the scan moves on; each one costs a write."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """One wallet. `scan` is None until its beginning is known."""
+
+    wallet_id: str
+    scripts: list[bytes]
+    checkpoints: tuple[BlockRef, ...]
+    birthday_time: int | None
+    scan: WalletScan | None = None
+    told: BlockRef | None = None  # the last scan mark that was emitted
+    told_at: float = float("-inf")
+    delivering: int | None = None
+    reorganized: list[int] = field(default_factory=list)
+
+
+class Watches:
+    """All wallets of this backend."""
+
+    def __init__(self, state: SyncState) -> None:
+        self._state = state
+        self._watches: dict[str, Watch] = {}
+
+    def __iter__(self) -> Iterator[Watch]:
+        return iter(self._watches.values())
+
+    def scans(self) -> list[WalletScan]:
+        """List the scans that have begun."""
+        return [w.scan for w in self._watches.values() if w.scan is not None]
+
+    def watch(
+        self,
+        wallet_id: str,
+        scripts: Sequence[bytes],
+        checkpoints: Sequence[BlockRef],
+        birthday_time: int | None,
+    ) -> None:
+        """Add a wallet, or begin anew with one that is known."""
+        self._watches[wallet_id] = Watch(
+            wallet_id, list(scripts), tuple(checkpoints), birthday_time
+        )
+
+    def extend(
+        self, wallet_id: str, scripts: Sequence[bytes], from_height: int | None = None
+    ) -> None:
+        """Watch more scripts of a wallet; KeyError when it is not watched."""
+        watch = self._watches[wallet_id]
+        if watch.scan is None:
+            watch.scripts.extend(scripts)
+        else:
+            watch.scan.extend(scripts, from_height)
+
+    def unwatch(self, wallet_id: str) -> None:
+        """Forget a wallet; nothing that waits for it is delivered."""
+        self._watches.pop(wallet_id, None)
+        kept = [e for e in self._state.events if getattr(e, "wallet_id", None) != wallet_id]
+        self._state.events.clear()
+        self._state.events.extend(kept)
+
+    # --- where a scan begins ----------------------------------------------------------------------
+
+    def begin(self, *, is_synced: bool) -> None:
+        """Start the scans whose beginning the header chain now shows."""
+        for watch in self._watches.values():
+            if watch.scan is None:
+                self._begin(watch, is_synced=is_synced)
+
+    def _begin(self, watch: Watch, *, is_synced: bool) -> None:
+        state = self._state
+        headers = state.headers
+        newest = watch.checkpoints[0] if watch.checkpoints else None
+        common = next((ref for ref in watch.checkpoints if self._is_active(ref)), None)
+        if newest is not None and common != newest and not is_synced:
+            return  # what is missing may be only what we have not fetched yet
+        lowest = state.filter_headers.start_height
+        start = lowest
+        if watch.birthday_time is not None:
+            birth = watch.birthday_time - BIRTHDAY_MARGIN
+            if not is_synced and headers.median_time_past(headers.height) <= birth:
+                return  # the birthday lies above the headers known so far
+            start = headers.height_at_or_before(birth)
+            if start < lowest:
+                start = lowest
+                if lowest > 0:
+                    state.emit(
+                        BackendWarning(
+                            f"The chain data here begin at block {lowest}, later than this "
+                            "wallet; payments before that are not found."
+                        )
+                    )
+        resume = None
+        if common is not None:
+            resume = max(common.height + 1, lowest)
+            start = min(start, resume)
+        if newest is not None and common != newest:
+            fork = start - 1 if common is None else common.height
+            state.emit(Reorganized(watch.wallet_id, max(fork, -1)))
+        watch.scan = WalletScan(
+            watch.wallet_id, watch.scripts, start_height=start, resume_height=resume
+        )
+        watch.told = common
+        for height in sorted(state.disputed):
+            if height >= (start if resume is None else resume):
+                watch.scan.include(height)
+
+    def _is_active(self, ref: BlockRef) -> bool:
+        return self._state.headers.height_of(ref.hash) == ref.height
+
+    # --- changes of the chain ---------------------------------------------------------------------
+
+    def rewind(self, height: int, *, is_reorganization: bool) -> None:
+        """Everything above `height` is to be matched again."""
+        for watch in self._watches.values():
+            scan = watch.scan
+            if scan is None:
+                continue
+            scan.rewind(height)
+            if is_reorganization:
+                self._state.emit(Reorganized(watch.wallet_id, height))
+                if watch.told is not None and watch.told.height > height:
+                    watch.told = None
+
+    def include(self, height: int) -> None:
+        """Deliver this block to every wallet: peers disagree about its filter."""
+        for scan in self.scans():
+            if height >= scan.start_height:
+                scan.include(height)
+
+    # --- delivery ---------------------------------------------------------------------------------
+
+    def next_event(
+        self, block_at: Callable[[int], Block | None], now: Instant
+    ) -> ChainEvent | None:
+        """Give the next block or scan mark that can be delivered; the caller must deliver it."""
+        for watch in self._watches.values():
+            scan = watch.scan
+            if scan is None or watch.delivering is not None:
+                continue
+            fallen = self._fallen_mark(watch, scan)
+            if fallen is not None:
+                return fallen
+            height = scan.next_block()
+            block = None if height is None else block_at(height)
+            if height is not None and block is not None:
+                scan.begin_delivery(height)
+                watch.delivering = height
+                return BlockMatched(watch.wallet_id, height, block)
+            mark = self._risen_mark(watch, scan, now)
+            if mark is not None:
+                return mark
+        return None
+
+    def delivered(self, event: ChainEvent) -> None:
+        """Note that the sink has taken an event."""
+        if isinstance(event, BlockMatched):
+            watch = self._watches.get(event.wallet_id)
+            if watch is not None and watch.delivering == event.height:
+                watch.delivering = None
+                if watch.scan is not None:
+                    watch.scan.delivered(event.height)
+
+    def _fallen_mark(self, watch: Watch, scan: WalletScan) -> Scanned | None:
+        """A mark that fell is told at once, so that a crash repeats the second look."""
+        if watch.told is None or scan.mark >= watch.told.height:
+            return None
+        return self._tell(watch, max(scan.mark, self._lowest_mark()))
+
+    def _risen_mark(self, watch: Watch, scan: WalletScan, now: Instant) -> Scanned | None:
+        height = min(scan.mark, self._state.headers.height)
+        if height < self._lowest_mark() or (watch.told and watch.told.height == height):
+            return None
+        is_tip = height == self._state.headers.height
+        if not is_tip and now.monotonic - watch.told_at < SCANNED_INTERVAL:
+            return None
+        watch.told_at = now.monotonic
+        return self._tell(watch, height)
+
+    def _tell(self, watch: Watch, height: int) -> Scanned | None:
+        if watch.told is not None and watch.told.height == height:
+            return None
+        watch.told = BlockRef(height, self._state.headers.hash_at(height))
+        return Scanned(watch.wallet_id, watch.told.height, watch.told.hash)
+
+    def _lowest_mark(self) -> int:
+        return max(self._state.headers.start_height - 1, 0)

@@ -1,0 +1,166 @@
+"""The grammar of the command line: options, their types and their help."""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wallet_gui import __version__
+from wallet_gui.primitives.params import MAINNET, NETWORKS
+
+_EPILOG = """\
+exit status:
+  0  done
+  1  it could not be done; the sentence on standard error says why
+  2  the command line is wrong
+  3  the password is wrong, or the vault refused
+  4  the wallet has not enough money
+  130  interrupted
+
+Secrets are read by the vault process only: from the terminal, from the file of --password-file or
+--words-file, or line by line from standard input when one of them is "-".
+"""
+
+
+def _date(text: str) -> int:
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        raise argparse.ArgumentTypeError("write the date as 2024-12-31") from None
+
+
+def _shared() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    group = parser.add_argument_group("common options")
+    group.add_argument("--wallet", metavar="FILE", help="a wallet's name or its file")
+    group.add_argument("--network", choices=sorted(NETWORKS), default=MAINNET.name)
+    group.add_argument(
+        "--peer", action="append", default=[], metavar="HOST:PORT", help="read from this peer"
+    )
+    group.add_argument("--data-dir", type=Path, metavar="DIR", help="where everything is kept")
+    group.add_argument(
+        "--json", action="store_true", help="print one JSON document; amounts in sat"
+    )
+    group.add_argument(
+        "--password-file", metavar="FILE", help='the vault reads the password here; "-" is stdin'
+    )
+    group.add_argument(
+        "--timeout", type=int, default=600, metavar="SECONDS", help="give up syncing after this"
+    )
+    return parser
+
+
+def _add_new_wallet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--type",
+        choices=("wpkh", "tr", "sh_wpkh", "pkh"),
+        default="wpkh",
+        help="kind of addresses: native SegWit, Taproot, wrapped SegWit, legacy",
+    )
+    parser.add_argument("--passphrase", action="store_true", help="the vault asks for a 25th word")
+    parser.add_argument(
+        "--birthday",
+        type=_date,
+        metavar="DATE",
+        help="nothing was paid to these words before this day, such as 2024-12-31",
+    )
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Build the parser of all commands."""
+    shared = _shared()
+    parser = argparse.ArgumentParser(
+        prog="wallet-gui",
+        description="A Bitcoin wallet that needs nobody's server. Without a command it opens its "
+        "window.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"wallet-gui {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            parents=[shared],
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            epilog=_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    add("wallets", "list the wallets of a network")
+    create = add("create", "make a new wallet; its words are shown once")
+    _add_new_wallet(create)
+    create.add_argument("--words", type=int, choices=(12, 15, 18, 21, 24), default=12)
+    create.add_argument(
+        "--words-file",
+        metavar="FILE",
+        help="the vault writes the words into this new file instead of showing them",
+    )
+    restore = add("restore", "make a wallet from words that were written down")
+    _add_new_wallet(restore)
+    restore.add_argument(
+        "--words-file", metavar="FILE", help='the vault reads the words here; "-" is stdin'
+    )
+    address = add("address", "reveal a new receive address")
+    address.add_argument("--label", default="")
+    address.add_argument("--amount", metavar="BTC", help="ask for this amount in the link")
+    for name, text in (
+        ("balance", "show the balance"),
+        ("history", "list the payments, newest first"),
+        ("sync", "read the chain up to its tip"),
+    ):
+        command = add(name, text)
+        if name != "sync":
+            command.add_argument(
+                "--no-sync", action="store_true", help="show what is stored, without connecting"
+            )
+        if name == "history":
+            command.add_argument("--limit", type=int, metavar="N", help="only the newest N")
+            command.add_argument("--csv", action="store_true", help="print comma-separated values")
+        else:
+            command.add_argument(
+                "--listen",
+                type=int,
+                default=0,
+                metavar="SECONDS",
+                help="once in sync, wait so long for payments that are not in a block yet",
+            )
+    send = add("send", "pay somebody")
+    send.add_argument("payee", nargs="?", help="an address or a bitcoin: link")
+    send.add_argument("amount", nargs="?", metavar="BTC", help='an amount, or "max"')
+    send.add_argument(
+        "--to", action="append", default=[], metavar="ADDRESS=BTC", help="one more recipient"
+    )
+    _add_spending(send)
+    send.add_argument("--no-broadcast", action="store_true", help="sign and keep, do not send")
+    _add_psbt(add("psbt", "create, show, sign, combine, finalize or broadcast a PSBT"))
+    return parser
+
+
+def _add_spending(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fee-rate", default="3", metavar="SAT/VB", help="satoshis per virtual byte, such as 2.5"
+    )
+    parser.add_argument(
+        "--coin", action="append", default=[], metavar="TXID:N", help="spend exactly these coins"
+    )
+    parser.add_argument("--label", default="", help="what the payment is for")
+    parser.add_argument("--yes", action="store_true", help="do not ask before signing")
+    parser.add_argument(
+        "--accept-high-fee", action="store_true", help="pay a fee that looks like a mistake"
+    )
+
+
+def _add_psbt(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action", choices=("create", "show", "sign", "combine", "finalize", "broadcast")
+    )
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help='PSBT files, binary or base64; "-" is stdin'
+    )
+    parser.add_argument(
+        "--to", action="append", default=[], metavar="ADDRESS=BTC", help="create: a recipient"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the result here")
+    _add_spending(parser)

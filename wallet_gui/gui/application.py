@@ -1,0 +1,216 @@
+"""Starts the window: shows it first, then lets the engine open what takes time."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QApplication
+
+from wallet_gui import __version__
+from wallet_gui.app.instance import Instance
+from wallet_gui.app.online import Online
+from wallet_gui.app.peer_address import parse_peer
+from wallet_gui.app.playground import Playground
+from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.backend import P2PBackend
+from wallet_gui.curve import self_test
+from wallet_gui.gui.engine import Engine
+from wallet_gui.gui.main_window import MainWindow
+from wallet_gui.primitives.params import MAINNET, NETWORKS, REGTEST, ChainParams
+from wallet_gui.primitives.serialize import ParseError
+from wallet_gui.primitives.uri import PaymentUri
+from wallet_gui.storage.errors import StorageError
+from wallet_gui.storage.settings import DataDirectory, SettingsFile
+from wallet_gui.widgets.fonts import install_fonts, text_font
+from wallet_gui.widgets.notice import ERROR
+from wallet_gui.widgets.resources import resource
+from wallet_gui.widgets.sentences import sentence
+from wallet_gui.widgets.theme import ThemeSwitch
+
+logger = logging.getLogger(__name__)
+
+APPLICATION_ID = "wallet-gui"
+_EXIT_USAGE = 2
+_SMOKE_TEST_MS = 1_500
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line of the window; exits with status 2 and a sentence when it is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="wallet-gui",
+        description="A Bitcoin wallet that needs nobody's server. Without a command it opens the "
+        "window; the commands are create, restore, address, balance, history, send, sync, psbt.",
+    )
+    parser.add_argument("link", nargs="?", default="", help="a bitcoin: link to pay")
+    parser.add_argument("--network", choices=sorted(NETWORKS), default=MAINNET.name)
+    parser.add_argument(
+        "--peer", action="append", default=[], metavar="HOST:PORT", help="connect to this peer"
+    )
+    parser.add_argument("--data-dir", type=Path, default=None, help="where everything is kept")
+    parser.add_argument(
+        "--playground", action="store_true", help="a private network with play money"
+    )
+    parser.add_argument(
+        "--smoke-test", action="store_true", help="open the window, check it, and end"
+    )
+    parser.add_argument("--version", action="version", version=f"wallet-gui {__version__}")
+    return parser.parse_args(arguments)
+
+
+class Application(QObject):
+    """Owns the window, the engine and the online side, and ends them in order."""
+
+    def __init__(
+        self,
+        qt: QApplication,
+        online: Online,
+        engine: Engine,
+        instance: Instance,
+        params: ChainParams,
+        peers: tuple[PeerAddress, ...] | None,
+    ) -> None:
+        super().__init__(qt)
+        self._qt = qt
+        self._online = online
+        self._engine = engine
+        self._instance = instance
+        self._peers = peers
+        self._params = params
+        settings = online.settings
+        install_fonts(qt, settings.text_scale)
+        self._theme = ThemeSwitch(qt, settings.appearance)
+        self.window = MainWindow(engine, online, params)
+        self.window.settings.theme_wanted.connect(self._choose_theme)
+        self.window.settings.scale_wanted.connect(self._choose_scale)
+        self.window.link_received.connect(self._take_link)
+
+    def start(self) -> None:
+        """Show the window, then open the files and connect in the engine."""
+        self.window.show()
+        QTimer.singleShot(0, self, self._start_engine)
+
+    def _start_engine(self) -> None:
+        self._engine.start()
+        self._engine.call(self._instance.listen(self.window.link_received.emit), self)
+        if self._online.playground is not None:
+            self.window.wizard.set_busy("Starting the playground: a bitcoind with play money.")
+        self._engine.call(self._online.start(self._peers), self, self._started, self._failed)
+
+    def _started(self, _: object) -> None:
+        settings = self._online.settings
+        peers = self._online.stored_peers() if self._peers is None else self._peers
+        self.window.settings.show_settings(peers, settings.appearance, settings.text_scale)
+        self.window.list_wallets()
+
+    def _failed(self, error: BaseException) -> None:
+        self.window.wizard.set_busy("")
+        self.window.wizard.say(sentence(error), ERROR)
+
+    def _choose_theme(self, choice: str) -> None:
+        self._theme.choose(choice)
+        self._engine.call(self._online.change_settings(appearance=choice), self)
+
+    def _choose_scale(self, percent: int) -> None:
+        self._qt.setFont(text_font(percent))
+        self._theme.choose(self._theme.choice)
+        self._engine.call(self._online.change_settings(text_scale=percent), self)
+
+    def _take_link(self, text: str) -> None:
+        """Handle the link of a later start; a wrong one gets a sentence, nothing else."""
+        self.window.raise_()
+        self.window.activateWindow()
+        if text:
+            self.pay(text)
+
+    def pay(self, text: str) -> None:
+        """Fill the send page from a bitcoin: link."""
+        try:
+            self.window.pay(PaymentUri.parse(text, self._params))
+        except ParseError as error:
+            self.window.notice.say(str(error), ERROR)
+
+    async def _close(self) -> None:
+        try:
+            await self._online.stop()
+        finally:
+            await self._instance.close()
+
+    def stop(self) -> None:
+        """Store, disconnect and end the engine; called once the event loop has ended."""
+        self._engine.finish(self._close())
+        self._engine.stop()
+
+
+def main(arguments: list[str]) -> int:
+    """Run the window until it is closed; returns the exit status."""
+    options = parse_arguments(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    sys.excepthook = _log_exception
+    os.umask(0o077)
+    self_test()
+    params = REGTEST if options.playground else NETWORKS[options.network]
+    root = options.data_dir
+    if options.playground:
+        root = DataDirectory(options.data_dir, params).root / "playground"
+    try:
+        peers = tuple(parse_peer(text, params) for text in options.peer) or None
+        directory = DataDirectory(root, params)
+        directory.create()
+        settings = SettingsFile(directory.settings_path).load()
+        instance = Instance(directory.instance_lock(), directory.root / "instance.socket")
+        if not instance.acquire():
+            return _hand_over(instance, options.link)
+    except (ParseError, StorageError) as error:
+        sys.stderr.write(f"wallet-gui: {error}\n")
+        return _EXIT_USAGE
+    # Qt sees the program's name only: a link may not smuggle in Qt's own options.
+    qt = QApplication(["wallet-gui"])
+    qt.setApplicationName("wallet-gui")
+    qt.setApplicationDisplayName("")
+    qt.setDesktopFileName(APPLICATION_ID)
+    qt.setWindowIcon(QIcon(str(resource("icons", "wallet-gui.svg"))))
+    engine = Engine()
+    online = Online(
+        directory,
+        params,
+        P2PBackend,
+        engine.publish,
+        playground=Playground(directory.root / "node") if options.playground else None,
+    )
+    online.settings = settings
+    application = Application(qt, online, engine, instance, params, peers)
+    application.start()
+    if options.link:
+        application.pay(options.link)
+    if options.smoke_test:
+        QTimer.singleShot(_SMOKE_TEST_MS, qt, qt.quit)
+    try:
+        return qt.exec()
+    finally:
+        application.stop()
+
+
+def _hand_over(instance: Instance, link: str) -> int:
+    if instance.hand_over(link):
+        return 0
+    sys.stderr.write(
+        "wallet-gui: another window uses this data folder. Close it, or give another folder with "
+        "--data-dir.\n"
+    )
+    return 1
+
+
+def _log_exception(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    # The text of a foreign exception may quote anything: only its kind and its place are logged.
+    place = ""
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    logger.error("Unexpected %s in %s", kind.__name__, place, exc_info=None if place else error)

@@ -353,6 +353,7 @@ class Wallet:
             return
         (self._frozen.add if frozen else self._frozen.discard)(outpoint)
         self._staged.view.frozen[outpoint] = frozen
+        self._ledger.forget_coins()
 
     def export_labels(self) -> list[str]:
         """Write all labels and frozen coins as BIP329 lines."""
@@ -489,8 +490,6 @@ class Wallet:
     def rename(self, name: str) -> None:
         """Change the name in the description, which the caller stores."""
         self.description = replace(self.description, name=bip329.clean(name))
-
-    # --- what must be stored
 
     def take_staged(self) -> ChangeSet:
         """Hand out what changed since the last call."""

@@ -105,9 +105,7 @@ async def run_kyoto(port: int, text: str, directory: str) -> dict[str, Any]:
         persister=bdk.Persister.new_in_memory(),
         lookahead=150,
     )
-    peer = bdk.Peer(
-        address=bdk.IpAddress.from_ipv4(127, 0, 0, 1), port=port, v2_transport=False
-    )
+    peer = bdk.Peer(address=bdk.IpAddress.from_ipv4(127, 0, 0, 1), port=port, v2_transport=False)
     genesis = bdk.RecoveryPoint.GENESIS_BLOCK()
     components = (
         bdk.CbfBuilder()
@@ -181,7 +179,9 @@ def compare(name: str, port: int, text: str, rounds: int, expected: int) -> None
             statistics.median(result[quantity] for result in found[client])
             for client in ("ours", "kyoto")
         )
-        print(f"{name} {quantity}: ours {ours:.2f}, Kyoto {theirs:.2f}, Kyoto/ours {theirs / ours:.2f}")
+        print(
+            f"{name} {quantity}: ours {ours:.2f}, Kyoto {theirs:.2f}, Kyoto/ours {theirs / ours:.2f}"
+        )
 
 
 def pay(node: Any, text: str) -> int:

@@ -39,6 +39,7 @@ from wallet_gui.wallet.changes import (
 )
 from wallet_gui.wallet.draft import SpendPlan
 from wallet_gui.wallet.signed import finish
+from wallet_gui.wallet.snapshot import WalletSnapshot
 from wallet_gui.wallet.spend import Recipient
 from wallet_gui.wallet.wallet import Wallet
 

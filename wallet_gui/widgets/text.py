@@ -11,9 +11,9 @@ def plain(text: str, limit: int = 200) -> str:
     return plain_text(text, limit)
 
 
-def chunked(address: str) -> str:
-    """An address in groups of four, as a person compares it."""
-    return " ".join(address[i : i + CHUNK] for i in range(0, len(address), CHUNK))
+def chunked(text: str, size: int = CHUNK) -> str:
+    """An address or hash in groups, as a person compares it; it wraps between them."""
+    return " ".join(text[i : i + size] for i in range(0, len(text), size))
 
 
 def shortened(text: str, keep: int = 10) -> str:

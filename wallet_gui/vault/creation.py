@@ -25,9 +25,11 @@ from wallet_gui.vault.errors import BadRequest
 from wallet_gui.vault.password_cost import PasswordCost
 from wallet_gui.wallet.changes import WalletDescription
 
+Entropy = Callable[[int], bytes]
 ProgressSink = Callable[[str, float | None], None]
 
 PROTECTING: Final = "Protecting the wallet with your password"
+WRITING: Final = "Writing the wallet file"
 LEAST_PASSWORD: Final = 8
 
 _CACHE_KEY_SIZE: Final = 32
@@ -99,9 +101,9 @@ def _refuse_taken(path: Path, cost: PasswordCost) -> None:
     )
 
 
-def new_seed(request: CreateWallet) -> Seed:
+def new_seed(request: CreateWallet, source: Entropy = secrets.token_bytes) -> Seed:
     """Draw the entropy of a new wallet. Raises BrokenRandomSource."""
-    return Seed(new_entropy(request.word_count * 32 // 3), request.language)
+    return Seed(new_entropy(request.word_count * 32 // 3, source), request.language)
 
 
 def with_passphrase(seed: Seed, passphrase: str) -> Seed:
@@ -189,6 +191,7 @@ def create(
         )
     )
     view_box = seal_box(view.key, VIEW, view.parameters, salt, state.encode(), minimum=cost.minimum)
+    progress(WRITING, None)
     WalletFile.create(path, view_box, secret, view_key=view.key, minimum=cost.minimum)
     progress(PROTECTING, 1.0)
     header, _ = parse_box(secret, minimum=cost.minimum)

@@ -1,6 +1,6 @@
 """The vault without a window: the same use cases, for the command line and for tests."""
 
-from collections.abc import Callable
+import secrets
 from pathlib import Path
 from random import SystemRandom
 from typing import Final
@@ -20,14 +20,13 @@ from wallet_gui.transfer.messages import (
     UnlockWallet,
 )
 from wallet_gui.vault import creation, password_change, signing, unlocking
+from wallet_gui.vault.creation import Entropy, ProgressSink
 from wallet_gui.vault.errors import BadRequest, PersonCancelled
 from wallet_gui.vault.password_cost import PasswordCost
 from wallet_gui.vault.plain_review import review_text
 from wallet_gui.vault.signing import FeeConcern
 from wallet_gui.vault.strength import estimate
 from wallet_gui.vault.terminal import SecretReader
-
-ProgressSink = Callable[[str, float | None], None]
 
 _WORDS_HELP: Final = (
     "These words are the wallet. Write them on paper, in this order, and keep the paper safe:\n"
@@ -43,10 +42,12 @@ class HeadlessVault:
         reader: SecretReader,
         cost: PasswordCost,
         progress: ProgressSink,
+        entropy: Entropy = secrets.token_bytes,
     ) -> None:
         self._reader = reader
         self._cost = cost
         self._progress = progress
+        self._entropy = entropy
 
     def answer(self, request: Request) -> Reply:
         """Do what is asked. Raises the EXPECTED errors of vault.errors."""
@@ -73,7 +74,7 @@ class HeadlessVault:
         if target == STDIN:
             raise BadRequest("New words cannot be shown on standard input; name a file for them.")
         creation.wallet_path(request, self._cost)
-        seed = creation.new_seed(request)
+        seed = creation.new_seed(request, self._entropy)
         password = self._new_password(options.password_file)
         seed = self._with_passphrase(seed, request, options)
         if target == PROMPT:

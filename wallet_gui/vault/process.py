@@ -1,5 +1,6 @@
 """The vault process: protect yourself, read one request, answer it, end."""
 
+import secrets
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -7,10 +8,11 @@ from typing import Final
 
 from wallet_gui.curve import self_test
 from wallet_gui.primitives.serialize import ParseError
-from wallet_gui.transfer.messages import Failed, FailureKind, Reply, Request
+from wallet_gui.transfer.messages import Failed, FailureKind, Reply
 from wallet_gui.vault.channel import Channel
+from wallet_gui.vault.creation import Entropy
 from wallet_gui.vault.errors import EXPECTED, failure, internal_failure
-from wallet_gui.vault.hardening import Protections, harden
+from wallet_gui.vault.hardening import harden
 from wallet_gui.vault.headless import HeadlessVault
 from wallet_gui.vault.password_cost import PRODUCTION, PasswordCost
 from wallet_gui.vault.terminal import SecretReader, system_terminal
@@ -21,11 +23,16 @@ _UNREADABLE: Final = (
 USAGE: Final = "usage: wallet-gui --vault [--headless] --pipe IN,OUT"
 
 
-def main(arguments: Sequence[str], cost: PasswordCost = PRODUCTION) -> int:
+def main(
+    arguments: Sequence[str],
+    cost: PasswordCost = PRODUCTION,
+    entropy: Entropy = secrets.token_bytes,
+) -> int:
     """Answer one request from the pipe; returns the exit status.
 
     0 when a reply was given or nothing was asked, 1 when nobody took the reply, 2 for arguments
-    that are not the window's. `cost` is for tests: no argument and no environment changes it.
+    that are not the window's. `cost` and `entropy` are for tests: no argument and no environment
+    variable changes them.
     """
     protections = harden()
     try:
@@ -44,21 +51,15 @@ def main(arguments: Sequence[str], cost: PasswordCost = PRODUCTION) -> int:
             return None
         if headless:
             reader = SecretReader(system_terminal(), sys.stdin.buffer, sys.stderr)
-            return HeadlessVault(reader, cost, channel.progress).answer(request)
-        return _ask_in_window(request, protections, cost, channel)
+            return HeadlessVault(reader, cost, channel.progress, entropy).answer(request)
+        from wallet_gui.vault.application import run  # noqa: PLC0415 - headless needs no Qt
+
+        return run(request, protections, cost, channel, entropy)
 
     reply = _guarded(answer)
     if reply is None:
         return 0
     return 0 if channel.send(reply) else 1
-
-
-def _ask_in_window(
-    request: Request, protections: Protections, cost: PasswordCost, channel: Channel
-) -> Reply:
-    from wallet_gui.vault.application import run  # noqa: PLC0415 - headless needs no Qt
-
-    return run(request, protections, cost, channel)
 
 
 def _guarded(answer: Callable[[], Reply | None]) -> Reply | None:

@@ -92,6 +92,8 @@ class Wallet:
             txid: own for txid, own in state.view.own_transactions.items() if own is not None
         }
         self._marks = {h: ref for h, ref in state.cache.checkpoints.items() if ref is not None}
+        # Marks that hold again once the scripts that joined last were matched up to them.
+        self._suspended: dict[int, bytes] = {}
         self._tip: BlockRef | None = None
         self._restore(state)
 
@@ -127,8 +129,8 @@ class Wallet:
     def apply_block(self, block: Block, height: int) -> list[WalletEvent]:
         """Take what concerns us from a block of the active chain; again is no harm.
 
-        When payments in it grow the watch set, the scan mark steps back below the block: the
-        filters from here on must be matched against `take_new_scripts()`.
+        When payments in it grow the watch set, no scan mark holds until `scanned` says so again:
+        earlier filters must be matched against `take_new_scripts()`.
         """
         ref = BlockRef(height, block.header.hash)
         # A block may tell of a reorganisation that the chain source did not report.
@@ -145,8 +147,6 @@ class Wallet:
                 self._graph.confirm(tx, anchor)
             if len(self._watch) == before:
                 break
-        if len(self._watch) > grown:
-            self._forget_marks(height - 1)
         return events + self._settle(grown)
 
     def _contradicts(self, ref: BlockRef) -> bool:
@@ -200,11 +200,17 @@ class Wallet:
         return self._settle(len(self._watch))
 
     def scanned(self, ref: BlockRef) -> None:
-        """Note that every block up to `ref` was matched against all watched scripts."""
+        """Note that every block up to `ref`, and none above, was matched against all scripts.
+
+        The mark falls when scripts joined that must be matched against earlier blocks.
+        """
+        self._suspend_marks(ref.height)
+        for height in [height for height in self._suspended if height < ref.height]:
+            self._add_mark(height, self._suspended.pop(height))
+        self._suspended.pop(ref.height, None)
         if self._marks.get(ref.height) == ref.hash:
             return
-        self._marks[ref.height] = ref.hash
-        self._staged.cache.checkpoints[ref.height] = ref.hash
+        self._add_mark(ref.height, ref.hash)
         heights = sorted(self._marks)
         for older, height, newer in zip(heights, heights[1:], heights[2:], strict=False):
             # Beyond the newest hundred, neighbours may lie apart a tenth of their age.
@@ -212,8 +218,22 @@ class Wallet:
             if age >= KEPT_MARKS and older in self._marks and newer - older <= age // 10:
                 self._drop_mark(height)
 
+    def _add_mark(self, height: int, block_hash: bytes) -> None:
+        self._marks[height] = block_hash
+        self._staged.cache.checkpoints[height] = block_hash
+
     def _forget_marks(self, height: int) -> None:
         for mark in [mark for mark in self._marks if mark > height]:
+            self._drop_mark(mark)
+        self._suspended = {h: ref for h, ref in self._suspended.items() if h <= height}
+
+    def _suspend_marks(self, height: int) -> None:
+        """Take back the marks above `height` until `scanned` comes there again.
+
+        They leave in the same change as the reason, so that no crash can part the two.
+        """
+        for mark in [mark for mark in self._marks if mark > height]:
+            self._suspended[mark] = self._marks[mark]
             self._drop_mark(mark)
 
     def _drop_mark(self, height: int) -> None:
@@ -283,7 +303,7 @@ class Wallet:
         """
         watched = len(self._watch)
         place = self._watch.reveal_next(self.description.active, Keychain.RECEIVE)
-        self._ledger.adopt(self._watch.scripts_after(watched))
+        self._adopt_after(watched)
         script = self._watch.script(place)
         self.set_request(
             PaymentRequest(
@@ -312,7 +332,13 @@ class Wallet:
         """Keep a change address for a payment that goes to signing, so that no other takes it."""
         watched = len(self._watch)
         self._watch.reveal(place)
-        self._ledger.adopt(self._watch.scripts_after(watched))
+        self._adopt_after(watched)
+
+    def _adopt_after(self, watched: int) -> None:
+        new = self._watch.scripts_after(watched)
+        if new:
+            self._suspend_marks(-1)
+            self._ledger.adopt(new)
 
     def set_label(self, kind: str, ref: str, text: str) -> None:
         """Label a "tx" (id as shown), an "addr" or an "output" ("txid:n"); "" takes it away."""
@@ -327,6 +353,7 @@ class Wallet:
             return
         (self._frozen.add if frozen else self._frozen.discard)(outpoint)
         self._staged.view.frozen[outpoint] = frozen
+        self._ledger.forget_coins()
 
     def export_labels(self) -> list[str]:
         """Write all labels and frozen coins as BIP329 lines."""
@@ -464,8 +491,6 @@ class Wallet:
         """Change the name in the description, which the caller stores."""
         self.description = replace(self.description, name=bip329.clean(name))
 
-    # --- what must be stored
-
     def take_staged(self) -> ChangeSet:
         """Hand out what changed since the last call."""
         taken = ChangeSet().merge(self._staged)
@@ -484,6 +509,7 @@ class Wallet:
                 events += self._events(txid, before)
         new = self._watch.scripts_after(grown)
         if new:
+            self._suspend_marks(-1)
             events.append(WindowGrew(new))
         return events
 

@@ -395,3 +395,20 @@ def test_amounts_add_up_exactly_and_the_fee_is_what_was_asked_for(
     for output in tx.outputs:
         assert output.value_sat >= dust_threshold(output.script_pubkey)
         assert type(output.value_sat) is int
+
+
+def test_more_coins_than_a_payment_carries_are_refused() -> None:
+    wallet = funded(*[10_000] * 1_800, types=(DescriptorType.WPKH,), active=0)
+    with pytest.raises(WalletError, match="cannot carry them all"):
+        plan_of(wallet, Recipient(PAYEE, None))
+    with pytest.raises(WalletError, match="Choose fewer"):
+        create(
+            wallet,
+            [Recipient(PAYEE, 10_000)],
+            FeeRate(1_000),
+            coins=[coin.outpoint for coin in wallet.coins()],
+            rng=Random(0),
+            tip_height=TIP,
+        )
+    largest = plan_of(wallet, Recipient(PAYEE, 10_000 * 1_300))
+    assert largest.vsize <= 100_000

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -8,6 +9,7 @@ from tests.unit.wallet.chain_world import (
     START,
     Store,
     World,
+    describe,
     foreign_script,
     foreign_tx,
     new_wallet,
@@ -15,6 +17,7 @@ from tests.unit.wallet.chain_world import (
 )
 from wallet_gui.descriptors.descriptor import DescriptorType
 from wallet_gui.primitives.amount import FeeRate
+from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.transaction import OutPoint, Transaction, TxIn, TxOut
 from wallet_gui.wallet.changes import (
     BlockRef,
@@ -96,10 +99,22 @@ def test_growth_steps_the_scan_mark_back_until_the_filters_were_matched_again() 
     for height in range(4):
         wallet.scanned(BlockRef(height, chain.hash_at(height)))
     chain.mine([foreign_tx(1, [TxOut(1000, WPKH.script_pubkey(80))])])
+    wallet.take_staged()
     deliver(wallet, chain)
-    assert wallet.scan_mark == BlockRef(3, chain.hash_at(3))
+    # The change that holds the growth takes the marks back too: no crash can part the two.
+    staged = wallet.take_staged().cache
+    assert staged.last_used
+    assert staged.checkpoints == dict.fromkeys(range(4))
+    assert wallet.scan_mark is None
+    wallet.scanned(BlockRef(2, chain.hash_at(2)))
+    assert [mark.height for mark in wallet.checkpoints()] == [2, 1, 0]
     wallet.scanned(BlockRef(5, chain.hash_at(5)))
-    assert wallet.checkpoints()[0].height == 5
+    assert [mark.height for mark in wallet.checkpoints()] == [5, 3, 2, 1, 0]
+    wallet.scanned(BlockRef(1, chain.hash_at(1)))
+    assert [mark.height for mark in wallet.checkpoints()] == [1, 0]
+    wallet.rollback_to(3)
+    wallet.scanned(BlockRef(5, chain.hash_at(5)))
+    assert [mark.height for mark in wallet.checkpoints()] == [5, 3, 2, 1, 0]
     wallet.apply_block(chain.blocks[5], 5)
     assert wallet.scan_mark == BlockRef(5, chain.hash_at(5))
 
@@ -408,3 +423,42 @@ def test_a_late_echo_of_a_payment_that_we_replaced_changes_nothing() -> None:
     wallet.insert_own(dear, START)
     assert wallet.apply_unconfirmed(cheap, START + 1) == []
     assert [t.txid for t in wallet.pending_own()] == [dear.txid]
+
+
+def test_an_own_payment_that_lost_wins_again_when_it_is_sent_again() -> None:
+    chain = world()
+    wallet = paid_wallet(chain, 100_000)
+    first, second = pay(wallet, chain, 20_000, 1), pay(wallet, chain, 20_000, 2)
+    wallet.insert_own(first, START)
+    wallet.insert_own(second, START)
+    assert [t.txid for t in wallet.pending_own()] == [second.txid]
+    wallet.insert_own(first, START + 1)
+    assert [t.txid for t in wallet.pending_own()] == [first.txid]
+    assert wallet.is_own(second.txid)
+
+
+def test_a_wallet_needs_two_chains_per_descriptor() -> None:
+    description = describe((DescriptorType.WPKH,))
+    body = description.descriptors[0].partition("#")[0].replace("<0;1>", "0")
+    with pytest.raises(ValueError, match="receive and a change chain"):
+        Wallet(replace(description, descriptors=(body,)), REGTEST)
+
+
+def test_a_wallet_can_be_renamed() -> None:
+    wallet = new_wallet()
+    wallet.rename("Sav\u202eings ")
+    assert wallet.description.name == wallet.snapshot(START).name == "Savings"
+
+
+def test_a_block_that_contradicts_a_scan_mark_rolls_back() -> None:
+    chain = world()
+    wallet = paid_wallet(chain, 40_000)
+    wallet.scanned(BlockRef(1, chain.hash_at(1)))
+    wallet.scanned(BlockRef(1, chain.hash_at(1)))
+    chain.disconnect(1)
+    chain.mine([])
+    deliver(wallet, chain)
+    assert wallet.balance() == Balance(incoming=40_000)
+    assert wallet.scan_mark is None
+    assert wallet.snapshot(START).confirmations(wallet.history()[0]) == 0
+    assert wallet.history()[0].time == chain.blocks[0].header.time + 600

@@ -29,7 +29,7 @@ from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.labels import card, heading, text_label
 from wallet_gui.widgets.notice import Notice
 from wallet_gui.widgets.page import Page
-from wallet_gui.widgets.text import plain
+from wallet_gui.widgets.text import chunked, plain
 
 _DETAILS = (
     ("date", "Date"),
@@ -201,8 +201,9 @@ class HistoryPage(Page):
             "date": date_text(entry.time),
             "net": f"{masked(self._wallet, signed(entry))} BTC",
             "fee": fee,
-            "addresses": "\n".join(plain(address, 100) for address in entry.addresses) or "none",
-            "txid": hash_to_hex(entry.txid),
+            "addresses": "\n".join(chunked(plain(address, 100)) for address in entry.addresses)
+            or "none",
+            "txid": chunked(hash_to_hex(entry.txid), 8),
         }
         for key, caption in _DETAILS:
             self.values[key].setText(texts[key])

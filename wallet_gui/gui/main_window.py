@@ -45,7 +45,7 @@ from wallet_gui.wallet.snapshot import HistoryEntry
 from wallet_gui.widgets.labels import heading, text_label
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
-from wallet_gui.widgets.text import plain
+from wallet_gui.widgets.text import plain, tooltip
 
 if TYPE_CHECKING:
     from wallet_gui.app.online import Online
@@ -282,7 +282,7 @@ class MainWindow(QMainWindow):
             parts.append(f"play money ({self._params.name})")
         self.setWindowTitle(" \u2013 ".join(parts))
         self.wallet_name.setText(_elided(self.wallet_name, name))
-        self.wallet_name.setToolTip(name)
+        self.wallet_name.setToolTip(tooltip(name))
         self.wallet_name.setAccessibleName(f"Wallet: {name or 'none open'}")
 
     # --- what the engine publishes

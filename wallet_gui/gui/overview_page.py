@@ -86,7 +86,7 @@ class OverviewPage(Page):
         column.setContentsMargins(0, 0, 24, 0)
         column.setSpacing(2)
         column.addWidget(text_label("Balance", role="muted", wrap=False))
-        self.total = MoneyLabel("Balance", percent=220, bold=True)
+        self.total = MoneyLabel("Balance", percent=185, bold=True)
         self.total.setObjectName("balance_total")
         column.addWidget(self.total)
         top.addWidget(total)

@@ -110,7 +110,7 @@ class ReceivePage(Page):
         layout = QVBoxLayout(self.address_card)
         layout.setContentsMargins(20, 18, 20, 18)
         layout.setSpacing(12)
-        self.qr = QrCode("QR code of the payment request", side=240)
+        self.qr = QrCode("QR code of the payment request", side=290)
         self.qr.setObjectName("receive_qr")
         layout.addWidget(self.qr)
         self.address_label = AddressLabel("Receive address")
@@ -221,7 +221,8 @@ class ReceivePage(Page):
         for widget in (self.qr, self.address_label, self.copy_buttons):
             widget.show()
         self.address_label.set_address(entry.address)
-        self.qr.set_text(self._link(entry))
+        # A screen reader hears no amount while amounts are hidden; the payer's camera reads it.
+        self.qr.set_text(self._link(entry), entry.address if self._wallet.hides_amounts else "")
         words = [_STATUS[entry.status]]
         if entry.request.amount_sat is not None:
             asked = masked(self._wallet, format_btc(entry.request.amount_sat, trim=True))

@@ -61,6 +61,7 @@ class SendPage(QWidget):
         self.setProperty("role", "page")
         self._params = params
         self._is_busy = False
+        self._is_complaining = False
         self.rows: list[PayeeRow] = []
         self._row_buttons: list[QPushButton] = []
         outer = QVBoxLayout(self)
@@ -312,6 +313,9 @@ class SendPage(QWidget):
 
     def _changed(self) -> None:
         self._forget_plan()
+        if self._is_complaining:
+            self._is_complaining = False
+            self.notice.clear()
         self.high_fee.blockSignals(True)
         self.high_fee.setChecked(False)
         self.high_fee.blockSignals(False)
@@ -365,6 +369,8 @@ class SendPage(QWidget):
         if payment is None:
             # Never just grey: the button says what is missing.
             self.notice.say(self.problem, ERROR)
+            self._is_complaining = True
+            self.missing.clear()
             wrong = next((row for row in self.rows if row.problem), None)
             (self.fee_rate if wrong is None else wrong.first_wrong).setFocus()
             return

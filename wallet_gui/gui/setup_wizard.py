@@ -121,6 +121,9 @@ class SetupWizard(QStackedWidget):
             "stay in a process that knows no network."
         )
         self.show_welcome()
+        first = self.welcome.findChild(ChoiceButton)
+        if first is not None and self.isVisible():
+            first.setFocus()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self.currentWidget() is self.form:

@@ -49,11 +49,13 @@ class QrCode(QWidget):
         self.setMinimumSize(180, 180)
         self.set_text("")
 
-    def set_text(self, text: str) -> None:
-        """Draw `text`; an empty one leaves an empty frame."""
+    def set_text(self, text: str, spoken: str = "") -> None:
+        """Draw `text`; an empty one leaves an empty frame. `spoken` is named in its place."""
         self.text = text
         self._modules = qr_modules(text) if text else None
-        self.setAccessibleName(f"{self._caption}: {text}" if text else f"{self._caption}: none yet")
+        self.setAccessibleName(
+            f"{self._caption}: {spoken or text}" if text else f"{self._caption}: none yet"
+        )
         self.update()
 
     def sizeHint(self) -> QSize:

@@ -8,10 +8,10 @@ a `SyncSnapshot` for the status bar.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
-from wallet_gui.app.peer_address import PeerAddress
+from wallet_gui.app.published import PhaseProgress, SyncSnapshot
 from wallet_gui.app.session import WalletSession
 from wallet_gui.chain.backend import (
     BackendState,
@@ -22,49 +22,17 @@ from wallet_gui.chain.backend import (
     ChainStores,
     ConnectionState,
     EventSink,
-    PeerInfo,
     Phase,
     SyncProgress,
     TipChanged,
 )
+from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
 
 _PUBLISH_INTERVAL = 0.1
-PHASES = (Phase.PEERS, Phase.HEADERS, Phase.FILTER_HEADERS, Phase.FILTERS, Phase.BLOCKS)
-
-
-@dataclass(frozen=True, slots=True)
-class PhaseProgress:
-    """How far one phase is, in heights; `total` 0 means that it is not known yet."""
-
-    phase: Phase
-    done: int = 0
-    total: int = 0
-    speed: float = 0.0
-    bytes_per_second: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class SyncSnapshot:
-    """Where the sync stands, for the status bar and the overview."""
-
-    network: str
-    backend: str
-    state: ConnectionState = ConnectionState.STOPPED
-    phase: Phase = Phase.PEERS
-    phases: tuple[PhaseProgress, ...] = tuple(PhaseProgress(phase) for phase in PHASES)
-    tip_height: int | None = None
-    tip_time: int | None = None
-    peers: tuple[PeerInfo, ...] = ()
-    detail: str = ""
-    warning: str = ""
-
-    @property
-    def is_synced(self) -> bool:
-        return self.state is ConnectionState.ONLINE and self.phase is Phase.SYNCED
 
 
 class BackendFactory(Protocol):

@@ -1,8 +1,8 @@
 """Peers as a person writes them: host, host:port, [IPv6]:port."""
 
 import re
-from dataclasses import dataclass
 
+from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
 
@@ -11,18 +11,6 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,251}[A-Za-z0-9])?")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 # Ports of Bitcoin Core's JSON-RPC, which people often take for the peer-to-peer port.
 _RPC_PORTS = {8332: "mainnet", 48332: "testnet4", 38332: "signet", 18443: "regtest"}
-
-
-@dataclass(frozen=True, slots=True)
-class PeerAddress:
-    """A peer that the person named."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
 
 
 def parse_peer(text: str, params: ChainParams) -> PeerAddress:

@@ -9,10 +9,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from random import SystemRandom
 from typing import Protocol
 
+from wallet_gui.app.published import RevealedAddress, SessionUpdate
 from wallet_gui.chain.backend import (
     BlockMatched,
     BroadcastResult,
@@ -39,7 +39,6 @@ from wallet_gui.wallet.changes import (
 )
 from wallet_gui.wallet.draft import SpendPlan
 from wallet_gui.wallet.signed import finish
-from wallet_gui.wallet.snapshot import WalletSnapshot
 from wallet_gui.wallet.spend import Recipient
 from wallet_gui.wallet.wallet import Wallet
 
@@ -68,23 +67,6 @@ class CacheStore(Protocol):
     def close(self) -> None:
         """Close the database."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RevealedAddress:
-    """An address that was just stored as given away."""
-
-    descriptor_index: int
-    index: int
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class SessionUpdate:
-    """A fresh picture of one wallet, for the screen."""
-
-    wallet_id: str
-    snapshot: WalletSnapshot
 
 
 class WalletSession:
@@ -228,7 +210,9 @@ class WalletSession:
             allow_high_fee=allow_high_fee,
         )
 
-    async def plan_bump(self, txid: bytes, fee_rate: FeeRate | None = None) -> SpendPlan:
+    async def plan_bump(
+        self, txid: bytes, fee_rate: FeeRate | None = None, *, allow_high_fee: bool = False
+    ) -> SpendPlan:
         """Build a replacement of our unconfirmed payment with a higher fee (BIP125).
 
         Without a rate it is half as much again, or the least that peers accept.
@@ -241,7 +225,12 @@ class WalletSession:
                 half_more = FeeRate.of(old.fee_sat * _BUMP_PERCENT // 100, tx.vsize)
                 fee_rate = max(fee_rate, half_more)
         return replacement.bump(
-            self.wallet, txid, fee_rate, rng=SystemRandom(), tip_height=self._tip_height
+            self.wallet,
+            txid,
+            fee_rate,
+            rng=SystemRandom(),
+            tip_height=self._tip_height,
+            allow_high_fee=allow_high_fee,
         )
 
     async def reserve(self, plan: SpendPlan) -> None:
@@ -299,11 +288,15 @@ class WalletSession:
             loop = asyncio.get_running_loop()
             self._publishing = loop.call_later(_PUBLISH_INTERVAL, self.publish_now)
 
+    def snapshot(self) -> WalletSnapshot:
+        """The present state, frozen."""
+        return self.wallet.snapshot(self._clock())
+
     def publish_now(self) -> None:
         """Show the present state."""
         self._publishing = None
         if not self._is_closed:
-            self._publish(SessionUpdate(self.wallet_id, self.wallet.snapshot(self._clock())))
+            self._publish(SessionUpdate(self.wallet_id, self.snapshot()))
 
     async def close(self) -> None:
         """Store what is left and release the files."""

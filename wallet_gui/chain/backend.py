@@ -224,8 +224,10 @@ class ChainBackend(Protocol):
         """
         ...
 
-    def extend_watch(self, wallet_id: str, scripts: Sequence[bytes]) -> None:
-        """Add scripts and match them again from the wallet's start height.
+    def extend_watch(
+        self, wallet_id: str, scripts: Sequence[bytes], *, from_height: int | None = None
+    ) -> None:
+        """Add scripts and match them again from `from_height`, by default the wallet's start.
 
         May be called while a `BlockMatched` is being delivered. Higher blocks that wait for
         delivery go on waiting until the new scripts were matched up to them.
@@ -245,6 +247,10 @@ class ChainBackend(Protocol):
 
     def tip(self) -> BlockRef | None:
         """Tell the tip of the most-work chain; None before the first headers."""
+        ...
+
+    def is_synced(self) -> bool:
+        """Whether every wallet was scanned up to the tip that peers show."""
         ...
 
     def peers(self) -> list[PeerInfo]:

@@ -1,1 +1,152 @@
-"""BIP158 filters and BIP157 filter headers."""
+"""Compact block filters (BIP158 basic) and their header chain (BIP157).
+
+`BlockFilter` is one filter; a `FilterEngine` matches and hashes many at a time. `pick_engine`
+gives the fastest engine there is; all of them are equal by test to the scalar reference.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from wallet_gui.chain import gcs_scalar
+from wallet_gui.chain.filter_hashes import hash_many, header_chain
+from wallet_gui.chain.gcs_scalar import MAX_FILTER_SIZE, MalformedFilter, PreparedScripts, prepared
+from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.hashes import sha256d
+
+__all__ = [
+    "EMPTY_FILTER",
+    "EMPTY_FILTER_HASH",
+    "MAX_FILTER_SIZE",
+    "BlockFilter",
+    "FilterEngine",
+    "MalformedFilter",
+    "PreparedScripts",
+    "ScalarEngine",
+    "build",
+    "pick_engine",
+]
+
+EMPTY_FILTER: Final = b"\x00"
+EMPTY_FILTER_HASH: Final = sha256d(EMPTY_FILTER)
+"""A block with this filter hash pays and spends nothing: its filter need not be fetched."""
+
+_OP_RETURN: Final = 0x6A
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFilter:
+    """The filter of one block; `data` is as serialized, the item count included."""
+
+    block_hash: bytes
+    data: bytes
+
+    @property
+    def filter_hash(self) -> bytes:
+        return sha256d(self.data)
+
+    def header(self, previous: bytes) -> bytes:
+        """Return the filter header on top of the previous block's (32 zero bytes at genesis)."""
+        return sha256d(self.filter_hash + previous)
+
+    def elements(self) -> list[int]:
+        """Decode the set, ascending; raise MalformedFilter unless every bit is in place."""
+        return gcs_scalar.decode(self.data)
+
+    def match_any(self, scripts: Iterable[bytes]) -> bool:
+        """Tell whether the block may pay or spend any of the scripts; raise MalformedFilter.
+
+        One in 784,931 answers per script is a false yes; no is always right.
+        """
+        return gcs_scalar.match(self.block_hash, self.data, PreparedScripts(scripts).scripts)
+
+
+def filter_items(block: Block, prev_scripts: Iterable[bytes]) -> set[bytes]:
+    """Collect what a block's basic filter holds.
+
+    `prev_scripts` are the scripts of all outputs that the block spends. Outputs that begin with
+    OP_RETURN and empty scripts are left out; a spent script is never an OP_RETURN.
+    """
+    items = {
+        output.script_pubkey
+        for transaction in block.transactions
+        for output in transaction.outputs
+        if output.script_pubkey and output.script_pubkey[0] != _OP_RETURN
+    }
+    items.update(script for script in prev_scripts if script)
+    return items
+
+
+def build(block: Block, prev_scripts: Iterable[bytes]) -> BlockFilter:
+    """Make the filter that a node would serve for a block."""
+    block_hash = block.header.hash
+    items = filter_items(block, prev_scripts)
+    return BlockFilter(block_hash, gcs_scalar.build(block_hash, items))
+
+
+class FilterEngine(Protocol):
+    """Bulk work on filters. Holds no state and may be called in a worker thread."""
+
+    name: str
+
+    def prepare(self, scripts: Iterable[bytes]) -> PreparedScripts:
+        """Make scripts ready for `match_many`; worth keeping while they stay the same."""
+        ...
+
+    def match_many(
+        self,
+        filters: Sequence[tuple[bytes, bytes]],
+        scripts: PreparedScripts | Sequence[bytes],
+    ) -> list[bool]:
+        """Tell for each `(block_hash, data)` whether it holds any of the scripts.
+
+        Every filter is decoded strictly to its last bit. Raises MalformedFilter with the
+        `position` of one that is not well formed.
+        """
+        ...
+
+    def hash_many(self, filters: Sequence[bytes]) -> list[bytes]:
+        """Return the filter hash of each serialized filter."""
+        ...
+
+    def header_chain(self, filter_hashes: Sequence[bytes], previous: bytes) -> list[bytes]:
+        """Return the filter headers that follow `previous`, one for each filter hash."""
+        ...
+
+
+class ScalarEngine:
+    """Plain Python: slow (about 200 filters a second), always there, and the reference."""
+
+    name = "scalar"
+
+    def prepare(self, scripts: Iterable[bytes]) -> PreparedScripts:
+        return PreparedScripts(scripts)
+
+    def match_many(
+        self,
+        filters: Sequence[tuple[bytes, bytes]],
+        scripts: PreparedScripts | Sequence[bytes],
+    ) -> list[bool]:
+        wanted = prepared(scripts)
+        matches = []
+        for position, (block_hash, data) in enumerate(filters):
+            try:
+                matches.append(gcs_scalar.match(block_hash, data, wanted.scripts))
+            except MalformedFilter as error:
+                raise MalformedFilter(str(error), position) from error
+        return matches
+
+    def hash_many(self, filters: Sequence[bytes]) -> list[bytes]:
+        return hash_many(filters)
+
+    def header_chain(self, filter_hashes: Sequence[bytes], previous: bytes) -> list[bytes]:
+        return header_chain(filter_hashes, previous)
+
+
+def pick_engine() -> FilterEngine:
+    """Return the fastest engine that can be had here, importing it only now."""
+    try:
+        from wallet_gui.chain.gcs_numpy import NumpyEngine  # noqa: PLC0415 (NumPy costs 0.1 s)
+    except ImportError:
+        return ScalarEngine()
+    return NumpyEngine()

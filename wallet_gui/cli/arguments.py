@@ -37,7 +37,9 @@ def _shared() -> argparse.ArgumentParser:
         "--peer", action="append", default=[], metavar="HOST:PORT", help="read from this peer"
     )
     group.add_argument("--data-dir", type=Path, metavar="DIR", help="where everything is kept")
-    group.add_argument("--json", action="store_true", help="print one JSON document; amounts in sat")
+    group.add_argument(
+        "--json", action="store_true", help="print one JSON document; amounts in sat"
+    )
     group.add_argument(
         "--password-file", metavar="FILE", help='the vault reads the password here; "-" is stdin'
     )

@@ -28,6 +28,7 @@ from wallet_gui.storage.errors import (
     WriteFailed,
     write_failed,
 )
+from wallet_gui.storage.file_names import GENERATIONS, WALLET_SUFFIX
 from wallet_gui.storage.fs import OS_FILES, FileSystem, make_private_directory
 from wallet_gui.storage.locks import FileLock
 from wallet_gui.storage.view_state import ViewState
@@ -40,14 +41,17 @@ from wallet_gui.storage.wallet_layout import (
 )
 from wallet_gui.wallet.changes import ViewChange
 
-SUFFIX: Final = ".wallet"
+SUFFIX: Final = WALLET_SUFFIX
 ROTATION_SECONDS: Final = 3600
-GENERATIONS: Final = (".1", ".2", ".3")
 
 _CANDIDATES: Final = ("", *GENERATIONS, ".new")
 _COPIES_REMAIN: Final = (
     "The password is changed, but not all older copies of the wallet file could be replaced; "
     "those still open with the old password. They are replaced when you next open the wallet."
+)
+_NOT_CONFIRMED: Final = (
+    "The disk did not confirm the new password. It holds for now; should the computer lose power, "
+    "the old one may hold again. Copy the wallet file to another disk and check this one."
 )
 
 
@@ -233,7 +237,8 @@ class WalletFile:
 
         When this returns, the new password holds, and no file in the folder opens with the old
         one unless a returned sentence says so (the next `open` tries again). When it raises,
-        the old password holds.
+        the old password holds, but for one case that its sentence names: the disk took the new
+        file and failed to confirm it.
         """
         if (secret_box is None) != (self._contents.secret_box is None):
             raise ValueError("a password change neither adds nor takes away the secrets")
@@ -242,9 +247,13 @@ class WalletFile:
         old_key, self._view_key = self._view_key, view_key
         try:
             self._write(data, self.state, rotate=False)
-        except StorageError:
-            self._view_key = old_key
-            raise
+        except StorageError as error:
+            contents = parse(data, minimum=self._minimum)
+            if not self._is_in_place(contents):
+                self._view_key = old_key
+                raise
+            self._contents = contents
+            raise WriteFailed(_NOT_CONFIRMED) from error
         return self._remove_older_copies()
 
     def _remove_older_copies(self) -> tuple[str, ...]:
@@ -292,6 +301,12 @@ class WalletFile:
         self._contents = contents
         self._known = {contents.digest}
         self.state = state
+
+    def _is_in_place(self, contents: WalletFileContents) -> bool:
+        try:
+            return self._files.read(self.path, MAX_SIZE).endswith(contents.digest)
+        except OSError:
+            return False
 
     def _inspect_current(self) -> _Current:
         try:

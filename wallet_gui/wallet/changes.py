@@ -162,9 +162,9 @@ class CacheChange:
 
     `transactions`: txid -> wire form with witness. `anchors`: where they are confirmed.
     `first_seen`: Unix time. `seen_order`: counts up; of two unconfirmed transactions that spend
-    the same coin the network keeps the one seen last. `last_used`: highest index paid per chain
-    (only grows). `checkpoints`: height -> hash of blocks up to which everything is scanned;
-    the highest is the scan mark. `abandoned`: the person gave up on them.
+    the same coin the network keeps the one seen last; 0 marks the loser. `last_used`: highest
+    index paid per chain (only grows). `checkpoints`: height -> hash of blocks up to which
+    everything is scanned; the highest is the scan mark. `abandoned`: the person gave up on them.
     """
 
     transactions: dict[bytes, bytes | None] = field(default_factory=dict)

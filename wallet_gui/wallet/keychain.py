@@ -2,7 +2,7 @@
 
 Two limits: at most `GAP_LIMIT` unused addresses are shown to the person, so that any other wallet
 finds all payments when it restores the words; `LOOKAHEAD` scripts beyond the last used one are
-watched, which finds payments to addresses that a less careful wallet gave out.
+watched at the least, which finds payments to addresses that a less careful wallet gave out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,9 @@ from wallet_gui.wallet.errors import GapLimit
 
 GAP_LIMIT = 20
 LOOKAHEAD = 100
+
+WINDOW_STEP = 50
+"""The watch set grows in steps of so many scripts: each growth matches earlier filters again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,10 @@ class ScriptPlace:
 
 
 class WatchSet:
-    """All scripts 0..last_used+100 of every chain; grows when a payment raises `last_used`.
+    """All scripts 0..last_used+100 of every chain, rounded up to whole steps of the window.
 
-    Changes go to `staged`, which the owner empties.
+    It grows when a payment raises `last_used`. Its extent depends on nothing else, so that a
+    restored wallet watches the same. Changes go to `staged`, which the owner empties.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class WatchSet:
         wanted = max(self._last_used[key] + LOOKAHEAD, self._revealed[key] + GAP_LIMIT) + 1
         scripts = self._scripts[key]
         added = []
-        for index in range(len(scripts), wanted):
+        for index in range(len(scripts), -(-wanted // WINDOW_STEP) * WINDOW_STEP):
             derived = self._descriptors[key[0]].derive(index, key[1])
             scripts.append(derived.script_pubkey)
             self._places[derived.script_pubkey] = ScriptPlace(*key, index)

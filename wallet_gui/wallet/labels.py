@@ -1,10 +1,10 @@
 """Labels of transactions, addresses and coins, and their exchange as BIP329 lines."""
 
 import json
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from wallet_gui.primitives.plain_text import plain_text
 from wallet_gui.wallet.changes import LabelKey, ViewChange
 
 MAX_LABEL_LENGTH = 255
@@ -16,15 +16,8 @@ _MAX_REF_LENGTH = 256
 
 
 def clean(text: str) -> str:
-    """Make text from outside safe to show: one line, no control or direction marks, capped.
-
-    Line breaks and tabs become spaces; other characters of the Unicode categories Cc, Cf (which
-    holds the bidirectional overrides), Cs, Co and Cn are left out.
-    """
-    text = text[: 8 * MAX_LABEL_LENGTH]
-    text = "".join(" " if c in "\t\n\r\v\f\x85\u2028\u2029" else c for c in text)
-    kept = "".join(c for c in text if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn"})
-    return kept.strip()[:MAX_LABEL_LENGTH].rstrip()
+    """Make text from outside safe to show: one line of visible characters, capped."""
+    return plain_text(text, MAX_LABEL_LENGTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +88,16 @@ def import_lines(lines: Iterable[str]) -> ImportResult:
         if record is None:
             refused.append(number)
             continue
-        kind, ref = record["type"], record["ref"]
-        if text := clean(record.get("label", "")):
+        kind, ref, text, is_spendable = record
+        if text:
             labels[kind, ref] = text
-        if kind == "output" and isinstance(record.get("spendable"), bool):
-            spendable[ref] = record["spendable"]
+        if kind == "output" and is_spendable is not None:
+            spendable[ref] = is_spendable
     return ImportResult(labels, spendable, tuple(refused))
 
 
-def _record(line: str) -> dict[str, str] | None:
+def _record(line: str) -> tuple[str, str, str, bool | None] | None:
+    """Read one line: type, ref, cleaned label, spendable."""
     if len(line) > MAX_LINE_LENGTH:
         return None
     try:
@@ -115,4 +109,12 @@ def _record(line: str) -> dict[str, str] | None:
     ref, label = record.get("ref"), record.get("label", "")
     if not isinstance(ref, str) or not 0 < len(ref) <= _MAX_REF_LENGTH or clean(ref) != ref:
         return None
-    return record if isinstance(label, str) else None
+    if not isinstance(label, str):
+        return None
+    is_spendable = record.get("spendable")
+    return (
+        record["type"],
+        ref,
+        clean(label),
+        is_spendable if is_spendable in (True, False) else None,
+    )

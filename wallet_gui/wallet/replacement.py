@@ -23,12 +23,7 @@ from wallet_gui.wallet.draft import (
     owned,
     unsigned_psbt,
 )
-from wallet_gui.wallet.errors import (
-    DustOutput,
-    InsufficientFunds,
-    NotReplaceable,
-    WalletError,
-)
+from wallet_gui.wallet.errors import InsufficientFunds, NotReplaceable, WalletError
 from wallet_gui.wallet.keychain import ScriptPlace
 from wallet_gui.wallet.ledger import OwnedOutput
 from wallet_gui.wallet.tx_graph import Standing
@@ -216,7 +211,9 @@ def _replacement(
     extra = _extra_coins(wallet, {coin.outpoint for coin in spent})
     fixed_sat = sum(output.value_sat for output in fixed)
     least = dust_threshold(change_script)
-    while True:
+    outputs: list[TxOut] = []
+    change = 0
+    while not outputs:
         total = sum(coin.value_sat for coin in spent)
         with_change = (*fixed, TxOut(0, change_script))
         fee = _replacing_fee(frame.vsize(spent, with_change), old_fee, fee_rate)
@@ -227,13 +224,10 @@ def _replacement(
         if fixed:
             fee = _replacing_fee(frame.vsize(spent, fixed), old_fee, fee_rate)
             if total - fixed_sat >= fee:
-                outputs = list(fixed)
-                change = 0
+                outputs, change = list(fixed), 0
                 break
         if not extra:
-            if not fixed:
-                raise DustOutput(change, least)
-            raise InsufficientFunds(fixed_sat + fee, total)
+            raise InsufficientFunds(fixed_sat + fee + (0 if fixed else least), total)
         spent.append(extra.pop())
     fee = sum(coin.value_sat for coin in spent) - sum(output.value_sat for output in outputs)
     vsize = frame.vsize(spent, outputs)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from wallet_gui.descriptors.descriptor import Descriptor
+from wallet_gui.descriptors.xpub import HARDENED
 from wallet_gui.primitives import script
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.amount import FeeRate
@@ -156,15 +157,14 @@ def _place(
 ) -> ScriptPlace | None:
     for claim in claims:
         for descriptor_index, descriptor in enumerate(descriptors):
-            origin = descriptor.origin
-            prefix = () if origin is None else origin.path
-            if claim.fingerprint != descriptor.fingerprint or len(claim.path) != len(prefix) + 2:
+            if claim.fingerprint != descriptor.fingerprint or len(claim.path) < 2:
                 continue
             keychain, index = claim.path[-2:]
-            if claim.path[:-2] != prefix or keychain not in (0, 1) or index >> 31:
+            if keychain >= descriptor.keychains or index >= HARDENED:
                 continue
             # The claim only says where to look; the script decides.
-            if descriptor.script_pubkey(index, keychain) == script_pubkey:
+            derived = descriptor.derive(index, keychain)
+            if derived.key_path == claim and derived.script_pubkey == script_pubkey:
                 return ScriptPlace(descriptor_index, Keychain(keychain), index)
     return None
 
@@ -253,7 +253,7 @@ def _warnings(
     if any(output.kind is OutputKind.DATA and output.amount_sat for output in outputs):
         yield "An amount is sent to a data output; nobody can ever spend it."
     if any(script.classify(o.script_pubkey) is ScriptType.WITNESS_UNKNOWN for o in outputs):
-        yield "An address is of a kind that has no rules yet; anybody may be able to take the money."
+        yield "An address is of a kind that has no rules yet; anybody may be able to take it."
     if any(not o.address and o.kind is OutputKind.PAYMENT for o in outputs):
         yield "A payment goes to a script that has no address."
     yield from _time_warnings(psbt)

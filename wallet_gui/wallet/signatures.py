@@ -9,7 +9,7 @@ from enum import Enum
 
 from wallet_gui.curve import CurveError, ecdsa_verify, schnorr_verify
 from wallet_gui.primitives import script, sighash
-from wallet_gui.primitives.hashes import hash160
+from wallet_gui.primitives.hashes import hash160, sha256
 from wallet_gui.primitives.script import ScriptType
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.transaction import Transaction, TxIn, TxOut
@@ -100,3 +100,24 @@ def hash_type(tx_in: TxIn) -> int | None:
         return None
     is_key_path = len(tx_in.witness) == 1 and len(items[0]) == 64
     return sighash.DEFAULT if is_key_path else items[0][-1]
+
+
+def spent_script(tx_in: TxIn) -> bytes | None:
+    """Infer the script of a coin from how it is spent; None where it does not show.
+
+    It shows for p2pkh, p2sh, p2wpkh and p2wsh, not for the taproot key path.
+    """
+    try:
+        pushed = script.parse_pushes(tx_in.script_sig)
+    except ParseError:
+        return None
+    if not tx_in.witness and len(pushed) == 2 and len(pushed[1]) == 33:
+        return script.p2pkh(hash160(pushed[1]))
+    if pushed:
+        return script.p2sh(hash160(pushed[-1]))
+    if len(tx_in.witness) == 2 and len(tx_in.witness[1]) == 33 and tx_in.witness[1][0] in {2, 3}:
+        return script.p2wpkh(hash160(tx_in.witness[1]))
+    # Script path spends of taproot end with their control block, which begins with 0xc0 or more.
+    if len(tx_in.witness) > 1 and tx_in.witness[-1] and tx_in.witness[-1][0] < 0xC0:
+        return script.p2wsh(sha256(tx_in.witness[-1]))
+    return None

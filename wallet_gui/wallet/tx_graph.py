@@ -6,6 +6,7 @@ inputs indexed by outpoint, and settles which ones count:
 - a transaction in a block of the active chain counts;
 - an unconfirmed one counts unless it spends a coin that a counting transaction spends, it was
   abandoned, or one of its known parents does not count;
+- one that lost to a rival stays out, as in a mempool, until it is seen again;
 - of unconfirmed rivals the one seen last counts, with its ancestors: a replacement is announced
   after what it replaces, and a node announces only what is in its mempool;
 - a coinbase outside the active chain never counts.
@@ -14,7 +15,7 @@ inputs indexed by outpoint, and settles which ones count:
 from collections.abc import Iterable
 from enum import Enum
 
-from wallet_gui.primitives.transaction import OutPoint, Transaction
+from wallet_gui.primitives.transaction import OutPoint, Transaction, TxOut
 from wallet_gui.wallet.changes import Anchor, CacheChange
 
 
@@ -54,6 +55,11 @@ class TxGraph:
     def transaction(self, txid: bytes) -> Transaction | None:
         return self._transactions.get(txid)
 
+    def output(self, outpoint: OutPoint) -> TxOut | None:
+        """Find an output of a stored transaction."""
+        tx = self._transactions.get(outpoint.txid)
+        return None if tx is None or outpoint.vout >= len(tx.outputs) else tx.outputs[outpoint.vout]
+
     def anchor(self, txid: bytes) -> Anchor | None:
         return self._anchors.get(txid)
 
@@ -61,6 +67,7 @@ class TxGraph:
         return self._first_seen.get(txid, 0)
 
     def seen_order(self, txid: bytes) -> int:
+        """Return a number that is higher the later it was seen; 0 once it lost to a rival."""
         return self._seen_order.get(txid, 0)
 
     def is_abandoned(self, txid: bytes) -> bool:
@@ -91,9 +98,7 @@ class TxGraph:
         """List the other stored transactions that spend a coin of this one, sorted."""
         found: set[bytes] = set()
         for tx_in in self._transactions[txid].inputs:
-            rivals = self._spenders[tx_in.prevout]
-            if len(rivals) > 1:
-                found.update(rivals)
+            found.update(self._spenders.get(tx_in.prevout, ()))
         found.discard(txid)
         return tuple(sorted(found))
 
@@ -173,7 +178,8 @@ class TxGraph:
     def _store(self, tx: Transaction) -> None:
         txid = tx.txid
         self._transactions[txid] = tx
-        for tx_in in tx.inputs:
+        # Coinbases all "spend" the null outpoint and are not rivals for it.
+        for tx_in in () if tx.is_coinbase else tx.inputs:
             rivals = self._spenders.setdefault(tx_in.prevout, [])
             if txid not in rivals:
                 rivals.append(txid)
@@ -212,7 +218,7 @@ class TxGraph:
             self._transactions[txid] = tx
             self._staged.transactions[txid] = tx.serialize()
         for tx_in in tx.inputs:
-            for rival in self._spenders[tx_in.prevout]:
+            for rival in self.spenders(tx_in.prevout):
                 # Two spends of one coin cannot be in one chain: the older anchor is stale.
                 if rival != txid and rival in self._anchors:
                     self._unanchor(rival)
@@ -262,13 +268,17 @@ class TxGraph:
                 changed[txid] = old
                 self._standing[txid] = new
         self._touched.clear()
+        for txid in self._unconfirmed:
+            if self._seen_order[txid] and self.replaced_by(txid) is not None:
+                self._seen_order[txid] = 0
+                self._staged.seen_order[txid] = 0
         return changed
 
-    def _event_order(self, txid: bytes) -> tuple[bool, int, int]:
+    def _event_order(self, txid: bytes) -> tuple[bool, int, int, bytes]:
         anchor = self._anchors.get(txid)
         if anchor is None:
-            return True, self._seen_order[txid], 0
-        return False, anchor.height, anchor.position
+            return True, self._seen_order[txid], 0, txid
+        return False, anchor.height, anchor.position, txid
 
     def _pending(self) -> set[bytes]:
         live: set[bytes] = set()
@@ -290,7 +300,7 @@ class TxGraph:
 
     def _cannot_confirm(self, txid: bytes) -> bool:
         tx = self._transactions[txid]
-        if txid in self._abandoned or tx.is_coinbase:
+        if txid in self._abandoned or tx.is_coinbase or not self._seen_order[txid]:
             return True
         for tx_in in tx.inputs:
             parent = self._transactions.get(tx_in.prevout.txid)

@@ -34,17 +34,17 @@ from wallet_gui.wallet.changes import (
     WindowGrew,
 )
 from wallet_gui.wallet.errors import NotReplaceable, UnknownCoin
-from wallet_gui.wallet.keychain import GAP_LIMIT, ScriptPlace, WatchSet
+from wallet_gui.wallet.keychain import ScriptPlace, WatchSet
 from wallet_gui.wallet.labels import Labels
 from wallet_gui.wallet.ledger import Ledger, OwnedOutput, sum_up
 from wallet_gui.wallet.lookalike import find_lookalike
+from wallet_gui.wallet.requests import RequestBook
+from wallet_gui.wallet.signatures import Verdict, check_input, spent_script
 from wallet_gui.wallet.snapshot import (
     Balance,
     Coin,
     HistoryEntry,
-    ReceiveState,
     RequestEntry,
-    RequestStatus,
     WalletSnapshot,
 )
 from wallet_gui.wallet.tx_graph import Standing, TxGraph
@@ -72,6 +72,8 @@ class Wallet:
         self.description = description
         self.params = params
         self.descriptors = tuple(Descriptor.parse(d, params) for d in description.descriptors)
+        if any(not d.is_ranged or d.keychains != len(Keychain) for d in self.descriptors):
+            raise ValueError("A wallet needs descriptors with a receive and a change chain.")
         self._staged = ChangeSet()
         self._watch = WatchSet(
             self.descriptors,
@@ -82,14 +84,16 @@ class Wallet:
         self._graph = TxGraph(self._staged.cache)
         self._labels = Labels(self._staged.view, state.view.labels)
         self._ledger = Ledger(self._graph, self._watch, self._labels, params)
-        self._requests: dict[RequestKey, PaymentRequest] = {
-            key: item for key, item in state.view.requests.items() if item is not None
-        }
+        self._requests = RequestBook(
+            self._staged.view, self._watch, self._ledger, state.view.requests
+        )
         self._frozen = {outpoint for outpoint, frozen in state.view.frozen.items() if frozen}
         self._own: dict[bytes, OwnTransaction] = {
             txid: own for txid, own in state.view.own_transactions.items() if own is not None
         }
         self._marks = {h: ref for h, ref in state.cache.checkpoints.items() if ref is not None}
+        # Marks that hold again once the scripts that joined last were matched up to them.
+        self._suspended: dict[int, bytes] = {}
         self._tip: BlockRef | None = None
         self._restore(state)
 
@@ -125,8 +129,8 @@ class Wallet:
     def apply_block(self, block: Block, height: int) -> list[WalletEvent]:
         """Take what concerns us from a block of the active chain; again is no harm.
 
-        When payments in it grow the watch set, the scan mark steps back below the block: the
-        filters from here on must be matched against `take_new_scripts()`.
+        When payments in it grow the watch set, no scan mark holds until `scanned` says so again:
+        earlier filters must be matched against `take_new_scripts()`.
         """
         ref = BlockRef(height, block.header.hash)
         # A block may tell of a reorganisation that the chain source did not report.
@@ -143,8 +147,6 @@ class Wallet:
                 self._graph.confirm(tx, anchor)
             if len(self._watch) == before:
                 break
-        if len(self._watch) > grown:
-            self._forget_marks(height - 1)
         return events + self._settle(grown)
 
     def _contradicts(self, ref: BlockRef) -> bool:
@@ -153,8 +155,11 @@ class Wallet:
         return self._graph.block_at(ref.height) not in {None, ref.hash}
 
     def apply_unconfirmed(self, tx: Transaction, now: int) -> list[WalletEvent]:
-        """Take a transaction that the network carries, if it concerns us."""
-        if tx.is_coinbase or not self.is_relevant(tx):
+        """Take a transaction that the network carries, if it concerns us.
+
+        One that spends our coins without a valid signature is a lie of a peer and left out.
+        """
+        if tx.is_coinbase or not self.is_relevant(tx) or self._is_forged(tx):
             return []
         txid = tx.txid
         grown = len(self._watch)
@@ -163,6 +168,16 @@ class Wallet:
         elif not self._graph.counts(txid) and not self._is_outbid(txid):
             self._graph.see(txid)
         return self._settle(grown)
+
+    def _is_forged(self, tx: Transaction) -> bool:
+        owned = [self._ledger.owned(tx_in.prevout) for tx_in in tx.inputs]
+        if tx.txid in self._graph or not any(owned):
+            return False
+        spent = [self._graph.output(tx_in.prevout) for tx_in in tx.inputs]
+        return any(
+            coin is not None and check_input(tx, index, spent) is Verdict.INVALID
+            for index, coin in enumerate(owned)
+        )
 
     def _is_outbid(self, txid: bytes) -> bool:
         """Tell whether our own replacement pays more: then an echo of the old one is just late."""
@@ -185,22 +200,40 @@ class Wallet:
         return self._settle(len(self._watch))
 
     def scanned(self, ref: BlockRef) -> None:
-        """Note that every block up to `ref` was matched against all watched scripts."""
+        """Note that every block up to `ref`, and none above, was matched against all scripts.
+
+        The mark falls when scripts joined that must be matched against earlier blocks.
+        """
+        self._suspend_marks(ref.height)
+        for height in [height for height in self._suspended if height < ref.height]:
+            self._add_mark(height, self._suspended.pop(height))
+        self._suspended.pop(ref.height, None)
         if self._marks.get(ref.height) == ref.hash:
             return
-        self._marks[ref.height] = ref.hash
-        self._staged.cache.checkpoints[ref.height] = ref.hash
-        newest = max(self._marks)
-        kept = newest + 1
-        for height in sorted(self._marks, reverse=True):
-            # Beyond the newest hundred, a mark stays if it is a tenth of its age from the next.
-            if height <= newest - KEPT_MARKS and kept - height < (newest - height) // 10:
+        self._add_mark(ref.height, ref.hash)
+        heights = sorted(self._marks)
+        for older, height, newer in zip(heights, heights[1:], heights[2:], strict=False):
+            # Beyond the newest hundred, neighbours may lie apart a tenth of their age.
+            age = heights[-1] - height
+            if age >= KEPT_MARKS and older in self._marks and newer - older <= age // 10:
                 self._drop_mark(height)
-            else:
-                kept = height
+
+    def _add_mark(self, height: int, block_hash: bytes) -> None:
+        self._marks[height] = block_hash
+        self._staged.cache.checkpoints[height] = block_hash
 
     def _forget_marks(self, height: int) -> None:
         for mark in [mark for mark in self._marks if mark > height]:
+            self._drop_mark(mark)
+        self._suspended = {h: ref for h, ref in self._suspended.items() if h <= height}
+
+    def _suspend_marks(self, height: int) -> None:
+        """Take back the marks above `height` until `scanned` comes there again.
+
+        They leave in the same change as the reason, so that no crash can part the two.
+        """
+        for mark in [mark for mark in self._marks if mark > height]:
+            self._suspended[mark] = self._marks[mark]
             self._drop_mark(mark)
 
     def _drop_mark(self, height: int) -> None:
@@ -270,7 +303,7 @@ class Wallet:
         """
         watched = len(self._watch)
         place = self._watch.reveal_next(self.description.active, Keychain.RECEIVE)
-        self._ledger.adopt(self._watch.scripts_after(watched))
+        self._adopt_after(watched)
         script = self._watch.script(place)
         self.set_request(
             PaymentRequest(
@@ -288,24 +321,24 @@ class Wallet:
 
     def set_request(self, request: PaymentRequest) -> None:
         """Store or change what the person noted about an address that was given away."""
-        self._requests[request.key] = request
-        self._staged.view.requests[request.key] = request
-        self.set_label("addr", self._request_address(request), request.label)
+        self._requests.set(request)
+        self.set_label("addr", self._requests.address(request), request.label)
 
     def remove_request(self, key: RequestKey) -> None:
         """Take a request off the list; its address stays watched and stays used up."""
-        if self._requests.pop(key, None) is not None:
-            self._staged.view.requests[key] = None
-
-    def _request_address(self, request: PaymentRequest) -> str:
-        place = ScriptPlace(request.descriptor_index, request.keychain, request.index)
-        return self._ledger.address(self._watch.script(place))
+        self._requests.remove(key)
 
     def reserve_change(self, place: ScriptPlace) -> None:
         """Keep a change address for a payment that goes to signing, so that no other takes it."""
         watched = len(self._watch)
         self._watch.reveal(place)
-        self._ledger.adopt(self._watch.scripts_after(watched))
+        self._adopt_after(watched)
+
+    def _adopt_after(self, watched: int) -> None:
+        new = self._watch.scripts_after(watched)
+        if new:
+            self._suspend_marks(-1)
+            self._ledger.adopt(new)
 
     def set_label(self, kind: str, ref: str, text: str) -> None:
         """Label a "tx" (id as shown), an "addr" or an "output" ("txid:n"); "" takes it away."""
@@ -320,10 +353,13 @@ class Wallet:
             return
         (self._frozen.add if frozen else self._frozen.discard)(outpoint)
         self._staged.view.frozen[outpoint] = frozen
+        self._ledger.forget_coins()
 
     def export_labels(self) -> list[str]:
         """Write all labels and frozen coins as BIP329 lines."""
-        origin = str(self.descriptors[self.description.active].origin or "")
+        active = self.descriptors[self.description.active]
+        closing = ")" * (1 + active.type.value.count("("))
+        origin = f"{active.type.value}({active.origin}{closing}" if active.origin else ""
         frozen = sorted(str(outpoint) for outpoint in self._frozen)
         return list(bip329.export_lines(self._labels.items(), frozen, origin))
 
@@ -356,6 +392,23 @@ class Wallet:
 
     def watch_scripts(self) -> list[bytes]:
         return self._watch.scripts()
+
+    def rival_scripts(self) -> list[bytes]:
+        """List scripts of others whose coins pending payments to us spend, where they are known.
+
+        Matching new blocks against these too finds the block in which such a payment is replaced
+        by one that no longer pays us. Nothing in earlier blocks needs them.
+        """
+        found = set()
+        for txid in self._graph.unconfirmed():
+            tx = self._graph.transaction(txid)
+            if tx is None or not self._graph.counts(txid):
+                continue
+            for tx_in in tx.inputs:
+                if self._ledger.owned(tx_in.prevout) is None:
+                    parent = self._graph.output(tx_in.prevout)
+                    found.add(spent_script(tx_in) if parent is None else parent.script_pubkey)
+        return sorted(script for script in found if script is not None)
 
     def take_new_scripts(self) -> list[bytes]:
         """Return the scripts that joined the watch set since the last call."""
@@ -416,34 +469,7 @@ class Wallet:
 
     def requests(self, now: int) -> tuple[RequestEntry, ...]:
         """List the payment requests, newest first, with what arrived for each."""
-        found = [self._request_entry(request, now) for request in self._requests.values()]
-        return tuple(sorted(found, key=lambda e: (e.request.created, e.request.key), reverse=True))
-
-    def _request_entry(self, request: PaymentRequest, now: int) -> RequestEntry:
-        place = ScriptPlace(request.descriptor_index, request.keychain, request.index)
-        arrived = self._ledger.received_on(self._watch.script(place))
-        received = sum(output.value_sat for output, _ in arrived)
-        confirmed = sum(output.value_sat for output, is_confirmed in arrived if is_confirmed)
-        wanted = request.amount_sat or 1
-        if confirmed >= wanted:
-            status = RequestStatus.CONFIRMED
-        elif received >= wanted:
-            status = RequestStatus.SEEN
-        elif request.expires is not None and request.expires <= now:
-            status = RequestStatus.EXPIRED
-        else:
-            status = RequestStatus.WAITING
-        return RequestEntry(request, self._request_address(request), status, received)
-
-    def _receive_state(self) -> ReceiveState:
-        key = (self.description.active, Keychain.RECEIVE)
-        last_used, revealed = self._watch.last_used(key), self._watch.revealed(key)
-        unused = max(0, revealed - last_used)
-        can_reveal = unused < GAP_LIMIT
-        if unused == 0:
-            return ReceiveState(None, None, None, unused, can_reveal)
-        script = self._watch.script(ScriptPlace(*key, revealed))
-        return ReceiveState(self._ledger.address(script), script, revealed, unused, can_reveal)
+        return self._requests.entries(now)
 
     def snapshot(self, now: int) -> WalletSnapshot:
         """Freeze everything that the screens show."""
@@ -455,7 +481,7 @@ class Wallet:
             history=self.history(),
             coins=coins,
             requests=self.requests(now),
-            receive=self._receive_state(),
+            receive=self._requests.receive_state((self.description.active, Keychain.RECEIVE)),
             tip=self.tip,
             scan_mark=self.scan_mark,
             taken=now,
@@ -464,8 +490,6 @@ class Wallet:
     def rename(self, name: str) -> None:
         """Change the name in the description, which the caller stores."""
         self.description = replace(self.description, name=bip329.clean(name))
-
-    # --- what must be stored
 
     def take_staged(self) -> ChangeSet:
         """Hand out what changed since the last call."""
@@ -485,6 +509,7 @@ class Wallet:
                 events += self._events(txid, before)
         new = self._watch.scripts_after(grown)
         if new:
+            self._suspend_marks(-1)
             events.append(WindowGrew(new))
         return events
 

@@ -1,7 +1,7 @@
 """`P2PBackend`: the light client as a `ChainBackend`, on asyncio.
 
-It owns the connections, the worker threads and the clock; all decisions are made by the machines
-without I/O (`sync`, `relay`, `broadcast`). Everything here runs on one loop.
+It owns the tasks, the worker threads and the clock; all decisions are made by the machines without
+I/O (`sync`, `relay`, `broadcast`). Everything here runs on one loop.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from wallet_gui.chain.backend import (
@@ -24,42 +25,23 @@ from wallet_gui.chain.backend import (
     PeerInfo,
     SyncProgress,
     TipChanged,
-    TxSeen,
 )
-from wallet_gui.chain.filters import FilterEngine, pick_engine
+from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import ChainAnchor, HeaderChain, InvalidHeader
 from wallet_gui.chain.p2p.addresses import PeerAddress
-from wallet_gui.chain.p2p.broadcast import Broadcasts
-from wallet_gui.chain.p2p.dialer import Dialer, Session
+from wallet_gui.chain.p2p.dialer import Dialer
 from wallet_gui.chain.p2p.filter_header_chain import FilterAnchor, FilterHeaderChain
-from wallet_gui.chain.p2p.messages import (
-    FeeFilter,
-    GetData,
-    Inv,
-    NotFound,
-    Ping,
-    Pong,
-    Services,
-    Tx,
-)
+from wallet_gui.chain.p2p.filter_match import LazyEngine
+from wallet_gui.chain.p2p.peer_group import PeerGroup
 from wallet_gui.chain.p2p.progress import ProgressMeter
-from wallet_gui.chain.p2p.protocol import Event
-from wallet_gui.chain.p2p.relay import Relay
 from wallet_gui.chain.p2p.sync import ChainSync
 from wallet_gui.chain.p2p.sync_state import Action, Disconnect, Instant, Lane, Send, Work
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.transaction import Transaction
 
 TICK: Final = 0.25
-PING_INTERVAL: Final = 30.0
-PONG_TIMEOUT: Final = 40.0
 SILENT_AFTER: Final = 20.0
-PAUSE_AT: Final = 32_000_000  # bytes that wait for the engine
 
-NO_FILTERS: Final = (
-    "The node {address} does not serve compact filters. If it is yours, start it with "
-    "-blockfilterindex=1 -peerblockfilters=1."
-)
 SILENT: Final = (
     "The node does not answer requests for filters. It may still be building its filter index; "
     "the wallet keeps asking."
@@ -71,15 +53,14 @@ def system_clock() -> Instant:
     return Instant(time.monotonic(), int(time.time()))
 
 
+@dataclass(slots=True)
 class _PendingWatch:
     """A `watch` that came before the chain was loaded."""
 
-    def __init__(
-        self, scripts: list[bytes], checkpoints: tuple[BlockRef, ...], birthday_time: int | None
-    ) -> None:
-        self.scripts = scripts
-        self.checkpoints = checkpoints
-        self.birthday_time = birthday_time
+    scripts: list[bytes]
+    checkpoints: tuple[BlockRef, ...]
+    birthday_time: int | None
+    extensions: list[tuple[list[bytes], int | None]] = field(default_factory=list)
 
 
 class P2PBackend:
@@ -112,31 +93,23 @@ class P2PBackend:
         self._anchor = anchor
         self._filter_anchor = filter_anchor
         self._checkpoints = checkpoints
-        self._engine = engine
+        self._engine: FilterEngine = LazyEngine() if engine is None else engine
         self._clock = clock
         self._on_failure = on_failure
         self._sync: ChainSync | None = None
-        self._relay = Relay()
-        self._broadcasts = Broadcasts()
-        self._sessions: dict[int, Session] = {}
-        self._fee_filters: dict[int, int] = {}
-        self._pings: dict[int, tuple[int, float]] = {}  # nonce and when, while no pong came
-        self._ping_times: dict[int, int] = {}
-        self._pinged: dict[int, float] = {}
+        self._group: PeerGroup | None = None
         self._pending: dict[str, _PendingWatch] = {}
         self._news: deque[ChainEvent] = deque()  # of the backend itself
         self._meter = ProgressMeter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._jobs: set[asyncio.Future[Any]] = set()
         self._lanes: dict[Lane, ThreadPoolExecutor] = {}
-        self._nonces: set[int] = set()
         self._wake = asyncio.Event()
         self._broadcast_news = asyncio.Condition()
         self._is_running = False
-        self._unreachable = ""
         self._silent_since: float | None = None
 
-    # --- the ChainBackend protocol ------------------------------------------------------------------
+    # --- the ChainBackend protocol ----------------------------------------------------------------
 
     async def start(self) -> None:
         """Begin to connect and to sync; returns at once."""
@@ -153,9 +126,10 @@ class P2PBackend:
         if not self._is_running:
             return
         self._is_running = False
-        for task in list(self._tasks):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         # What was handed to the stores is written; what only computes is given up.
         for lane in (Lane.ENGINE, Lane.BLOCKS):
             self._lanes[lane].shutdown(wait=False, cancel_futures=True)
@@ -164,7 +138,8 @@ class P2PBackend:
         for executor in self._lanes.values():
             executor.shutdown(wait=True)
         self._sync = None
-        self._sessions.clear()
+        self._group = None
+        self._news.clear()
         async with self._broadcast_news:
             self._broadcast_news.notify_all()
 
@@ -185,12 +160,18 @@ class P2PBackend:
         now = self._clock()
         self._perform(self._sync.watch(wallet_id, scripts, checkpoints, birthday_time, now))
 
-    def extend_watch(self, wallet_id: str, scripts: Sequence[bytes]) -> None:
-        """Add scripts; KeyError when the wallet is not watched."""
+    def extend_watch(
+        self, wallet_id: str, scripts: Sequence[bytes], *, from_height: int | None = None
+    ) -> None:
+        """Add scripts, matched from the wallet's start, or from `from_height` where that is given.
+
+        Raises KeyError when the wallet is not watched.
+        """
         if self._sync is None:
-            self._pending[wallet_id].scripts.extend(scripts)
+            self._pending[wallet_id].extensions.append((list(scripts), from_height))
         else:
-            self._perform(self._sync.extend_watch(wallet_id, scripts, self._clock()))
+            now = self._clock()
+            self._perform(self._sync.extend_watch(wallet_id, scripts, now, from_height))
 
     def unwatch(self, wallet_id: str) -> None:
         """Forget a wallet."""
@@ -200,19 +181,20 @@ class P2PBackend:
 
     async def broadcast(self, tx: Transaction) -> BroadcastResult:
         """Announce a transaction and wait for evidence; raise NoPeers when nobody is there."""
-        if not self._sessions:
+        group = self._group
+        if group is None or not group.sessions:
             raise NoPeers("There is no connection to the network; the payment was not sent.")
-        self._relay.ignore(tx)
-        self._perform(self._broadcasts.start(tx, self._clock()))
+        group.relay.ignore(tx)
+        self._perform(group.broadcasts.start(tx, self._clock()))
         async with self._broadcast_news:
-            while (result := self._broadcasts.result(tx.txid)) is None:
+            while (result := group.broadcasts.result(tx.txid)) is None:
                 if not self._is_running:
                     raise NoPeers("The program stopped before the network confirmed the payment.")
                 await self._broadcast_news.wait()
         return result
 
     def tip(self) -> BlockRef | None:
-        """Tell the tip of the most-work chain."""
+        """Tell the tip of the most-work chain; None while it is being loaded."""
         return None if self._sync is None else self._sync.state.headers.tip
 
     def is_synced(self) -> bool:
@@ -221,53 +203,42 @@ class P2PBackend:
 
     def peers(self) -> list[PeerInfo]:
         """List the connections."""
-        return [
-            PeerInfo(
-                address=str(session.address),
-                user_agent=session.ready.version.user_agent,
-                services=session.ready.version.services,
-                best_height=self._best_height(session),
-                inbound_bytes=session.connection.received_bytes,
-                outbound_bytes=session.connection.sent_bytes,
-                connected_since=session.since.unix,
-                ping_ms=self._ping_times.get(session.number),
-            )
-            for session in self._sessions.values()
-        ]
+        return [] if self._group is None else self._group.infos()
 
     def minimum_fee_rates(self) -> list[int]:
         """List below which rate, in sat/kvB, each peer takes no transaction (BIP133)."""
-        return sorted(self._fee_filters.values())
+        return [] if self._group is None else sorted(self._group.fee_filters.values())
 
-    def _best_height(self, session: Session) -> int:
-        peer = None if self._sync is None else self._sync.state.peers.get(session.number)
-        return max(session.ready.version.start_height, -1 if peer is None else peer.shown_height)
-
-    # --- running ------------------------------------------------------------------------------------
+    # --- tasks ------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._engine is None:
-            # Picking imports NumPy, which takes longer than a screen should wait.
-            self._engine = await loop.run_in_executor(self._lanes[Lane.ENGINE], pick_engine)
+        self._news.append(BackendState(ConnectionState.CONNECTING, 0))
+        # Picking an engine imports NumPy: begun now, needed only when the first filters arrive.
+        self._jobs.add(warm := loop.run_in_executor(self._lanes[Lane.ENGINE], self._warm_up))
+        warm.add_done_callback(self._jobs.discard)
         headers, filter_headers = await loop.run_in_executor(self._lanes[Lane.STORE], self._load)
         sync = ChainSync(self._params, self._stores, headers, filter_headers, self._engine)
-        self._sync = sync
-        time_of_tip = headers.header_at(headers.height).time if headers.height > 0 else 0
-        if time_of_tip:
-            self._news.append(TipChanged(headers.tip, time_of_tip))
+        group = PeerGroup(sync, self._clock, self._perform, self._news)
+        self._sync, self._group = sync, group
+        if headers.height > 0:
+            self._news.append(TipChanged(headers.tip, headers.header_at(headers.height).time))
         now = self._clock()
         pending, self._pending = self._pending, {}
         for wallet_id, watch in pending.items():
             self._perform(
                 sync.watch(wallet_id, watch.scripts, watch.checkpoints, watch.birthday_time, now)
             )
-        self._tell_state()
-        self._spawn(self._deliver(sync))
-        self._spawn(self._tick(sync))
+            for scripts, from_height in watch.extensions:
+                self._perform(sync.extend_watch(wallet_id, scripts, now, from_height))
+        self._spawn(self._deliver(sync, group))
+        self._spawn(self._tick(sync, group))
+        nonces: set[int] = set()
         for address in self._addresses:
-            dialer = Dialer(address, self._params.magic, self, self._nonces)
-            self._spawn(dialer.run())
+            self._spawn(Dialer(address, self._params.magic, group, nonces).run())
+
+    def _warm_up(self) -> None:
+        self._engine.prepare(())
 
     def _load(self) -> tuple[HeaderChain, FilterHeaderChain]:
         """Read the stores; what is damaged or does not fit is dropped and fetched again."""
@@ -310,56 +281,37 @@ class P2PBackend:
                 {"message": "The chain backend failed.", "exception": error}
             )
 
-    async def _deliver(self, sync: ChainSync) -> None:
+    async def _deliver(self, sync: ChainSync, group: PeerGroup) -> None:
         """Hand events to the sink, one at a time."""
         while True:
             self._wake.clear()
-            event = self._next_event(sync)
+            event = self._next_event(sync, group)
             if event is None:
                 await self._wake.wait()
                 continue
             await self._sink(event)
             self._perform(sync.delivered(event, self._clock()))
 
-    def _next_event(self, sync: ChainSync) -> ChainEvent | None:
+    def _next_event(self, sync: ChainSync, group: PeerGroup) -> ChainEvent | None:
         if self._news:
             return self._news.popleft()
-        if self._broadcasts.news:
-            return self._broadcasts.news.pop(0)
+        if group.broadcasts.news:
+            return group.broadcasts.news.popleft()
         now = self._clock()
-        return self._progress(sync, now) or sync.next_event(now)
+        progress: SyncProgress | None = None
+        if self._meter.is_due(now):
+            progress = self._meter.measure(sync.progress(), group.received_bytes(), now)
+        return progress or sync.next_event(now)
 
-    def _progress(self, sync: ChainSync, now: Instant) -> SyncProgress | None:
-        if not self._meter.is_due(now):
-            return None
-        received = sum(s.connection.received_bytes for s in self._sessions.values())
-        return self._meter.measure(sync.progress(), received, now)
-
-    async def _tick(self, sync: ChainSync) -> None:
+    async def _tick(self, sync: ChainSync, group: PeerGroup) -> None:
         while True:
             await asyncio.sleep(TICK)
             now = self._clock()
             self._perform(sync.tick(now))
-            self._perform(self._relay.tick(now))
-            self._perform(self._broadcasts.tick(now))
-            self._keep_alive(now)
+            group.tick(now)
             self._notice_silence(sync, now)
-            self._wake.set()
             async with self._broadcast_news:
                 self._broadcast_news.notify_all()
-
-    def _keep_alive(self, now: Instant) -> None:
-        for number, session in list(self._sessions.items()):
-            waiting = self._pings.get(number)
-            if waiting is not None:
-                if now.monotonic - waiting[1] >= PONG_TIMEOUT:
-                    session.reason = "The peer does not answer any more."
-                    session.connection.hang_up()
-            elif now.monotonic - self._pinged.get(number, float("-inf")) >= PING_INTERVAL:
-                nonce = (number << 32) | (int(now.monotonic * 1000) & 0xFFFFFFFF)
-                self._pings[number] = (nonce, now.monotonic)
-                self._pinged[number] = now.monotonic
-                self._perform([Send(number, Ping(nonce))])
 
     def _notice_silence(self, sync: ChainSync, now: Instant) -> None:
         if not (sync.filter_headers.is_silent or sync.filters.is_silent):
@@ -370,30 +322,30 @@ class P2PBackend:
             self._silent_since = float("inf")  # once is enough
             self._news.append(BackendWarning(SILENT))
 
-    # --- what the machines want done ----------------------------------------------------------------
+    # --- what the machines want done --------------------------------------------------------------
 
     def _perform(self, actions: Iterable[Action]) -> None:
+        sessions = {} if self._group is None else self._group.sessions
         todo = deque(actions)
-        touched: dict[int, Session] = {}
+        touched: set[int] = set()
         while todo:
-            action = todo.popleft()
-            match action:
+            match todo.popleft():
                 case Send(number, message):
-                    session = self._sessions.get(number)
-                    if session is not None:
-                        session.connection.protocol.send(message)
-                        touched[number] = session
+                    if number in sessions:
+                        sessions[number].connection.protocol.send(message)
+                        touched.add(number)
                 case Disconnect(number, reason, is_fault):
-                    session = self._sessions.get(number)
-                    if session is not None:
+                    session = sessions.get(number)
+                    if session is not None and self._group is not None:
                         session.reason = reason
                         session.hung_up_for_fault = is_fault
                         session.connection.hang_up()
-                        todo.extend(self._drop(session))
-                case Work():
-                    self._submit(action)
-        for session in touched.values():
-            session.connection.flush()
+                        todo.extend(self._group.drop(session))
+                case Work() as work:
+                    self._submit(work)
+        for number in touched:
+            if number in sessions:
+                sessions[number].connection.flush()
         self._wake.set()
 
     def _submit(self, work: Work) -> None:
@@ -411,127 +363,6 @@ class P2PBackend:
         error = job.exception()
         if error is not None:
             self._fail(error)
-        elif self._sync is not None and self._is_running:
+        elif self._sync is not None and self._group is not None and self._is_running:
             self._perform(self._sync.work_done(work, job.result(), self._clock()))
-            self._control_flow(self._sync)
-
-    def _control_flow(self, sync: ChainSync) -> None:
-        is_full = sync.filters.unverified_bytes >= PAUSE_AT
-        for session in self._sessions.values():
-            session.connection.pause(wanted=is_full)
-
-    # --- what dialers report (`dialer.Host`) --------------------------------------------------------
-
-    def now(self) -> Instant:
-        """Tell the time."""
-        return self._clock()
-
-    def height(self) -> int:
-        """Tell the height to claim: none, for it would tell peers where a wallet was left."""
-        return 0
-
-    def on_ready(self, session: Session) -> None:
-        """Let a new peer take part."""
-        if self._sync is None:
-            return
-        self._sessions[session.number] = session
-        self._unreachable = ""
-        if not session.ready.services & Services.COMPACT_FILTERS:
-            self._news.append(BackendWarning(NO_FILTERS.format(address=session.address)))
-        now = self._clock()
-        self._tell_state()
-        self._perform(
-            self._sync.connected(session.number, str(session.address), session.ready, now)
-        )
-        self._perform(self._broadcasts.on_ready(session.number, now))
-
-    def on_events(self, session: Session, events: list[Event]) -> None:
-        """Hand on what was received."""
-        sync = self._sync
-        if sync is None:
-            return
-        now = self._clock()
-        number = session.number
-        for event in events:
-            if number not in self._sessions:
-                return  # hung up on meanwhile
-            self._perform(sync.handle(number, event, now))
-            self._perform(self._on_message(sync, session, event, now))
-        self._control_flow(sync)
-
-    def _on_message(
-        self, sync: ChainSync, session: Session, event: Event, now: Instant
-    ) -> list[Action]:
-        """Deal with what is not about blocks: transactions, pings, fees."""
-        number = session.number
-        match event:
-            case Inv():
-                self._broadcasts.on_inv(number, event)
-                return self._relay.on_inv(number, event, now)
-            case Tx(tx):
-                if self._broadcasts.is_ours(tx.wtxid):
-                    self._broadcasts.on_tx(number, tx)
-                elif self._relay.on_tx(tx):
-                    sync.state.emit(TxSeen(tx, str(session.address)))
-            case NotFound():
-                self._broadcasts.on_notfound(number, event, now)
-                return self._relay.on_notfound(number, event, now)
-            case GetData():
-                return self._broadcasts.on_getdata(number, event, now)
-            case FeeFilter(rate):
-                self._fee_filters[number] = rate
-            case Pong(nonce):
-                self._on_pong(number, nonce, now)
-            case _:
-                pass
-        return []
-
-    def _on_pong(self, number: int, nonce: int, now: Instant) -> None:
-        waiting = self._pings.get(number)
-        if waiting is not None and waiting[0] == nonce:
-            del self._pings[number]
-            self._ping_times[number] = round((now.monotonic - waiting[1]) * 1000)
-
-    def on_progress(self, session: Session) -> None:
-        """Note that a peer is slow, not silent."""
-        if self._sync is not None:
-            self._sync.progressed(session.number, self._clock())
-
-    def on_closed(self, session: Session) -> None:
-        """Let a peer go."""
-        if session.number in self._sessions:
-            self._perform(self._drop(session))
-        if not self._sessions and self._is_running:
-            self._unreachable = session.reason
-            self._tell_state()
-
-    def on_unreachable(self, address: PeerAddress, reason: str) -> None:
-        """Show why nobody can be reached, if that is so."""
-        if not self._sessions and self._is_running:
-            sentence = f"{address}: {reason}"
-            if sentence != self._unreachable:
-                self._unreachable = sentence
-                self._tell_state()
-
-    def _drop(self, session: Session) -> list[Action]:
-        number = session.number
-        self._sessions.pop(number, None)
-        for table in (self._fee_filters, self._pings, self._ping_times, self._pinged):
-            table.pop(number, None)  # type: ignore[attr-defined]
-        self._broadcasts.on_disconnected(number)
-        now = self._clock()
-        actions = self._relay.on_disconnected(number, now)
-        if self._sync is not None:
-            actions += self._sync.disconnected(number, now)
-        self._tell_state()
-        return actions
-
-    def _tell_state(self) -> None:
-        if self._sessions:
-            state, detail = ConnectionState.ONLINE, ""
-        elif self._unreachable:
-            state, detail = ConnectionState.OFFLINE, self._unreachable
-        else:
-            state, detail = ConnectionState.CONNECTING, ""
-        self._news.append(BackendState(state, len(self._sessions), detail))
-        self._wake.set()
+            self._group.control_flow()

@@ -6,7 +6,6 @@ height order.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,11 +33,9 @@ class _Request:
 class BlockQueue:
     """Fetches, checks and holds the blocks that filters pointed at."""
 
-    def __init__(self, state: SyncState, watches: Watches, on_block: Callable[[int], None]) -> None:
-        """Call `on_block(height)` when a block has been checked and is at hand."""
+    def __init__(self, state: SyncState, watches: Watches) -> None:
         self._state = state
         self._watches = watches
-        self._on_block = on_block
         self._requests: dict[bytes, _Request] = {}
         self._checking: set[bytes] = set()
         self._blocks: OrderedDict[bytes, tuple[Block, int]] = OrderedDict()
@@ -132,7 +129,6 @@ class BlockQueue:
             self._shunned.pop(block_hash, None)
             self.received += 1
             self._keep(block_hash, result, len(raw))
-            self._on_block(request.height)
 
         self._state.work(Lane.BLOCKS, run, done)
 

@@ -10,12 +10,13 @@ Announced to one peer first and to a second later, never to all: who sees it fro
 that it is ours.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
 from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult, BroadcastStage
-from wallet_gui.chain.p2p.messages import GetData, InventoryType, Inv, NotFound, Tx
+from wallet_gui.chain.p2p.messages import GetData, Inv, InventoryType, NotFound, Tx
 from wallet_gui.chain.p2p.sync_state import Action, Instant, Send
 from wallet_gui.primitives.transaction import Transaction
 
@@ -76,7 +77,7 @@ class Broadcasts:
         self._by_txid: dict[bytes, _Broadcast] = {}
         self._by_hash: dict[bytes, _Broadcast] = {}
         self._peers: list[int] = []
-        self.news: list[BroadcastProgress] = []
+        self.news: deque[BroadcastProgress] = deque()
 
     def is_ours(self, tx_hash: bytes) -> bool:
         """Whether a txid or wtxid names a transaction of ours."""
@@ -101,7 +102,7 @@ class Broadcasts:
         broadcast = self._by_txid.get(txid)
         return None if broadcast is None else broadcast.result
 
-    # --- what peers do ------------------------------------------------------------------------------
+    # --- what peers do ----------------------------------------------------------------------------
 
     def on_ready(self, peer: int, now: Instant) -> list[Action]:
         """A peer more; what nobody was told yet goes to it."""
@@ -173,7 +174,7 @@ class Broadcasts:
                 actions += self._go_on(broadcast, now)
         return actions
 
-    # --- one broadcast ------------------------------------------------------------------------------
+    # --- one broadcast ----------------------------------------------------------------------------
 
     def _go_on(self, broadcast: _Broadcast, now: Instant) -> list[Action]:
         actions: list[Action] = []

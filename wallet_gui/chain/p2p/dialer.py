@@ -1,15 +1,16 @@
 """Keeps one address connected: dial, shake hands, wait for the end, back off, dial again."""
 
 import asyncio
+import itertools
 import random
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.peer import CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, PeerConnection
-from wallet_gui.chain.p2p.protocol import Event, PeerProtocol, Ready, State
+from wallet_gui.chain.p2p.protocol import Event, PeerProtocol, Ready
 from wallet_gui.chain.p2p.sync_state import Instant
 from wallet_gui.chain.p2p.transport import ProtocolViolation, V1Transport
 
@@ -17,6 +18,8 @@ FIRST_DELAY: Final = 1.0
 LAST_DELAY: Final = 60.0
 FAULT_DELAY: Final = 20.0  # it broke a rule: a user's own node may be mended meanwhile
 GOOD_SESSION: Final = 30.0  # a connection that held this long starts the back-off anew
+
+_numbers = itertools.count(1)
 
 
 @dataclass(slots=True)
@@ -37,10 +40,6 @@ class Host(Protocol):
 
     def now(self) -> Instant:
         """Tell the time."""
-        ...
-
-    def height(self) -> int:
-        """Tell the height to claim in the handshake."""
         ...
 
     def on_ready(self, session: Session) -> None:
@@ -67,8 +66,6 @@ class Host(Protocol):
 class Dialer:
     """One address, for as long as the backend runs."""
 
-    _numbers = 0
-
     def __init__(
         self,
         address: PeerAddress,
@@ -82,7 +79,6 @@ class Dialer:
         self._host = host
         self._nonces = nonces
         self._jitter = jitter
-        self._connection: PeerConnection | None = None
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -101,63 +97,19 @@ class Dialer:
 
     async def _connect(self) -> Session | None:
         """Hold one connection from dialling to its end; None if there was no handshake."""
-        loop = asyncio.get_running_loop()
-        host = self._host
         nonce = secrets.randbits(64) | 1
         self._nonces.add(nonce)
-        ready: asyncio.Future[Ready] = loop.create_future()
-        session: Session | None = None
-        early: list[Event] = []
-
-        def on_events(events: list[Event]) -> None:
-            if session is not None:
-                host.on_events(session, events)
-                return
-            for event in events:
-                if isinstance(event, Ready) and not ready.done():
-                    ready.set_result(event)
-                else:
-                    early.append(event)
-
-        def on_progress() -> None:
-            if session is not None:
-                host.on_progress(session)
-
-        protocol = PeerProtocol(
-            V1Transport(self._magic),
-            nonce=nonce,
-            own_nonces=self._nonces,
-            unix_time=host.now().unix,
-            start_height=host.height(),
-        )
-        connection = PeerConnection(protocol, on_events=on_events, on_progress=on_progress)
+        attempt = _Attempt(self._host)
+        connection = attempt.connection(self._magic, nonce, self._nonces)
         try:
-            try:
-                async with asyncio.timeout(CONNECT_TIMEOUT):
-                    await loop.create_connection(
-                        lambda: connection, self._address.host, self._address.port
-                    )
-                async with asyncio.timeout(HANDSHAKE_TIMEOUT):
-                    await asyncio.wait(
-                        {ready, connection.closed}, return_when=asyncio.FIRST_COMPLETED
-                    )
-            except TimeoutError:
-                step = "connection" if protocol.version is None else "handshake"
-                host.on_unreachable(self._address, f"The {step} took too long.")
+            reason = await self._shake_hands(connection, attempt.ready)
+            if reason is not None:
+                self._host.on_unreachable(self._address, reason)
                 return None
-            except OSError as error:
-                host.on_unreachable(self._address, describe(error))
-                return None
-            if not ready.done():
-                host.on_unreachable(self._address, describe(connection.error))
-                return None
-            Dialer._numbers += 1
             session = Session(
-                Dialer._numbers, self._address, connection, ready.result(), host.now()
+                next(_numbers), self._address, connection, attempt.ready.result(), self._host.now()
             )
-            host.on_ready(session)
-            if early:
-                host.on_events(session, early)
+            attempt.begin(session)
             await connection.closed
             session.reason = session.reason or describe(connection.error)
             if isinstance(connection.error, ProtocolViolation):
@@ -166,8 +118,72 @@ class Dialer:
         finally:
             self._nonces.discard(nonce)
             connection.hang_up()
-            if session is not None:
-                host.on_closed(session)
+            attempt.end()
+
+    async def _shake_hands(
+        self, connection: PeerConnection, ready: asyncio.Future[Ready]
+    ) -> str | None:
+        """Dial and wait for the handshake; return why it did not come about, None if it did."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await loop.create_connection(
+                    lambda: connection, self._address.host, self._address.port
+                )
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+                either: set[asyncio.Future[Any]] = {ready, connection.closed}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            step = "connection" if connection.protocol.version is None else "handshake"
+            return f"The {step} took too long."
+        except OSError as error:
+            return describe(error)
+        return None if ready.done() else describe(connection.error)
+
+
+class _Attempt:
+    """Where the events of one connection go: kept until the handshake is done, then handed on."""
+
+    def __init__(self, host: Host) -> None:
+        self.ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+        self._host = host
+        self._session: Session | None = None
+        self._early: list[Event] = []
+
+    def connection(self, magic: bytes, nonce: int, nonces: set[int]) -> PeerConnection:
+        protocol = PeerProtocol(
+            V1Transport(magic),
+            nonce=nonce,
+            own_nonces=nonces,
+            unix_time=self._host.now().unix,
+            start_height=0,  # the real one would tell where the wallet was left
+        )
+        return PeerConnection(protocol, on_events=self._on_events, on_progress=self._on_progress)
+
+    def begin(self, session: Session) -> None:
+        self._session = session
+        self._host.on_ready(session)
+        if self._early:
+            self._host.on_events(session, self._early)
+
+    def end(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            self._host.on_closed(session)
+
+    def _on_events(self, events: list[Event]) -> None:
+        if self._session is not None:
+            self._host.on_events(self._session, events)
+            return
+        for event in events:
+            if isinstance(event, Ready) and not self.ready.done():
+                self.ready.set_result(event)
+            else:
+                self._early.append(event)
+
+    def _on_progress(self) -> None:
+        if self._session is not None:
+            self._host.on_progress(self._session)
 
 
 def describe(error: BaseException | None) -> str:
@@ -185,6 +201,3 @@ def describe(error: BaseException | None) -> str:
             return f"{error.strerror}."
         case _:
             return "The connection failed."
-
-
-__all__ = ["Dialer", "Host", "Session", "State", "describe"]

@@ -47,14 +47,14 @@ class FilterHeaderSync:
         self,
         state: SyncState,
         *,
-        on_extended: Callable[[int, int, Instant], None],
+        on_extended: Callable[[int, int], None],
         on_disputed: Callable[[int], None],
-        on_rewound: Callable[[int, Instant], None],
+        on_rewound: Callable[[int], None],
     ) -> None:
         """Set what is called.
 
-        `on_extended(first, last, now)` when headers were added, `on_disputed(height)` when a
-        peer differs, `on_rewound(height, now)` when everything above turned out to be wrong.
+        `on_extended(first, last)` when headers were added, `on_disputed(height)` when a
+        peer differs, `on_rewound(height)` when everything above turned out to be wrong.
         """
         self._state = state
         self._on_extended = on_extended
@@ -136,7 +136,7 @@ class FilterHeaderSync:
             del self._checks[peer.number]
             if self._has_right_size(peer, check, message):
                 peer.last_answer = now.monotonic
-                self._compare(peer, check, message, now)
+                self._compare(peer, check, message)
             return
         for request in self._requests:
             if request.peer == peer.number and request.stop_hash == message.stop:
@@ -185,7 +185,7 @@ class FilterHeaderSync:
             filter_headers.append(message.filter_hashes)
             if peer is not None and peer.agreed_through >= request.start - 1:
                 peer.agreed_through = request.stop
-            self._on_extended(request.start, request.stop, now)
+            self._on_extended(request.start, request.stop)
 
     def on_checkpoints(self, peer: Peer, message: CFCheckpt, now: Instant) -> None:
         """Compare every 1000th header; what is equal needs no closer look."""
@@ -214,7 +214,7 @@ class FilterHeaderSync:
         peer.compares_hashes = True
         self._check(peer, now)
 
-    def _compare(self, peer: Peer, request: _Request, message: CFHeaders, now: Instant) -> None:
+    def _compare(self, peer: Peer, request: _Request, message: CFHeaders) -> None:
         ours = self._state.filter_headers
         if request.stop > ours.height:
             return  # a reorganisation came between; it is asked again
@@ -224,7 +224,7 @@ class FilterHeaderSync:
                 self._warn()
                 self._on_disputed(height)
         peer.agreed_through = max(peer.agreed_through, request.stop)
-        self._settle(now)
+        self._settle()
         if peer.agreed_through >= min(peer.shown_height, ours.height):
             peer.is_doubted = False
             peer.compares_hashes = bool(peer.disputes)
@@ -233,7 +233,7 @@ class FilterHeaderSync:
                 peer, "It disagrees with the others about too many filters.", is_fault=True
             )
 
-    def _settle(self, now: Instant) -> None:
+    def _settle(self) -> None:
         """Where nobody who is connected stands by our chain, believe those who are."""
         peers = [p for p in self._state.peers.values() if p.serves_filters]
         ours = self._state.filter_headers
@@ -250,7 +250,7 @@ class FilterHeaderSync:
             for peer in peers:
                 peer.disputes.clear()
                 peer.agreed_through = min(peer.agreed_through, height - 1)
-            self._on_rewound(height - 1, now)
+            self._on_rewound(height - 1)
             return
 
     def _warn(self) -> None:
@@ -287,7 +287,7 @@ class FilterHeaderSync:
             self._forgiven.clear()
         self._forgiven.add(stop_hash)
 
-    def on_disconnected(self, peer: Peer, now: Instant) -> None:
+    def on_disconnected(self, peer: Peer) -> None:
         """Ask somebody else; what comes behind in line is asked again too."""
         self._checks.pop(peer.number, None)
         self._checkpoints.pop(peer.number, None)
@@ -297,7 +297,7 @@ class FilterHeaderSync:
                     self._forgive(later.stop_hash)
                 del self._requests[index:]
                 break
-        self._settle(now)
+        self._settle()
 
     def tick(self, now: Instant) -> None:
         """Repeat requests that met with silence, and let another peer have them in the end."""
@@ -313,7 +313,7 @@ class FilterHeaderSync:
             others = [p for p in state.filter_peers(now) if p.number != peer.number]
             if request.tries > 2 and others and request in self._requests:
                 peer.stalled_until = now.monotonic + 60
-                self.on_disconnected(peer, now)
+                self.on_disconnected(peer)
                 return
             if self._checkpoints.get(peer.number) is request:
                 state.send(peer, GetCFCheckpt(request.stop_hash))

@@ -1,11 +1,56 @@
 """What is done to filters away from the loop: verifying them, and matching for several wallets."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
-from wallet_gui.chain.filters import FilterEngine
+from wallet_gui.chain.filters import (
+    FilterEngine,
+    MalformedFilter,
+    PreparedScripts,
+    pick_engine,
+)
 from wallet_gui.chain.scan import ScanRange, WalletScan
+
+MAX_MALFORMED: Final = 4
+
+
+class LazyEngine:
+    """The engine that `pick` gives, picked when it is first used: that imports NumPy."""
+
+    def __init__(self, pick: Callable[[], FilterEngine] = pick_engine) -> None:
+        self._pick = pick
+        self._engine: FilterEngine | None = None
+        self.name = "lazy"
+
+    def _picked(self) -> FilterEngine:
+        engine = self._engine
+        if engine is None:
+            engine = self._engine = self._pick()
+            self.name = engine.name
+        return engine
+
+    def prepare(self, scripts: Iterable[bytes]) -> PreparedScripts:
+        """Make scripts ready for `match_many`."""
+        return self._picked().prepare(scripts)
+
+    def match_many(
+        self,
+        filters: Sequence[tuple[bytes, bytes]],
+        scripts: PreparedScripts | Sequence[bytes],
+    ) -> list[bool]:
+        """Match filters."""
+        return self._picked().match_many(filters, scripts)
+
+    def hash_many(self, filters: Sequence[bytes]) -> list[bytes]:
+        """Hash filters."""
+        return self._picked().hash_many(filters)
+
+    def header_chain(self, filter_hashes: Sequence[bytes], previous: bytes) -> list[bytes]:
+        """Chain filter hashes."""
+        return self._picked().header_chain(filter_hashes, previous)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +66,14 @@ class Verdict:
 
 def verify(
     engine: FilterEngine,
-    filters: Sequence[memoryview],
+    filters: Sequence[bytes],
     start: int,
     agreed: bytes,
     before: bytes,
     disputed: frozenset[int],
 ) -> Verdict:
     """Compare filters from height `start` on with their agreed headers (32 bytes each)."""
-    tolerated = set()
+    tolerated: set[int] = set()
     previous = before
     for index, filter_hash in enumerate(engine.hash_many(filters)):
         header = agreed[32 * index : 32 * index + 32]
@@ -46,7 +91,7 @@ class MatchJob:
 
     first: int
     hashes: list[bytes]
-    filters: list[memoryview]
+    filters: list[bytes]
     scans: list[tuple[WalletScan, ScanRange]]
 
     def run(self, engine: FilterEngine) -> list[list[int]]:
@@ -63,16 +108,41 @@ class MatchJob:
             part = slice(start - self.first, stop + 1 - self.first)
             pairs = list(zip(self.hashes[part], self.filters[part], strict=True))
             union = {s for index in indexes for s in self.scans[index][1].scripts}
-            if not union:
-                continue
-            matched = engine.match_many(pairs, list(union))
-            hits = [offset for offset, hit in enumerate(matched) if hit]
+            hits = match(engine, pairs, union)
             for index in indexes:
                 mine = hits
                 if len(indexes) > 1 and hits:
-                    again = engine.match_many(
-                        [pairs[offset] for offset in hits], self.scans[index][1].scripts
-                    )
-                    mine = [offset for offset, hit in zip(hits, again, strict=True) if hit]
+                    some = [pairs[offset] for offset in hits]
+                    mine = [hits[i] for i in match(engine, some, self.scans[index][1].scripts)]
                 found[index] = [start + offset for offset in mine]
         return found
+
+
+def match(
+    engine: FilterEngine, filters: Sequence[tuple[bytes, bytes]], scripts: Collection[bytes]
+) -> list[int]:
+    """List the positions of the filters that hold any of the scripts.
+
+    A filter that was agreed on and is malformed counts as a match: nobody can tell what it was
+    meant to hold, so its block is read.
+    """
+    if not scripts:
+        return []
+    prepared = engine.prepare(scripts)
+    positions = list(range(len(filters)))
+    malformed: list[int] = []
+    for _ in range(MAX_MALFORMED):
+        try:
+            matched = engine.match_many([filters[i] for i in positions], prepared)
+        except MalformedFilter as error:
+            malformed.append(positions.pop(error.position))
+        else:
+            return sorted(malformed + list(itertools.compress(positions, matched)))
+    # So many that each call would repeat the work of the one before: one by one.
+    for position in positions:
+        try:
+            if any(engine.match_many([filters[position]], prepared)):
+                malformed.append(position)
+        except MalformedFilter:
+            malformed.append(position)
+    return sorted(malformed)

@@ -7,7 +7,8 @@ what waits to be matched shares one budget of bytes; the lowest height wanted al
 so that a scan which begins anew below never waits for one that is ahead.
 """
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +24,8 @@ RANGE_BYTES: Final = 4_000_000  # a slow peer should not hold more than this at 
 FIRST_RANGE: Final = 100  # before a filter's size is known
 MAX_PER_PEER: Final = 8
 MAX_RANGES: Final = 24
+KEPT_BYTES: Final = 12_000_000  # of filters that were matched
+OBJECT_BYTES: Final = 150  # what Python adds to each filter
 LOOKUP: Final = 1000
 MATCH_FILTERS: Final = 1000  # filters per engine call
 MATCH_BYTES: Final = 16_000_000
@@ -36,7 +39,7 @@ class _Request:
     start: int
     hashes: list[bytes]
     sent: float
-    filters: list[memoryview] = field(default_factory=list)
+    filters: list[bytes] = field(default_factory=list)
     size: int = 0
     tries: int = 0
 
@@ -51,7 +54,7 @@ class _Batch:
 
     start: int
     hashes: list[bytes]
-    filters: list[memoryview]
+    filters: list[bytes]
     size: int
     peer: int | None  # None: from the cache
     is_verified: bool = False
@@ -59,6 +62,10 @@ class _Batch:
     @property
     def stop(self) -> int:
         return self.start + len(self.hashes) - 1
+
+    @property
+    def weight(self) -> int:
+        return self.size + OBJECT_BYTES * len(self.filters)
 
 
 class FilterSync:
@@ -69,17 +76,16 @@ class FilterSync:
         state: SyncState,
         watches: Watches,
         engine: FilterEngine,
-        on_matched: Callable[[Instant], None],
     ) -> None:
-        """Call `on_matched` after each batch that was matched."""
         self._state = state
         self._watches = watches
         self._engine = engine
-        self._on_matched = on_matched
         self._requests: list[_Request] = []
         self._batches: list[_Batch] = []  # ascending, not overlapping
         self._lookups: dict[int, int] = {}  # start -> stop of what is being looked up
-        self._missing: set[int] = set()  # heights that the cache does not have
+        # The cache can have filters only up to here: those of earlier sessions, and ours.
+        self._cached_through = state.filter_headers.height
+        self._missing: set[int] = set()  # heights below that the cache does not have
         self._forgiven: dict[bytes, None] = {}
         self._is_matching = False
         self._generation = 0  # of the chain: outcomes from before a reorganisation are void
@@ -87,7 +93,7 @@ class FilterSync:
         self.received = 0
         self.received_bytes = 0
 
-    # --- what is needed -----------------------------------------------------------------------------
+    # --- what is needed ---------------------------------------------------------------------------
 
     def lowest_wanted(self) -> int | None:
         """The lowest height whose filter a wallet needs and that has an agreed header."""
@@ -111,13 +117,13 @@ class FilterSync:
     def plan(self, now: Instant) -> None:
         """Look up and ask for what is needed next, as far as the budget goes; then match."""
         wanted = self.lowest_wanted()
-        self._drop_below(wanted)
+        self._forget_matched(wanted)
         if wanted is None:
             return
         for first, last in self._gaps(wanted, self._tip()):
             if not self._fill(first, last, wanted, now):
                 break
-        self._match_next(now)
+        self._match_next()
 
     def _fill(self, first: int, last: int, wanted: int, now: Instant) -> bool:
         """Ask for the heights of a gap; False when it has to stop before the end."""
@@ -125,9 +131,9 @@ class FilterSync:
         while height <= last:
             if len(self._requests) + len(self._lookups) >= MAX_RANGES:
                 return False
-            if self._spent() >= BUDGET and not self._make_room(wanted, height):
+            if self._spent(wanted) >= BUDGET and not self._make_room(wanted, height):
                 return False
-            if height in self._missing:
+            if self._is_missing(height):
                 stop = self._ask(height, last, now)
             else:
                 stop = self._look_up(height, last)
@@ -154,8 +160,8 @@ class FilterSync:
             gaps.append((first, last))
         return gaps
 
-    def _spent(self) -> int:
-        held = sum(batch.size for batch in self._batches)
+    def _spent(self, wanted: int) -> int:
+        held = sum(batch.size for batch in self._batches if batch.stop >= wanted)
         due = sum(max(r.size, round(len(r.hashes) * self._mean_size)) for r in self._requests)
         due += sum(
             round((stop + 1 - start) * self._mean_size) for start, stop in self._lookups.items()
@@ -170,20 +176,28 @@ class FilterSync:
             del self._batches[-1]
         return True
 
-    def _drop_below(self, wanted: int | None) -> None:
-        if wanted is None:
-            self._batches = [b for b in self._batches if not b.is_verified]
-        else:
-            self._batches = [b for b in self._batches if b.stop >= wanted or not b.is_verified]
+    def _forget_matched(self, wanted: int | None) -> None:
+        """Keep the newest of what was matched: a window that grows may need it again at once."""
+        lowest = self._tip() + 1 if wanted is None else wanted
+        matched = [b for b in self._batches if b.is_verified and b.stop < lowest]
+        size = sum(batch.weight for batch in matched)
+        for batch in matched:
+            if size <= KEPT_BYTES:
+                break
+            size -= batch.weight
+            self._batches.remove(batch)
 
-    # --- the cache ----------------------------------------------------------------------------------
+    def _is_missing(self, height: int) -> bool:
+        return height > self._cached_through or height in self._missing
+
+    # --- the cache --------------------------------------------------------------------------------
 
     def _look_up(self, start: int, stop: int) -> int:
         stop = min(stop, start + LOOKUP - 1)
         if self._mean_size:
             stop = min(stop, start + max(1, int(BUDGET / 4 / self._mean_size)))
         for height in range(start + 1, stop + 1):
-            if height in self._missing:
+            if self._is_missing(height):
                 stop = height - 1
                 break
         hashes = self._state.headers.hashes(start, stop)
@@ -194,38 +208,36 @@ class FilterSync:
         def run() -> list[bytes | None]:
             return store.get_range(hashes)
 
-        def done(found: list[bytes | None], now: Instant) -> None:
+        def done(found: list[bytes | None], _now: Instant) -> None:
             if generation != self._generation:
                 return
             self._lookups.pop(start, None)
-            run_start: int | None = None
-            for height, data in zip(range(start, stop + 1), found, strict=True):
-                if data is None:
-                    self._missing.add(height)
-                if data is None and run_start is not None:
-                    self._from_cache(run_start, height - 1, start, hashes, found)
-                    run_start = None
-                elif data is not None and run_start is None:
-                    run_start = height
-            if run_start is not None:
-                self._from_cache(run_start, stop, start, hashes, found)
+            self._found(start, hashes, found)
 
         self._state.work(Lane.STORE, run, done)
         return stop
 
-    def _from_cache(
-        self,
-        first: int,
-        last: int,
-        offset: int,
-        hashes: Sequence[bytes],
-        found: Sequence[bytes | None],
-    ) -> None:
-        part = slice(first - offset, last + 1 - offset)
-        filters = [memoryview(data) for data in found[part] if data is not None]
-        self._take(_Batch(first, list(hashes[part]), filters, sum(map(len, filters)), None))
+    def _found(self, start: int, hashes: Sequence[bytes], found: Sequence[bytes | None]) -> None:
+        """Take what the cache had, as one batch for each run of heights without a gap."""
+        position = 0
+        while position < len(found):
+            filters = [
+                data
+                for data in itertools.takewhile(lambda d: d is not None, found[position:])
+                if data is not None
+            ]
+            if filters:
+                end = position + len(filters)
+                size = sum(map(len, filters))
+                self._take(
+                    _Batch(start + position, list(hashes[position:end]), filters, size, None)
+                )
+                position = end
+            else:
+                self._missing.add(start + position)
+                position += 1
 
-    # --- peers --------------------------------------------------------------------------------------
+    # --- peers ------------------------------------------------------------------------------------
 
     def _ask(self, start: int, stop: int, now: Instant) -> int:
         """Ask a peer for filters from `start` on; return how far, `start - 1` if nobody can."""
@@ -242,7 +254,7 @@ class FilterSync:
             size = max(1, min(size, int(RANGE_BYTES / self._mean_size)))
         stop = min(stop, peer.shown_height, start + size - 1)
         for height in range(start + 1, stop + 1):
-            if height not in self._missing:
+            if not self._is_missing(height):
                 stop = height - 1
                 break
         hashes = self._state.headers.hashes(start, stop)
@@ -259,7 +271,6 @@ class FilterSync:
         """Take filters from a peer: usually the next ones of the oldest request to it."""
         peer.last_answer = now.monotonic
         hashes = [entry[0] for entry in run.entries]
-        data = memoryview(run.data)
         position = 0
         while position < len(hashes):
             request = self._request_expecting(peer, hashes[position])
@@ -276,7 +287,7 @@ class FilterSync:
                 pairs = zip(request.hashes[have:], hashes[position:], strict=False)
                 count = next(i for i, (ours, theirs) in enumerate(pairs) if ours != theirs)
             for _, start, stop in run.entries[position : position + count]:
-                request.filters.append(data[start:stop])
+                request.filters.append(run.data[start:stop])
                 request.size += stop - start
             position += count
             request.tries = 0
@@ -309,7 +320,7 @@ class FilterSync:
             _Batch(request.start, request.hashes, request.filters, request.size, request.peer)
         )
 
-    # --- verifying ----------------------------------------------------------------------------------
+    # --- verifying --------------------------------------------------------------------------------
 
     def _take(self, batch: _Batch) -> None:
         """Hold a batch and have it verified."""
@@ -325,13 +336,13 @@ class FilterSync:
         def run() -> Verdict:
             return verify(engine, batch.filters, batch.start, agreed, before, disputed)
 
-        def done(verdict: Verdict, now: Instant) -> None:
+        def done(verdict: Verdict, _now: Instant) -> None:
             if generation == self._generation:
-                self._verified(batch, verdict, now)
+                self._verified(batch, verdict)
 
         self._state.work(Lane.ENGINE, run, done)
 
-    def _verified(self, batch: _Batch, verdict: Verdict, now: Instant) -> None:
+    def _verified(self, batch: _Batch, verdict: Verdict) -> None:
         if verdict.wrong is not None:
             self._batches.remove(batch)
             if batch.peer is None:
@@ -350,6 +361,10 @@ class FilterSync:
         batch.is_verified = True
         if batch.peer is not None:
             self._missing.difference_update(range(batch.start, batch.stop + 1))
+            if batch.stop > self._cached_through:
+                skipped = range(self._cached_through + 1, batch.start)
+                self._missing.update(skipped)
+                self._cached_through = batch.stop
             store = self._state.stores.filters
             skip = verdict.tolerated
             items = [
@@ -361,14 +376,14 @@ class FilterSync:
             ]
 
             def run() -> None:
-                store.put_many([(block_hash, bytes(data)) for block_hash, data in items])
+                store.put_many(items)
 
             self._state.work(Lane.STORE, run, lambda _result, _now: None)
-        self._match_next(now)
+        self._match_next()
 
-    # --- matching -----------------------------------------------------------------------------------
+    # --- matching ---------------------------------------------------------------------------------
 
-    def _match_next(self, now: Instant) -> None:
+    def _match_next(self) -> None:
         """Give the engine the lowest batch that some wallet waits for."""
         if self._is_matching:
             return
@@ -409,16 +424,15 @@ class FilterSync:
         engine = self._engine
         self._is_matching = True
 
-        def done(found: list[list[int]], now: Instant) -> None:
+        def done(found: list[list[int]], _now: Instant) -> None:
             self._is_matching = False
             if generation == self._generation:
                 for (scan, scanned), heights in zip(job.scans, found, strict=True):
                     scan.results(scanned, heights)
-            self._on_matched(now)
 
         self._state.work(Lane.ENGINE, lambda: job.run(engine), done)
 
-    # --- changes ------------------------------------------------------------------------------------
+    # --- changes ----------------------------------------------------------------------------------
 
     def rewind(self, height: int) -> None:
         """Forget everything above `height`; what is still on its way is ignored when it comes."""

@@ -24,9 +24,7 @@ MAX_UNCONNECTED: Final = 10  # Core's MAX_NUM_UNCONNECTING_HEADERS_MSGS
 class HeaderSync:
     """Follows the most work that any peer shows."""
 
-    def __init__(
-        self, state: SyncState, on_change: Callable[[HeadersAccepted, Instant], None]
-    ) -> None:
+    def __init__(self, state: SyncState, on_change: Callable[[HeadersAccepted], None]) -> None:
         """Call `on_change` whenever the active chain changed."""
         self._state = state
         self._on_change = on_change
@@ -87,7 +85,7 @@ class HeaderSync:
         peer.shown = accepted.last
         update_shown(state, peer)
         if accepted.first_changed is not None:
-            self._on_change(accepted, now)
+            self._on_change(accepted)
         if len(message) == MAX_HEADERS:
             # It may stand on a side branch, so it is named first, before our own chain.
             self._request(peer, [accepted.last.hash, *state.headers.locator()][:MAX_LOCATOR], now)

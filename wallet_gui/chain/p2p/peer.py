@@ -44,7 +44,8 @@ class PeerConnection(asyncio.BufferedProtocol):
             self.flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Give the socket the protocol's own buffer."""
+        """Give the socket the protocol's own buffer, which knows better how much it needs."""
+        del sizehint
         return self.protocol.get_buffer()
 
     def buffer_updated(self, nbytes: int) -> None:

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
-from wallet_gui.chain.p2p.messages import GetData, InventoryType, Inv, NotFound
+from wallet_gui.chain.p2p.messages import GetData, Inv, InventoryType, NotFound
 from wallet_gui.chain.p2p.sync_state import Action, Instant, Send
 from wallet_gui.primitives.transaction import Transaction
 

@@ -52,10 +52,10 @@ class ChainSync:
             on_disputed=self._on_disputed,
             on_rewound=self._on_filter_headers_rewound,
         )
-        self.filters = FilterSync(self.state, self.watches, engine, lambda _now: None)
-        self.blocks = BlockQueue(self.state, self.watches, lambda _height: None)
+        self.filters = FilterSync(self.state, self.watches, engine)
+        self.blocks = BlockQueue(self.state, self.watches)
 
-    # --- peers --------------------------------------------------------------------------------------
+    # --- peers ------------------------------------------------------------------------------------
 
     def connected(self, number: int, address: str, ready: Ready, now: Instant) -> list[Action]:
         """Take in a peer whose handshake is done."""
@@ -67,7 +67,7 @@ class ChainSync:
         peer = self.state.peers.pop(number, None)
         if peer is None:
             return []
-        self.filter_headers.on_disconnected(peer, now)
+        self.filter_headers.on_disconnected(peer)
         self.filters.on_disconnected(peer)
         self.blocks.on_disconnected(peer)
         return self._plan(now)
@@ -123,7 +123,7 @@ class ChainSync:
         self.blocks.plan(now)
         return self.state.take_actions()
 
-    # --- wallets ------------------------------------------------------------------------------------
+    # --- wallets ----------------------------------------------------------------------------------
 
     def watch(
         self,
@@ -137,9 +137,15 @@ class ChainSync:
         self.watches.watch(wallet_id, scripts, checkpoints, birthday_time)
         return self._plan(now)
 
-    def extend_watch(self, wallet_id: str, scripts: Sequence[bytes], now: Instant) -> list[Action]:
+    def extend_watch(
+        self,
+        wallet_id: str,
+        scripts: Sequence[bytes],
+        now: Instant,
+        from_height: int | None = None,
+    ) -> list[Action]:
         """Match more scripts, from the wallet's start on; KeyError when it is not watched."""
-        self.watches.extend(wallet_id, scripts)
+        self.watches.extend(wallet_id, scripts, from_height)
         return self._plan(now)
 
     def unwatch(self, wallet_id: str) -> None:
@@ -157,9 +163,9 @@ class ChainSync:
         self.watches.delivered(event)
         return self._plan(now)
 
-    # --- the chain ----------------------------------------------------------------------------------
+    # --- the chain --------------------------------------------------------------------------------
 
-    def _on_chain_changed(self, accepted: HeadersAccepted, now: Instant) -> None:
+    def _on_chain_changed(self, accepted: HeadersAccepted) -> None:
         state = self.state
         fork = accepted.fork_height
         if fork is not None:
@@ -192,7 +198,7 @@ class ChainSync:
 
         self.state.work(Lane.STORE, run, lambda _result, _now: None)
 
-    def _on_filter_headers(self, first: int, last: int, now: Instant) -> None:
+    def _on_filter_headers(self, first: int, last: int) -> None:
         raw = self.state.filter_headers.raw(first, last)
         store = self.state.stores.filter_headers
         self.state.work(Lane.STORE, lambda: store.append(first, raw), lambda _result, _now: None)
@@ -202,7 +208,7 @@ class ChainSync:
             self.state.disputed.add(height)
             self.watches.include(height)
 
-    def _on_filter_headers_rewound(self, height: int, now: Instant) -> None:
+    def _on_filter_headers_rewound(self, height: int) -> None:
         """Our filter headers above `height` were wrong: so may be what was matched there."""
         self.filters.rewind(height)
         self.watches.rewind(height, is_reorganization=False)
@@ -211,7 +217,7 @@ class ChainSync:
         store = self.state.stores.filter_headers
         self.state.work(Lane.STORE, lambda: store.truncate(height), lambda _result, _now: None)
 
-    # --- what to show -------------------------------------------------------------------------------
+    # --- what to show -----------------------------------------------------------------------------
 
     def is_synced(self) -> bool:
         """Whether everything was matched and delivered up to the tip that peers show."""

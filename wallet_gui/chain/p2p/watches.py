@@ -39,8 +39,10 @@ class Watch:
     scan: WalletScan | None = None
     told: BlockRef | None = None  # the last scan mark that was emitted
     told_at: float = float("-inf")
+    fell: bool = False  # the mark fell since: to be told even if it is back already
     delivering: int | None = None
-    reorganized: list[int] = field(default_factory=list)
+    # What joined before the scan began; it may look further back than where the scan resumes.
+    extensions: list[tuple[list[bytes], int | None]] = field(default_factory=list)
 
 
 class Watches:
@@ -69,13 +71,16 @@ class Watches:
             wallet_id, list(scripts), tuple(checkpoints), birthday_time
         )
 
-    def extend(self, wallet_id: str, scripts: Sequence[bytes]) -> None:
+    def extend(
+        self, wallet_id: str, scripts: Sequence[bytes], from_height: int | None = None
+    ) -> None:
         """Watch more scripts of a wallet; KeyError when it is not watched."""
         watch = self._watches[wallet_id]
         if watch.scan is None:
-            watch.scripts.extend(scripts)
+            watch.extensions.append((list(scripts), from_height))
         else:
-            watch.scan.extend(scripts)
+            _extend(watch.scan, scripts, from_height)
+            watch.fell |= watch.told is not None and watch.scan.mark < watch.told.height
 
     def unwatch(self, wallet_id: str) -> None:
         """Forget a wallet; nothing that waits for it is delivered."""
@@ -84,7 +89,7 @@ class Watches:
         self._state.events.clear()
         self._state.events.extend(kept)
 
-    # --- where a scan begins ------------------------------------------------------------------------
+    # --- where a scan begins ----------------------------------------------------------------------
 
     def begin(self, *, is_synced: bool) -> None:
         """Start the scans whose beginning the header chain now shows."""
@@ -126,6 +131,9 @@ class Watches:
             watch.wallet_id, watch.scripts, start_height=start, resume_height=resume
         )
         watch.told = common
+        for scripts, from_height in watch.extensions:
+            _extend(watch.scan, scripts, from_height)
+        watch.extensions.clear()
         for height in sorted(state.disputed):
             if height >= (start if resume is None else resume):
                 watch.scan.include(height)
@@ -133,7 +141,7 @@ class Watches:
     def _is_active(self, ref: BlockRef) -> bool:
         return self._state.headers.height_of(ref.hash) == ref.height
 
-    # --- changes of the chain -----------------------------------------------------------------------
+    # --- changes of the chain ---------------------------------------------------------------------
 
     def rewind(self, height: int, *, is_reorganization: bool) -> None:
         """Everything above `height` is to be matched again."""
@@ -145,7 +153,8 @@ class Watches:
             if is_reorganization:
                 self._state.emit(Reorganized(watch.wallet_id, height))
                 if watch.told is not None and watch.told.height > height:
-                    watch.told = None
+                    # Lower marks of the wallet still stand: a fall below them must be told.
+                    watch.told = self._mark_at(height)
 
     def include(self, height: int) -> None:
         """Deliver this block to every wallet: peers disagree about its filter."""
@@ -153,7 +162,7 @@ class Watches:
             if height >= scan.start_height:
                 scan.include(height)
 
-    # --- delivery -----------------------------------------------------------------------------------
+    # --- delivery ---------------------------------------------------------------------------------
 
     def next_event(
         self, block_at: Callable[[int], Block | None], now: Instant
@@ -188,9 +197,13 @@ class Watches:
 
     def _fallen_mark(self, watch: Watch, scan: WalletScan) -> Scanned | None:
         """A mark that fell is told at once, so that a crash repeats the second look."""
-        if watch.told is None or scan.mark >= watch.told.height:
+        if watch.told is None:
             return None
-        return self._tell(watch, max(scan.mark, self._lowest_mark()))
+        height = min(max(scan.mark, self._lowest_mark()), self._state.headers.height)
+        if height >= watch.told.height and not watch.fell:
+            return None
+        watch.fell = False
+        return self._tell(watch, height)
 
     def _risen_mark(self, watch: Watch, scan: WalletScan, now: Instant) -> Scanned | None:
         height = min(scan.mark, self._state.headers.height)
@@ -202,11 +215,18 @@ class Watches:
         watch.told_at = now.monotonic
         return self._tell(watch, height)
 
-    def _tell(self, watch: Watch, height: int) -> Scanned | None:
-        if watch.told is not None and watch.told.height == height:
-            return None
+    def _tell(self, watch: Watch, height: int) -> Scanned:
         watch.told = BlockRef(height, self._state.headers.hash_at(height))
         return Scanned(watch.wallet_id, watch.told.height, watch.told.hash)
 
+    def _mark_at(self, height: int) -> BlockRef | None:
+        if height < self._lowest_mark():
+            return None
+        return BlockRef(height, self._state.headers.hash_at(height))
+
     def _lowest_mark(self) -> int:
         return max(self._state.headers.start_height - 1, 0)
+
+
+def _extend(scan: WalletScan, scripts: Sequence[bytes], from_height: int | None) -> None:
+    scan.extend(scripts, None if from_height is None else max(from_height, scan.start_height))

@@ -1,0 +1,217 @@
+"""A wallet for tests of the chain backend: it knows scripts and coins, and nothing of keys.
+
+It grows its window as a real one does and applies what it is told in the order it is told; so a
+wrong order or a missed block shows as a wrong balance.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from wallet_gui.chain.backend import (
+    BackendState,
+    BackendWarning,
+    BlockMatched,
+    BlockRef,
+    BroadcastProgress,
+    ChainEvent,
+    Reorganized,
+    Scanned,
+    SyncProgress,
+    TipChanged,
+    TxSeen,
+)
+from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.backend import P2PBackend
+from wallet_gui.primitives.address import address_from_script
+from wallet_gui.primitives.hashes import hash160
+from wallet_gui.primitives.params import REGTEST
+from wallet_gui.primitives.script import p2wpkh
+from wallet_gui.primitives.transaction import OutPoint, Transaction
+from wallet_gui.storage.chain_db import ChainDb
+
+
+class ScriptWallet:
+    """Scripts `0..last used + gap`, the coins they received and the blocks that did it."""
+
+    def __init__(self, name: str = "w", gap: int = 20) -> None:
+        self.name = name
+        self.gap = gap
+        self.birthday_time: int | None = None
+        self.scripts: list[bytes] = []
+        self._index: dict[bytes, int] = {}
+        self.coins: dict[OutPoint, tuple[int, int, int]] = {}  # index, value, height
+        self.spent: dict[OutPoint, int] = {}  # height at which
+        self.blocks: dict[int, bytes] = {}
+        self.marks: dict[int, bytes] = {}
+        self.unconfirmed: dict[bytes, Transaction] = {}
+        self.heights: list[int] = []  # in the order of delivery
+        self._grow(gap)
+
+    def script(self, index: int) -> bytes:
+        return p2wpkh(hash160(f"{self.name}/{index}".encode()))
+
+    def address(self, index: int) -> str:
+        text = address_from_script(self.script(index), REGTEST)
+        assert text is not None
+        return text
+
+    def _grow(self, count: int) -> list[bytes]:
+        new = [self.script(index) for index in range(len(self.scripts), count)]
+        for script in new:
+            self._index[script] = len(self.scripts)
+            self.scripts.append(script)
+        return new
+
+    def apply(self, event: BlockMatched) -> list[bytes]:
+        """Take a block; return the scripts that are to be watched in addition."""
+        self.heights.append(event.height)
+        self.blocks[event.height] = event.block.header.hash
+        highest = -1
+        for tx in event.block.transactions:
+            self.unconfirmed.pop(tx.txid, None)
+            for tx_input in tx.inputs:
+                if tx_input.prevout in self.coins:
+                    self.spent[tx_input.prevout] = event.height
+            for vout, output in enumerate(tx.outputs):
+                index = self._index.get(output.script_pubkey)
+                if index is not None:
+                    highest = max(highest, index)
+                    coin = (index, output.value_sat, event.height)
+                    self.coins[OutPoint(tx.txid, vout)] = coin
+        return self._grow(highest + 1 + self.gap)
+
+    def rewind(self, height: int) -> None:
+        self.coins = {k: v for k, v in self.coins.items() if v[2] <= height}
+        self.spent = {k: v for k, v in self.spent.items() if v <= height}
+        self.blocks = {k: v for k, v in self.blocks.items() if k <= height}
+        self.marks = {k: v for k, v in self.marks.items() if k <= height}
+
+    def mark(self, event: Scanned) -> None:
+        self.marks = {k: v for k, v in self.marks.items() if k < event.height}
+        self.marks[event.height] = event.hash
+
+    @property
+    def checkpoints(self) -> list[BlockRef]:
+        return [BlockRef(h, self.marks[h]) for h in sorted(self.marks, reverse=True)]
+
+    @property
+    def balance(self) -> int:
+        return sum(value for coin, (_, value, _) in self.coins.items() if coin not in self.spent)
+
+    @property
+    def used(self) -> set[int]:
+        return {index for index, _, _ in self.coins.values()}
+
+
+class Client:
+    """A backend with its chain database and wallets, and what it has told them."""
+
+    def __init__(
+        self, database: ChainDb, ports: Sequence[int], wallets: Sequence[ScriptWallet]
+    ) -> None:
+        self.wallets = {wallet.name: wallet for wallet in wallets}
+        self.events: list[ChainEvent] = []
+        self.failures: list[BaseException] = []
+        self.tip: BlockRef | None = None
+        self._changed = asyncio.Event()
+        self.backend = P2PBackend(
+            REGTEST,
+            [PeerAddress("127.0.0.1", port) for port in ports],
+            database,
+            self._sink,
+            on_failure=self.failures.append,
+        )
+
+    async def _sink(self, event: ChainEvent) -> None:
+        self.events.append(event)
+        match event:
+            case BlockMatched(name):
+                new = self.wallets[name].apply(event)
+                if new:
+                    self.backend.extend_watch(name, new)
+            case Reorganized(name, height):
+                self.wallets[name].rewind(height)
+            case Scanned(name):
+                self.wallets[name].mark(event)
+            case TipChanged(ref):
+                self.tip = ref
+            case TxSeen(tx):
+                for wallet in self.wallets.values():
+                    if any(output.script_pubkey in wallet.scripts for output in tx.outputs):
+                        wallet.unconfirmed[tx.txid] = tx
+            case SyncProgress() | BackendState() | BackendWarning() | BroadcastProgress():
+                pass
+        self._changed.set()
+
+    def watch(self, wallet: ScriptWallet) -> None:
+        self.wallets[wallet.name] = wallet
+        self.backend.watch(
+            wallet.name,
+            wallet.scripts,
+            checkpoints=wallet.checkpoints,
+            birthday_time=wallet.birthday_time,
+        )
+
+    async def start(self) -> None:
+        for wallet in self.wallets.values():
+            self.watch(wallet)
+        await self.backend.start()
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
+        """Wait until something holds; fail with what was told last."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if self.failures:
+                raise self.failures[0]
+            if time.monotonic() > deadline:
+                told = [e for e in self.events if not isinstance(e, BlockMatched)][-12:]
+                raise AssertionError(f"not within {seconds} s; last events: {told}")
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(0.1):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def until_synced(self, height: int, tip_hex: str, seconds: float = 30.0) -> None:
+        """Wait until every wallet was scanned up to this block."""
+        tip = bytes.fromhex(tip_hex)[::-1]
+
+        def is_synced() -> bool:
+            return (
+                self.tip == BlockRef(height, tip)
+                and all(w.marks.get(height) == tip for w in self.wallets.values())
+                and self.backend.is_synced()
+            )
+
+        await self.until(is_synced, seconds)
+
+
+@asynccontextmanager
+async def running(
+    directory: Path, ports: Sequence[int], *wallets: ScriptWallet
+) -> AsyncIterator[Client]:
+    """A started client; nothing of it is left afterwards."""
+    with ChainDb(directory / "chain.db", REGTEST) as database:
+        client = Client(database, ports, wallets)
+        before = asyncio.all_tasks()
+        await client.start()
+        try:
+            yield client
+        finally:
+            await client.backend.stop()
+        assert asyncio.all_tasks() == before, "the backend left a task behind"
+        if client.failures:
+            raise client.failures[0]
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    """Run one scenario to its end."""
+
+    async def main() -> None:
+        await scenario()
+
+    asyncio.run(main())

@@ -1,0 +1,254 @@
+import random
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from wallet_gui.chain.backend import ChainStores
+from wallet_gui.primitives.params import REGTEST, SIGNET
+from wallet_gui.storage.chain_db import SEGMENT, ChainDb
+from wallet_gui.storage.errors import Damaged, InUse
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "regtest" / "chain.db"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[ChainDb]:
+    with ChainDb(path, REGTEST) as opened:
+        yield opened
+
+
+def headers(first: int, count: int) -> bytes:
+    return b"".join(height.to_bytes(80, "big") for height in range(first, first + count))
+
+
+def reopened(path: Path) -> tuple[int, bytes]:
+    with ChainDb(path, REGTEST) as database:
+        assert database.notices == ()
+        return database.headers.load()
+
+
+def test_empty_store(database: ChainDb) -> None:
+    assert database.headers.load() == (0, b"")
+    assert database.filter_headers.load() == (0, b"")
+    assert database.filters.get(bytes(32)) is None
+    database.headers.truncate(5)
+    assert database.headers.load() == (0, b"")
+
+
+def test_chain_floor_can_use_it_as_its_stores(database: ChainDb) -> None:
+    stores: ChainStores = database  # checked by mypy: the floors do not know each other
+    stores.headers.append(7, headers(7, 2))
+    stores.headers.truncate(7)
+    assert stores.headers.load() == (7, headers(7, 1))
+
+
+def test_headers_survive_in_segments(path: Path) -> None:
+    with ChainDb(path, REGTEST) as database:
+        database.headers.append(0, headers(0, 5000))
+        database.headers.append(5000, headers(5000, 1))
+        database.filter_headers.append(4000, bytes(range(32)) * 100)
+    assert reopened(path) == (0, headers(0, 5001))
+    with ChainDb(path, REGTEST) as database:
+        assert database.filter_headers.load() == (4000, bytes(range(32)) * 100)
+        assert database.headers.load() == (0, headers(0, 5001))
+        assert database.headers.load() == (0, headers(0, 5001))  # once kept, once read again
+        query = "SELECT segment, length(data) / 80 FROM headers ORDER BY segment"
+        assert database.connection.execute(query).fetchall() == [(0, 2016), (1, 2016), (2, 969)]
+
+
+@st.composite
+def operations(draw: st.DrawFn) -> list[tuple[str, int]]:
+    kind = st.sampled_from(["append", "prepend", "truncate", "reopen"])
+    return draw(st.lists(st.tuples(kind, st.integers(0, 2 * SEGMENT + 3)), max_size=8))
+
+
+@given(st.integers(0, 3 * SEGMENT), operations())
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_store_equals_a_plain_list(path: Path, start: int, steps: list[tuple[str, int]]) -> None:
+    path.unlink(missing_ok=True)
+    database = ChainDb(path, REGTEST)
+    model: list[int] = []
+    for kind, number in steps:
+        if kind == "append":
+            at = model[-1] + 1 if model else start
+            database.headers.append(at, headers(at, number))
+            model += range(at, at + number)
+        elif kind == "prepend" and model:
+            first = max(0, model[0] - number)
+            database.headers.prepend(first, headers(first, model[0] - first))
+            model = [*range(first, model[0]), *model]
+        elif kind == "truncate" and model:
+            height = model[0] - 1 + number
+            database.headers.truncate(height)
+            model = [item for item in model if item <= height]
+        elif kind == "reopen":
+            database.close()
+            database = ChainDb(path, REGTEST)
+            assert database.notices == ()
+        expected = (model[0], headers(model[0], len(model))) if model else (0, b"")
+        assert database.headers.load() == expected
+    database.close()
+
+
+@pytest.mark.parametrize(("height", "count"), [(9, 1), (11, 1), (0, 10), (-1, 1)])
+def test_gap_or_overlap_is_our_mistake(database: ChainDb, height: int, count: int) -> None:
+    database.headers.append(0, headers(0, 10))
+    with pytest.raises(ValueError, match="next height"):
+        database.headers.append(height, headers(0, count))
+    with pytest.raises(ValueError, match="half an item"):
+        database.headers.append(10, bytes(79))
+    assert database.headers.load() == (0, headers(0, 10))
+
+
+def test_batch_is_one_transaction(database: ChainDb) -> None:
+    database.headers.append(0, headers(0, 10))
+
+    def interrupted() -> None:
+        with database.batch():
+            database.headers.append(10, headers(10, 3000))
+            database.filter_headers.append(0, bytes(32))
+            database.filters.put_many([(b"h" * 32, b"filter")])
+            database.headers.truncate(3)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
+    assert database.headers.load() == (0, headers(0, 10))
+    assert database.filter_headers.load() == (0, b"")
+    assert database.filters.get(b"h" * 32) is None
+    with database.batch():
+        database.headers.append(10, headers(10, 1))
+        database.filter_headers.append(0, bytes(32))
+    assert database.headers.load() == (0, headers(0, 11))
+
+
+def test_one_owner(database: ChainDb, path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(InUse, match="in use"):
+        ChainDb(path, REGTEST)
+    assert time.monotonic() - started < 2
+    database.headers.append(0, headers(0, 1))
+    database.close()
+    assert reopened(path) == (0, headers(0, 1))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE headers SET data = zeroblob(length(data)) WHERE segment = 1",
+        "UPDATE headers SET data = substr(data, 1, 79) WHERE segment = 2",
+        "UPDATE headers SET first = 1 WHERE segment = 0",
+        "UPDATE headers SET data = 'text' WHERE segment = 0",
+        "DELETE FROM headers WHERE segment = 1",
+        "UPDATE filter_headers SET crc = crc + 1",
+        "DROP TABLE filters",
+        "CREATE TRIGGER t AFTER INSERT ON headers BEGIN DELETE FROM headers; END",
+        "PRAGMA user_version = 9",
+    ],
+)
+def test_damage_begins_anew(path: Path, statement: str) -> None:
+    with ChainDb(path, REGTEST) as database:
+        database.headers.append(0, headers(0, 5000))
+        database.filter_headers.append(0, bytes(32 * 10))
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(statement)
+    connection.close()
+    with ChainDb(path, REGTEST) as database:
+        assert "fetched again" in database.notices[0]
+        assert database.headers.load() == (0, b"")
+        database.headers.append(0, headers(0, 3))
+    assert reopened(path) == (0, headers(0, 3))
+
+
+def test_no_database_at_all_begins_anew(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(random.Random(1).randbytes(20_000))
+    with ChainDb(path, REGTEST) as database:
+        assert database.notices
+        assert database.headers.load() == (0, b"")
+
+
+def test_damage_found_later_is_an_error_and_repaired_when_opened_again(path: Path) -> None:
+    with ChainDb(path, REGTEST) as database:
+        database.headers.append(0, headers(0, 10))
+        database.connection.execute("UPDATE headers SET crc = 1")
+        database.headers._loaded = None
+        with pytest.raises(Damaged, match="Restart"):
+            database.headers.load()
+    with ChainDb(path, REGTEST) as database:
+        assert database.notices
+
+
+def test_database_of_another_network_is_set_aside(path: Path) -> None:
+    with ChainDb(path, SIGNET) as database:
+        database.headers.append(0, headers(0, 10))
+    with ChainDb(path, REGTEST) as database:
+        assert database.notices
+        assert database.headers.load() == (0, b"")
+    with ChainDb(path.with_name("chain.db.aside"), SIGNET) as database:
+        assert database.headers.load() == (0, headers(0, 10))
+
+
+def test_filters_by_hash(path: Path) -> None:
+    items = [(bytes([n]) * 32, bytes([n]) * n) for n in range(1, 50)]
+    with ChainDb(path, REGTEST) as database:
+        database.filters.put_many(iter(items))
+        database.filters.put_many([])
+        database.filters.put_many([(bytes([5]) * 32, b"again")])
+    with ChainDb(path, REGTEST) as database:
+        wanted = [bytes([7]) * 32, bytes(32), bytes([5]) * 32]
+        assert database.filters.get_range(wanted) == [bytes([7]) * 7, None, b"again"]
+        assert database.filters.get_range([]) == []
+
+
+def test_oldest_filters_make_room(path: Path) -> None:
+    def hash_of(number: int) -> bytes:
+        return number.to_bytes(32, "big")
+
+    with ChainDb(path, REGTEST, filter_cache_bytes=10_000) as database:
+        database.filters.put_many((hash_of(n), bytes(1000)) for n in range(10))
+    with ChainDb(path, REGTEST, filter_cache_bytes=10_000) as database:
+        assert database.filters.get(hash_of(0)) is not None  # used again: younger than the rest
+        database.filters.put_many([(hash_of(10), bytes(1000))])
+        kept = [n for n in range(11) if database.filters.get(hash_of(n)) is not None]
+        assert kept == [0, 3, 4, 5, 6, 7, 8, 9, 10]
+        database.filters.put_many([(hash_of(11), bytes(10_001))])  # would drive all others out
+        assert database.filters.get(hash_of(11)) is None
+        for n in range(100, 300):
+            database.filters.put_many([(hash_of(n), bytes(999))])
+            query = "SELECT sum(size), sum(length(data)) FROM filters"
+            total, measured = database.connection.execute(query).fetchone()
+            assert total == measured <= 10_000
+
+
+def test_damaged_filter_is_a_missing_one(database: ChainDb) -> None:
+    database.filters.put_many([(b"a" * 32, b"filter a"), (b"b" * 32, b"filter b")])
+    database.connection.execute("UPDATE filters SET data = x'00' WHERE hash = ?", (b"a" * 32,))
+    assert database.filters.get_range([b"a" * 32, b"b" * 32]) == [None, b"filter b"]
+    database.filters.put_many([(b"a" * 32, b"filter a")])
+    assert database.filters.get(b"a" * 32) == b"filter a"
+
+
+def test_900_000_headers_load_fast(path: Path) -> None:
+    count = 900_000
+    rows = random.Random(3).randbytes(count * 80)
+    with ChainDb(path, REGTEST) as database:
+        database.headers.append(0, rows)
+    started = time.perf_counter()
+    with ChainDb(path, REGTEST) as database:
+        start, loaded = database.headers.load()
+        elapsed = time.perf_counter() - started
+        assert (start, loaded == rows) == (0, True)
+        print(f"900,000 headers in {elapsed:.2f} s")
+        assert elapsed < 5  # 0.1 to 0.3 s on an idle machine

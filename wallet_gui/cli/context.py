@@ -1,0 +1,159 @@
+"""What a command works with: the online side of its network, its wallet, and the way to print."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from wallet_gui.app.backend_selector import SyncSnapshot
+from wallet_gui.app.online import Online, Published
+from wallet_gui.app.session import WalletSession
+from wallet_gui.app.vault_client import VaultClient
+from wallet_gui.chain.backend import ConnectionState, Phase
+from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.backend import P2PBackend
+from wallet_gui.primitives.params import NETWORKS, ChainParams
+from wallet_gui.storage.settings import DataDirectory
+from wallet_gui.transfer.messages import PROMPT, STDIN, HeadlessOptions
+
+_STDIN_ARGUMENT = "-"
+
+
+class CommandError(Exception):
+    """The command could not be done; the message is a sentence for the person."""
+
+
+class UsageError(CommandError):
+    """The command line asks for something that makes no sense."""
+
+
+class Context:
+    """Opens lazily what a command asks for and closes all of it at the end."""
+
+    def __init__(self, options: argparse.Namespace, peers: tuple[PeerAddress, ...]) -> None:
+        self.options = options
+        self.params = self.params_of(options)
+        self.directory = DataDirectory(options.data_dir, self.params)
+        self._peers = peers
+        self._progress_shown = False
+        self.online = Online(
+            self.directory,
+            self.params,
+            P2PBackend,
+            self._published,
+            vault=VaultClient(headless=True),
+            headless=self._headless(),
+        )
+
+    @staticmethod
+    def params_of(options: argparse.Namespace) -> ChainParams:
+        return NETWORKS[options.network]
+
+    def _headless(self) -> HeadlessOptions:
+        return HeadlessOptions(
+            password_file=_source(self.options.password_file),
+            new_password_file=_source(self.options.password_file),
+            words_file=_source(getattr(self.options, "words_file", None)),
+            assume_yes=getattr(self.options, "yes", False),
+            accept_high_fee=getattr(self.options, "accept_high_fee", False),
+        )
+
+    async def start(self, *, connect: bool) -> None:
+        """Open the files of the network and, if asked to, connect to peers."""
+        await self.online.start(None if connect else ())
+        if connect and self._peers:
+            await self._connect()
+
+    async def _connect(self) -> None:
+        if self.online.selector is not None:
+            await self.online.selector.start(self._peers)
+
+    async def open_wallet(self) -> WalletSession:
+        """Open the wallet of --wallet, or the only one there is."""
+        path = await self._wallet_path()
+        opened = await self.online.open_wallet(str(path))
+        for notice in opened.notices:
+            sys.stderr.write(f"wallet-gui: {notice}\n")
+        return self.online.session(opened.wallet_id)
+
+    async def _wallet_path(self) -> Path:
+        wanted = self.options.wallet
+        if wanted is None:
+            entries = await self.online.wallets()
+            if len(entries) != 1:
+                raise UsageError(
+                    f"Name a wallet with --wallet: there are {len(entries)} on {self.params.name}."
+                    if entries
+                    else f"There is no wallet on {self.params.name} yet. Make one with "
+                    "wallet-gui create."
+                )
+            return Path(entries[0].path)
+        if "/" in wanted or wanted.endswith(".wallet"):
+            return Path(wanted)
+        try:
+            return self.directory.wallet_path(wanted)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+    async def sync(self) -> None:
+        """Read the chain up to its tip. Raises CommandError when that takes too long."""
+        selector = self.online.selector
+        if selector is None:
+            return
+        if not self._peers and not self.online.stored_peers():
+            raise UsageError(
+                "There is no peer to read the chain from. Name one with --peer HOST:PORT."
+            )
+        try:
+            async with asyncio.timeout(self.options.timeout):
+                await selector.wait_until_synced()
+        except TimeoutError:
+            raise CommandError(self._why_not_synced(selector.snapshot)) from None
+        finally:
+            self._end_progress()
+
+    def _why_not_synced(self, snapshot: SyncSnapshot) -> str:
+        if snapshot.state is not ConnectionState.ONLINE:
+            return (
+                f"No peer answered within {self.options.timeout} s. "
+                f"{snapshot.detail or 'Check the address of the peer and that it runs.'}"
+            )
+        return (
+            f"Not in sync after {self.options.timeout} s. What was read is kept: run it again, or "
+            "allow more time with --timeout."
+        )
+
+    # --- progress on a terminal
+
+    def _published(self, value: Published) -> None:
+        if isinstance(value, SyncSnapshot) and sys.stderr.isatty() and not self.options.json:
+            self._show_progress(value)
+
+    def _show_progress(self, snapshot: SyncSnapshot) -> None:
+        if snapshot.phase is Phase.SYNCED:
+            text = f"in sync at block {snapshot.tip_height}"
+        else:
+            item = next((p for p in snapshot.phases if p.phase is snapshot.phase), None)
+            amount = f" {item.done} of {item.total}" if item is not None and item.total else ""
+            text = f"{snapshot.phase.value}{amount}"
+        self._progress_shown = True
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+
+    def _end_progress(self) -> None:
+        if self._progress_shown:
+            self._progress_shown = False
+            sys.stderr.write("\r\x1b[K")
+
+    async def close(self) -> None:
+        """Store, disconnect and close the files."""
+        self._end_progress()
+        await self.online.stop()
+
+
+def _source(argument: Any) -> str:
+    """Where the vault reads a secret: the terminal, its standard input, or a file."""
+    if argument is None:
+        return PROMPT
+    return STDIN if argument == _STDIN_ARGUMENT else str(Path(argument).absolute())

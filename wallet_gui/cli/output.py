@@ -1,0 +1,140 @@
+"""Prints results: text for people, one JSON document or CSV for programs. Amounts are exact."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from wallet_gui.primitives.amount import format_btc
+from wallet_gui.primitives.hashes import hash_to_hex
+from wallet_gui.primitives.plain_text import plain_text
+from wallet_gui.wallet.snapshot import Balance, HistoryEntry, WalletSnapshot
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
+_LABEL = 60
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document on a line of its own."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines of text."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def balance_json(balance: Balance) -> dict[str, int]:
+    """The balance in satoshis."""
+    return {
+        "confirmed": balance.confirmed,
+        "trusted_pending": balance.trusted_pending,
+        "incoming": balance.incoming,
+        "immature": balance.immature,
+        "frozen": balance.frozen,
+        "spendable": balance.spendable,
+        "total": balance.total,
+    }
+
+
+def balance_lines(balance: Balance) -> list[str]:
+    """The balance in BTC, one part a line; parts that are nothing are left out."""
+    rows = [("confirmed", balance.confirmed)]
+    rows += [
+        (name, amount)
+        for name, amount in (
+            ("own change, waiting", balance.trusted_pending),
+            ("incoming, unconfirmed", balance.incoming),
+            ("mined, maturing", balance.immature),
+            ("frozen", balance.frozen),
+        )
+        if amount
+    ]
+    rows.append(("total", balance.total))
+    return table([(name, format_btc(amount), "BTC") for name, amount in rows], right={1})
+
+
+def entry_json(snapshot: WalletSnapshot, entry: HistoryEntry) -> dict[str, object]:
+    """One payment; amounts in satoshis, times in Unix seconds."""
+    return {
+        "txid": hash_to_hex(entry.txid),
+        "height": entry.height,
+        "confirmations": snapshot.confirmations(entry),
+        "time": entry.time,
+        "net": entry.net_sat,
+        "received": entry.received_sat,
+        "sent": entry.sent_sat,
+        "fee": entry.fee_sat,
+        "label": entry.label,
+        "addresses": list(entry.addresses),
+        "live": entry.is_live,
+        "abandoned": entry.abandoned,
+        "replaced_by": None if entry.replaced_by is None else hash_to_hex(entry.replaced_by),
+    }
+
+
+def state_of(snapshot: WalletSnapshot, entry: HistoryEntry) -> str:
+    """The state of a payment in a word or two."""
+    if entry.abandoned:
+        return "abandoned"
+    if not entry.is_live:
+        return "replaced" if entry.replaced_by is not None else "dropped"
+    count = snapshot.confirmations(entry)
+    return f"{count} conf." if count else "unconfirmed"
+
+
+def history_lines(snapshot: WalletSnapshot, entries: Iterable[HistoryEntry]) -> list[str]:
+    """Payments as an aligned table."""
+    rows = [
+        (
+            moment(entry.time),
+            state_of(snapshot, entry),
+            f"{'+' if entry.net_sat >= 0 else ''}{format_btc(entry.net_sat)}",
+            hash_to_hex(entry.txid),
+            plain_text(entry.label, _LABEL),
+        )
+        for entry in entries
+    ]
+    return table(rows, right={2})
+
+
+def print_csv(snapshot: WalletSnapshot, entries: Iterable[HistoryEntry]) -> None:
+    """Payments as CSV whose cells no spreadsheet takes for formulas (CWE-1236)."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["date", "state", "net_btc", "fee_btc", "txid", "label"])
+    for entry in entries:
+        writer.writerow(
+            [
+                moment(entry.time),
+                state_of(snapshot, entry),
+                format_btc(entry.net_sat),
+                "" if entry.fee_sat is None else format_btc(entry.fee_sat),
+                hash_to_hex(entry.txid),
+                harmless(entry.label),
+            ]
+        )
+
+
+def harmless(text: str) -> str:
+    """A cell that begins like a formula gets an apostrophe in front."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def moment(time: int) -> str:
+    """Local date and time."""
+    return datetime.fromtimestamp(time, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def table(rows: list[tuple[str, ...]], right: set[int]) -> list[str]:
+    """Rows in aligned columns; the columns in `right` are aligned to the right."""
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -71,7 +71,11 @@ class Watches:
     ) -> None:
         """Add a wallet, or begin anew with one that is known."""
         self._watches[wallet_id] = Watch(
-            wallet_id, list(scripts), tuple(checkpoints), birthday_time, tuple(sorted(anchors))
+            wallet_id,
+            list(scripts),
+            tuple(checkpoints),
+            birthday_time,
+            tuple(sorted(anchors, key=lambda ref: ref.height)),
         )
 
     def extend(

@@ -7,8 +7,9 @@ not defined yet, which anyone may spend by consensus; blocks are handed over wit
 
 import struct
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
+from tests.functional.bitcoind import Node
 from wallet_gui.primitives.block import Block, BlockHeader, merkle_root, target_from_bits
 from wallet_gui.primitives.script import encode_script_number, push
 from wallet_gui.primitives.transaction import OutPoint, Transaction, TxIn, TxOut
@@ -43,7 +44,7 @@ def _coinbase(height: int) -> Transaction:
     return Transaction(2, (spend,), (TxOut(0, _script(1 << 40 | height)),), 0)
 
 
-def extend_heavily(node: Any, count: int) -> None:
+def extend_heavily(node: Node, count: int) -> None:
     """Add `count` heavy blocks to a node whose own wallet has a coin to begin with."""
     height = node.height
     begin = _fan_out(node)
@@ -79,7 +80,7 @@ def extend_heavily(node: Any, count: int) -> None:
         coins = made
 
 
-def _fan_out(node: Any) -> Transaction:
+def _fan_out(node: Node) -> Transaction:
     """Split one of the node's coins into many that anyone may spend."""
     outputs = [TxOut(VALUE, _script((1 << 41) + i)) for i in range(OUTPUTS)]
     raw = Transaction(2, (), tuple(outputs), 0)

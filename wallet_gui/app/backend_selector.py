@@ -9,9 +9,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
+from wallet_gui.app.published import PhaseProgress, SyncSnapshot
 from wallet_gui.app.session import WalletSession
 from wallet_gui.chain.backend import (
     BackendState,
@@ -24,7 +25,6 @@ from wallet_gui.chain.backend import (
     ChainStores,
     ConnectionState,
     EventSink,
-    PeerInfo,
     Phase,
     Reorganized,
     SyncProgress,
@@ -42,38 +42,6 @@ _PUBLISH_INTERVAL = 0.1
 _RESTART_SECONDS = 30.0
 # Being in sync is looked at after each event, and as often as this.
 _LOOK_SECONDS = 0.5
-PHASES = (Phase.PEERS, Phase.HEADERS, Phase.FILTER_HEADERS, Phase.FILTERS, Phase.BLOCKS)
-
-
-@dataclass(frozen=True, slots=True)
-class PhaseProgress:
-    """How far one phase is, in heights; `total` 0 means that it is not known yet."""
-
-    phase: Phase
-    done: int = 0
-    total: int = 0
-    speed: float = 0.0
-    bytes_per_second: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class SyncSnapshot:
-    """Where the sync stands, for the status bar and the overview."""
-
-    network: str
-    backend: str
-    state: ConnectionState = ConnectionState.STOPPED
-    phase: Phase = Phase.PEERS
-    phases: tuple[PhaseProgress, ...] = tuple(PhaseProgress(phase) for phase in PHASES)
-    tip_height: int | None = None
-    tip_time: int | None = None
-    peers: tuple[PeerInfo, ...] = ()
-    detail: str = ""
-    warning: str = ""
-
-    @property
-    def is_synced(self) -> bool:
-        return self.state is ConnectionState.ONLINE and self.phase is Phase.SYNCED
 
 
 class BackendFactory(Protocol):

@@ -9,13 +9,21 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from wallet_gui.app.backend_selector import BackendFactory, BackendSelector, SyncSnapshot
+from wallet_gui.app.backend_selector import BackendFactory, BackendSelector
 from wallet_gui.app.peer_address import parse_peer
 from wallet_gui.app.playground import Playground
-from wallet_gui.app.session import RevealedAddress, SessionUpdate, WalletSession
+from wallet_gui.app.published import (
+    NewWallet,
+    OpenedWallet,
+    RevealedAddress,
+    SessionUpdate,
+    SyncSnapshot,
+    WalletEntry,
+)
+from wallet_gui.app.session import WalletSession
 from wallet_gui.app.vault_client import VaultClient, VaultError
 from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult, ChainError
 from wallet_gui.chain.p2p.addresses import PeerAddress
@@ -46,7 +54,6 @@ from wallet_gui.wallet import review
 from wallet_gui.wallet.changes import WalletDescription, WalletState
 from wallet_gui.wallet.draft import SpendPlan
 from wallet_gui.wallet.errors import NotReplaceable
-from wallet_gui.wallet.snapshot import WalletSnapshot
 from wallet_gui.wallet.spend import Recipient
 from wallet_gui.wallet.wallet import Wallet
 
@@ -57,35 +64,6 @@ _REBROADCAST_LOOK_SECONDS = 5
 _PLAY_MONEY_SAT = 100_000_000
 
 Published = SessionUpdate | SyncSnapshot | BroadcastProgress
-
-
-@dataclass(frozen=True, slots=True)
-class NewWallet:
-    """What a person decides outside the vault about a new or restored wallet."""
-
-    name: str
-    script_type: str = "wpkh"
-    word_count: int = 12
-    use_passphrase: bool = False
-    birthday_time: int | None = None
-    directory: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WalletEntry:
-    """A wallet file in the data directory."""
-
-    name: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedWallet:
-    """A wallet that was just opened, with its first picture."""
-
-    wallet_id: str
-    snapshot: WalletSnapshot
-    notices: tuple[str, ...] = field(default=())
 
 
 class Online:
@@ -154,6 +132,7 @@ class Online:
             # Called last to first.
             if self.playground is not None:
                 closing.push_async_callback(self.playground.stop)
+            closing.push_async_callback(self._vault.close)
             closing.push_async_callback(self._close_chain_db)
             if self.selector is not None:
                 closing.push_async_callback(self.selector.close)
@@ -299,24 +278,44 @@ class Online:
         return await self.session(wallet_id).new_request(label, amount_sat, message)
 
     async def plan_payment(
-        self, wallet_id: str, recipients: Sequence[Recipient], fee_rate: FeeRate
+        self,
+        wallet_id: str,
+        recipients: Sequence[Recipient],
+        fee_rate: FeeRate,
+        *,
+        allow_high_fee: bool = False,
     ) -> SpendPlan:
         """Build an unsigned payment, to show what it would cost. Raises WalletError."""
-        return await self.session(wallet_id).plan_payment(recipients, fee_rate)
+        return await self.session(wallet_id).plan_payment(
+            recipients, fee_rate, allow_high_fee=allow_high_fee
+        )
 
     async def pay(
-        self, wallet_id: str, recipients: Sequence[Recipient], fee_rate: FeeRate
+        self,
+        wallet_id: str,
+        recipients: Sequence[Recipient],
+        fee_rate: FeeRate,
+        *,
+        allow_high_fee: bool = False,
     ) -> Transaction:
         """Plan, let the vault review and sign, check and store. Not sent yet."""
         session = self.session(wallet_id)
-        return await self.sign(session, await session.plan_payment(recipients, fee_rate))
+        plan = await session.plan_payment(recipients, fee_rate, allow_high_fee=allow_high_fee)
+        return await self.sign(session, plan)
 
     async def bump(
-        self, wallet_id: str, txid: bytes, fee_rate: FeeRate | None = None
+        self,
+        wallet_id: str,
+        txid: bytes,
+        fee_rate: FeeRate | None = None,
+        *,
+        allow_high_fee: bool = False,
     ) -> Transaction:
         """Replace an unconfirmed payment by one with a higher fee; signed and stored."""
         session = self.session(wallet_id)
-        return await self.sign(session, await session.plan_bump(txid, fee_rate))
+        return await self.sign(
+            session, await session.plan_bump(txid, fee_rate, allow_high_fee=allow_high_fee)
+        )
 
     async def sign(self, session: WalletSession, plan: SpendPlan) -> Transaction:
         """Let the vault sign a plan; what comes back is compared with it and stored."""

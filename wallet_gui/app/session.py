@@ -9,10 +9,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from random import Random, SystemRandom
 from typing import Protocol
 
+from wallet_gui.app.published import RevealedAddress, SessionUpdate
 from wallet_gui.chain.backend import (
     BlockMatched,
     BroadcastResult,
@@ -80,23 +80,6 @@ class CacheStore(Protocol):
     def close(self) -> None:
         """Close the database."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RevealedAddress:
-    """An address that was just stored as given away."""
-
-    descriptor_index: int
-    index: int
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class SessionUpdate:
-    """A fresh picture of one wallet, for the screen."""
-
-    wallet_id: str
-    snapshot: WalletSnapshot
 
 
 class WalletSession:
@@ -285,7 +268,9 @@ class WalletSession:
             allow_high_fee=allow_high_fee,
         )
 
-    async def plan_bump(self, txid: bytes, fee_rate: FeeRate | None = None) -> SpendPlan:
+    async def plan_bump(
+        self, txid: bytes, fee_rate: FeeRate | None = None, *, allow_high_fee: bool = False
+    ) -> SpendPlan:
         """Build a replacement of our unconfirmed payment with a higher fee (BIP125).
 
         Without a rate it is half as much again, or the least that peers accept.
@@ -298,7 +283,12 @@ class WalletSession:
                 half_more = FeeRate.of(old.fee_sat * _BUMP_PERCENT // 100, tx.vsize)
                 fee_rate = max(fee_rate, half_more)
         return replacement.bump(
-            self.wallet, txid, fee_rate, rng=self._rng, tip_height=self._tip_height
+            self.wallet,
+            txid,
+            fee_rate,
+            rng=self._rng,
+            tip_height=self._tip_height,
+            allow_high_fee=allow_high_fee,
         )
 
     async def reserve(self, plan: SpendPlan) -> None:

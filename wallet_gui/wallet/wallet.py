@@ -316,10 +316,13 @@ class Wallet:
             return
         (self._frozen.add if frozen else self._frozen.discard)(outpoint)
         self._staged.view.frozen[outpoint] = frozen
+        self._ledger.forget_coins()
 
     def export_labels(self) -> list[str]:
         """Write all labels and frozen coins as BIP329 lines."""
-        origin = str(self.descriptors[self.description.active].origin or "")
+        active = self.descriptors[self.description.active]
+        closing = ")" * (1 + active.type.value.count("("))
+        origin = f"{active.type.value}({active.origin}{closing}" if active.origin else ""
         frozen = sorted(str(outpoint) for outpoint in self._frozen)
         return list(bip329.export_lines(self._labels.items(), frozen, origin))
 
@@ -464,8 +467,6 @@ class Wallet:
     def rename(self, name: str) -> None:
         """Change the name in the description, which the caller stores."""
         self.description = replace(self.description, name=bip329.clean(name))
-
-    # --- what must be stored
 
     def take_staged(self) -> ChangeSet:
         """Hand out what changed since the last call."""

@@ -26,11 +26,12 @@ from wallet_gui.chain.backend import (
     SyncProgress,
     TipChanged,
 )
-from wallet_gui.chain.filters import FilterEngine, pick_engine
+from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import ChainAnchor, HeaderChain, InvalidHeader
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.dialer import Dialer
 from wallet_gui.chain.p2p.filter_header_chain import FilterAnchor, FilterHeaderChain
+from wallet_gui.chain.p2p.filter_match import LazyEngine
 from wallet_gui.chain.p2p.peer_group import PeerGroup
 from wallet_gui.chain.p2p.progress import ProgressMeter
 from wallet_gui.chain.p2p.sync import ChainSync
@@ -93,7 +94,7 @@ class P2PBackend:
         self._anchor = anchor
         self._filter_anchor = filter_anchor
         self._checkpoints = checkpoints
-        self._engine = engine
+        self._engine: FilterEngine = LazyEngine() if engine is None else engine
         self._clock = clock
         self._on_failure = on_failure
         self._sync: ChainSync | None = None
@@ -217,9 +218,9 @@ class P2PBackend:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         self._news.append(BackendState(ConnectionState.CONNECTING, 0))
-        if self._engine is None:
-            # Picking imports NumPy, which takes longer than a screen should wait.
-            self._engine = await loop.run_in_executor(self._lanes[Lane.ENGINE], pick_engine)
+        # Picking an engine imports NumPy: begun now, needed only when the first filters arrive.
+        self._jobs.add(warm := loop.run_in_executor(self._lanes[Lane.ENGINE], self._warm_up))
+        warm.add_done_callback(self._jobs.discard)
         headers, filter_headers = await loop.run_in_executor(self._lanes[Lane.STORE], self._load)
         sync = ChainSync(self._params, self._stores, headers, filter_headers, self._engine)
         group = PeerGroup(sync, self._clock, self._perform, self._news)
@@ -246,6 +247,9 @@ class P2PBackend:
         nonces: set[int] = set()
         for address in self._addresses:
             self._spawn(Dialer(address, self._params.magic, group, nonces).run())
+
+    def _warm_up(self) -> None:
+        self._engine.prepare(())
 
     def _load(self) -> tuple[HeaderChain, FilterHeaderChain]:
         """Read the stores; what is damaged or does not fit is dropped and fetched again."""

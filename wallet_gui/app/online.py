@@ -5,6 +5,7 @@ the open wallets, and asks the vault for whatever needs a key.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -58,6 +59,7 @@ from wallet_gui.wallet.wallet import Wallet
 logger = logging.getLogger(__name__)
 
 _REBROADCAST_SECONDS = 600
+_REBROADCAST_LOOK_SECONDS = 5
 _PLAY_MONEY_SAT = 100_000_000
 
 Published = SessionUpdate | SyncSnapshot | BroadcastProgress
@@ -93,6 +95,13 @@ class Online:
 
     # --- start and stop
 
+    async def start_offline(self) -> None:
+        """Read the settings only: wallets can be opened, nothing is connected to.
+
+        Another program may read the chain for this data directory meanwhile. Raises StorageError.
+        """
+        await asyncio.to_thread(self._open_settings)
+
     async def start(self, peers: Sequence[PeerAddress] | None = None) -> None:
         """Open the chain database and connect, to the stored peers unless others are given.
 
@@ -108,24 +117,38 @@ class Online:
         self._rebroadcasting = asyncio.create_task(self._rebroadcast_from_time_to_time())
 
     async def stop(self) -> None:
-        """Close every wallet, disconnect, and give the chain database back."""
-        if self._rebroadcasting is not None:
-            self._rebroadcasting.cancel()
-            await asyncio.wait([self._rebroadcasting])
-            self._rebroadcasting = None
-        for wallet_id in list(self._sessions):
-            await self.close_wallet(wallet_id)
-        if self.selector is not None:
-            await self.selector.stop()
-        if self._chain_db is not None:
-            await asyncio.to_thread(self._chain_db.close)
-            self._chain_db = None
-        if self.playground is not None:
-            await self.playground.stop()
+        """Close every wallet, disconnect, and give the chain database back.
 
-    def _open_files(self) -> ChainDb:
+        All of it is closed even when a wallet could not be stored; then StorageError is raised.
+        """
+        async with contextlib.AsyncExitStack() as closing:
+            # Called last to first.
+            if self.playground is not None:
+                closing.push_async_callback(self.playground.stop)
+            closing.push_async_callback(self._close_chain_db)
+            if self.selector is not None:
+                closing.push_async_callback(self.selector.close)
+            for wallet_id in list(self._sessions):
+                closing.push_async_callback(self.close_wallet, wallet_id)
+            closing.push_async_callback(self._stop_rebroadcasting)
+
+    async def _stop_rebroadcasting(self) -> None:
+        task, self._rebroadcasting = self._rebroadcasting, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _close_chain_db(self) -> None:
+        chain_db, self._chain_db = self._chain_db, None
+        if chain_db is not None:
+            await asyncio.to_thread(chain_db.close)
+
+    def _open_settings(self) -> None:
         self.data_directory.create()
         self.settings = self._settings_file.load()
+
+    def _open_files(self) -> ChainDb:
+        self._open_settings()
         return ChainDb(
             self.data_directory.chain_db_path,
             self.params,
@@ -340,16 +363,25 @@ class Online:
         await self.session(wallet_id).set_label("tx", hash_to_hex(txid), text)
 
     async def _rebroadcast_from_time_to_time(self) -> None:
-        # A payment that was signed while nobody was connected, or that peers forgot.
+        # A payment that was signed while nobody was connected, or that peers forgot: once in sync
+        # each is offered, and again now and then.
+        offered: dict[bytes, float] = {}
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(_REBROADCAST_SECONDS)
-            if self.selector is None or not self.selector.snapshot.is_synced:
+            await asyncio.sleep(_REBROADCAST_LOOK_SECONDS)
+            if self.selector is None or not self.selector.is_synced():
                 continue
             for session in list(self._sessions.values()):
-                try:
-                    await self.selector.rebroadcast(session)
-                except ChainError as error:
-                    logger.info("Rebroadcast waits: %s", type(error).__name__)
+                for tx in session.unconfirmed_own():
+                    last = offered.get(tx.txid)
+                    if last is not None and loop.time() - last < _REBROADCAST_SECONDS:
+                        continue
+                    offered[tx.txid] = loop.time()
+                    try:
+                        await session.broadcast(tx)
+                    except ChainError as error:
+                        logger.info("Rebroadcast waits: %s", type(error).__name__)
+                        del offered[tx.txid]
 
 
 def open_session(

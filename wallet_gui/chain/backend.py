@@ -215,12 +215,15 @@ class ChainBackend(Protocol):
         *,
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
+        anchors: Sequence[BlockRef] = (),
     ) -> None:
         """Scan for a wallet's scripts.
 
         `checkpoints` are its scan marks, newest first: the scan goes on above the newest one that
         is on the active chain. Without any it starts at `birthday_time` (unix time; two days'
-        margin is added here), and without that at the chain's start.
+        margin is added here), and without that at the chain's start. `anchors` are blocks above
+        the newest checkpoint in which the wallet has seen transactions: when one of them is not
+        on the active chain any more, `Reorganized` tells so before the scan begins.
         """
         ...
 

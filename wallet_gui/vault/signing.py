@@ -28,7 +28,8 @@ from wallet_gui.vault.unlocking import WRONG_PASSWORD
 from wallet_gui.wallet import review
 from wallet_gui.wallet.changes import Keychain
 from wallet_gui.wallet.draft import MAX_FEE_PERCENT, MAX_FEE_RATE, NOTED_FEE_PERCENT
-from wallet_gui.wallet.review import OutputKind, Review
+from wallet_gui.wallet.review import Review
+from wallet_gui.widgets.review_text import compared_amount, fee_share
 
 OPENING: Final = "Checking the password and opening the keys"
 SIGNING: Final = "Signing"
@@ -105,22 +106,13 @@ class Payment:
     fee_concern: FeeConcern
 
     @property
-    def fee_share(self) -> str:
-        """The fee in per cent of what is sent, rounded up: "0.35 %"."""
-        compared = _compared(self.review)
-        if not compared or self.review.fee_sat > 10 * compared:
-            return "more than 1000 %"
-        hundredths = -(-self.review.fee_sat * 10_000 // compared)
-        return f"{hundredths // 100}.{hundredths % 100:02} %"
-
-    @property
     def fee_question(self) -> str:
         """What is to be confirmed apart; "" for a usual fee."""
         if self.fee_concern is FeeConcern.NONE:
             return ""
         how = "much more" if self.fee_concern is FeeConcern.EXTREME else "more"
         return (
-            f"The fee is {self.review.fee_sat} sat: {self.fee_share} of the amount, at "
+            f"The fee is {self.review.fee_sat} sat: {fee_share(self.review)} of the amount, at "
             f"{self.review.feerate} sat/vB. That is {how} than usual."
         )
 
@@ -180,15 +172,9 @@ def sign(payment: Payment, keys: Keyring, *, fee_confirmed: bool = False) -> Psb
 
 
 def _fee_concern(seen: Review) -> FeeConcern:
-    compared = _compared(seen)
+    compared = compared_amount(seen)
     if seen.feerate > MAX_FEE_RATE or seen.fee_sat * 100 > compared * MAX_FEE_PERCENT:
         return FeeConcern.EXTREME
     if seen.feerate > HIGH_FEE_RATE or seen.fee_sat * 100 > compared * NOTED_FEE_PERCENT:
         return FeeConcern.UNUSUAL
     return FeeConcern.NONE
-
-
-def _compared(seen: Review) -> int:
-    """Return what the fee is measured by: what is sent, in a move to oneself all that is moved."""
-    moved = sum(o.amount_sat for o in seen.payments if o.kind is not OutputKind.CHANGE)
-    return moved or sum(output.amount_sat for output in seen.payments)

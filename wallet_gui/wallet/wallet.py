@@ -39,6 +39,7 @@ from wallet_gui.wallet.labels import Labels
 from wallet_gui.wallet.ledger import Ledger, OwnedOutput, sum_up
 from wallet_gui.wallet.lookalike import find_lookalike
 from wallet_gui.wallet.requests import RequestBook
+from wallet_gui.wallet.scan_marks import ScanMarks
 from wallet_gui.wallet.signatures import Verdict, check_input, spent_script
 from wallet_gui.wallet.snapshot import (
     Balance,
@@ -48,9 +49,6 @@ from wallet_gui.wallet.snapshot import (
     WalletSnapshot,
 )
 from wallet_gui.wallet.tx_graph import Standing, TxGraph
-
-KEPT_MARKS = 100
-"""So many newest scan marks are kept one by one; older ones thin out with their age."""
 
 BURIED = 100
 """An own transaction this deep in the chain leaves the wallet file: the chain holds it."""
@@ -91,9 +89,7 @@ class Wallet:
         self._own: dict[bytes, OwnTransaction] = {
             txid: own for txid, own in state.view.own_transactions.items() if own is not None
         }
-        self._marks = {h: ref for h, ref in state.cache.checkpoints.items() if ref is not None}
-        # Marks that hold again once the scripts that joined last were matched up to them.
-        self._suspended: dict[int, bytes] = {}
+        self._marks = ScanMarks(self._staged.cache.checkpoints, state.cache.checkpoints)
         self._tip: BlockRef | None = None
         self._restore(state)
 
@@ -150,9 +146,10 @@ class Wallet:
         return events + self._settle(grown)
 
     def _contradicts(self, ref: BlockRef) -> bool:
-        if self._marks.get(ref.height, ref.hash) != ref.hash:
-            return True
-        return self._graph.block_at(ref.height) not in {None, ref.hash}
+        return self._marks.contradicts(ref) or self._graph.block_at(ref.height) not in {
+            None,
+            ref.hash,
+        }
 
     def apply_unconfirmed(self, tx: Transaction, now: int) -> list[WalletEvent]:
         """Take a transaction that the network carries, if it concerns us.
@@ -193,7 +190,7 @@ class Wallet:
 
     def rollback_to(self, height: int) -> list[WalletEvent]:
         """Forget confirmations and scan marks above `height`; the transactions wait again."""
-        self._forget_marks(height)
+        self._marks.forget(height)
         if self._tip is not None and self._tip.height > height:
             self._tip = None
         self._graph.rollback_to(height)
@@ -204,41 +201,7 @@ class Wallet:
 
         The mark falls when scripts joined that must be matched against earlier blocks.
         """
-        self._suspend_marks(ref.height)
-        for height in [height for height in self._suspended if height < ref.height]:
-            self._add_mark(height, self._suspended.pop(height))
-        self._suspended.pop(ref.height, None)
-        if self._marks.get(ref.height) == ref.hash:
-            return
-        self._add_mark(ref.height, ref.hash)
-        heights = sorted(self._marks)
-        for older, height, newer in zip(heights, heights[1:], heights[2:], strict=False):
-            # Beyond the newest hundred, neighbours may lie apart a tenth of their age.
-            age = heights[-1] - height
-            if age >= KEPT_MARKS and older in self._marks and newer - older <= age // 10:
-                self._drop_mark(height)
-
-    def _add_mark(self, height: int, block_hash: bytes) -> None:
-        self._marks[height] = block_hash
-        self._staged.cache.checkpoints[height] = block_hash
-
-    def _forget_marks(self, height: int) -> None:
-        for mark in [mark for mark in self._marks if mark > height]:
-            self._drop_mark(mark)
-        self._suspended = {h: ref for h, ref in self._suspended.items() if h <= height}
-
-    def _suspend_marks(self, height: int) -> None:
-        """Take back the marks above `height` until `scanned` comes there again.
-
-        They leave in the same change as the reason, so that no crash can part the two.
-        """
-        for mark in [mark for mark in self._marks if mark > height]:
-            self._suspended[mark] = self._marks[mark]
-            self._drop_mark(mark)
-
-    def _drop_mark(self, height: int) -> None:
-        del self._marks[height]
-        self._staged.cache.checkpoints[height] = None
+        self._marks.set(ref)
 
     def set_tip(self, ref: BlockRef) -> list[WalletEvent]:
         """Note the last block of the active chain: confirmations and maturity count from it."""
@@ -337,7 +300,7 @@ class Wallet:
     def _adopt_after(self, watched: int) -> None:
         new = self._watch.scripts_after(watched)
         if new:
-            self._suspend_marks(-1)
+            self._marks.suspend(-1)
             self._ledger.adopt(new)
 
     def set_label(self, kind: str, ref: str, text: str) -> None:
@@ -384,11 +347,25 @@ class Wallet:
     @property
     def scan_mark(self) -> BlockRef | None:
         """Up to here everything is scanned for every watched script; None for nothing."""
-        return max((BlockRef(*mark) for mark in self._marks.items()), default=None)
+        return self._marks.newest
 
     def checkpoints(self) -> list[BlockRef]:
         """List the kept scan marks, newest first."""
-        return sorted((BlockRef(*mark) for mark in self._marks.items()), reverse=True)
+        return self._marks.newest_first()
+
+    def unmarked_blocks(self) -> list[BlockRef]:
+        """List blocks above the scan mark that confirm stored transactions, ascending.
+
+        They were seen before a crash, or before the mark fell: only the chain's source can tell
+        whether they are still on the active chain.
+        """
+        mark = self.scan_mark
+        found = set()
+        for txid in self._graph.anchored_above(-1 if mark is None else mark.height):
+            anchor = self._graph.anchor(txid)
+            if anchor is not None:
+                found.add(anchor.block)
+        return sorted(found)
 
     def watch_scripts(self) -> list[bytes]:
         return self._watch.scripts()
@@ -509,7 +486,7 @@ class Wallet:
                 events += self._events(txid, before)
         new = self._watch.scripts_after(grown)
         if new:
-            self._suspend_marks(-1)
+            self._marks.suspend(-1)
             events.append(WindowGrew(new))
         return events
 

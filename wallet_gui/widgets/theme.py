@@ -191,6 +191,8 @@ QFrame[role="card"] { background: $surface; border: 1px solid $line; border-radi
 QFrame[role="sidebar"] { background: $surface; border: 0; border-right: 1px solid $line; }
 QFrame[role="status-bar"] { background: $surface; border: 0; border-top: 1px solid $line; }
 QFrame[role="bottom-bar"] { background: $window; border: 0; border-top: 1px solid $line; }
+QFrame[role="vault-header"] {
+  background: $surface; border: 0; border-bottom: 1px solid $line; }
 QFrame[role="line"] { background: $line; border: 0; max-height: 1px; min-height: 1px; }
 QLabel[role="muted"] { color: $muted; }
 QLabel[role="positive"] { color: $positive; }

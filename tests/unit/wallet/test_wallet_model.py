@@ -71,6 +71,10 @@ class Life:
         if wallet.scan_mark is not None and wallet.scan_mark.height > start:
             wallet.rollback_to(start)
             wallet.set_tip(BlockRef(world.height, world.hash_at(world.height)))
+        stale = [ref.height for ref in wallet.unmarked_blocks() if not self.is_in_chain(ref)]
+        if stale:
+            wallet.rollback_to(stale[0] - 1)
+            wallet.set_tip(BlockRef(world.height, world.hash_at(world.height)))
         wallet.take_new_scripts()
         height = start + 1
         scripts = {*wallet.watch_scripts(), *wallet.rival_scripts()}

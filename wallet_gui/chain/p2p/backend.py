@@ -60,6 +60,7 @@ class _PendingWatch:
     scripts: list[bytes]
     checkpoints: tuple[BlockRef, ...]
     birthday_time: int | None
+    anchors: tuple[BlockRef, ...]
     extensions: list[tuple[list[bytes], int | None]] = field(default_factory=list)
 
 
@@ -150,15 +151,18 @@ class P2PBackend:
         *,
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
+        anchors: Sequence[BlockRef] = (),
     ) -> None:
         """Scan for a wallet's scripts; see `ChainBackend.watch`."""
         if self._sync is None:
             self._pending[wallet_id] = _PendingWatch(
-                list(scripts), tuple(checkpoints), birthday_time
+                list(scripts), tuple(checkpoints), birthday_time, tuple(anchors)
             )
             return
         now = self._clock()
-        self._perform(self._sync.watch(wallet_id, scripts, checkpoints, birthday_time, now))
+        self._perform(
+            self._sync.watch(wallet_id, scripts, checkpoints, birthday_time, now, anchors)
+        )
 
     def extend_watch(
         self, wallet_id: str, scripts: Sequence[bytes], *, from_height: int | None = None
@@ -227,7 +231,14 @@ class P2PBackend:
         pending, self._pending = self._pending, {}
         for wallet_id, watch in pending.items():
             self._perform(
-                sync.watch(wallet_id, watch.scripts, watch.checkpoints, watch.birthday_time, now)
+                sync.watch(
+                    wallet_id,
+                    watch.scripts,
+                    watch.checkpoints,
+                    watch.birthday_time,
+                    now,
+                    watch.anchors,
+                )
             )
             for scripts, from_height in watch.extensions:
                 self._perform(sync.extend_watch(wallet_id, scripts, now, from_height))

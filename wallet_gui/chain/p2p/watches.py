@@ -36,6 +36,7 @@ class Watch:
     scripts: list[bytes]
     checkpoints: tuple[BlockRef, ...]
     birthday_time: int | None
+    anchors: tuple[BlockRef, ...] = ()  # ascending
     scan: WalletScan | None = None
     told: BlockRef | None = None  # the last scan mark that was emitted
     told_at: float = float("-inf")
@@ -43,6 +44,7 @@ class Watch:
     delivering: int | None = None
     # What joined before the scan began; it may look further back than where the scan resumes.
     extensions: list[tuple[list[bytes], int | None]] = field(default_factory=list)
+    reorganized: list[int] = field(default_factory=list)
 
 
 class Watches:
@@ -65,10 +67,15 @@ class Watches:
         scripts: Sequence[bytes],
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
+        anchors: Sequence[BlockRef] = (),
     ) -> None:
         """Add a wallet, or begin anew with one that is known."""
         self._watches[wallet_id] = Watch(
-            wallet_id, list(scripts), tuple(checkpoints), birthday_time
+            wallet_id,
+            list(scripts),
+            tuple(checkpoints),
+            birthday_time,
+            tuple(sorted(anchors, key=lambda ref: ref.height)),
         )
 
     def extend(
@@ -99,34 +106,23 @@ class Watches:
 
     def _begin(self, watch: Watch, *, is_synced: bool) -> None:
         state = self._state
-        headers = state.headers
         newest = watch.checkpoints[0] if watch.checkpoints else None
         common = next((ref for ref in watch.checkpoints if self._is_active(ref)), None)
-        if newest is not None and common != newest and not is_synced:
+        stale = next((ref for ref in watch.anchors if not self._is_active(ref)), None)
+        if (newest != common or stale is not None) and not is_synced:
             return  # what is missing may be only what we have not fetched yet
-        lowest = state.filter_headers.start_height
-        start = lowest
-        if watch.birthday_time is not None:
-            birth = watch.birthday_time - BIRTHDAY_MARGIN
-            if not is_synced and headers.median_time_past(headers.height) <= birth:
-                return  # the birthday lies above the headers known so far
-            start = headers.height_at_or_before(birth)
-            if start < lowest:
-                start = lowest
-                if lowest > 0:
-                    state.emit(
-                        BackendWarning(
-                            f"The chain data here begin at block {lowest}, later than this "
-                            "wallet; payments before that are not found."
-                        )
-                    )
+        start = self._birth_height(watch, is_synced=is_synced)
+        if start is None:
+            return  # the birthday lies above the headers known so far
         resume = None
         if common is not None:
-            resume = max(common.height + 1, lowest)
+            resume = max(common.height + 1, state.filter_headers.start_height)
             start = min(start, resume)
-        if newest is not None and common != newest:
+        if newest != common:
             fork = start - 1 if common is None else common.height
             state.emit(Reorganized(watch.wallet_id, max(fork, -1)))
+        elif stale is not None:
+            state.emit(Reorganized(watch.wallet_id, stale.height - 1))
         watch.scan = WalletScan(
             watch.wallet_id, watch.scripts, start_height=start, resume_height=resume
         )
@@ -137,6 +133,27 @@ class Watches:
         for height in sorted(state.disputed):
             if height >= (start if resume is None else resume):
                 watch.scan.include(height)
+
+    def _birth_height(self, watch: Watch, *, is_synced: bool) -> int | None:
+        """Find where the wallet's life begins; None while the headers do not show it."""
+        headers = self._state.headers
+        lowest = self._state.filter_headers.start_height
+        if watch.birthday_time is None:
+            return lowest
+        birth = watch.birthday_time - BIRTHDAY_MARGIN
+        if not is_synced and headers.median_time_past(headers.height) <= birth:
+            return None
+        start = headers.height_at_or_before(birth)
+        if start >= lowest:
+            return start
+        if lowest > 0:
+            self._state.emit(
+                BackendWarning(
+                    f"The chain data here begin at block {lowest}, later than this "
+                    "wallet; payments before that are not found."
+                )
+            )
+        return lowest
 
     def _is_active(self, ref: BlockRef) -> bool:
         return self._state.headers.height_of(ref.hash) == ref.height

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from tests.functional.bitcoind import Node, to_sat
@@ -77,9 +79,9 @@ class Program:
         return cls(window, engine, online, phases, qtbot)
 
     def click(self, name: str) -> None:
-        button = self.window.findChild(object, name)
+        button = self.window.findChild(QPushButton, name)
         assert button is not None, name
-        self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
     def until(self, condition: Callable[[], bool]) -> None:
         self.qtbot.waitUntil(condition, timeout=_SECONDS)

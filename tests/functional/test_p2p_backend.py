@@ -60,8 +60,12 @@ def test_first_sync_then_new_blocks(node: Node, tmp_path: Path) -> None:
             await synced(client, node)
             assert wallet.balance == expected(node, wallet) == 3 * BTC + BTC // 2
             assert wallet.heights == sorted(wallet.heights)
-            phases = [e.phase for e in client.events if isinstance(e, SyncProgress)]
-            assert phases[-1] is Phase.SYNCED
+            await client.until(
+                lambda: (
+                    [e for e in client.events if isinstance(e, SyncProgress)][-1].phase
+                    is Phase.SYNCED
+                )
+            )
             (info,) = client.backend.peers()
             assert info.best_height == node.height
             assert info.inbound_bytes > 80 * node.height

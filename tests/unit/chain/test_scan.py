@@ -218,7 +218,7 @@ class Model:
     seen: dict[int, set[bytes]] = field(default_factory=dict)
     blocks: int = 0
     last: int = -1  # the height delivered before, within one pass
-    in_flight: tuple[int, int] | None = None
+    in_flight: tuple[int, int, set[bytes]] | None = None
     outstanding: list[tuple[ScanRange, list[int]]] = field(default_factory=list)
 
     @property
@@ -275,13 +275,13 @@ class Model:
         assert self.chain[height][1] & self.watched
         self.last = height
         self.scan.begin_delivery(height)
-        number = self.chain[height][0]
-        self.seen.setdefault(number, set()).update(self.watched)
-        self.in_flight = (height, number)
+        self.in_flight = (height, self.chain[height][0], set(self.watched))
 
     def end(self) -> None:
         if self.in_flight is not None:
-            self.scan.delivered(self.in_flight[0])
+            height, number, watched = self.in_flight
+            self.seen.setdefault(number, set()).update(watched)  # stored only now
+            self.scan.delivered(height)
             self.in_flight = None
 
     def check_mark(self) -> None:

@@ -28,6 +28,7 @@ from wallet_gui.keys.signer import sign
 from wallet_gui.primitives import script, sighash
 from wallet_gui.primitives.params import MAINNET, REGTEST
 from wallet_gui.primitives.psbt import KeyPath, Psbt
+from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.transaction import OutPoint, Transaction, TxIn, TxOut
 
 PKH, SH_WPKH, WPKH, TR = ALL_TYPES
@@ -311,3 +312,22 @@ def test_ten_inputs_of_each_kind() -> None:
     spent = [psbt.utxo(index) for index in range(40)]
     assert all(verify(tx, index, coin.kind, spent) for index, coin in enumerate(coins))
     assert Psbt.parse(psbt.to_base64()) == psbt
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(ALL_TYPES), st.data())
+def test_any_altered_psbt_is_signed_or_refused_in_our_words(
+    kind: DescriptorType, data: st.DataObject
+) -> None:
+    psbt = spend(WALLET, [Coin(kind, 100_000)], [(STRANGER, 50_000)], [Coin(kind, 40_000, 1)])
+    raw = bytearray(psbt.serialize())
+    for _ in range(data.draw(st.integers(1, 3))):
+        raw[data.draw(st.integers(5, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        altered = Psbt.parse(bytes(raw))
+        signed = sign(altered, WALLET.root, WALLET.descriptors, MAINNET)
+    except (ParseError, PolicyRefused, SigningFailed):
+        return
+    assert signed.tx == altered.tx
+    tx = signed.finalize().extract()
+    assert verify(tx, 0, kind, [altered.utxo(0)])

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from wallet_gui.chain.backend import (
@@ -26,11 +26,12 @@ from wallet_gui.chain.backend import (
     SyncProgress,
     TipChanged,
 )
-from wallet_gui.chain.filters import FilterEngine, pick_engine
+from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import ChainAnchor, HeaderChain, InvalidHeader
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.dialer import Dialer
 from wallet_gui.chain.p2p.filter_header_chain import FilterAnchor, FilterHeaderChain
+from wallet_gui.chain.p2p.filter_match import LazyEngine
 from wallet_gui.chain.p2p.peer_group import PeerGroup
 from wallet_gui.chain.p2p.progress import ProgressMeter
 from wallet_gui.chain.p2p.sync import ChainSync
@@ -59,6 +60,8 @@ class _PendingWatch:
     scripts: list[bytes]
     checkpoints: tuple[BlockRef, ...]
     birthday_time: int | None
+    anchors: tuple[BlockRef, ...]
+    extensions: list[tuple[list[bytes], int | None]] = field(default_factory=list)
 
 
 class P2PBackend:
@@ -91,7 +94,7 @@ class P2PBackend:
         self._anchor = anchor
         self._filter_anchor = filter_anchor
         self._checkpoints = checkpoints
-        self._engine = engine
+        self._engine: FilterEngine = LazyEngine() if engine is None else engine
         self._clock = clock
         self._on_failure = on_failure
         self._sync: ChainSync | None = None
@@ -148,22 +151,31 @@ class P2PBackend:
         *,
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
+        anchors: Sequence[BlockRef] = (),
     ) -> None:
         """Scan for a wallet's scripts; see `ChainBackend.watch`."""
         if self._sync is None:
             self._pending[wallet_id] = _PendingWatch(
-                list(scripts), tuple(checkpoints), birthday_time
+                list(scripts), tuple(checkpoints), birthday_time, tuple(anchors)
             )
             return
         now = self._clock()
-        self._perform(self._sync.watch(wallet_id, scripts, checkpoints, birthday_time, now))
+        self._perform(
+            self._sync.watch(wallet_id, scripts, checkpoints, birthday_time, now, anchors)
+        )
 
-    def extend_watch(self, wallet_id: str, scripts: Sequence[bytes]) -> None:
-        """Add scripts; KeyError when the wallet is not watched."""
+    def extend_watch(
+        self, wallet_id: str, scripts: Sequence[bytes], *, from_height: int | None = None
+    ) -> None:
+        """Add scripts, matched from the wallet's start, or from `from_height` where that is given.
+
+        Raises KeyError when the wallet is not watched.
+        """
         if self._sync is None:
-            self._pending[wallet_id].scripts.extend(scripts)
+            self._pending[wallet_id].extensions.append((list(scripts), from_height))
         else:
-            self._perform(self._sync.extend_watch(wallet_id, scripts, self._clock()))
+            now = self._clock()
+            self._perform(self._sync.extend_watch(wallet_id, scripts, now, from_height))
 
     def unwatch(self, wallet_id: str) -> None:
         """Forget a wallet."""
@@ -206,9 +218,9 @@ class P2PBackend:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         self._news.append(BackendState(ConnectionState.CONNECTING, 0))
-        if self._engine is None:
-            # Picking imports NumPy, which takes longer than a screen should wait.
-            self._engine = await loop.run_in_executor(self._lanes[Lane.ENGINE], pick_engine)
+        # Picking an engine imports NumPy: begun now, needed only when the first filters arrive.
+        self._jobs.add(warm := loop.run_in_executor(self._lanes[Lane.ENGINE], self._warm_up))
+        warm.add_done_callback(self._jobs.discard)
         headers, filter_headers = await loop.run_in_executor(self._lanes[Lane.STORE], self._load)
         sync = ChainSync(self._params, self._stores, headers, filter_headers, self._engine)
         group = PeerGroup(sync, self._clock, self._perform, self._news)
@@ -219,13 +231,25 @@ class P2PBackend:
         pending, self._pending = self._pending, {}
         for wallet_id, watch in pending.items():
             self._perform(
-                sync.watch(wallet_id, watch.scripts, watch.checkpoints, watch.birthday_time, now)
+                sync.watch(
+                    wallet_id,
+                    watch.scripts,
+                    watch.checkpoints,
+                    watch.birthday_time,
+                    now,
+                    watch.anchors,
+                )
             )
+            for scripts, from_height in watch.extensions:
+                self._perform(sync.extend_watch(wallet_id, scripts, now, from_height))
         self._spawn(self._deliver(sync, group))
         self._spawn(self._tick(sync, group))
         nonces: set[int] = set()
         for address in self._addresses:
             self._spawn(Dialer(address, self._params.magic, group, nonces).run())
+
+    def _warm_up(self) -> None:
+        self._engine.prepare(())
 
     def _load(self) -> tuple[HeaderChain, FilterHeaderChain]:
         """Read the stores; what is damaged or does not fit is dropped and fetched again."""

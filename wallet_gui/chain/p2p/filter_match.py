@@ -1,15 +1,56 @@
 """What is done to filters away from the loop: verifying them, and matching for several wallets."""
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from wallet_gui.chain.filters import FilterEngine, MalformedFilter
+from wallet_gui.chain.filters import (
+    FilterEngine,
+    MalformedFilter,
+    PreparedScripts,
+    pick_engine,
+)
 from wallet_gui.chain.scan import ScanRange, WalletScan
 
 MAX_MALFORMED: Final = 4
+
+
+class LazyEngine:
+    """The engine that `pick` gives, picked when it is first used: that imports NumPy."""
+
+    def __init__(self, pick: Callable[[], FilterEngine] = pick_engine) -> None:
+        self._pick = pick
+        self._engine: FilterEngine | None = None
+        self.name = "lazy"
+
+    def _picked(self) -> FilterEngine:
+        engine = self._engine
+        if engine is None:
+            engine = self._engine = self._pick()
+            self.name = engine.name
+        return engine
+
+    def prepare(self, scripts: Iterable[bytes]) -> PreparedScripts:
+        """Make scripts ready for `match_many`."""
+        return self._picked().prepare(scripts)
+
+    def match_many(
+        self,
+        filters: Sequence[tuple[bytes, bytes]],
+        scripts: PreparedScripts | Sequence[bytes],
+    ) -> list[bool]:
+        """Match filters."""
+        return self._picked().match_many(filters, scripts)
+
+    def hash_many(self, filters: Sequence[bytes]) -> list[bytes]:
+        """Hash filters."""
+        return self._picked().hash_many(filters)
+
+    def header_chain(self, filter_hashes: Sequence[bytes], previous: bytes) -> list[bytes]:
+        """Chain filter hashes."""
+        return self._picked().header_chain(filter_hashes, previous)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ RANGE_BYTES: Final = 4_000_000  # a slow peer should not hold more than this at 
 FIRST_RANGE: Final = 100  # before a filter's size is known
 MAX_PER_PEER: Final = 8
 MAX_RANGES: Final = 24
+KEPT_BYTES: Final = 12_000_000  # of filters that were matched
+OBJECT_BYTES: Final = 150  # what Python adds to each filter
 LOOKUP: Final = 1000
 MATCH_FILTERS: Final = 1000  # filters per engine call
 MATCH_BYTES: Final = 16_000_000
@@ -61,6 +63,10 @@ class _Batch:
     def stop(self) -> int:
         return self.start + len(self.hashes) - 1
 
+    @property
+    def weight(self) -> int:
+        return self.size + OBJECT_BYTES * len(self.filters)
+
 
 class FilterSync:
     """Brings every filter that a wallet needs to the engine."""
@@ -77,7 +83,9 @@ class FilterSync:
         self._requests: list[_Request] = []
         self._batches: list[_Batch] = []  # ascending, not overlapping
         self._lookups: dict[int, int] = {}  # start -> stop of what is being looked up
-        self._missing: set[int] = set()  # heights that the cache does not have
+        # The cache can have filters only up to here: those of earlier sessions, and ours.
+        self._cached_through = state.filter_headers.height
+        self._missing: set[int] = set()  # heights below that the cache does not have
         self._forgiven: dict[bytes, None] = {}
         self._is_matching = False
         self._generation = 0  # of the chain: outcomes from before a reorganisation are void
@@ -109,7 +117,7 @@ class FilterSync:
     def plan(self, now: Instant) -> None:
         """Look up and ask for what is needed next, as far as the budget goes; then match."""
         wanted = self.lowest_wanted()
-        self._drop_below(wanted)
+        self._forget_matched(wanted)
         if wanted is None:
             return
         for first, last in self._gaps(wanted, self._tip()):
@@ -123,9 +131,9 @@ class FilterSync:
         while height <= last:
             if len(self._requests) + len(self._lookups) >= MAX_RANGES:
                 return False
-            if self._spent() >= BUDGET and not self._make_room(wanted, height):
+            if self._spent(wanted) >= BUDGET and not self._make_room(wanted, height):
                 return False
-            if height in self._missing:
+            if self._is_missing(height):
                 stop = self._ask(height, last, now)
             else:
                 stop = self._look_up(height, last)
@@ -152,8 +160,8 @@ class FilterSync:
             gaps.append((first, last))
         return gaps
 
-    def _spent(self) -> int:
-        held = sum(batch.size for batch in self._batches)
+    def _spent(self, wanted: int) -> int:
+        held = sum(batch.size for batch in self._batches if batch.stop >= wanted)
         due = sum(max(r.size, round(len(r.hashes) * self._mean_size)) for r in self._requests)
         due += sum(
             round((stop + 1 - start) * self._mean_size) for start, stop in self._lookups.items()
@@ -168,11 +176,19 @@ class FilterSync:
             del self._batches[-1]
         return True
 
-    def _drop_below(self, wanted: int | None) -> None:
-        if wanted is None:
-            self._batches = [b for b in self._batches if not b.is_verified]
-        else:
-            self._batches = [b for b in self._batches if b.stop >= wanted or not b.is_verified]
+    def _forget_matched(self, wanted: int | None) -> None:
+        """Keep the newest of what was matched: a window that grows may need it again at once."""
+        lowest = self._tip() + 1 if wanted is None else wanted
+        matched = [b for b in self._batches if b.is_verified and b.stop < lowest]
+        size = sum(batch.weight for batch in matched)
+        for batch in matched:
+            if size <= KEPT_BYTES:
+                break
+            size -= batch.weight
+            self._batches.remove(batch)
+
+    def _is_missing(self, height: int) -> bool:
+        return height > self._cached_through or height in self._missing
 
     # --- the cache --------------------------------------------------------------------------------
 
@@ -181,7 +197,7 @@ class FilterSync:
         if self._mean_size:
             stop = min(stop, start + max(1, int(BUDGET / 4 / self._mean_size)))
         for height in range(start + 1, stop + 1):
-            if height in self._missing:
+            if self._is_missing(height):
                 stop = height - 1
                 break
         hashes = self._state.headers.hashes(start, stop)
@@ -238,7 +254,7 @@ class FilterSync:
             size = max(1, min(size, int(RANGE_BYTES / self._mean_size)))
         stop = min(stop, peer.shown_height, start + size - 1)
         for height in range(start + 1, stop + 1):
-            if height not in self._missing:
+            if not self._is_missing(height):
                 stop = height - 1
                 break
         hashes = self._state.headers.hashes(start, stop)
@@ -345,6 +361,10 @@ class FilterSync:
         batch.is_verified = True
         if batch.peer is not None:
             self._missing.difference_update(range(batch.start, batch.stop + 1))
+            if batch.stop > self._cached_through:
+                skipped = range(self._cached_through + 1, batch.start)
+                self._missing.update(skipped)
+                self._cached_through = batch.stop
             store = self._state.stores.filters
             skip = verdict.tolerated
             items = [

@@ -132,14 +132,21 @@ class ChainSync:
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
         now: Instant,
+        anchors: Sequence[BlockRef] = (),
     ) -> list[Action]:
         """Scan for a wallet; see `ChainBackend.watch`."""
-        self.watches.watch(wallet_id, scripts, checkpoints, birthday_time)
+        self.watches.watch(wallet_id, scripts, checkpoints, birthday_time, anchors)
         return self._plan(now)
 
-    def extend_watch(self, wallet_id: str, scripts: Sequence[bytes], now: Instant) -> list[Action]:
+    def extend_watch(
+        self,
+        wallet_id: str,
+        scripts: Sequence[bytes],
+        now: Instant,
+        from_height: int | None = None,
+    ) -> list[Action]:
         """Match more scripts, from the wallet's start on; KeyError when it is not watched."""
-        self.watches.extend(wallet_id, scripts)
+        self.watches.extend(wallet_id, scripts, from_height)
         return self._plan(now)
 
     def unwatch(self, wallet_id: str) -> None:

@@ -20,6 +20,8 @@ _HEADER = struct.Struct("<4s12sI4s")
 # The filter hash covers a cfilter's bytes; checking the checksum too would double the hashing.
 _UNCHECKED: Final = frozenset({"cfilter"})
 _COMMAND_BYTES: Final = frozenset(range(0x21, 0x7F))
+MAX_COMMANDS: Final = 100
+_STRANGER: Final = "The peer speaks another network's protocol, or none."
 
 
 class ProtocolViolation(ChainError):
@@ -68,7 +70,7 @@ class V1Transport:
         self._view = memoryview(self._bytes)
         self._start = 0  # of what was not given out as frames
         self._end = 0  # of what was received
-        self._names: dict[bytes, str] = {}
+        self._commands: dict[bytes, tuple[str, int]] = {}  # name on the wire -> name, limit
 
     @property
     def buffer(self) -> memoryview:
@@ -94,8 +96,9 @@ class V1Transport:
         frames: list[Frame] = []
         position, end, view = self._start, self._end, self._view
         while end - position >= _HEADER.size:
-            magic, raw_command, size, checksum = _HEADER.unpack_from(view, position)
-            command = self._command(magic, raw_command, size)
+            magic, name, size, checksum = _HEADER.unpack_from(view, position)
+            command, limit = self._commands.get(name) or self._learn(name)
+            self._check(magic, command, size, limit)
             payload = position + _HEADER.size
             if end - payload < size:
                 break
@@ -105,15 +108,15 @@ class V1Transport:
             frames.append(Frame(command, payload, position))
         else:
             if not self._magic.startswith(view[position : min(position + 4, end)].tobytes()[:4]):
-                raise ProtocolViolation("The peer speaks another network's protocol, or none.")
+                raise ProtocolViolation(_STRANGER)
         self._start = position
         return frames
 
     def partial(self) -> str | None:
         if self._end - self._start < _HEADER.size:
             return None
-        magic, raw_command, size, _ = _HEADER.unpack_from(self._view, self._start)
-        return self._command(magic, raw_command, size)
+        name = bytes(self._view[self._start + 4 : self._start + 16])
+        return (self._commands.get(name) or self._learn(name))[0]
 
     def frame(self, command: str, payload: bytes) -> bytes:
         name = command.encode("ascii")
@@ -133,20 +136,22 @@ class V1Transport:
         self._bytes = larger
         self._view = memoryview(larger)
 
-    def _command(self, magic: bytes, raw: bytes, size: int) -> str:
+    def _check(self, magic: bytes, command: str, size: int, limit: int) -> None:
         if magic != self._magic:
-            raise ProtocolViolation("The peer speaks another network's protocol, or none.")
-        command = self._names.get(raw)
-        if command is None:
-            stripped = raw.rstrip(b"\0")
-            if not stripped or not _COMMAND_BYTES.issuperset(stripped):
-                raise ProtocolViolation("The peer sent a message with a malformed name.")
-            command = stripped.decode("ascii")
-            if len(self._names) < 100:  # made-up names do not fill memory
-                self._names[raw] = command
-        if size > payload_limit(command):
+            raise ProtocolViolation(_STRANGER)
+        if size > limit:
             raise ProtocolViolation(f"The peer announced a {command} message of {size} bytes.")
-        return command
+
+    def _learn(self, name: bytes) -> tuple[str, int]:
+        """Read a command's name, and its limit."""
+        stripped = name.rstrip(b"\0")
+        if not stripped or not _COMMAND_BYTES.issuperset(stripped):
+            raise ProtocolViolation(_STRANGER)
+        command = stripped.decode("ascii")
+        known = command, payload_limit(command)
+        if len(self._commands) < MAX_COMMANDS:  # made-up names do not fill memory
+            self._commands[name] = known
+        return known
 
 
 def _checksum(payload: bytes | memoryview) -> bytes:

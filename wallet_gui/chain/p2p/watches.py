@@ -36,10 +36,14 @@ class Watch:
     scripts: list[bytes]
     checkpoints: tuple[BlockRef, ...]
     birthday_time: int | None
+    anchors: tuple[BlockRef, ...] = ()  # ascending
     scan: WalletScan | None = None
     told: BlockRef | None = None  # the last scan mark that was emitted
     told_at: float = float("-inf")
+    fell: bool = False  # the mark fell since: to be told even if it is back already
     delivering: int | None = None
+    # What joined before the scan began; it may look further back than where the scan resumes.
+    extensions: list[tuple[list[bytes], int | None]] = field(default_factory=list)
     reorganized: list[int] = field(default_factory=list)
 
 
@@ -63,19 +67,27 @@ class Watches:
         scripts: Sequence[bytes],
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
+        anchors: Sequence[BlockRef] = (),
     ) -> None:
         """Add a wallet, or begin anew with one that is known."""
         self._watches[wallet_id] = Watch(
-            wallet_id, list(scripts), tuple(checkpoints), birthday_time
+            wallet_id,
+            list(scripts),
+            tuple(checkpoints),
+            birthday_time,
+            tuple(sorted(anchors, key=lambda ref: ref.height)),
         )
 
-    def extend(self, wallet_id: str, scripts: Sequence[bytes]) -> None:
+    def extend(
+        self, wallet_id: str, scripts: Sequence[bytes], from_height: int | None = None
+    ) -> None:
         """Watch more scripts of a wallet; KeyError when it is not watched."""
         watch = self._watches[wallet_id]
         if watch.scan is None:
-            watch.scripts.extend(scripts)
+            watch.extensions.append((list(scripts), from_height))
         else:
-            watch.scan.extend(scripts)
+            _extend(watch.scan, scripts, from_height)
+            watch.fell |= watch.told is not None and watch.scan.mark < watch.told.height
 
     def unwatch(self, wallet_id: str) -> None:
         """Forget a wallet; nothing that waits for it is delivered."""
@@ -94,41 +106,54 @@ class Watches:
 
     def _begin(self, watch: Watch, *, is_synced: bool) -> None:
         state = self._state
-        headers = state.headers
         newest = watch.checkpoints[0] if watch.checkpoints else None
         common = next((ref for ref in watch.checkpoints if self._is_active(ref)), None)
-        if newest is not None and common != newest and not is_synced:
+        stale = next((ref for ref in watch.anchors if not self._is_active(ref)), None)
+        if (newest != common or stale is not None) and not is_synced:
             return  # what is missing may be only what we have not fetched yet
-        lowest = state.filter_headers.start_height
-        start = lowest
-        if watch.birthday_time is not None:
-            birth = watch.birthday_time - BIRTHDAY_MARGIN
-            if not is_synced and headers.median_time_past(headers.height) <= birth:
-                return  # the birthday lies above the headers known so far
-            start = headers.height_at_or_before(birth)
-            if start < lowest:
-                start = lowest
-                if lowest > 0:
-                    state.emit(
-                        BackendWarning(
-                            f"The chain data here begin at block {lowest}, later than this "
-                            "wallet; payments before that are not found."
-                        )
-                    )
+        start = self._birth_height(watch, is_synced=is_synced)
+        if start is None:
+            return  # the birthday lies above the headers known so far
         resume = None
         if common is not None:
-            resume = max(common.height + 1, lowest)
+            resume = max(common.height + 1, state.filter_headers.start_height)
             start = min(start, resume)
-        if newest is not None and common != newest:
+        if newest != common:
             fork = start - 1 if common is None else common.height
             state.emit(Reorganized(watch.wallet_id, max(fork, -1)))
+        elif stale is not None:
+            state.emit(Reorganized(watch.wallet_id, stale.height - 1))
         watch.scan = WalletScan(
             watch.wallet_id, watch.scripts, start_height=start, resume_height=resume
         )
         watch.told = common
+        for scripts, from_height in watch.extensions:
+            _extend(watch.scan, scripts, from_height)
+        watch.extensions.clear()
         for height in sorted(state.disputed):
             if height >= (start if resume is None else resume):
                 watch.scan.include(height)
+
+    def _birth_height(self, watch: Watch, *, is_synced: bool) -> int | None:
+        """Find where the wallet's life begins; None while the headers do not show it."""
+        headers = self._state.headers
+        lowest = self._state.filter_headers.start_height
+        if watch.birthday_time is None:
+            return lowest
+        birth = watch.birthday_time - BIRTHDAY_MARGIN
+        if not is_synced and headers.median_time_past(headers.height) <= birth:
+            return None
+        start = headers.height_at_or_before(birth)
+        if start >= lowest:
+            return start
+        if lowest > 0:
+            self._state.emit(
+                BackendWarning(
+                    f"The chain data here begin at block {lowest}, later than this "
+                    "wallet; payments before that are not found."
+                )
+            )
+        return lowest
 
     def _is_active(self, ref: BlockRef) -> bool:
         return self._state.headers.height_of(ref.hash) == ref.height
@@ -145,7 +170,8 @@ class Watches:
             if is_reorganization:
                 self._state.emit(Reorganized(watch.wallet_id, height))
                 if watch.told is not None and watch.told.height > height:
-                    watch.told = None
+                    # Lower marks of the wallet still stand: a fall below them must be told.
+                    watch.told = self._mark_at(height)
 
     def include(self, height: int) -> None:
         """Deliver this block to every wallet: peers disagree about its filter."""
@@ -188,9 +214,13 @@ class Watches:
 
     def _fallen_mark(self, watch: Watch, scan: WalletScan) -> Scanned | None:
         """A mark that fell is told at once, so that a crash repeats the second look."""
-        if watch.told is None or scan.mark >= watch.told.height:
+        if watch.told is None:
             return None
-        return self._tell(watch, max(scan.mark, self._lowest_mark()))
+        height = min(max(scan.mark, self._lowest_mark()), self._state.headers.height)
+        if height >= watch.told.height and not watch.fell:
+            return None
+        watch.fell = False
+        return self._tell(watch, height)
 
     def _risen_mark(self, watch: Watch, scan: WalletScan, now: Instant) -> Scanned | None:
         height = min(scan.mark, self._state.headers.height)
@@ -202,11 +232,18 @@ class Watches:
         watch.told_at = now.monotonic
         return self._tell(watch, height)
 
-    def _tell(self, watch: Watch, height: int) -> Scanned | None:
-        if watch.told is not None and watch.told.height == height:
-            return None
+    def _tell(self, watch: Watch, height: int) -> Scanned:
         watch.told = BlockRef(height, self._state.headers.hash_at(height))
         return Scanned(watch.wallet_id, watch.told.height, watch.told.hash)
 
+    def _mark_at(self, height: int) -> BlockRef | None:
+        if height < self._lowest_mark():
+            return None
+        return BlockRef(height, self._state.headers.hash_at(height))
+
     def _lowest_mark(self) -> int:
         return max(self._state.headers.start_height - 1, 0)
+
+
+def _extend(scan: WalletScan, scripts: Sequence[bytes], from_height: int | None) -> None:
+    scan.extend(scripts, None if from_height is None else max(from_height, scan.start_height))

@@ -209,8 +209,8 @@ async def serve(
                         raw = outgoing.frame(answer.command, answer.serialize())
                         (write or asyncio.StreamWriter.write)(writer, raw)
                 await writer.drain()
-        except (HangUp, ConnectionError):
-            pass
+        except (HangUp, ConnectionError, asyncio.CancelledError):
+            pass  # the end of the test, too
         finally:
             tasks.discard(task)
             writer.close()

@@ -264,4 +264,6 @@ class Watches:
 
 
 def _extend(scan: WalletScan, scripts: Sequence[bytes], from_height: int | None) -> bool:
-    return scan.extend(scripts, None if from_height is None else max(from_height, scan.start_height))
+    return scan.extend(
+        scripts, None if from_height is None else max(from_height, scan.start_height)
+    )

@@ -122,7 +122,7 @@ def test_search_looks_at_labels_addresses_states_and_ids(model: HistoryModel, qt
     history = (*(entry(number) for number in range(3, 9)), WAITING)
     model._wallet.update(SessionUpdate("id", snapshot(history=history)))
     for words, count in (
-        ("payment 00004", 1),
+        ("payment " + hash_to_hex(history[1].txid)[:6], 1),
         ("PAYMENT", 7),
         (hash_to_hex(history[2].txid), 1),
         (history[1].addresses[0].upper(), 1),

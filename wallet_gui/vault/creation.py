@@ -18,9 +18,10 @@ from wallet_gui.keys.xprv import ExtendedPrivateKey
 from wallet_gui.primitives.params import NETWORKS, ChainParams, by_name
 from wallet_gui.sealing import VIEW, new_salt, parse_box, seal_box
 from wallet_gui.storage.errors import AlreadyExists
+from wallet_gui.storage.file_names import GENERATIONS
 from wallet_gui.storage.fs import OS_FILES
 from wallet_gui.storage.view_state import ViewState
-from wallet_gui.storage.wallet_file import GENERATIONS, SUFFIX, WalletFile
+from wallet_gui.storage.wallet_file import SUFFIX, WalletFile
 from wallet_gui.transfer.messages import CreateWallet, RestoreWallet, WalletCreated
 from wallet_gui.vault.errors import BadRequest
 from wallet_gui.vault.password_cost import PasswordCost

@@ -84,6 +84,6 @@ def _fan_out(node: Node) -> Transaction:
     """Split one of the node's coins into many that anyone may spend."""
     outputs = [TxOut(VALUE, _script((1 << 41) + i)) for i in range(OUTPUTS)]
     raw = Transaction(2, (), tuple(outputs), 0)
-    funded = node.bank("fundrawtransaction", raw.serialize().hex(), {"fee_rate": 2}, True)
+    funded = node.bank("fundrawtransaction", raw.serialize().hex(), {"fee_rate": 2}, False)
     signed = node.bank("signrawtransactionwithwallet", funded["hex"])
     return Transaction.parse(bytes.fromhex(signed["hex"]))

@@ -27,6 +27,8 @@ BIRTHDAY_MARGIN: Final = 2 * 24 * 3600
 SCANNED_INTERVAL: Final = 1.0
 """Seconds between two scan marks while the scan moves on; each one costs a write."""
 
+QUIET_DELIVERIES: Final = 8
+
 
 @dataclass(slots=True)
 class Watch:
@@ -53,6 +55,7 @@ class Watches:
     def __init__(self, state: SyncState) -> None:
         self._state = state
         self._watches: dict[str, Watch] = {}
+        self._quiet = 0  # deliveries in a row that widened no window
 
     def __iter__(self) -> Iterator[Watch]:
         return iter(self._watches.values())
@@ -85,9 +88,9 @@ class Watches:
         watch = self._watches[wallet_id]
         if watch.scan is None:
             watch.extensions.append((list(scripts), from_height))
-        else:
-            _extend(watch.scan, scripts, from_height)
+        elif _extend(watch.scan, scripts, from_height):
             watch.fell |= watch.told is not None and watch.scan.mark < watch.told.height
+            self._quiet = -1  # the delivery that led to it is still to be counted
 
     def unwatch(self, wallet_id: str) -> None:
         """Forget a wallet; nothing that waits for it is delivered."""
@@ -179,6 +182,20 @@ class Watches:
             if height >= scan.start_height:
                 scan.include(height)
 
+    def may_widen(self) -> bool:
+        """Whether a block that waits for delivery may well make a window grow.
+
+        What is matched beyond it would then be matched again. Windows grow in bursts: not after
+        several blocks that left them as they were.
+        """
+        if self._quiet >= QUIET_DELIVERIES:
+            return False
+        return any(
+            watch.delivering is not None or watch.scan.next_block() is not None
+            for watch in self._watches.values()
+            if watch.scan is not None
+        )
+
     # --- delivery ---------------------------------------------------------------------------------
 
     def next_event(
@@ -207,6 +224,7 @@ class Watches:
         """Note that the sink has taken an event."""
         if isinstance(event, BlockMatched):
             watch = self._watches.get(event.wallet_id)
+            self._quiet += 1
             if watch is not None and watch.delivering == event.height:
                 watch.delivering = None
                 if watch.scan is not None:
@@ -245,5 +263,7 @@ class Watches:
         return max(self._state.headers.start_height - 1, 0)
 
 
-def _extend(scan: WalletScan, scripts: Sequence[bytes], from_height: int | None) -> None:
-    scan.extend(scripts, None if from_height is None else max(from_height, scan.start_height))
+def _extend(scan: WalletScan, scripts: Sequence[bytes], from_height: int | None) -> bool:
+    return scan.extend(
+        scripts, None if from_height is None else max(from_height, scan.start_height)
+    )

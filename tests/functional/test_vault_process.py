@@ -23,6 +23,7 @@ from wallet_gui.storage.locks import FileLock
 from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.transfer.messages import (
     STDIN,
+    Cancelled,
     ChangePassword,
     CreateWallet,
     Failed,
@@ -364,14 +365,14 @@ def test_cancelling_the_question_ends_the_vault(sample: SampleWallet) -> None:
 
     async def run() -> None:
         client = VaultClient(command=(*CHEAP_VAULT,))
-        start = client._start
+        start = client._start_process
 
-        def remember(pipe: Any) -> Any:
+        def remember(pipe: Any) -> subprocess.Popen[bytes]:
             process = start(pipe)
             started.append(process.pid)
             return process
 
-        client._start = remember  # type: ignore[method-assign]
+        client._start_process = remember  # type: ignore[method-assign]
         task = asyncio.create_task(client.ask(UnlockWallet(str(sample.path)), WalletUnlocked))
         await asyncio.sleep(1.5)
         task.cancel()
@@ -382,3 +383,31 @@ def test_cancelling_the_question_ends_the_vault(sample: SampleWallet) -> None:
     asyncio.run(run())
     with pytest.raises(ProcessLookupError):
         os.kill(started[0], signal.SIG_DFL)
+
+
+def test_ctrl_c_cancels_without_a_trace(tmp_path: Path) -> None:
+    to_vault, requests = os.pipe()
+    replies, from_vault = os.pipe()
+    process = subprocess.Popen(
+        [*CHEAP_VAULT, "--vault", "--headless", "--pipe", f"{to_vault},{from_vault}"],
+        pass_fds=(to_vault, from_vault),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    os.close(to_vault)
+    os.close(from_vault)
+    request = UnlockWallet(str(tmp_path / "x.wallet"), headless=HeadlessOptions(STDIN))
+    os.write(requests, encode(request))
+    time.sleep(1.5)  # it waits for a line of standard input
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    (reply,) = reply_decoder().receive_data(os.read(replies, 1 << 16))
+    assert isinstance(reply, Cancelled)
+    assert process.stderr is not None
+    assert process.stdin is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    process.stdin.close()
+    os.close(requests)
+    os.close(replies)

@@ -367,9 +367,13 @@ def test_sign_after_the_review(drive: Drive, tmp_path: Path) -> None:
     assert address.endswith("bcrt1qqurswpc8qurswpc8qurswpc8qurswpc8dxm0gk")
     assert shown["review_fee"] == "Network fee: 0.00000705 BTC"
     assert "review_change_1_amount" in shown
-    # A Return that was meant for the password page does not sign.
+    # A Return that was meant for the password page does not sign; one on the button does.
     assert not driver.has_focus(review.primary)
-    driver.go_on()
+    driver.press(Qt.Key.Key_Return)
+    assert driver.page == "review_page"
+    assert not driver.window.is_working
+    review.primary.setFocus()
+    driver.press(Qt.Key.Key_Return)
     reply = driver.wait_for_reply()
     assert isinstance(reply, PsbtSigned)
     tx = signed.finish(plan.psbt, Psbt.parse(reply.psbt_base64))

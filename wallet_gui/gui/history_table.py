@@ -5,7 +5,6 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from wallet_gui.gui.history_model import ENTRY_ROLE, AnyIndex, Column, HistoryModel
-from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.wallet.snapshot import HistoryEntry
 
 _ROW_PADDING = 16
@@ -19,6 +18,7 @@ class HistoryFilter(QSortFilterProxyModel):
         super().__init__(parent)
         self._rows = rows
         self._words: list[str] = []
+        self._payments = source
         self.setSourceModel(source)
 
     def search(self, text: str) -> None:
@@ -27,16 +27,13 @@ class HistoryFilter(QSortFilterProxyModel):
         self._words = text.casefold().split()
         self.endResetModel()
 
-    def filterAcceptsRow(self, row: int, parent: AnyIndex) -> bool:
+    def filterAcceptsRow(self, row: int, _parent: AnyIndex) -> bool:
         if self._rows is not None:
             return row < self._rows
         if not self._words:
             return True
-        model = self.sourceModel()
-        entry = model.index(row, 0, parent).data(ENTRY_ROLE)
-        texts = [str(model.index(row, column, parent).data() or "") for column in Column]
-        haystack = " ".join((*texts, hash_to_hex(entry.txid), *entry.addresses)).casefold()
-        return all(word in haystack for word in self._words)
+        text = self._payments.search_text(row)
+        return all(word in text for word in self._words)
 
 
 class HistoryTable(QTableView):

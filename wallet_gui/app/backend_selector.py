@@ -6,25 +6,29 @@ a `SyncSnapshot` for the status bar.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
+from wallet_gui.app.published import PhaseProgress, SyncSnapshot
 from wallet_gui.app.session import WalletSession
 from wallet_gui.chain.backend import (
     BackendState,
     BackendWarning,
     BroadcastProgress,
+    BroadcastStage,
     ChainBackend,
+    ChainError,
     ChainEvent,
     ChainStores,
     ConnectionState,
     EventSink,
-    PeerInfo,
     Phase,
     SyncProgress,
     TipChanged,
+    TxSeen,
 )
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.params import ChainParams
@@ -33,38 +37,10 @@ from wallet_gui.storage.errors import StorageError
 logger = logging.getLogger(__name__)
 
 _PUBLISH_INTERVAL = 0.1
-PHASES = (Phase.PEERS, Phase.HEADERS, Phase.FILTER_HEADERS, Phase.FILTERS, Phase.BLOCKS)
-
-
-@dataclass(frozen=True, slots=True)
-class PhaseProgress:
-    """How far one phase is, in heights; `total` 0 means that it is not known yet."""
-
-    phase: Phase
-    done: int = 0
-    total: int = 0
-    speed: float = 0.0
-    bytes_per_second: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class SyncSnapshot:
-    """Where the sync stands, for the status bar and the overview."""
-
-    network: str
-    backend: str
-    state: ConnectionState = ConnectionState.STOPPED
-    phase: Phase = Phase.PEERS
-    phases: tuple[PhaseProgress, ...] = tuple(PhaseProgress(phase) for phase in PHASES)
-    tip_height: int | None = None
-    tip_time: int | None = None
-    peers: tuple[PeerInfo, ...] = ()
-    detail: str = ""
-    warning: str = ""
-
-    @property
-    def is_synced(self) -> bool:
-        return self.state is ConnectionState.ONLINE and self.phase is Phase.SYNCED
+# A backend that the disk stopped is started again after so many seconds.
+_RESTART_SECONDS = 30.0
+# Being in sync is looked at after each event, and as often as this.
+_LOOK_SECONDS = 0.5
 
 
 class BackendFactory(Protocol):
@@ -76,8 +52,10 @@ class BackendFactory(Protocol):
         peers: Sequence[PeerAddress],
         stores: ChainStores,
         sink: EventSink,
+        *,
+        on_failure: Callable[[BaseException], None],
     ) -> ChainBackend:
-        """Make a backend that is not started yet."""
+        """Make a backend that is not started yet; `on_failure` hears of an error that ended it."""
         ...
 
 
@@ -99,7 +77,11 @@ class BackendSelector:
         self._backend: ChainBackend | None = None
         self._snapshot = SyncSnapshot(params.name, "Directly (P2P)")
         self._publishing: asyncio.TimerHandle | None = None
-        self._synced = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._peers: tuple[PeerAddress, ...] = ()
+        self._failure: BaseException | None = None
+        self._restarting: asyncio.TimerHandle | None = None
+        self._restart_task: asyncio.Task[None] | None = None
 
     @property
     def snapshot(self) -> SyncSnapshot:
@@ -112,21 +94,64 @@ class BackendSelector:
     async def start(self, peers: Sequence[PeerAddress]) -> None:
         """Connect to these peers; open wallets are scanned on. Replaces a running backend."""
         await self.stop()
-        self._backend = self._make_backend(self.params, peers, self._stores, self._sink)
+        self._peers = tuple(peers)
+        self._backend = self._make_backend(
+            self.params, self._peers, self._stores, self._sink, on_failure=self._failed
+        )
         for session in self._sessions.values():
             session.attach(self._backend)
         await self._backend.start()
 
     async def stop(self) -> None:
         """Disconnect. Wallets stay open and show what is stored."""
+        if self._restarting is not None:
+            self._restarting.cancel()
+            self._restarting = None
+        self._failure = None
         backend, self._backend = self._backend, None
         if backend is None:
             return
         for session in self._sessions.values():
             session.detach()
         await backend.stop()
-        self._synced.clear()
-        self._update(state=ConnectionState.STOPPED, peers=(), detail="")
+        self._update(state=ConnectionState.STOPPED, phase=Phase.PEERS, peers=(), detail="")
+
+    async def close(self) -> None:
+        """Disconnect for good; nothing is published after this."""
+        await self.stop()
+        if self._restart_task is not None:
+            self._restart_task.cancel()
+            await asyncio.wait([self._restart_task])
+        if self._publishing is not None:
+            self._publishing.cancel()
+            self._publishing = None
+
+    def _failed(self, error: BaseException) -> None:
+        """The backend ended by an error of ours: say so, and try again when the disk was at fault.
+
+        What was read is in the stores; nothing of it is lost.
+        """
+        self._failure = error
+        is_storage = isinstance(error, StorageError)
+        logger.error(
+            "The chain backend ended: %s",
+            type(error).__name__,
+            exc_info=None if is_storage else error,
+        )
+        sentence = (
+            str(error)
+            if is_storage
+            else "Reading the chain ended by an error of this program "
+            f"({type(error).__name__}). Start the program again."
+        )
+        self._update(state=ConnectionState.OFFLINE, detail=sentence, warning=sentence)
+        if is_storage and self._restarting is None:
+            loop = asyncio.get_running_loop()
+            self._restarting = loop.call_later(_RESTART_SECONDS, self._restart)
+
+    def _restart(self) -> None:
+        self._restarting = None
+        self._restart_task = asyncio.get_running_loop().create_task(self.start(self._peers))
 
     def add(self, session: WalletSession) -> None:
         """Scan for one more wallet."""
@@ -138,16 +163,33 @@ class BackendSelector:
         """Forget a wallet."""
         if self._sessions.pop(session.wallet_id, None) is not None:
             session.detach()
+            self._changed.set()
 
     async def wait_until_synced(self) -> None:
-        """Return once every block up to the tip is matched for every open wallet."""
-        await self._synced.wait()
+        """Return once headers are at the peers' tip and every open wallet is scanned up to it.
 
-    async def rebroadcast(self, session: WalletSession) -> None:
-        """Offer our own unconfirmed payments again, parents first."""
-        for tx in session.unconfirmed_own():
-            if self._backend is not None:
-                await self._backend.broadcast(tx)
+        "Scanned" means applied and stored. Raises what ended the backend, when something did.
+        """
+        while not self.is_synced():
+            if isinstance(self._failure, StorageError):
+                raise self._failure
+            if self._failure is not None:
+                raise ChainError(self._snapshot.detail) from self._failure
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._changed.wait()
+
+    def is_synced(self) -> bool:
+        """Whether headers are at the peers' tip and every open wallet is scanned up to it."""
+        backend = self._backend
+        tip = None if backend is None else backend.tip()
+        return (
+            backend is not None
+            and tip is not None
+            and backend.is_synced()
+            and all(session.is_scanned_to(tip) for session in self._sessions.values())
+        )
 
     async def _sink(self, event: ChainEvent) -> None:
         match event:
@@ -159,23 +201,39 @@ class BackendSelector:
                 self._update(warning=sentence)
             case BroadcastProgress():
                 self._publish(event)
+                await self._show_to_others(event)
             case TipChanged(ref, tip_time):
                 self._update(tip_height=ref.height, tip_time=tip_time)
         for session in list(self._sessions.values()):
-            try:
-                await session.handle(event)
-            except StorageError as error:
-                # A full disk must not end the sync: the change is kept and tried again.
-                logger.warning("Storing a wallet failed: %s", type(error).__name__)
-                self._update(warning=str(error))
+            await self._hand_to(session, event)
+        self._changed.set()
+
+    async def _hand_to(self, session: WalletSession, event: ChainEvent) -> None:
+        try:
+            await session.handle(event)
+        except StorageError as error:
+            # A full disk must not end the sync: the change is kept and tried again.
+            logger.warning("Storing a wallet failed: %s", type(error).__name__)
+            self._update(warning=str(error))
+
+    async def _show_to_others(self, event: BroadcastProgress) -> None:
+        """Tell every open wallet of a payment that one of them sent.
+
+        Peers do not send our own transactions back to us.
+        """
+        if event.stage not in {BroadcastStage.REQUESTED, BroadcastStage.ECHOED}:
+            return
+        known = (session.wallet.transaction(event.txid) for session in self._sessions.values())
+        tx = next((tx for tx in known if tx is not None), None)
+        if tx is not None:
+            for session in list(self._sessions.values()):
+                if session.wallet.transaction(event.txid) is None:
+                    await self._hand_to(session, TxSeen(tx, ""))
 
     def _progress(self, event: SyncProgress) -> None:
         if event.phase is Phase.SYNCED:
-            self._synced.set()
             phases = tuple(replace(item, done=item.total) for item in self._snapshot.phases)
         else:
-            if event.phase is not Phase.PEERS:
-                self._synced.clear()
             phases = tuple(
                 PhaseProgress(
                     event.phase, event.done, event.total, event.speed, event.bytes_per_second

@@ -5,16 +5,25 @@ the open wallets, and asks the vault for whatever needs a key.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from wallet_gui.app.backend_selector import BackendFactory, BackendSelector, SyncSnapshot
+from wallet_gui.app.backend_selector import BackendFactory, BackendSelector
 from wallet_gui.app.peer_address import parse_peer
 from wallet_gui.app.playground import Playground
-from wallet_gui.app.session import RevealedAddress, SessionUpdate, WalletSession
+from wallet_gui.app.published import (
+    NewWallet,
+    OpenedWallet,
+    RevealedAddress,
+    SessionUpdate,
+    SyncSnapshot,
+    WalletEntry,
+)
+from wallet_gui.app.session import WalletSession
 from wallet_gui.app.vault_client import VaultClient, VaultError
 from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult, ChainError
 from wallet_gui.chain.p2p.addresses import PeerAddress
@@ -44,45 +53,16 @@ from wallet_gui.wallet import review
 from wallet_gui.wallet.changes import WalletDescription, WalletState
 from wallet_gui.wallet.draft import SpendPlan
 from wallet_gui.wallet.errors import NotReplaceable
-from wallet_gui.wallet.snapshot import WalletSnapshot
 from wallet_gui.wallet.spend import Recipient
 from wallet_gui.wallet.wallet import Wallet
 
 logger = logging.getLogger(__name__)
 
 _REBROADCAST_SECONDS = 600
+_REBROADCAST_LOOK_SECONDS = 5
 _PLAY_MONEY_SAT = 100_000_000
 
 Published = SessionUpdate | SyncSnapshot | BroadcastProgress
-
-
-@dataclass(frozen=True, slots=True)
-class NewWallet:
-    """What a person decides outside the vault about a new or restored wallet."""
-
-    name: str
-    script_type: str = "wpkh"
-    word_count: int = 12
-    use_passphrase: bool = False
-    birthday_time: int | None = None
-    directory: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WalletEntry:
-    """A wallet file in the data directory."""
-
-    name: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedWallet:
-    """A wallet that was just opened, with its first picture."""
-
-    wallet_id: str
-    snapshot: WalletSnapshot
-    notices: tuple[str, ...] = field(default=())
 
 
 class Online:
@@ -115,6 +95,13 @@ class Online:
 
     # --- start and stop
 
+    async def start_offline(self) -> None:
+        """Read the settings only: wallets can be opened, nothing is connected to.
+
+        Another program may read the chain for this data directory meanwhile. Raises StorageError.
+        """
+        await asyncio.to_thread(self._open_settings)
+
     async def start(self, peers: Sequence[PeerAddress] | None = None) -> None:
         """Open the chain database and connect, to the stored peers unless others are given.
 
@@ -130,24 +117,38 @@ class Online:
         self._rebroadcasting = asyncio.create_task(self._rebroadcast_from_time_to_time())
 
     async def stop(self) -> None:
-        """Close every wallet, disconnect, and give the chain database back."""
-        if self._rebroadcasting is not None:
-            self._rebroadcasting.cancel()
-            await asyncio.wait([self._rebroadcasting])
-            self._rebroadcasting = None
-        for wallet_id in list(self._sessions):
-            await self.close_wallet(wallet_id)
-        if self.selector is not None:
-            await self.selector.stop()
-        if self._chain_db is not None:
-            await asyncio.to_thread(self._chain_db.close)
-            self._chain_db = None
-        if self.playground is not None:
-            await self.playground.stop()
+        """Close every wallet, disconnect, and give the chain database back.
 
-    def _open_files(self) -> ChainDb:
+        All of it is closed even when a wallet could not be stored; then StorageError is raised.
+        """
+        async with contextlib.AsyncExitStack() as closing:
+            # Called last to first.
+            if self.playground is not None:
+                closing.push_async_callback(self.playground.stop)
+            closing.push_async_callback(self._close_chain_db)
+            if self.selector is not None:
+                closing.push_async_callback(self.selector.close)
+            for wallet_id in list(self._sessions):
+                closing.push_async_callback(self.close_wallet, wallet_id)
+            closing.push_async_callback(self._stop_rebroadcasting)
+
+    async def _stop_rebroadcasting(self) -> None:
+        task, self._rebroadcasting = self._rebroadcasting, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _close_chain_db(self) -> None:
+        chain_db, self._chain_db = self._chain_db, None
+        if chain_db is not None:
+            await asyncio.to_thread(chain_db.close)
+
+    def _open_settings(self) -> None:
         self.data_directory.create()
         self.settings = self._settings_file.load()
+
+    def _open_files(self) -> ChainDb:
+        self._open_settings()
         return ChainDb(
             self.data_directory.chain_db_path,
             self.params,
@@ -269,24 +270,44 @@ class Online:
         return await self.session(wallet_id).new_request(label, amount_sat, message)
 
     async def plan_payment(
-        self, wallet_id: str, recipients: Sequence[Recipient], fee_rate: FeeRate
+        self,
+        wallet_id: str,
+        recipients: Sequence[Recipient],
+        fee_rate: FeeRate,
+        *,
+        allow_high_fee: bool = False,
     ) -> SpendPlan:
         """Build an unsigned payment, to show what it would cost. Raises WalletError."""
-        return await self.session(wallet_id).plan_payment(recipients, fee_rate)
+        return await self.session(wallet_id).plan_payment(
+            recipients, fee_rate, allow_high_fee=allow_high_fee
+        )
 
     async def pay(
-        self, wallet_id: str, recipients: Sequence[Recipient], fee_rate: FeeRate
+        self,
+        wallet_id: str,
+        recipients: Sequence[Recipient],
+        fee_rate: FeeRate,
+        *,
+        allow_high_fee: bool = False,
     ) -> Transaction:
         """Plan, let the vault review and sign, check and store. Not sent yet."""
         session = self.session(wallet_id)
-        return await self.sign(session, await session.plan_payment(recipients, fee_rate))
+        plan = await session.plan_payment(recipients, fee_rate, allow_high_fee=allow_high_fee)
+        return await self.sign(session, plan)
 
     async def bump(
-        self, wallet_id: str, txid: bytes, fee_rate: FeeRate | None = None
+        self,
+        wallet_id: str,
+        txid: bytes,
+        fee_rate: FeeRate | None = None,
+        *,
+        allow_high_fee: bool = False,
     ) -> Transaction:
         """Replace an unconfirmed payment by one with a higher fee; signed and stored."""
         session = self.session(wallet_id)
-        return await self.sign(session, await session.plan_bump(txid, fee_rate))
+        return await self.sign(
+            session, await session.plan_bump(txid, fee_rate, allow_high_fee=allow_high_fee)
+        )
 
     async def sign(self, session: WalletSession, plan: SpendPlan) -> Transaction:
         """Let the vault sign a plan; what comes back is compared with it and stored."""
@@ -342,16 +363,25 @@ class Online:
         await self.session(wallet_id).set_label("tx", hash_to_hex(txid), text)
 
     async def _rebroadcast_from_time_to_time(self) -> None:
-        # A payment that was signed while nobody was connected, or that peers forgot.
+        # A payment that was signed while nobody was connected, or that peers forgot: once in sync
+        # each is offered, and again now and then.
+        offered: dict[bytes, float] = {}
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(_REBROADCAST_SECONDS)
-            if self.selector is None or not self.selector.snapshot.is_synced:
+            await asyncio.sleep(_REBROADCAST_LOOK_SECONDS)
+            if self.selector is None or not self.selector.is_synced():
                 continue
             for session in list(self._sessions.values()):
-                try:
-                    await self.selector.rebroadcast(session)
-                except ChainError as error:
-                    logger.info("Rebroadcast waits: %s", type(error).__name__)
+                for tx in session.unconfirmed_own():
+                    last = offered.get(tx.txid)
+                    if last is not None and loop.time() - last < _REBROADCAST_SECONDS:
+                        continue
+                    offered[tx.txid] = loop.time()
+                    try:
+                        await session.broadcast(tx)
+                    except ChainError as error:
+                        logger.info("Rebroadcast waits: %s", type(error).__name__)
+                        del offered[tx.txid]
 
 
 def open_session(

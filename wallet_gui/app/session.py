@@ -9,10 +9,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from random import SystemRandom
 from typing import Protocol
 
+from wallet_gui.app.published import RevealedAddress, SessionUpdate
 from wallet_gui.chain.backend import (
     BlockMatched,
     BroadcastResult,
@@ -30,6 +30,7 @@ from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import OutPoint, Transaction
+from wallet_gui.storage.errors import StorageError
 from wallet_gui.wallet import replacement, spend
 from wallet_gui.wallet.changes import (
     BlockRef,
@@ -45,9 +46,20 @@ from wallet_gui.wallet.wallet import Wallet
 
 logger = logging.getLogger(__name__)
 
-# Screens are told at most this often; what is stored does not wait for them.
+# Screens are told at most this often; what is stored does not wait for them. A large wallet, whose
+# picture takes long to make, is shown less often: it may cost a tenth of the time.
 _PUBLISH_INTERVAL = 0.1
+_PUBLISH_SHARE = 10
+# What the disk refused is tried again, also when nothing new happens.
+_RETRY_SECONDS = 10.0
 _BUMP_PERCENT = 150
+
+
+class WalletClosed(StorageError):
+    """The wallet was closed meanwhile; nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__("The wallet is closed. Open it again.")
 
 
 class ViewStore(Protocol):
@@ -68,23 +80,6 @@ class CacheStore(Protocol):
     def close(self) -> None:
         """Close the database."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RevealedAddress:
-    """An address that was just stored as given away."""
-
-    descriptor_index: int
-    index: int
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class SessionUpdate:
-    """A fresh picture of one wallet, for the screen."""
-
-    wallet_id: str
-    snapshot: WalletSnapshot
 
 
 class WalletSession:
@@ -113,8 +108,13 @@ class WalletSession:
         self._backend: ChainBackend | None = None
         self._storing = asyncio.Lock()
         self._publishing: asyncio.TimerHandle | None = None
+        self._publish_interval = _PUBLISH_INTERVAL
+        self._retry: asyncio.TimerHandle | None = None
+        self._retrying: asyncio.Task[None] | None = None
         self._unsaved = ChangeSet()
+        self._rivals: set[bytes] = set()
         self._is_closed = False
+        self._is_released = False
 
     @property
     def params(self) -> ChainParams:
@@ -124,14 +124,18 @@ class WalletSession:
 
     def attach(self, backend: ChainBackend) -> None:
         """Let a backend scan for this wallet, from where the last one stopped."""
+        wallet = self.wallet
         self._backend = backend
+        self._rivals = set(wallet.rival_scripts())
         backend.watch(
             self.wallet_id,
-            self.wallet.watch_scripts(),
-            checkpoints=[ChainBlockRef(ref.height, ref.hash) for ref in self.wallet.checkpoints()],
-            birthday_time=self.wallet.description.birthday_time,
+            [*wallet.watch_scripts(), *self._rivals],
+            checkpoints=[ChainBlockRef(ref.height, ref.hash) for ref in wallet.checkpoints()],
+            birthday_time=wallet.description.birthday_time,
+            anchors=[ChainBlockRef(ref.height, ref.hash) for ref in wallet.unmarked_blocks()],
         )
-        self.wallet.take_new_scripts()
+        wallet.take_new_scripts()
+        self._follow_tip()
 
     def detach(self) -> None:
         """Stop listening to the backend."""
@@ -145,6 +149,8 @@ class WalletSession:
         Blocks are stored together with the scan mark that covers them: a crash before that only
         means that they are asked for again.
         """
+        if self._is_closed:
+            return
         wallet = self.wallet
         match event:
             case BlockMatched(wallet_id, height, block) if wallet_id == self.wallet_id:
@@ -156,6 +162,8 @@ class WalletSession:
                 await self._store()
             case Reorganized(wallet_id, fork_height) if wallet_id == self.wallet_id:
                 wallet.rollback_to(fork_height)
+                self._follow_tip()
+                self._extend_watch()
                 await self._store()
             case TipChanged(ref):
                 wallet.set_tip(BlockRef(ref.height, ref.hash))
@@ -167,12 +175,38 @@ class WalletSession:
             case _:
                 pass
 
+    def _follow_tip(self) -> None:
+        tip = None if self._backend is None else self._backend.tip()
+        if tip is not None:
+            self.wallet.set_tip(BlockRef(tip.height, tip.hash))
+
     def _extend_watch(self) -> None:
         scripts = self.wallet.take_new_scripts()
-        if scripts and self._backend is not None:
+        if self._backend is None:
+            return
+        if scripts:
             self._backend.extend_watch(self.wallet_id, scripts)
+        # Blocks from here on in which a payment to us is replaced by one to somebody else.
+        rivals = set(self.wallet.rival_scripts()) - self._rivals
+        if rivals:
+            self._rivals |= rivals
+            mark = self.wallet.scan_mark
+            self._backend.extend_watch(
+                self.wallet_id,
+                sorted(rivals),
+                from_height=None if mark is None else mark.height + 1,
+            )
+
+    def is_scanned_to(self, tip: ChainBlockRef) -> bool:
+        """Whether everything up to this block was matched, applied and stored."""
+        mark = self.wallet.scan_mark
+        return mark is not None and (mark.height, mark.hash) == (tip.height, tip.hash)
 
     # --- what a person does ----------------------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise WalletClosed
 
     async def new_request(
         self,
@@ -185,6 +219,7 @@ class WalletSession:
 
         Raises GapLimit when twenty unused addresses are waiting already.
         """
+        self._check_open()
         index, script = self.wallet.next_address(
             label, amount_sat=amount_sat, message=message, now=self._clock(), expires=expires
         )
@@ -195,16 +230,19 @@ class WalletSession:
 
     async def set_label(self, kind: str, reference: str, text: str) -> None:
         """Label a transaction, address or coin (BIP329 type and reference)."""
+        self._check_open()
         self.wallet.set_label(kind, reference, text)
         await self._store()
 
     async def set_frozen(self, outpoint: OutPoint, *, frozen: bool) -> None:
         """Keep a coin out of every payment, or let it in again."""
+        self._check_open()
         self.wallet.set_frozen(outpoint, frozen=frozen)
         await self._store()
 
     async def abandon(self, txid: bytes) -> None:
         """Give up on an unconfirmed payment of ours; its coins are free again."""
+        self._check_open()
         self.wallet.abandon(txid)
         await self._store()
 
@@ -217,6 +255,7 @@ class WalletSession:
         allow_high_fee: bool = False,
     ) -> SpendPlan:
         """Choose coins and build the unsigned payment; raises WalletError with a sentence."""
+        self._check_open()
         return spend.create(
             self.wallet,
             recipients,
@@ -228,7 +267,9 @@ class WalletSession:
             allow_high_fee=allow_high_fee,
         )
 
-    async def plan_bump(self, txid: bytes, fee_rate: FeeRate | None = None) -> SpendPlan:
+    async def plan_bump(
+        self, txid: bytes, fee_rate: FeeRate | None = None, *, allow_high_fee: bool = False
+    ) -> SpendPlan:
         """Build a replacement of our unconfirmed payment with a higher fee (BIP125).
 
         Without a rate it is half as much again, or the least that peers accept.
@@ -241,13 +282,31 @@ class WalletSession:
                 half_more = FeeRate.of(old.fee_sat * _BUMP_PERCENT // 100, tx.vsize)
                 fee_rate = max(fee_rate, half_more)
         return replacement.bump(
-            self.wallet, txid, fee_rate, rng=SystemRandom(), tip_height=self._tip_height
+            self.wallet,
+            txid,
+            fee_rate,
+            rng=SystemRandom(),
+            tip_height=self._tip_height,
+            allow_high_fee=allow_high_fee,
         )
 
     async def reserve(self, plan: SpendPlan) -> None:
         """Keep the change address of a plan that goes to signing, before anybody sees it."""
+        self._check_open()
         if plan.change_place is not None:
             self.wallet.reserve_change(plan.change_place)
+            self._extend_watch()
+            await self._store()
+
+    async def accept_final(self, tx: Transaction) -> None:
+        """Store a finished payment that was signed elsewhere, before it is sent.
+
+        One that spends no coin of this wallet is only sent.
+        """
+        spends = any(self.wallet.owned_output(i.prevout) is not None for i in tx.inputs)
+        if spends:
+            self._check_open()
+            self.wallet.insert_own(tx, self._clock())
             self._extend_watch()
             await self._store()
 
@@ -257,6 +316,7 @@ class WalletSession:
         Raises WrongSignedPsbt when the signed payment differs from the plan or a signature is
         wrong.
         """
+        self._check_open()
         tx = finish(plan.psbt, signed)
         self.wallet.insert_own(tx, self._clock())
         self._extend_watch()
@@ -276,12 +336,25 @@ class WalletSession:
 
     def unconfirmed_own(self) -> list[Transaction]:
         """Our payments that no block holds yet, parents first, to be sent again."""
-        return self.wallet.pending_own()
+        return [] if self._is_closed else self.wallet.pending_own()
 
     # --- keeping and showing ---------------------------------------------------------------------
 
     async def _store(self) -> None:
+        """Store what changed; raises StorageError and keeps the change for the next time."""
+        try:
+            # Shielded: half a change must not be taken for a whole one when the caller gives up.
+            await asyncio.shield(asyncio.ensure_future(self._store_in_order()))
+        except StorageError:
+            self._retry_later()
+            raise
+        finally:
+            self.publish_soon()
+
+    async def _store_in_order(self) -> None:
         async with self._storing:
+            if self._is_released:
+                raise WalletClosed
             # A change that a full disk refused stays here and goes out with the next one.
             change = self._unsaved = self._unsaved.merge(self.wallet.take_staged())
             # The wallet file comes first: it is what the chain cannot give again.
@@ -291,23 +364,42 @@ class WalletSession:
             if not change.cache.is_empty:
                 await asyncio.to_thread(self._cache_store.store, change.cache)
                 self._unsaved = ChangeSet()
-        self.publish_soon()
+
+    def _retry_later(self) -> None:
+        if self._retry is None and not self._is_closed:
+            loop = asyncio.get_running_loop()
+            self._retry = loop.call_later(_RETRY_SECONDS, self._start_retry)
+
+    def _start_retry(self) -> None:
+        self._retry = None
+        self._retrying = asyncio.get_running_loop().create_task(self._store_again())
+
+    async def _store_again(self) -> None:
+        try:
+            await self._store()
+        except StorageError as error:
+            # The person was told when it failed first; `_store` has set the next try.
+            logger.warning("Storing a wallet failed again: %s", type(error).__name__)
 
     def publish_soon(self) -> None:
         """Show the present state within a tenth of a second; several changes become one."""
         if self._publishing is None and not self._is_closed:
             loop = asyncio.get_running_loop()
-            self._publishing = loop.call_later(_PUBLISH_INTERVAL, self.publish_now)
+            self._publishing = loop.call_later(self._publish_interval, self.publish_now)
 
     def snapshot(self) -> WalletSnapshot:
         """The present state, frozen."""
         return self.wallet.snapshot(self._clock())
 
     def publish_now(self) -> None:
-        """Show the present state."""
+        """Show the present state; while a change is being stored, once it is."""
         self._publishing = None
-        if not self._is_closed:
-            self._publish(SessionUpdate(self.wallet_id, self.snapshot()))
+        if self._is_closed or self._storing.locked():
+            return
+        began = time.perf_counter()
+        self._publish(SessionUpdate(self.wallet_id, self.snapshot()))
+        spent = time.perf_counter() - began
+        self._publish_interval = max(_PUBLISH_INTERVAL, spent * _PUBLISH_SHARE)
 
     async def close(self) -> None:
         """Store what is left and release the files."""
@@ -315,10 +407,15 @@ class WalletSession:
             return
         self.detach()
         self._is_closed = True
-        if self._publishing is not None:
-            self._publishing.cancel()
+        for timer in (self._publishing, self._retry):
+            if timer is not None:
+                timer.cancel()
+        if self._retrying is not None:
+            await asyncio.wait([self._retrying])
         try:
             await self._store()
         finally:
-            await asyncio.to_thread(self._cache_store.close)
-            self._release()
+            async with self._storing:
+                self._is_released = True
+                await asyncio.to_thread(self._cache_store.close)
+                self._release()

@@ -79,11 +79,15 @@ class _Pipe:
 
 
 class VaultClient:
-    """Asks the vault. `headless` keeps it without a window, for the command line and tests."""
+    """Asks the vault. `headless` keeps it without a window, for the command line and tests.
 
-    def __init__(self, *, headless: bool = False, extra_arguments: tuple[str, ...] = ()) -> None:
+    `command` takes the place of this program's own command line, for tests that start a vault
+    whose password checks are cheap (tests/vault_with_cheap_kdf.py).
+    """
+
+    def __init__(self, *, headless: bool = False, command: tuple[str, ...] = ()) -> None:
         self._headless = headless
-        self._extra_arguments = extra_arguments
+        self._command = command
 
     async def ask(
         self,
@@ -125,7 +129,9 @@ class VaultClient:
         raise VaultError("The vault ended without an answer. Nothing was changed; try again.")
 
     def _start(self, pipe: _Pipe) -> subprocess.Popen[bytes]:
-        if getattr(sys, "frozen", False):
+        if self._command:
+            command = list(self._command)
+        elif getattr(sys, "frozen", False):
             command = [sys.executable]
         else:
             command = [sys.executable, "-m", "wallet_gui"]
@@ -136,7 +142,7 @@ class VaultClient:
             paths = [root, environment.get("PYTHONPATH", "")]
             environment["PYTHONPATH"] = os.pathsep.join(part for part in paths if part)
         mode = ["--headless"] if self._headless else []
-        arguments = [*command, "--vault", *mode, *self._extra_arguments]
+        arguments = [*command, "--vault", *mode]
         if sys.platform == "win32":
             return _start_on_windows(arguments, pipe, environment)
         return subprocess.Popen(  # noqa: S603 - our own executable with fixed arguments

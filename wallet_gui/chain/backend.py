@@ -215,17 +215,22 @@ class ChainBackend(Protocol):
         *,
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
+        anchors: Sequence[BlockRef] = (),
     ) -> None:
         """Scan for a wallet's scripts.
 
         `checkpoints` are its scan marks, newest first: the scan goes on above the newest one that
         is on the active chain. Without any it starts at `birthday_time` (unix time; two days'
-        margin is added here), and without that at the chain's start.
+        margin is added here), and without that at the chain's start. `anchors` are blocks above
+        the newest checkpoint in which the wallet has seen transactions: when one of them is not
+        on the active chain any more, `Reorganized` tells so before the scan begins.
         """
         ...
 
-    def extend_watch(self, wallet_id: str, scripts: Sequence[bytes]) -> None:
-        """Add scripts and match them again from the wallet's start height.
+    def extend_watch(
+        self, wallet_id: str, scripts: Sequence[bytes], *, from_height: int | None = None
+    ) -> None:
+        """Add scripts and match them again from `from_height`, by default the wallet's start.
 
         May be called while a `BlockMatched` is being delivered. Higher blocks that wait for
         delivery go on waiting until the new scripts were matched up to them.
@@ -245,6 +250,10 @@ class ChainBackend(Protocol):
 
     def tip(self) -> BlockRef | None:
         """Tell the tip of the most-work chain; None before the first headers."""
+        ...
+
+    def is_synced(self) -> bool:
+        """Whether every wallet was scanned up to the tip that peers show."""
         ...
 
     def peers(self) -> list[PeerInfo]:

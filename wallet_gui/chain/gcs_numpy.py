@@ -22,6 +22,7 @@ from wallet_gui.chain.gcs_scalar import (
     MalformedFilter,
     P,
     PreparedScripts,
+    decode,
     prepared,
     split,
 )
@@ -33,12 +34,13 @@ MAX_LANES: Final = 2048
 MAX_BATCH_BYTES: Final = 12_000_000
 ROWS: Final = 256  # steps between two comparisons
 _HASHES_AT_ONCE: Final = 1 << 14  # so that SipHash's state stays in the processor's cache
+_FEW_LANES: Final = 30  # fewer are decoded faster by plain Python
 _FEW: Final = 8  # up to so many items a filter is compared without sorting
 
 _LANE_SHIFT: Final = 40  # above any value: N * M < 2**40 for any filter of a megabyte
 _BEYOND: Final = (1 << _LANE_SHIFT) - 1
 _LONGEST: Final = 13 + P + 1  # bits of the longest codeword that any window holds
-_PADDING: Final = bytes(16)
+_PADDING: Final = 16  # bytes behind the last filter, so that its last codeword has a window
 _MASK32: Final = np.uint64(0xFFFFFFFF)
 _32: Final = np.uint64(32)
 
@@ -69,30 +71,27 @@ class NumpyEngine:
     ) -> list[bool]:
         wanted = prepared(scripts)
         matches = [False] * len(filters)
-        counts, offsets = [], []
+        counts = []
         for position, (_, data) in enumerate(filters):
             try:
-                count, offset = split(data)
+                counts.append(split(data)[0])
             except MalformedFilter as error:
                 raise MalformedFilter(str(error), position) from error
-            counts.append(count)
-            offsets.append(offset)
         # Longest first; empty filters hold nothing.
         order = sorted(range(len(filters)), key=counts.__getitem__, reverse=True)
         while order and not counts[order[-1]]:
             order.pop()
         for batch in _batches(filters, order):
-            found = _Batch(
-                [filters[position] for position in batch],
-                [counts[position] for position in batch],
-                [offsets[position] for position in batch],
-            )
-            try:
-                hits = found.match(wanted)
-            except MalformedFilter as error:
-                raise MalformedFilter(str(error), batch[error.position]) from error
-            for lane in hits:
-                matches[batch[lane]] = True
+            alone = _count_to_take_alone([counts[position] for position in batch])
+            for part, work in ((batch[:alone], _match_one_by_one), (batch[alone:], _match_lanes)):
+                if not part:
+                    continue
+                try:
+                    hits = work([filters[position] for position in part], wanted)
+                except MalformedFilter as error:
+                    raise MalformedFilter(str(error), part[error.position]) from error
+                for lane in hits:
+                    matches[part[lane]] = True
         return matches
 
     def hash_many(self, filters: Sequence[bytes]) -> list[bytes]:
@@ -116,33 +115,69 @@ def _batches(
         yield order[start:]
 
 
+def _count_to_take_alone(counts: Sequence[int]) -> int:
+    """Tell how many of the filters, longest first, plain Python does faster.
+
+    One step costs about as much for one lane as for thirty, and as plain decoding of thirty items.
+    """
+    if len(counts) < _FEW_LANES:
+        return len(counts)
+    alone = 0
+    while (
+        alone < len(counts) - 1 and (counts[alone] - counts[alone + 1]) * _FEW_LANES > counts[alone]
+    ):
+        alone += 1
+    return alone if len(counts) - alone >= _FEW_LANES else len(counts)
+
+
+def _match_one_by_one(
+    filters: Sequence[tuple[bytes, bytes]], scripts: PreparedScripts
+) -> list[int]:
+    """Decode each filter by itself; list those that hold a script. MalformedFilter by place."""
+    spans = np.array([split(data)[0] * M for _, data in filters], np.uint64)
+    queries = _hash_scripts(_keys(filters), spans, scripts).tolist()
+    hits = []
+    for lane, (_, data) in enumerate(filters):
+        try:
+            values = decode(data)
+        except MalformedFilter as error:
+            raise MalformedFilter(str(error), lane) from error
+        if not set(values).isdisjoint(queries[lane]):
+            hits.append(lane)
+    return hits
+
+
+def _match_lanes(filters: Sequence[tuple[bytes, bytes]], scripts: PreparedScripts) -> list[int]:
+    return _Batch(filters).match(scripts)
+
+
+def _keys(filters: Sequence[tuple[bytes, bytes]]) -> U64:
+    packed = b"".join([block_hash[:SIPHASH_KEY_SIZE] for block_hash, _ in filters])
+    return np.frombuffer(packed, "<u8").astype(np.uint64).reshape(-1, 2)
+
+
 class _Batch:
     """Some filters as lanes, in descending order of their item counts, none of them empty."""
 
-    def __init__(
-        self,
-        filters: Sequence[tuple[bytes, bytes]],
-        counts: Sequence[int],
-        offsets: Sequence[int],
-    ) -> None:
-        self.counts = np.array(counts, np.int64)
+    def __init__(self, filters: Sequence[tuple[bytes, bytes]]) -> None:
+        heads = np.array([split(data) for _, data in filters], np.int64)
+        self.counts: I64 = np.ascontiguousarray(heads[:, 0])
         self.spans = self.counts.astype(np.uint64) * np.uint64(M)
-        keys = b"".join([block_hash[:SIPHASH_KEY_SIZE] for block_hash, _ in filters])
-        self.keys: U64 = np.frombuffer(keys, "<u8").astype(np.uint64).reshape(-1, 2)
-        raw = b"".join([data for _, data in filters])
-        ends = np.cumsum(np.array([len(data) for _, data in filters], np.int64))
+        self.keys = _keys(filters)
+        sizes = np.array([len(data) for _, data in filters], np.int64)
+        ends = np.cumsum(sizes)
         self.ends: I64 = ends * 8
-        starts = ends - np.array([len(data) for _, data in filters], np.int64)
-        self.positions: I64 = (starts + np.array(offsets, np.int64)) * 8  # bits
-        self.raw = raw
-        padded = raw + _PADDING + bytes(-len(raw) % 4)
-        words = np.frombuffer(padded, ">u4").astype(np.uint64)
-        self.windows: U64 = words[:-1] << _32
+        self.positions: I64 = (ends - sizes + heads[:, 1]) * 8  # bits
+        padding = bytes(_PADDING - int(ends[-1]) % 4)
+        self.raw = b"".join([*(data for _, data in filters), padding])
+        words = np.frombuffer(self.raw, ">u4")
+        self.windows: U64 = words[:-1].astype(np.uint64)
+        self.windows <<= _32
         self.windows |= words[1:]
 
     def match(self, scripts: PreparedScripts) -> list[int]:
         """Decode all lanes and list those that hold a script; MalformedFilter by lane."""
-        queries = self._hash(scripts) if len(scripts) else None
+        queries = _hash_scripts(self.keys, self.spans, scripts) if len(scripts) else None
         hit = np.zeros(len(self.counts), np.bool_)
         if self.counts[0] <= _FEW:
             for values in self._decode(int(self.counts[0])):
@@ -239,28 +274,6 @@ class _Batch:
                 "The filter has a value out of range or bytes left over.", int(wrong.argmax())
             )
 
-    # --- hashing ----------------------------------------------------------------------------------
-
-    def _hash(self, scripts: PreparedScripts) -> U64:
-        """Map every script into the range of every lane: an array of lanes by scripts."""
-        queries = np.empty((len(self.counts), len(scripts)), np.uint64)
-        column = 0
-        for _, count, packed in scripts.groups:
-            words = np.ascontiguousarray(
-                np.frombuffer(packed, "<u8").astype(np.uint64).reshape(count, -1).T
-            )
-            for first in range(0, count, _HASHES_AT_ONCE):
-                part = words[:, first : first + _HASHES_AT_ONCE]
-                width = part.shape[1]
-                lanes = max(1, _HASHES_AT_ONCE // width)
-                for lane in range(0, len(self.counts), lanes):
-                    hashes = siphash(self.keys[lane : lane + lanes], part)
-                    spans = self.spans[lane : lane + lanes, None]
-                    _map_into(hashes, spans)
-                    queries[lane : lane + lanes, column : column + width] = hashes
-                column += width
-        return queries
-
 
 class _Lookup:
     """Finds sorted queries among ascending values, chunk by chunk."""
@@ -296,6 +309,26 @@ class _Lookup:
             same = wanted[flat[places] == wanted]
             hit[(same >> np.uint64(_LANE_SHIFT)).astype(np.int64)] = True
         self.next[:lanes] = stop
+
+
+def _hash_scripts(keys: U64, spans: U64, scripts: PreparedScripts) -> U64:
+    """Map every script into the range of every filter: an array of filters by scripts."""
+    queries = np.empty((len(keys), len(scripts)), np.uint64)
+    column = 0
+    for _, count, packed in scripts.groups:
+        words = np.ascontiguousarray(
+            np.frombuffer(packed, "<u8").astype(np.uint64).reshape(count, -1).T
+        )
+        for first in range(0, count, _HASHES_AT_ONCE):
+            part = words[:, first : first + _HASHES_AT_ONCE]
+            width = part.shape[1]
+            lanes = max(1, _HASHES_AT_ONCE // width)
+            for lane in range(0, len(keys), lanes):
+                hashes = siphash(keys[lane : lane + lanes], part)
+                _map_into(hashes, spans[lane : lane + lanes, None])
+                queries[lane : lane + lanes, column : column + width] = hashes
+            column += width
+    return queries
 
 
 def siphash(keys: U64, words: U64) -> U64:

@@ -305,6 +305,8 @@ class HeaderChain:
             raw = b"".join(header.serialize() for header in headers)
         if len(raw) % HEADER_SIZE:
             raise ValueError("headers have 80 bytes each")
+        # The genesis block has no parent to be found by, and every chain has it.
+        raw = raw.removeprefix(self.params.genesis_header)
         if not raw:
             return HeadersAccepted(0, None, None, self.tip, self.tip)
         branch, height = self._locate(raw[_PREV : _PREV + HASH_SIZE])

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from wallet_gui.app.online import NewWallet
+from wallet_gui.app.published import NewWallet
 from wallet_gui.app.session import WalletSession
 from wallet_gui.cli import output
 from wallet_gui.cli.context import CommandError, Context, UsageError

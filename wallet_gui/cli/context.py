@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wallet_gui.app.backend_selector import SyncSnapshot
 from wallet_gui.app.online import Online, Published
+from wallet_gui.app.published import SyncSnapshot
 from wallet_gui.app.session import WalletSession
 from wallet_gui.app.vault_client import VaultClient
 from wallet_gui.chain.backend import ConnectionState, Phase

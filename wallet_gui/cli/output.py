@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from wallet_gui.primitives.amount import format_btc
@@ -126,7 +126,7 @@ def moment(time: int) -> str:
     return datetime.fromtimestamp(time, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def table(rows: list[tuple[str, ...]], right: set[int]) -> list[str]:
+def table(rows: Sequence[tuple[str, ...]], right: set[int]) -> list[str]:
     """Rows in aligned columns; the columns in `right` are aligned to the right."""
     if not rows:
         return []

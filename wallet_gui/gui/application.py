@@ -1,36 +1,41 @@
-"""Starts the window: shows it first, then lets the engine open what takes time."""
+"""Starts the window: shows it first, then lets the engine load and open what takes time.
+
+Nothing that the first window does not need is imported here or below: cryptography, databases and
+the network code are loaded by the engine's thread while the window is on screen already.
+"""
 
 import argparse
+import asyncio
 import logging
 import os
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from wallet_gui import __version__
 from wallet_gui.app.instance import Instance
-from wallet_gui.app.online import Online
 from wallet_gui.app.peer_address import parse_peer
-from wallet_gui.app.playground import Playground
 from wallet_gui.chain.p2p.addresses import PeerAddress
-from wallet_gui.chain.p2p.backend import P2PBackend
-from wallet_gui.curve import self_test
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.main_window import MainWindow
 from wallet_gui.primitives.params import MAINNET, NETWORKS, REGTEST, ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.storage.errors import StorageError
-from wallet_gui.storage.settings import DataDirectory, SettingsFile
-from wallet_gui.widgets.fonts import install_fonts, text_font
+from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile
+from wallet_gui.widgets.fonts import change_scale, install_fonts
 from wallet_gui.widgets.notice import ERROR
 from wallet_gui.widgets.resources import resource
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.theme import ThemeSwitch
+
+if TYPE_CHECKING:
+    from wallet_gui.app.online import Online
 
 logger = logging.getLogger(__name__)
 
@@ -68,57 +73,106 @@ class Application(QObject):
     def __init__(
         self,
         qt: QApplication,
-        online: Online,
-        engine: Engine,
+        directory: DataDirectory,
+        settings: Settings,
         instance: Instance,
         params: ChainParams,
-        peers: tuple[PeerAddress, ...] | None,
+        *,
+        peers: tuple[PeerAddress, ...] | None = None,
+        playground: bool = False,
     ) -> None:
         super().__init__(qt)
         self._qt = qt
-        self._online = online
-        self._engine = engine
+        self._directory = directory
+        self._settings = settings
         self._instance = instance
-        self._peers = peers
         self._params = params
-        settings = online.settings
+        self._peers = peers
+        self._playground = playground
+        self._online: Online | None = None
+        self._engine = Engine()
         install_fonts(qt, settings.text_scale)
         self._theme = ThemeSwitch(qt, settings.appearance)
-        self.window = MainWindow(engine, online, params)
-        self.window.settings.theme_wanted.connect(self._choose_theme)
-        self.window.settings.scale_wanted.connect(self._choose_scale)
-        self.window.link_received.connect(self._take_link)
+        self.window = MainWindow(self._engine, params)
+        page = self.window.settings
+        page.show_settings(
+            peers or (), settings.appearance, settings.text_scale, settings.lock_after_minutes
+        )
+        self.window.idle_lock.set_minutes(settings.lock_after_minutes)
+        page.theme_wanted.connect(self._choose_theme)
+        page.scale_wanted.connect(self._choose_scale)
+        page.lock_minutes_wanted.connect(self._choose_lock)
+        self.window.link_received.connect(self._take_link, Qt.ConnectionType.QueuedConnection)
 
     def start(self) -> None:
         """Show the window, then open the files and connect in the engine."""
+        words = "Opening."
+        if self._playground:
+            words = "Starting the playground: a bitcoind with play money."
+        self.window.wizard.set_busy(words)
         self.window.show()
+        # Once the first picture is on screen: loading competes with drawing for the interpreter.
         QTimer.singleShot(0, self, self._start_engine)
 
     def _start_engine(self) -> None:
         self._engine.start()
         self._engine.call(self._instance.listen(self.window.link_received.emit), self)
-        if self._online.playground is not None:
-            self.window.wizard.set_busy("Starting the playground: a bitcoind with play money.")
-        self._engine.call(self._online.start(self._peers), self, self._started, self._failed)
+        self._engine.call(
+            asyncio.to_thread(
+                load_online,
+                self._directory,
+                self._params,
+                self._engine,
+                playground=self._playground,
+            ),
+            self,
+            self._loaded,
+            self._failed,
+        )
+
+    def _loaded(self, online: "Online") -> None:
+        self._online = online
+        online.settings = self._settings
+        self.window.attach(online)
+        self._engine.call(online.start(self._peers), self, self._started, self._failed)
 
     def _started(self, _: object) -> None:
+        if self._online is None:
+            return
         settings = self._online.settings
         peers = self._online.stored_peers() if self._peers is None else self._peers
-        self.window.settings.show_settings(peers, settings.appearance, settings.text_scale)
+        self.window.settings.show_settings(
+            peers, settings.appearance, settings.text_scale, settings.lock_after_minutes
+        )
         self.window.list_wallets()
 
     def _failed(self, error: BaseException) -> None:
-        self.window.wizard.set_busy("")
+        # Nothing works without the files and the curve: the buttons stay held back.
+        self.window.wizard.set_busy(sentence(error))
         self.window.wizard.say(sentence(error), ERROR)
+
+    def _change(self, **changes: object) -> None:
+        """Store settings; what could not be stored is said."""
+        if self._online is None:
+            return
+        self._engine.call(
+            self._online.change_settings(**changes),
+            self,
+            on_failure=lambda error: self.window.notice.say(sentence(error), ERROR),
+        )
 
     def _choose_theme(self, choice: str) -> None:
         self._theme.choose(choice)
-        self._engine.call(self._online.change_settings(appearance=choice), self)
+        self._change(appearance=choice)
 
     def _choose_scale(self, percent: int) -> None:
-        self._qt.setFont(text_font(percent))
+        change_scale(self._qt, percent)
         self._theme.choose(self._theme.choice)
-        self._engine.call(self._online.change_settings(text_scale=percent), self)
+        self._change(text_scale=percent)
+
+    def _choose_lock(self, minutes: int) -> None:
+        self.window.idle_lock.set_minutes(minutes)
+        self._change(lock_after_minutes=minutes)
 
     def _take_link(self, text: str) -> None:
         """Handle the link of a later start; a wrong one gets a sentence, nothing else."""
@@ -136,7 +190,8 @@ class Application(QObject):
 
     async def _close(self) -> None:
         try:
-            await self._online.stop()
+            if self._online is not None:
+                await self._online.stop()
         finally:
             await self._instance.close()
 
@@ -146,13 +201,32 @@ class Application(QObject):
         self._engine.stop()
 
 
+def load_online(
+    directory: DataDirectory, params: ChainParams, engine: Engine, *, playground: bool
+) -> "Online":
+    """Load everything behind the window and check the curve; blocking, for a worker thread."""
+    # Here and not above, so that the window is on screen before all this is read from disk.
+    from wallet_gui.app.online import Online  # noqa: PLC0415
+    from wallet_gui.app.playground import Playground  # noqa: PLC0415
+    from wallet_gui.chain.p2p.backend import P2PBackend  # noqa: PLC0415
+    from wallet_gui.curve import self_test  # noqa: PLC0415
+
+    self_test()
+    return Online(
+        directory,
+        params,
+        P2PBackend,
+        engine.publish,
+        playground=Playground(directory.root / "node") if playground else None,
+    )
+
+
 def main(arguments: list[str]) -> int:
     """Run the window until it is closed; returns the exit status."""
     options = parse_arguments(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     sys.excepthook = _log_exception
     os.umask(0o077)
-    self_test()
     params = REGTEST if options.playground else NETWORKS[options.network]
     root = options.data_dir
     if options.playground:
@@ -174,16 +248,9 @@ def main(arguments: list[str]) -> int:
     qt.setApplicationDisplayName("")
     qt.setDesktopFileName(APPLICATION_ID)
     qt.setWindowIcon(QIcon(str(resource("icons", "wallet-gui.svg"))))
-    engine = Engine()
-    online = Online(
-        directory,
-        params,
-        P2PBackend,
-        engine.publish,
-        playground=Playground(directory.root / "node") if options.playground else None,
+    application = Application(
+        qt, directory, settings, instance, params, peers=peers, playground=options.playground
     )
-    online.settings = settings
-    application = Application(qt, online, engine, instance, params, peers)
     application.start()
     if options.link:
         application.pay(options.link)

@@ -10,12 +10,13 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QFont
+from PySide6.QtGui import QBrush, QColor, QFont
 
-from wallet_gui.gui.wallet_model import WalletModel
+from wallet_gui.gui.wallet_model import WalletModel, masked
 from wallet_gui.primitives.amount import format_btc
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.wallet.snapshot import HistoryEntry, WalletSnapshot
+from wallet_gui.widgets import theme
 from wallet_gui.widgets.fonts import monospace_font
 from wallet_gui.widgets.text import plain, shortened
 
@@ -47,11 +48,14 @@ class HistoryModel(QAbstractTableModel):
         self._snapshot: WalletSnapshot | None = None
         self._money_font: QFont | None = None
         wallet.history_changed.connect(self._show)
-        wallet.wallet_changed.connect(lambda _: self._reset(()))
+        wallet.wallet_changed.connect(lambda _: self._forget())
         wallet.privacy_changed.connect(lambda _: self._refresh())
 
     def entry(self, row: int) -> HistoryEntry | None:
         return self._entries[row] if 0 <= row < len(self._entries) else None
+
+    def row_of(self, txid: bytes) -> int | None:
+        return next((row for row, e in enumerate(self._entries) if e.txid == txid), None)
 
     def confirmations(self, entry: HistoryEntry) -> int:
         return 0 if self._snapshot is None else self._snapshot.confirmations(entry)
@@ -89,6 +93,8 @@ class HistoryModel(QAbstractTableModel):
                 value = _alignment(column)
             case Qt.ItemDataRole.FontRole if column is Column.AMOUNT:
                 value = self._money_font
+            case Qt.ItemDataRole.ForegroundRole:
+                value = _colour(entry, column, self.confirmations(entry))
             case Qt.ItemDataRole.ToolTipRole if column is Column.STATE:
                 value = state_sentence(entry, self.confirmations(entry))
             case Qt.ItemDataRole.AccessibleTextRole:
@@ -110,7 +116,7 @@ class HistoryModel(QAbstractTableModel):
             case Column.LABEL:
                 return label_text(entry)
             case _:
-                return "\u2022\u2022\u2022\u2022" if self._wallet.hides_amounts else signed(entry)
+                return masked(self._wallet, signed(entry))
 
     def _show(self, snapshot: WalletSnapshot) -> None:
         self._snapshot = snapshot
@@ -120,6 +126,10 @@ class HistoryModel(QAbstractTableModel):
             self._refresh()
         else:
             self._reset(snapshot.history)
+
+    def _forget(self) -> None:
+        self._snapshot = None
+        self._reset(())
 
     def _refresh(self) -> None:
         if self._entries:
@@ -131,6 +141,20 @@ class HistoryModel(QAbstractTableModel):
         self._entries = entries
         self.endResetModel()
         self.count_changed.emit(len(entries))
+
+
+def _colour(entry: HistoryEntry, column: Column, confirmations: int) -> QBrush | None:
+    """Colour only repeats what the text says: what no longer counts, what came in, what waits."""
+    colours = theme.current()
+    if not entry.is_live:
+        return QBrush(QColor(colours.muted))
+    if column is Column.AMOUNT and entry.net_sat > 0:
+        return QBrush(QColor(colours.positive))
+    if column is Column.STATE and confirmations == 0:
+        return QBrush(QColor(colours.warning))
+    if column in {Column.DATE, Column.STATE}:
+        return QBrush(QColor(colours.muted))
+    return None
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:

@@ -1,12 +1,15 @@
 """The table in which payments are shown, on the overview and on the history page."""
 
-from PySide6.QtCore import QModelIndex, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QSortFilterProxyModel, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from wallet_gui.gui.history_model import ENTRY_ROLE, AnyIndex, Column, HistoryModel
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.wallet.snapshot import HistoryEntry
+
+_ROW_PADDING = 16
+_MEASURED_ROWS = 200
 
 
 class HistoryFilter(QSortFilterProxyModel):
@@ -46,22 +49,44 @@ class HistoryTable(QTableView):
         super().__init__(parent)
         self.filter = HistoryFilter(model, rows, self)
         self.setModel(self.filter)
+        self._payments = model
         model.set_font(self.font())
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setShowGrid(False)
+        self.setMinimumHeight(170)
         self.setTabKeyNavigation(False)
         self.setWordWrap(False)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.verticalHeader().hide()
-        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        # All rows are one line: measuring each of thousands would hold the window up.
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self._fit_rows()
         header = self.horizontalHeader()
+        header.setResizeContentsPrecision(_MEASURED_ROWS)
         header.setHighlightSections(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(Column.LABEL, QHeaderView.ResizeMode.Stretch)
         self.doubleClicked.connect(self._open)
         self.selectionModel().currentRowChanged.connect(self._select)
+
+    def select_payment(self, txid: bytes) -> None:
+        """Put the selection on a payment, without asking for its details again."""
+        row = self._payments.row_of(txid)
+        index = self.filter.mapFromSource(self._payments.index(row, 0)) if row is not None else None
+        if index is not None and index.isValid() and index.row() != self.currentIndex().row():
+            self.setCurrentIndex(index)
+            self.scrollTo(index)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._payments.set_font(self.font())
+            self._fit_rows()
+
+    def _fit_rows(self) -> None:
+        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + _ROW_PADDING)
 
     def current_entry(self) -> HistoryEntry | None:
         """The payment of the selected row."""

@@ -1,14 +1,15 @@
 """The main window: sidebar, pages and status bar; wires signals of pages to the engine's calls."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
     QHBoxLayout,
+    QLabel,
     QMainWindow,
     QPushButton,
     QStackedWidget,
@@ -16,13 +17,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from wallet_gui.app.backend_selector import SyncSnapshot
-from wallet_gui.app.online import NewWallet, Online, OpenedWallet
-from wallet_gui.app.session import RevealedAddress, SessionUpdate
+from wallet_gui.app.published import (
+    NewWallet,
+    OpenedWallet,
+    RevealedAddress,
+    SessionUpdate,
+    SyncSnapshot,
+    WalletEntry,
+)
 from wallet_gui.chain.p2p.addresses import PeerAddress
-from wallet_gui.gui.engine import Engine
+from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
+from wallet_gui.gui.idle_lock import IdleLock
 from wallet_gui.gui.overview_page import OverviewPage
 from wallet_gui.gui.receive_page import ReceivePage
 from wallet_gui.gui.send_flow import SendFlow
@@ -34,10 +41,14 @@ from wallet_gui.gui.sync_model import SyncModel
 from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
+from wallet_gui.wallet.snapshot import HistoryEntry
 from wallet_gui.widgets.labels import heading, text_label
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
-from wallet_gui.widgets.text import plain
+from wallet_gui.widgets.text import plain, tooltip
+
+if TYPE_CHECKING:
+    from wallet_gui.app.online import Online
 
 _TITLE = "Wallet GUI"
 _NETWORK_NAMES = {
@@ -55,23 +66,40 @@ class MainWindow(QMainWindow):
     # Emitted from the engine thread; Qt queues it into this one.
     link_received = Signal(str)
 
-    def __init__(self, engine: Engine, online: Online, params: ChainParams) -> None:
+    def __init__(self, engine: Engine, params: ChainParams) -> None:
+        """Draw the window; it does nothing before `attach` gives it the online side."""
         super().__init__()
         self.setObjectName("main_window")
         self._engine = engine
-        self._online = online
+        self._attached: Online | None = None
         self._params = params
+        self._opening: Call | None = None
         self._pending_uri: PaymentUri | None = None
+        self._wizard_words = ""
         self.wallet_model = WalletModel(self)
         self.sync_model = SyncModel(self)
         self.history_model = HistoryModel(self.wallet_model)
         self.setMinimumSize(820, 560)
         self.resize(1120, 760)
         self._build()
-        engine.published.connect(self._take)
+        self.idle_lock = IdleLock(self)
+        self.idle_lock.idle.connect(self._lock_by_itself)
+        engine.published.connect(self._take, Qt.ConnectionType.QueuedConnection)
         self.wallet_model.changed.connect(lambda _: self._show_title())
         self.show_wizard()
         self._show_title()
+
+    def attach(self, online: "Online") -> None:
+        """Take the online side, once it is loaded."""
+        self._attached = online
+        self.send_flow.attach(online)
+        self._show_play_buttons()
+
+    @property
+    def _online(self) -> "Online":
+        if self._attached is None:
+            raise RuntimeError("The window has no online side yet.")
+        return self._attached
 
     # --- building
 
@@ -120,9 +148,7 @@ class MainWindow(QMainWindow):
             self.settings,
         ):
             self.pages.addWidget(page)
-        self.send_flow = SendFlow(
-            self._engine, self._online, self.wallet_model, self.send, self.history
-        )
+        self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
         self._connect()
 
     def _make_banner(self) -> QFrame:
@@ -131,10 +157,23 @@ class MainWindow(QMainWindow):
         banner.setProperty("role", "play-banner")
         row = QHBoxLayout(banner)
         row.setContentsMargins(16, 5, 16, 5)
+        row.setSpacing(10)
         name = _NETWORK_NAMES[self._params.name]
-        label = text_label(f"Play money ({name}): these coins are worth nothing.", wrap=False)
+        label = text_label(f"Play money ({name}): these coins are worth nothing.")
         label.setAccessibleName(label.text())
-        row.addWidget(label)
+        row.addWidget(label, 1)
+        self.play_buttons: dict[str, QPushButton] = {}
+        for key, text, slot in (
+            ("get", "Get play money", self._get_play_money),
+            ("mine", "Mine a block", self._mine_block),
+        ):
+            button = QPushButton(text)
+            button.setObjectName(f"play_{key}")
+            button.setAccessibleName(text)
+            button.clicked.connect(slot)
+            button.hide()
+            row.addWidget(button)
+            self.play_buttons[key] = button
         return banner
 
     def _make_sidebar(self) -> QFrame:
@@ -147,6 +186,7 @@ class MainWindow(QMainWindow):
         layout.setSpacing(4)
         self.wallet_name = heading("", 115)
         self.wallet_name.setObjectName("wallet_name")
+        self.wallet_name.setMaximumWidth(190)
         self.wallet_name.setContentsMargins(12, 0, 0, 10)
         layout.addWidget(self.wallet_name)
         self._navigation = QButtonGroup(self)
@@ -180,10 +220,14 @@ class MainWindow(QMainWindow):
         self.wizard.open_wanted.connect(self.open_wallet)
         self.wizard.create_wanted.connect(self._create)
         self.wizard.restore_wanted.connect(self._restore)
+        self.wizard.cancel_wanted.connect(self._cancel_opening)
+        self.wizard.settings_wanted.connect(self._show_settings_alone)
+        self.settings.back_wanted.connect(self.show_wizard)
+        self.overview.settings_wanted.connect(lambda: self.show_page("settings"))
         self.overview.receive_wanted.connect(lambda: self.show_page("receive"))
         self.overview.send_wanted.connect(lambda: self.show_page("send"))
         self.overview.history_wanted.connect(lambda: self.show_page("history"))
-        self.overview.table.opened.connect(lambda _: self.show_page("history"))
+        self.overview.table.opened.connect(self._show_payment)
         self.receive.request_wanted.connect(self._new_request)
         self.history.label_wanted.connect(self._set_label)
         self.settings.peers_wanted.connect(self._set_peers)
@@ -198,6 +242,16 @@ class MainWindow(QMainWindow):
         self.sidebar.hide()
         self.status.set_wallet_open(is_open=False)
         self.pages.setCurrentWidget(self.wizard)
+        self._show_play_buttons()
+
+    def _show_settings_alone(self) -> None:
+        """Show the settings while no wallet is open."""
+        self.settings.back_button.show()
+        self.pages.setCurrentWidget(self.settings)
+
+    def _show_payment(self, entry: HistoryEntry) -> None:
+        self.show_page("history")
+        self.history.show_payment(entry)
 
     def show_page(self, key: str) -> None:
         """Show one of the pages of an open wallet."""
@@ -210,6 +264,10 @@ class MainWindow(QMainWindow):
         }
         self.navigation[key].setChecked(True)
         self.pages.setCurrentWidget(pages[key])
+        if key == "send":
+            self.send.rows[0].payee.setFocus()
+        elif key == "receive":
+            self.receive.label_edit.setFocus()
 
     def _go(self, key: str) -> None:
         if self.sidebar.isVisible():
@@ -223,7 +281,8 @@ class MainWindow(QMainWindow):
         if self._params.is_test:
             parts.append(f"play money ({self._params.name})")
         self.setWindowTitle(" \u2013 ".join(parts))
-        self.wallet_name.setText(name)
+        self.wallet_name.setText(_elided(self.wallet_name, name))
+        self.wallet_name.setToolTip(tooltip(name))
         self.wallet_name.setAccessibleName(f"Wallet: {name or 'none open'}")
 
     # --- what the engine publishes
@@ -245,37 +304,67 @@ class MainWindow(QMainWindow):
     ) -> None:
         self._engine.call(coroutine, self, on_success, lambda error: on_failure(sentence(error)))
 
+    def _open_with(self, coroutine: Coroutine[Any, Any, OpenedWallet], words: str) -> None:
+        """Open a wallet through the vault; the person may cancel while its window is there."""
+        self.wizard.set_busy(words, can_cancel=True)
+        call = self._engine.call(
+            coroutine, self, self._opened, lambda error: self._wizard_failed(sentence(error))
+        )
+        call.cancelled.connect(lambda: self._wizard_failed(""))
+        self._opening = call
+
+    def _cancel_opening(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+
     # --- opening, creating, locking
 
     def list_wallets(self) -> None:
         """Read which wallets there are and show them."""
-        self._call(self._online.wallets(), self.wizard.show_wallets, self._fail)
+        self._call(self._online.wallets(), self._show_wallets, self._fail)
+
+    def _show_wallets(self, entries: tuple[WalletEntry, ...]) -> None:
+        if not self.wallet_model.wallet_id:
+            self.wizard.show_wallets(entries)
+            if self._wizard_words:
+                self.wizard.say(self._wizard_words)
+                self._wizard_words = ""
 
     def open_wallet(self, path: str) -> None:
         """Unlock a wallet file; the vault asks for its password."""
-        self.wizard.set_busy("The vault asks for the password in a window of its own.")
-        self._call(self._online.open_wallet(path), self._opened, self._wizard_failed)
+        self._open_with(
+            self._online.open_wallet(path),
+            "The vault asks for the password in a window of its own.",
+        )
 
     def _create(self, wanted: NewWallet) -> None:
-        self.wizard.set_busy("Go on in the vault window: it shows your words.")
-        self._call(self._online.create_wallet(wanted), self._opened, self._wizard_failed)
+        self._open_with(
+            self._online.create_wallet(wanted), "Go on in the vault window: it shows your words."
+        )
 
     def _restore(self, wanted: NewWallet) -> None:
-        self.wizard.set_busy("Go on in the vault window: type your words there.")
-        self._call(self._online.restore_wallet(wanted), self._opened, self._wizard_failed)
+        self._open_with(
+            self._online.restore_wallet(wanted),
+            "Go on in the vault window: type your words there.",
+        )
 
     def _wizard_failed(self, text: str) -> None:
+        self._opening = None
         self.wizard.set_busy("")
         if text:
             self.wizard.say(text, ERROR)
 
     def _opened(self, opened: OpenedWallet) -> None:
+        self._opening = None
         self.wizard.set_busy("")
         self.wallet_model.show_wallet(opened.wallet_id)
         self.wallet_model.update(SessionUpdate(opened.wallet_id, opened.snapshot))
         self.sidebar.show()
+        self.settings.back_button.hide()
         self.status.set_wallet_open(is_open=True)
+        self.idle_lock.watch(is_open=True)
         self.show_page("overview")
+        self._show_play_buttons()
         if opened.notices:
             self.notice.say(" ".join(opened.notices), WARNING)
         if self._pending_uri is not None:
@@ -286,11 +375,58 @@ class MainWindow(QMainWindow):
         wallet_id = self.wallet_model.wallet_id
         if not wallet_id:
             return
+        self.idle_lock.watch(is_open=False)
+        focus = self.focusWidget()
+        if focus is not None:
+            # A label that was being typed is kept: leaving its field saves it.
+            focus.clearFocus()
         self.wallet_model.show_wallet("")
         self.notice.clear()
         self.show_wizard()
         self._show_title()
         self._call(self._online.close_wallet(wallet_id), lambda _: self.list_wallets(), self._fail)
+
+    def _lock_by_itself(self, minutes: int) -> None:
+        if self.send_flow.is_signing:
+            # The person reads the review in the vault's window, which this one does not see.
+            self.idle_lock.watch(is_open=True)
+            return
+        span = "a minute" if minutes == 1 else f"{minutes} minutes"
+        self._wizard_words = f"The wallet was locked after {span} without use."
+        self.lock()
+
+    # --- the playground
+
+    def _show_play_buttons(self) -> None:
+        if not self._params.is_test:
+            return
+        has_playground = self._attached is not None and self._attached.playground is not None
+        self.play_buttons["mine"].setVisible(has_playground)
+        self.play_buttons["get"].setVisible(has_playground and bool(self.wallet_model.wallet_id))
+
+    def _get_play_money(self) -> None:
+        self._play(
+            "get",
+            self._online.get_play_money(self.wallet_model.wallet_id),
+            "Play money is on its way. It is confirmed with the next block.",
+        )
+
+    def _mine_block(self) -> None:
+        self._play("mine", self._online.mine_block(), "A block was mined.")
+
+    def _play(self, key: str, coroutine: Coroutine[Any, Any, None], words: str) -> None:
+        button = self.play_buttons[key]
+        button.setEnabled(False)
+
+        def done(_: object) -> None:
+            button.setEnabled(True)
+            self.notice.say(words, INFORMATION)
+
+        def failed(text: str) -> None:
+            button.setEnabled(True)
+            self._fail(text)
+
+        self._call(coroutine, done, failed)
 
     def pay(self, uri: PaymentUri) -> None:
         """Fill the send page from a bitcoin: link, now or once a wallet is open."""
@@ -305,16 +441,21 @@ class MainWindow(QMainWindow):
     # --- what pages ask for
 
     def _new_request(self, label: str, amount_sat: int | None) -> None:
-        def shown(request: RevealedAddress) -> None:
-            self.receive.show_request(request.descriptor_index, request.index)
+        wallet_id = self.wallet_model.wallet_id
 
-        self._call(
-            self._online.new_request(self.wallet_model.wallet_id, label, amount_sat),
-            shown,
-            self.receive.show_failure,
-        )
+        def shown(request: RevealedAddress) -> None:
+            if wallet_id == self.wallet_model.wallet_id:
+                self.receive.show_request(request.descriptor_index, request.index)
+
+        def failed(text: str) -> None:
+            if wallet_id == self.wallet_model.wallet_id:
+                self.receive.show_failure(text)
+
+        self._call(self._online.new_request(wallet_id, label, amount_sat), shown, failed)
 
     def _set_label(self, txid: bytes, text: str) -> None:
+        if not self.wallet_model.wallet_id:
+            return
         self._call(
             self._online.set_tx_label(self.wallet_model.wallet_id, txid, text),
             lambda _: None,
@@ -328,6 +469,17 @@ class MainWindow(QMainWindow):
         if text:
             self.notice.say(text, ERROR)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self.notice.isVisible():
+            self.notice.clear()
+            return
+        super().keyPressEvent(event)
+
     def closeEvent(self, event: QCloseEvent) -> None:
         self.closing.emit()
         event.accept()
+
+
+def _elided(label: QLabel, text: str) -> str:
+    width = label.maximumWidth() - 2 * label.contentsMargins().left()
+    return label.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, width)

@@ -3,7 +3,6 @@
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -12,7 +11,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from wallet_gui.app.backend_selector import PHASES, SyncSnapshot
+from wallet_gui.app.published import PHASES, SyncSnapshot
 from wallet_gui.chain.backend import ConnectionState, Phase
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_table import HistoryTable
@@ -26,30 +25,37 @@ from wallet_gui.gui.sync_model import (
 )
 from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.wallet.snapshot import Balance
+from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import MoneyLabel, card, heading, text_label
+from wallet_gui.widgets.page import Page
+from wallet_gui.widgets.text import plain
 
 _SHOWN_PAYMENTS = 6
+_PARTS = (
+    ("confirmed", "Confirmed"),
+    ("trusted_pending", "Own change, waiting"),
+    ("incoming", "Incoming, unconfirmed"),
+    ("immature", "Mined, maturing"),
+    ("frozen", "Frozen"),
+)
 
 
-class OverviewPage(QWidget):
+class OverviewPage(Page):
     """The first page of an open wallet."""
 
     receive_wanted = Signal()
     send_wanted = Signal()
     history_wanted = Signal()
+    settings_wanted = Signal()
 
     def __init__(
         self, wallet: WalletModel, sync: SyncModel, history: HistoryModel, parent: QWidget
     ) -> None:
-        super().__init__(parent)
-        self.setObjectName("overview_page")
-        self.setProperty("role", "page")
-        self._sync = sync
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(28, 24, 28, 24)
-        layout.setSpacing(18)
+        super().__init__("overview_page", parent, spacing=18)
+        layout = self.body
         layout.addWidget(self._make_balance_card())
         self.sync_card = SyncCard(self)
+        self.sync_card.settings_wanted.connect(self.settings_wanted.emit)
         layout.addWidget(self.sync_card)
         layout.addLayout(self._make_payments_header())
         self.table = HistoryTable(history, rows=_SHOWN_PAYMENTS, parent=self)
@@ -63,39 +69,31 @@ class OverviewPage(QWidget):
         layout.addWidget(self.empty, 1)
         history.count_changed.connect(self._show_count)
         self._show_count(history.rowCount())
+        self._show_balance(None)
         wallet.balance_changed.connect(self._show_balance)
         wallet.privacy_changed.connect(self._hide_amounts)
         wallet.wallet_changed.connect(lambda _: self._show_balance(None))
-        sync.changed.connect(self._show_sync)
+        sync.changed.connect(self.sync_card.show_snapshot)
 
     def _make_balance_card(self) -> QFrame:
         frame = card()
-        grid = QGridLayout(frame)
-        grid.setContentsMargins(24, 20, 24, 20)
-        grid.setHorizontalSpacing(28)
-        grid.addWidget(text_label("Balance", role="muted"), 0, 0, 1, 4)
-        self.total = MoneyLabel("Balance", percent=230, bold=True)
+        layout = QVBoxLayout(frame)
+        layout.setContentsMargins(24, 20, 24, 20)
+        layout.setSpacing(14)
+        top = FlowLayout(spacing=18, spread=True)
+        total = QWidget()
+        column = QVBoxLayout(total)
+        column.setContentsMargins(0, 0, 24, 0)
+        column.setSpacing(2)
+        column.addWidget(text_label("Balance", role="muted", wrap=False))
+        self.total = MoneyLabel("Balance", percent=185, bold=True)
         self.total.setObjectName("balance_total")
-        grid.addWidget(self.total, 1, 0, 1, 4)
-        self.parts: dict[str, MoneyLabel] = {}
-        self._captions: dict[str, QLabel] = {}
-        for column, (key, caption) in enumerate(
-            (
-                ("confirmed", "Confirmed"),
-                ("trusted_pending", "Own change, waiting"),
-                ("incoming", "Incoming, unconfirmed"),
-                ("immature", "Mined, maturing"),
-                ("frozen", "Frozen"),
-            )
-        ):
-            label = text_label(caption, role="muted", wrap=False)
-            amount = MoneyLabel(caption)
-            amount.setObjectName(f"balance_{key}")
-            self._captions[key], self.parts[key] = label, amount
-            grid.addWidget(label, 2, column)
-            grid.addWidget(amount, 3, column)
-        grid.setRowMinimumHeight(1, 52)
-        buttons = QVBoxLayout()
+        column.addWidget(self.total)
+        top.addWidget(total)
+        buttons = QWidget()
+        row = QHBoxLayout(buttons)
+        row.setContentsMargins(0, 14, 0, 0)
+        row.setSpacing(10)
         for text, name, signal, role in (
             ("&Receive", "overview_receive", self.receive_wanted, "primary"),
             ("&Send", "overview_send", self.send_wanted, ""),
@@ -104,17 +102,32 @@ class OverviewPage(QWidget):
             button.setObjectName(name)
             button.setAccessibleName(text.replace("&", ""))
             button.setProperty("role", role)
+            button.setMinimumWidth(110)
             button.clicked.connect(signal.emit)
-            buttons.addWidget(button)
-        grid.addLayout(buttons, 0, 5, 2, 1)
-        grid.setColumnStretch(4, 1)
+            row.addWidget(button)
+        top.addWidget(buttons)
+        layout.addLayout(top)
+        parts = FlowLayout(spacing=26)
+        self.parts: dict[str, MoneyLabel] = {}
+        self._parts: dict[str, QWidget] = {}
+        for key, caption in _PARTS:
+            amount = MoneyLabel(caption)
+            amount.setObjectName(f"balance_{key}")
+            part = QWidget()
+            column = QVBoxLayout(part)
+            column.setContentsMargins(0, 0, 0, 0)
+            column.setSpacing(2)
+            column.addWidget(text_label(caption, role="muted", wrap=False))
+            column.addWidget(amount)
+            self._parts[key], self.parts[key] = part, amount
+            parts.addWidget(part)
+        layout.addLayout(parts)
         return frame
 
     def _make_payments_header(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        row.addWidget(heading("Last payments", 120))
-        row.addStretch(1)
-        button = QPushButton("All payments")
+        row.addWidget(heading("Last payments", 120), 1)
+        button = QPushButton("All &payments")
         button.setObjectName("overview_history")
         button.setAccessibleName("All payments")
         button.setProperty("role", "plain")
@@ -128,16 +141,11 @@ class OverviewPage(QWidget):
             amount = None if balance is None else getattr(balance, key)
             label.set_amount(amount)
             # Parts that are nothing for most people appear only when there is something in them.
-            visible = key == "confirmed" or bool(amount)
-            label.setVisible(visible)
-            self._captions[key].setVisible(visible)
+            self._parts[key].setVisible(key == "confirmed" or bool(amount))
 
     def _hide_amounts(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
         for label in (self.total, *self.parts.values()):
             label.set_hidden(hidden)
-
-    def _show_sync(self, snapshot: SyncSnapshot) -> None:
-        self.sync_card.show_snapshot(snapshot)
 
     def _show_count(self, count: int) -> None:
         self.table.setVisible(count > 0)
@@ -147,35 +155,51 @@ class OverviewPage(QWidget):
 class SyncCard(QFrame):
     """Five phases with their amounts, and what the missing part means for the balance."""
 
+    settings_wanted = Signal()
+
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setProperty("role", "card")
         self.setObjectName("sync_card")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 16, 24, 16)
-        self._sentence = text_label()
-        layout.addWidget(self._sentence)
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(14)
-        layout.addLayout(grid)
+        layout.setSpacing(12)
+        top = QHBoxLayout()
+        self.sentence = text_label()
+        self.sentence.setObjectName("sync_sentence")
+        top.addWidget(self.sentence, 1)
+        self.settings_button = QPushButton("&Choose peers")
+        self.settings_button.setObjectName("sync_settings")
+        self.settings_button.setAccessibleName("Choose peers")
+        self.settings_button.clicked.connect(self.settings_wanted.emit)
+        top.addWidget(self.settings_button)
+        layout.addLayout(top)
+        cells = FlowLayout(spacing=16, equal=True)
+        layout.addLayout(cells)
         self._bars: dict[Phase, QProgressBar] = {}
         self._details: dict[Phase, QLabel] = {}
-        for column, phase in enumerate(PHASES):
-            caption = text_label(PHASE_NAMES[phase], wrap=False)
+        for phase in PHASES:
+            cell = QWidget()
+            column = QVBoxLayout(cell)
+            column.setContentsMargins(0, 0, 0, 0)
+            column.setSpacing(5)
             bar = QProgressBar()
             bar.setTextVisible(False)
             bar.setObjectName(f"phase_{phase.name.lower()}")
-            detail = text_label("", role="muted", wrap=False)
-            for row, widget in enumerate((caption, bar, detail)):
-                grid.addWidget(widget, row, column)
-            grid.setColumnStretch(column, 1)
+            detail = text_label("waiting", role="muted", wrap=False)
+            for widget in (text_label(PHASE_NAMES[phase], wrap=False), bar, detail):
+                column.addWidget(widget)
+            cells.addWidget(cell)
             self._bars[phase], self._details[phase] = bar, detail
         self.hide()
 
     def show_snapshot(self, snapshot: SyncSnapshot) -> None:
         """Draw the state of the sync; a wallet in sync needs no card."""
         self.setVisible(not snapshot.is_synced)
-        self._sentence.setText(_sync_sentence(snapshot))
+        self.settings_button.setVisible(
+            snapshot.state is not ConnectionState.ONLINE and not snapshot.peers
+        )
+        self.sentence.setText(sync_sentence(snapshot))
         reached = PHASES.index(snapshot.phase) if snapshot.phase in PHASES else len(PHASES)
         for number, item in enumerate(snapshot.phases):
             percent = 100 if number < reached else percent_of(item)
@@ -184,20 +208,22 @@ class SyncCard(QFrame):
             bar.setAccessibleName(f"{PHASE_NAMES[item.phase]}: {percent} percent")
             if item.phase is Phase.PEERS:
                 count = len(snapshot.peers)
-                text = f"{count} connected"
+                text = f"{count} connected" if count else "none yet"
             elif item.total:
                 text = f"{item.done:,} of {item.total:,}"
             else:
-                text = "done" if number < reached else ""
+                text = "done" if number < reached else "waiting"
             self._details[item.phase].setText(text)
 
 
-def _sync_sentence(snapshot: SyncSnapshot) -> str:
+def sync_sentence(snapshot: SyncSnapshot) -> str:
+    """What the state of the sync means for the balance on screen."""
     if snapshot.state is ConnectionState.STOPPED:
         return "Not connected: the balance is the last one that was stored."
     if snapshot.state is not ConnectionState.ONLINE:
         return (
-            snapshot.detail or "Connecting. Until then the balance is the last one that was stored."
+            plain(snapshot.detail, 300)
+            or "Connecting. Until then the balance is the last one that was stored."
         )
     progress = current(snapshot)
     text = (

@@ -4,8 +4,6 @@ from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QFormLayout,
-    QHBoxLayout,
     QHeaderView,
     QLineEdit,
     QPushButton,
@@ -15,15 +13,18 @@ from PySide6.QtWidgets import (
 )
 
 from wallet_gui.gui.history_model import date_text
-from wallet_gui.gui.wallet_model import WalletModel
+from wallet_gui.gui.wallet_model import WalletModel, masked
 from wallet_gui.primitives.address import script_from_address
 from wallet_gui.primitives.amount import format_btc
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.snapshot import RequestEntry, RequestStatus, WalletSnapshot
 from wallet_gui.widgets.amount_edit import AmountEdit
-from wallet_gui.widgets.labels import AddressLabel, card, heading, text_label
+from wallet_gui.widgets.flow_layout import FlowLayout
+from wallet_gui.widgets.fonts import monospace_font
+from wallet_gui.widgets.labels import AddressLabel, caption, card, heading, text_label
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
+from wallet_gui.widgets.page import Page
 from wallet_gui.widgets.qr_code import QrCode
 from wallet_gui.widgets.text import plain, shortened
 
@@ -37,38 +38,35 @@ _ENTRY = Qt.ItemDataRole.UserRole + 1
 _CLIPBOARD_CHECK_MS = 250
 
 
-class ReceivePage(QWidget):
+class ReceivePage(Page):
     """Asks for addresses with `request_wanted` and shows them once they are stored."""
 
     request_wanted = Signal(str, object)
 
     def __init__(self, wallet: WalletModel, params: ChainParams, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName("receive_page")
-        self.setProperty("role", "page")
+        super().__init__("receive_page", parent)
         self._wallet = wallet
         self._params = params
         self._shown: RequestEntry | None = None
         self._expected_index: tuple[int, int] | None = None
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(28, 24, 28, 24)
-        layout.setSpacing(16)
+        layout = self.body
         layout.addWidget(heading("Receive"))
         self.notice = Notice(self)
         layout.addWidget(self.notice)
-        columns = QHBoxLayout()
-        columns.setSpacing(18)
-        columns.addWidget(self._make_form(), 1)
-        columns.addWidget(self._make_address_card(), 1)
+        columns = FlowLayout(spacing=18, equal=True)
+        columns.addWidget(self._make_form())
+        columns.addWidget(self._make_address_card())
         layout.addLayout(columns)
         layout.addWidget(heading("Requests", 120))
         self.empty = text_label(
             "Addresses that you make appear here, with what was paid to them.", role="muted"
         )
         layout.addWidget(self.empty)
-        layout.addWidget(self._make_table(), 1)
+        layout.addWidget(self._make_table(), 100)
+        layout.addStretch(1)
         wallet.requests_changed.connect(self._show_requests)
         wallet.wallet_changed.connect(self._clear)
+        wallet.privacy_changed.connect(lambda _: self._show_again())
         self._clear("")
 
     def _make_form(self) -> QWidget:
@@ -76,8 +74,6 @@ class ReceivePage(QWidget):
         layout = QVBoxLayout(frame)
         layout.setContentsMargins(20, 18, 20, 18)
         layout.setSpacing(12)
-        form = QFormLayout()
-        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapAllRows)
         self.label_edit = QLineEdit()
         self.label_edit.setObjectName("receive_label")
         self.label_edit.setAccessibleName("Label: who pays, and for what")
@@ -85,9 +81,12 @@ class ReceivePage(QWidget):
         self.label_edit.setMaxLength(200)
         self.amount_edit = AmountEdit("Amount in BTC, optional")
         self.amount_edit.setObjectName("receive_amount")
-        form.addRow("&Label (only you see it, and the payer in the QR code)", self.label_edit)
-        form.addRow("&Amount in BTC (optional)", self.amount_edit)
-        layout.addLayout(form)
+        for text, field in (
+            ("&Label (the payer sees it in the QR code)", self.label_edit),
+            ("Amo&unt in BTC (optional)", self.amount_edit),
+        ):
+            layout.addWidget(caption(text, field))
+            layout.addWidget(field)
         self.new_button = QPushButton("&New address")
         self.new_button.setObjectName("receive_new")
         self.new_button.setAccessibleName("New address")
@@ -111,31 +110,35 @@ class ReceivePage(QWidget):
         layout = QVBoxLayout(self.address_card)
         layout.setContentsMargins(20, 18, 20, 18)
         layout.setSpacing(12)
-        self.qr = QrCode("QR code of the payment request")
+        self.qr = QrCode("QR code of the payment request", side=290)
         self.qr.setObjectName("receive_qr")
-        layout.addWidget(self.qr, 1)
+        layout.addWidget(self.qr)
         self.address_label = AddressLabel("Receive address")
         self.address_label.setObjectName("receive_address")
         layout.addWidget(self.address_label)
         self.caption = text_label(role="muted")
+        self.caption.setObjectName("receive_caption")
         layout.addWidget(self.caption)
-        row = QHBoxLayout()
+        self.copy_buttons = QWidget()
+        row = FlowLayout(self.copy_buttons, spacing=10)
         for text, name, slot in (
             ("&Copy address", "receive_copy", self._copy_address),
-            ("Copy &link", "receive_copy_link", self._copy_link),
+            ("Copy lin&k", "receive_copy_link", self._copy_link),
         ):
             button = QPushButton(text)
             button.setObjectName(name)
             button.setAccessibleName(text.replace("&", ""))
             button.clicked.connect(slot)
             row.addWidget(button)
-        row.addStretch(1)
-        layout.addLayout(row)
+        layout.addWidget(self.copy_buttons)
+        layout.addStretch(1)
         return self.address_card
 
     def _make_table(self) -> QTableView:
         self._items = QStandardItemModel(0, 5, self)
         self._items.setHorizontalHeaderLabels(["Date", "State", "Label", "Asked", "Received"])
+        for column in range(5):
+            self._items.horizontalHeaderItem(column).setTextAlignment(_alignment(column))
         self.table = QTableView()
         self.table.setObjectName("receive_requests")
         self.table.setAccessibleName("Requests")
@@ -144,6 +147,8 @@ class ReceivePage(QWidget):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setShowGrid(False)
+        self.table.setWordWrap(False)
+        self.table.setMinimumHeight(170)
         self.table.setTabKeyNavigation(False)
         self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
@@ -186,13 +191,12 @@ class ReceivePage(QWidget):
         current = self._shown
         self._items.setRowCount(len(entries))
         for row, entry in enumerate(entries):
-            for column, text in enumerate(_row_texts(entry)):
+            for column, text in enumerate(self._row_texts(entry)):
                 item = QStandardItem(text)
                 item.setData(entry, _ENTRY)
+                item.setTextAlignment(_alignment(column))
                 if column >= 3:
-                    item.setTextAlignment(
-                        Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-                    )
+                    item.setFont(monospace_font(self.table.font()))
                 self._items.setItem(row, column, item)
         self.table.setVisible(bool(entries))
         self.empty.setVisible(not entries)
@@ -214,14 +218,17 @@ class ReceivePage(QWidget):
 
     def _show(self, entry: RequestEntry) -> None:
         self._shown = entry
-        self.address_card.setVisible(True)
+        for widget in (self.qr, self.address_label, self.copy_buttons):
+            widget.show()
         self.address_label.set_address(entry.address)
-        self.qr.set_text(self._link(entry))
+        # A screen reader hears no amount while amounts are hidden; the payer's camera reads it.
+        self.qr.set_text(self._link(entry), entry.address if self._wallet.hides_amounts else "")
         words = [_STATUS[entry.status]]
         if entry.request.amount_sat is not None:
-            words.append(f"{format_btc(entry.request.amount_sat, trim=True)} BTC asked")
+            asked = masked(self._wallet, format_btc(entry.request.amount_sat, trim=True))
+            words.append(f"{asked} BTC asked")
         if entry.received_sat:
-            words.append(f"{format_btc(entry.received_sat)} BTC received")
+            words.append(f"{masked(self._wallet, format_btc(entry.received_sat))} BTC received")
         if entry.request.label:
             words.append(plain(entry.request.label))
         self.caption.setText(" \u00b7 ".join(words))
@@ -234,9 +241,32 @@ class ReceivePage(QWidget):
         self.empty.show()
         self.address_label.set_address("")
         self.qr.set_text("")
-        self.caption.setText("The address and its QR code appear here.")
+        for widget in (self.qr, self.address_label, self.copy_buttons):
+            widget.hide()
+        self.caption.setText(
+            "Press New address: the address and its QR code appear here once they are stored."
+        )
+        self.label_edit.clear()
+        self.amount_edit.set_amount(None)
         self.notice.clear()
         self.new_button.setEnabled(True)
+
+    def _show_again(self) -> None:
+        """Draw the amounts anew, masked or not."""
+        if self._wallet.snapshot is not None:
+            self._show_requests(self._wallet.snapshot)
+
+    def _row_texts(self, entry: RequestEntry) -> tuple[str, str, str, str, str]:
+        request = entry.request
+        asked = "any" if request.amount_sat is None else format_btc(request.amount_sat)
+        received = format_btc(entry.received_sat) if entry.received_sat else ""
+        return (
+            date_text(request.created),
+            _STATUS[entry.status],
+            plain(request.label) or shortened(entry.address, 12),
+            asked if request.amount_sat is None else masked(self._wallet, asked),
+            masked(self._wallet, received) if received else "",
+        )
 
     def _link(self, entry: RequestEntry) -> str:
         request = entry.request
@@ -274,12 +304,6 @@ class ReceivePage(QWidget):
             )
 
 
-def _row_texts(entry: RequestEntry) -> tuple[str, str, str, str, str]:
-    request = entry.request
-    return (
-        date_text(request.created),
-        _STATUS[entry.status],
-        plain(request.label) or shortened(entry.address, 12),
-        "any" if request.amount_sat is None else format_btc(request.amount_sat),
-        format_btc(entry.received_sat) if entry.received_sat else "",
-    )
+def _alignment(column: int) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if column >= 3 else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter

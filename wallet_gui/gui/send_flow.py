@@ -1,45 +1,56 @@
 """SendFlow: from the send page through the vault's review to the network and back."""
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject
 
-from wallet_gui.app.online import Online
 from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult, BroadcastStage
-from wallet_gui.gui.engine import Engine
+from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.send_page import SendPage
 from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.transaction import Transaction
-from wallet_gui.wallet.draft import SpendPlan
-from wallet_gui.wallet.spend import Recipient
+from wallet_gui.wallet.errors import FeeTooHigh
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING
 from wallet_gui.widgets.sentences import sentence
+
+if TYPE_CHECKING:
+    from wallet_gui.app.online import Online
+    from wallet_gui.wallet.draft import SpendPlan
+    from wallet_gui.wallet.spend import Recipient
 
 
 class SendFlow(QObject):
     """Plan, review and sign in the vault, store, broadcast; each step says how it went."""
 
     def __init__(
-        self,
-        engine: Engine,
-        online: Online,
-        wallet: WalletModel,
-        send: SendPage,
-        history: HistoryPage,
+        self, engine: Engine, wallet: WalletModel, send: SendPage, history: HistoryPage
     ) -> None:
         super().__init__(send)
         self._engine = engine
-        self._online = online
+        self._online: Online | None = None
         self._wallet = wallet
         self._send = send
         self._history = history
         self._preview_number = 0
+        self._signing: Call | None = None
         self._sent: bytes | None = None
         send.preview_wanted.connect(self._preview)
         send.review_wanted.connect(self._review)
         history.rebroadcast_wanted.connect(self._rebroadcast)
         history.bump_wanted.connect(self._bump)
         history.abandon_wanted.connect(self._abandon)
+        wallet.wallet_changed.connect(lambda _: self._forget())
+
+    def attach(self, online: "Online") -> None:
+        """Use this online side from now on."""
+        self._online = online
+
+    @property
+    def is_signing(self) -> bool:
+        """Whether the vault is open, where the person may be reading or typing."""
+        return self._signing is not None
 
     def take(self, value: object) -> None:
         """Take what the engine published about a broadcast under way."""
@@ -50,51 +61,93 @@ class SendFlow(QObject):
                 BroadcastStage.ECHOED: f"Announced back by {_peers(value.peers)}.",
             }.get(value.stage)
             if words:
-                self._send.notice.say(words, INFORMATION)
+                self._say(words, INFORMATION)
+
+    def _forget(self) -> None:
+        """The wallet was locked: a review that is still open ends with it."""
+        self._preview_number += 1
+        self._sent = None
+        if self._signing is not None:
+            self._signing.cancel()
+            self._signing = None
 
     # --- the send page
 
-    def _preview(self, recipients: tuple[Recipient, ...], fee_rate: FeeRate) -> None:
+    def _preview(
+        self,
+        recipients: "tuple[Recipient, ...]",
+        fee_rate: FeeRate,
+        allow_high_fee: bool,  # noqa: FBT001 - a Qt slot
+    ) -> None:
+        if self._online is None or not self._wallet.wallet_id:
+            return
         self._preview_number += 1
         number = self._preview_number
 
-        def shown(plan: SpendPlan) -> None:
+        def shown(plan: "SpendPlan") -> None:
             if number == self._preview_number:
                 self._send.show_preview(plan)
 
         def failed(error: BaseException) -> None:
             if number == self._preview_number:
-                self._send.show_preview_failure(sentence(error))
+                self._send.show_preview_failure(
+                    sentence(error), is_high_fee=isinstance(error, FeeTooHigh)
+                )
 
         self._engine.call(
-            self._online.plan_payment(self._wallet.wallet_id, recipients, fee_rate),
+            self._online.plan_payment(
+                self._wallet.wallet_id, recipients, fee_rate, allow_high_fee=allow_high_fee
+            ),
             self,
             shown,
             failed,
         )
 
-    def _review(self, recipients: tuple[Recipient, ...], fee_rate: FeeRate) -> None:
+    def _review(
+        self,
+        recipients: "tuple[Recipient, ...]",
+        fee_rate: FeeRate,
+        allow_high_fee: bool,  # noqa: FBT001 - a Qt slot
+    ) -> None:
+        if self._online is None:
+            self._send.set_ready()
+            return
         self._preview_number += 1
-        self._engine.call(
-            self._online.pay(self._wallet.wallet_id, recipients, fee_rate),
-            self,
-            self._signed,
-            self._not_signed,
+        self._watch(
+            self._engine.call(
+                self._online.pay(
+                    self._wallet.wallet_id, recipients, fee_rate, allow_high_fee=allow_high_fee
+                ),
+                self,
+                self._signed,
+                self._not_signed,
+            )
         )
+
+    def _watch(self, call: Call) -> None:
+        self._signing = call
+        for signal in (call.succeeded, call.failed, call.cancelled):
+            signal.connect(self._end_signing)
+
+    def _end_signing(self) -> None:
+        self._signing = None
 
     def _not_signed(self, error: BaseException) -> None:
         text = sentence(error)
         if text:
-            self._send.show_failure(text)
+            self._send.show_failure(text, is_high_fee=isinstance(error, FeeTooHigh))
         else:
             self._send.show_cancelled()
 
     def _signed(self, tx: Transaction) -> None:
-        self._sent = tx.txid
+        if not self._wallet.wallet_id:
+            return
         self._send.show_sent("Signed and stored. Sending it to the network.")
         self._broadcast(tx.txid)
 
     def _broadcast(self, txid: bytes) -> None:
+        if self._online is None:
+            return
         self._sent = txid
         self._engine.call(
             self._online.broadcast(self._wallet.wallet_id, txid),
@@ -116,6 +169,8 @@ class SendFlow(QObject):
             )
 
     def _say(self, text: str, kind: str) -> None:
+        if not self._wallet.wallet_id:
+            return
         for notice in (self._send.notice, self._history.notice):
             notice.say(text, kind)
 
@@ -125,22 +180,43 @@ class SendFlow(QObject):
         self._history.notice.say("Sending the payment again.", INFORMATION)
         self._broadcast(txid)
 
-    def _bump(self, txid: bytes) -> None:
+    def _bump(
+        self,
+        txid: bytes,
+        fee_rate: FeeRate | None,
+        allow_high_fee: bool,  # noqa: FBT001 - a Qt slot
+    ) -> None:
+        if self._online is None:
+            return
+        if self.is_signing:
+            self._history.notice.say("Finish the review that is open first.", WARNING)
+            return
         self._history.notice.say(
             "Opening the review of a replacement that pays a higher fee.", INFORMATION
         )
-        self._engine.call(
-            self._online.bump(self._wallet.wallet_id, txid),
-            self,
-            self._signed,
-            self._bump_failed,
+        self._watch(
+            self._engine.call(
+                self._online.bump(
+                    self._wallet.wallet_id, txid, fee_rate, allow_high_fee=allow_high_fee
+                ),
+                self,
+                self._signed,
+                self._bump_failed,
+            )
         )
 
     def _bump_failed(self, error: BaseException) -> None:
-        text = sentence(error) or "Nothing was signed and nothing was sent."
-        self._history.notice.say(text, ERROR)
+        text = sentence(error)
+        if isinstance(error, FeeTooHigh):
+            self._history.ask_high_fee(text)
+        elif text:
+            self._history.notice.say(text, ERROR)
+        else:
+            self._history.notice.say("Nothing was signed and nothing was sent.", INFORMATION)
 
     def _abandon(self, txid: bytes) -> None:
+        if self._online is None:
+            return
         self._engine.call(
             self._online.abandon(self._wallet.wallet_id, txid),
             self,

@@ -1,28 +1,38 @@
 """Send: who gets how much at which fee; the review itself is drawn by the vault."""
 
+import itertools
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from wallet_gui.gui.payee_row import PayeeRow
 from wallet_gui.gui.wallet_model import WalletModel
-from wallet_gui.primitives.amount import FeeRate, format_btc
+from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.uri import PaymentUri
-from wallet_gui.wallet.draft import SpendPlan
 from wallet_gui.wallet.snapshot import Balance
-from wallet_gui.wallet.spend import Recipient
+from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import MoneyLabel, card, heading, text_label
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
+from wallet_gui.widgets.page import Page
+from wallet_gui.widgets.text import plain
+
+if TYPE_CHECKING:
+    from wallet_gui.wallet.draft import SpendPlan
+    from wallet_gui.wallet.spend import Recipient
 
 MAX_RECIPIENTS = 100
 _PREVIEW_DELAY_MS = 250
@@ -36,10 +46,14 @@ _DEFAULT_CHOICE = 1
 
 
 class SendPage(QWidget):
-    """Collects a payment; `preview_wanted` as it is typed, `review_wanted` when it is ready."""
+    """Collects a payment; `preview_wanted` as it is typed, `review_wanted` when it is ready.
 
-    preview_wanted = Signal(object, object)
-    review_wanted = Signal(object, object)
+    Both carry the recipients, the fee rate, and whether a fee that looks like a mistake was
+    confirmed.
+    """
+
+    preview_wanted = Signal(object, object, bool)
+    review_wanted = Signal(object, object, bool)
 
     def __init__(self, wallet: WalletModel, params: ChainParams, parent: QWidget) -> None:
         super().__init__(parent)
@@ -47,30 +61,36 @@ class SendPage(QWidget):
         self.setProperty("role", "page")
         self._params = params
         self._is_busy = False
-        self._plan: SpendPlan | None = None
+        self._is_complaining = False
         self.rows: list[PayeeRow] = []
+        self._row_buttons: list[QPushButton] = []
         outer = QVBoxLayout(self)
-        outer.setContentsMargins(28, 24, 28, 24)
-        outer.setSpacing(14)
-        outer.addLayout(self._make_title(wallet))
-        self.notice = Notice(self)
-        outer.addWidget(self.notice)
-        outer.addWidget(self._make_recipients(), 1)
-        outer.addWidget(self._make_fee_card())
-        outer.addLayout(self._make_buttons())
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        page = Page("send_form", self, spacing=14)
+        outer.addWidget(page, 1)
+        page.body.addLayout(self._make_title(wallet))
+        self._list = QVBoxLayout()
+        self._list.setSpacing(12)
+        page.body.addLayout(self._list)
+        page.body.addLayout(self._make_row_buttons())
+        page.body.addWidget(self._make_fee_card())
+        page.body.addStretch(1)
+        outer.addWidget(self._make_bottom())
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PREVIEW_DELAY_MS)
         self._timer.timeout.connect(self._ask_preview)
         wallet.balance_changed.connect(self._show_balance)
-        wallet.privacy_changed.connect(self.available.set_hidden)
-        wallet.wallet_changed.connect(lambda _: self.clear())
+        wallet.privacy_changed.connect(self._hide_amounts)
+        wallet.wallet_changed.connect(lambda _: self._forget())
         self.add_row()
+
+    # --- building
 
     def _make_title(self, wallet: WalletModel) -> QHBoxLayout:
         row = QHBoxLayout()
-        row.addWidget(heading("Send"))
-        row.addStretch(1)
+        row.addWidget(heading("Send"), 1)
         row.addWidget(text_label("Spendable", role="muted", wrap=False))
         self.available = MoneyLabel("Spendable")
         self.available.setObjectName("send_available")
@@ -78,28 +98,30 @@ class SendPage(QWidget):
         row.addWidget(self.available)
         return row
 
-    def _make_recipients(self) -> QWidget:
-        frame = card()
-        layout = QVBoxLayout(frame)
-        layout.setContentsMargins(4, 4, 4, 4)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        inner = QWidget()
-        self._list = QVBoxLayout(inner)
-        self._list.setContentsMargins(16, 14, 16, 14)
-        self._list.setSpacing(22)
-        self._list.addStretch(1)
-        scroll.setWidget(inner)
-        layout.addWidget(scroll)
-        return frame
+    def _make_row_buttons(self) -> FlowLayout:
+        row = FlowLayout(spacing=10)
+        for text, name, slot in (
+            ("&Add recipient", "send_add", self.add_row),
+            ("&Clear", "send_clear", self.clear),
+        ):
+            button = QPushButton(text)
+            button.setObjectName(name)
+            button.setAccessibleName(text.replace("&", ""))
+            button.setProperty("role", "plain")
+            button.clicked.connect(slot)
+            row.addWidget(button)
+            self._row_buttons.append(button)
+        return row
 
     def _make_fee_card(self) -> QWidget:
         frame = card()
-        row = QHBoxLayout(frame)
-        row.setContentsMargins(20, 12, 20, 12)
-        row.setSpacing(12)
-        row.addWidget(text_label("Fee", wrap=False))
+        layout = QVBoxLayout(frame)
+        layout.setContentsMargins(20, 14, 20, 16)
+        layout.setSpacing(12)
+        row = FlowLayout(spacing=12)
+        caption = text_label("&Fee", role="muted", wrap=False)
+        caption.setContentsMargins(0, 8, 0, 8)
+        row.addWidget(caption)
         self.fee_choice = QComboBox()
         self.fee_choice.setObjectName("send_fee_choice")
         self.fee_choice.setAccessibleName("How soon it should confirm")
@@ -107,6 +129,7 @@ class SendPage(QWidget):
             self.fee_choice.addItem(f"{words} ({rate} sat/vB)", rate.sat_per_kvb)
         self.fee_choice.addItem("Own rate", None)
         self.fee_choice.setCurrentIndex(_DEFAULT_CHOICE)
+        caption.setBuddy(self.fee_choice)
         row.addWidget(self.fee_choice)
         self.fee_rate = QLineEdit(str(_FEE_CHOICES[_DEFAULT_CHOICE][1]))
         self.fee_rate.setObjectName("send_fee_rate")
@@ -114,27 +137,62 @@ class SendPage(QWidget):
         self.fee_rate.setMaxLength(12)
         self.fee_rate.setMaximumWidth(110)
         row.addWidget(self.fee_rate)
-        row.addWidget(text_label("sat/vB", role="muted", wrap=False))
-        row.addStretch(1)
-        self.fee_text = text_label(role="muted", wrap=False)
-        self.fee_text.setObjectName("send_fee")
-        row.addWidget(self.fee_text)
+        unit = text_label("sat/vB", role="muted", wrap=False)
+        unit.setContentsMargins(0, 8, 0, 8)
+        row.addWidget(unit)
+        layout.addLayout(row)
+        layout.addWidget(self._make_costs())
+        self.notes = text_label(role="warning")
+        self.notes.setObjectName("send_notes")
+        self.notes.hide()
+        layout.addWidget(self.notes)
+        self.high_fee = QCheckBox("Pay this high fee all the same")
+        self.high_fee.setObjectName("send_high_fee")
+        self.high_fee.setAccessibleName("Pay this high fee all the same")
+        self.high_fee.hide()
+        self.high_fee.toggled.connect(lambda _: self._ask_preview())
+        layout.addWidget(self.high_fee)
         self.fee_choice.currentIndexChanged.connect(self._choose_fee)
         self.fee_rate.textEdited.connect(self._type_fee)
         return frame
 
-    def _make_buttons(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        for text, name, slot, role in (
-            ("&Add recipient", "send_add", self.add_row, ""),
-            ("&Clear", "send_clear", self.clear, "plain"),
+    def _make_costs(self) -> QWidget:
+        """The amounts of the payment under each other, so that their digits align."""
+        self.costs = QWidget()
+        grid = QGridLayout(self.costs)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(18)
+        grid.setVerticalSpacing(4)
+        self.amounts: dict[str, MoneyLabel] = {}
+        self._captions: dict[str, QLabel] = {}
+        for row, (key, text) in enumerate(
+            (
+                ("payments", "To the recipients"),
+                ("fee", "Fee"),
+                ("total", "Leaves the wallet"),
+                ("change", "Comes back as change"),
+            )
         ):
-            button = QPushButton(text)
-            button.setObjectName(name)
-            button.setAccessibleName(text.replace("&", ""))
-            button.setProperty("role", role)
-            button.clicked.connect(slot)
-            row.addWidget(button)
+            caption = text_label(text, role="muted", wrap=False)
+            amount = MoneyLabel(text, bold=key == "total", align_right=True)
+            amount.setObjectName(f"send_{key}")
+            grid.addWidget(caption, row, 0)
+            grid.addWidget(amount, row, 1)
+            self._captions[key], self.amounts[key] = caption, amount
+        grid.setColumnStretch(2, 1)
+        self.costs.hide()
+        return self.costs
+
+    def _make_bottom(self) -> QFrame:
+        frame = QFrame()
+        frame.setProperty("role", "bottom-bar")
+        layout = QVBoxLayout(frame)
+        layout.setContentsMargins(28, 10, 28, 12)
+        layout.setSpacing(8)
+        self.notice = Notice(self)
+        layout.addWidget(self.notice)
+        row = QHBoxLayout()
+        row.setSpacing(12)
         self.missing = text_label(role="muted")
         self.missing.setObjectName("send_missing")
         row.addWidget(self.missing, 1)
@@ -144,7 +202,8 @@ class SendPage(QWidget):
         self.review_button.setProperty("role", "primary")
         self.review_button.clicked.connect(self._ask_review)
         row.addWidget(self.review_button)
-        return row
+        layout.addLayout(row)
+        return frame
 
     # --- recipients
 
@@ -157,25 +216,44 @@ class SendPage(QWidget):
         row.changed.connect(self._changed)
         row.remove_wanted.connect(lambda: self._remove(row))
         row.max_wanted.connect(lambda checked: self._only_one_max(row, checked))
+        for edit in (row.payee, row.amount, row.label):
+            edit.returnPressed.connect(self._ask_review)
         self.rows.append(row)
-        self._list.insertWidget(self._list.count() - 1, row)
+        self._list.addWidget(row)
+        self._set_tab_order()
         self._renumber()
         row.payee.setFocus()
         self._changed()
+
+    def _set_tab_order(self) -> None:
+        # Rows are made after the fields below them: without this Tab would reach them last.
+        order: list[QWidget] = []
+        for row in self.rows:
+            order += [row.remove, row.payee, row.amount, row.max_box, row.label]
+        order += [
+            *self._row_buttons,
+            self.fee_choice,
+            self.fee_rate,
+            self.high_fee,
+            self.review_button,
+        ]
+        for before, after in itertools.pairwise(order):
+            QWidget.setTabOrder(before, after)
 
     def _remove(self, row: PayeeRow) -> None:
         if len(self.rows) == 1:
             row.clear()
             return
         self.rows.remove(row)
+        self._list.removeWidget(row)
+        row.hide()
         row.deleteLater()
         self._renumber()
         self._changed()
 
     def _renumber(self) -> None:
         for number, row in enumerate(self.rows, 1):
-            row.set_number(number)
-            row.remove.setVisible(len(self.rows) > 1)
+            row.set_number(number, len(self.rows))
 
     def _only_one_max(self, row: PayeeRow, checked: bool) -> None:  # noqa: FBT001 - a Qt slot
         if checked:
@@ -195,8 +273,13 @@ class SendPage(QWidget):
         self.rows[0].clear()
         self.notice.clear()
         self.fee_choice.setCurrentIndex(_DEFAULT_CHOICE)
-        self._is_busy = False
+        self.set_ready()
         self._changed()
+        self._timer.stop()
+
+    def _forget(self) -> None:
+        self.clear()
+        self.available.set_amount(None)
 
     # --- the fee
 
@@ -216,64 +299,80 @@ class SendPage(QWidget):
         self._changed()
 
     def _read_rate(self) -> tuple[FeeRate | None, str]:
-        text = self.fee_rate.text().strip()
-        if not text:
-            return None, "Enter a fee rate in sat/vB, such as 2.5."
-        try:
-            rate = FeeRate.parse(text)
-        except ParseError as error:
-            return None, str(error)
-        if rate.sat_per_kvb == 0:
-            return None, "Without a fee nobody would confirm the payment: enter a rate above 0."
-        return rate, ""
+        return read_fee_rate(self.fee_rate.text())
 
     # --- what is missing, the preview, the review
 
     @property
     def problem(self) -> str:
         """What keeps the payment from being reviewed, as one sentence."""
-        for row in self.rows:
+        for number, row in enumerate(self.rows, 1):
             if row.problem:
-                return row.problem
+                return f"Recipient {number}: {row.problem}" if len(self.rows) > 1 else row.problem
         return self._read_rate()[1]
 
     def _changed(self) -> None:
-        self._plan = None
-        self.fee_text.clear()
+        self._forget_plan()
+        if self._is_complaining:
+            self._is_complaining = False
+            self.notice.clear()
+        self.high_fee.blockSignals(True)
+        self.high_fee.setChecked(False)
+        self.high_fee.blockSignals(False)
+        self.high_fee.hide()
         self.missing.setText("" if all(row.is_empty for row in self.rows) else self.problem)
         self._timer.start()
 
-    def _payment(self) -> tuple[tuple[Recipient, ...], FeeRate] | None:
+    def _forget_plan(self) -> None:
+        self.costs.hide()
+        for amount in self.amounts.values():
+            amount.set_amount(None)
+        self.notes.clear()
+        self.notes.hide()
+
+    def _payment(self) -> "tuple[tuple[Recipient, ...], FeeRate, bool] | None":
         rate, problem = self._read_rate()
         if rate is None or problem or any(row.problem for row in self.rows):
             return None
-        return tuple(row.recipient() for row in self.rows), rate
+        allow = self.high_fee.isChecked() and not self.high_fee.isHidden()
+        return tuple(row.recipient() for row in self.rows), rate, allow
 
     def _ask_preview(self) -> None:
         payment = self._payment()
         if payment is not None and not self._is_busy:
             self.preview_wanted.emit(*payment)
 
-    def show_preview(self, plan: SpendPlan) -> None:
+    def show_preview(self, plan: "SpendPlan") -> None:
         """Show what the payment would cost."""
-        self._plan = plan
-        change = "" if plan.change_sat is None else f", {format_btc(plan.change_sat)} BTC change"
-        self.fee_text.setText(f"{format_btc(plan.fee_sat)} BTC for {plan.vsize} vB")
-        self.fee_text.setToolTip(f"Spends {len(plan.inputs)} coins{change}.")
+        self._captions["fee"].setText(f"Fee ({plan.vsize:,} vB at {plan.fee_rate} sat/vB)")
+        self.amounts["payments"].set_amount(plan.payments_sat)
+        self.amounts["fee"].set_amount(plan.fee_sat)
+        self.amounts["total"].set_amount(plan.payments_sat + plan.fee_sat)
+        self.amounts["change"].set_amount(plan.change_sat)
+        for widget in (self._captions["change"], self.amounts["change"]):
+            widget.setVisible(plan.change_sat is not None)
+        self.costs.show()
+        self.notes.setText("\n".join(plain(note, 400) for note in plan.notes))
+        self.notes.setVisible(bool(plan.notes))
         self.missing.clear()
 
-    def show_preview_failure(self, sentence: str) -> None:
-        """Say why the payment cannot be made as it is."""
-        self.fee_text.clear()
+    def show_preview_failure(self, sentence: str, *, is_high_fee: bool = False) -> None:
+        """Say why the payment cannot be made as it is; a high fee may be confirmed."""
+        self._forget_plan()
         self.missing.setText(sentence)
+        self.high_fee.setVisible(is_high_fee)
 
     def _ask_review(self) -> None:
+        if self._is_busy:
+            return
         payment = self._payment()
         if payment is None:
             # Never just grey: the button says what is missing.
             self.notice.say(self.problem, ERROR)
-            return
-        if self._is_busy:
+            self._is_complaining = True
+            self.missing.clear()
+            wrong = next((row for row in self.rows if row.problem), None)
+            (self.fee_rate if wrong is None else wrong.first_wrong).setFocus()
             return
         self.set_busy("Opening the review. It is drawn by the vault, which holds the keys.")
         self.review_wanted.emit(*payment)
@@ -292,19 +391,37 @@ class SendPage(QWidget):
     def show_sent(self, sentence: str) -> None:
         """The payment is out: empty the form and say how far it got."""
         self.clear()
-        self.set_ready()
         self.notice.say(sentence, INFORMATION)
 
-    def show_failure(self, sentence: str) -> None:
+    def show_failure(self, sentence: str, *, is_high_fee: bool = False) -> None:
         """The payment was not made; the form keeps everything."""
         self.set_ready()
         self.notice.say(sentence, ERROR)
+        self.high_fee.setVisible(is_high_fee)
 
     def show_cancelled(self) -> None:
         """The person closed the review."""
         self.set_ready()
         self.notice.say("Nothing was signed and nothing was sent.", INFORMATION)
 
+    def _hide_amounts(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
+        for label in (self.available, *self.amounts.values()):
+            label.set_hidden(hidden)
+
     def _show_balance(self, balance: Balance) -> None:
         self.available.set_amount(balance.spendable)
         self._timer.start()
+
+
+def read_fee_rate(text: str) -> tuple[FeeRate | None, str]:
+    """Read a fee rate as a person types it; what is wrong comes back as one sentence."""
+    text = text.strip()
+    if not text:
+        return None, "Enter a fee rate in sat/vB, such as 2.5."
+    try:
+        rate = FeeRate.parse(text)
+    except ParseError as error:
+        return None, str(error)
+    if rate.sat_per_kvb == 0:
+        return None, "Without a fee nobody would confirm the payment: enter a rate above 0."
+    return rate, ""

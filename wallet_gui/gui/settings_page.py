@@ -1,6 +1,8 @@
 """Settings: whom the wallet asks for the chain, and how the window looks."""
 
-from PySide6.QtCore import Signal
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -11,40 +13,54 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from wallet_gui.app.backend_selector import SyncSnapshot
 from wallet_gui.app.peer_address import parse_peer
+from wallet_gui.app.published import SyncSnapshot
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.gui.sync_model import SyncModel
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
-from wallet_gui.widgets.labels import card, heading, text_label
+from wallet_gui.widgets.labels import caption, card, heading, text_label
 from wallet_gui.widgets.notice import ERROR, INFORMATION, Notice
+from wallet_gui.widgets.page import Page
 from wallet_gui.widgets.text import plain
 
 _THEMES = (("system", "As the system"), ("light", "Light"), ("dark", "Dark"))
+_LOCKS = (
+    (1, "After a minute without use"),
+    (5, "After 5 minutes without use"),
+    (15, "After 15 minutes without use"),
+    (60, "After an hour without use"),
+    (0, "Never"),
+)
 _SCALES = (80, 90, 100, 110, 125, 150, 175, 200)
 
 
-class SettingsPage(QWidget):
+class SettingsPage(Page):
     """Changes leave as signals; the application stores and applies them."""
 
     peers_wanted = Signal(object)
     theme_wanted = Signal(str)
     scale_wanted = Signal(int)
+    lock_minutes_wanted = Signal(int)
+    back_wanted = Signal()
 
     def __init__(self, sync: SyncModel, params: ChainParams, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName("settings_page")
-        self.setProperty("role", "page")
+        super().__init__("settings_page", parent)
         self._params = params
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(28, 24, 28, 24)
-        layout.setSpacing(16)
+        layout = self.body
+        self.back_button = QPushButton("&Back")
+        self.back_button.setObjectName("settings_back")
+        self.back_button.setAccessibleName("Back")
+        self.back_button.setProperty("role", "plain")
+        self.back_button.clicked.connect(self.back_wanted.emit)
+        self.back_button.hide()
+        layout.addWidget(self.back_button, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(heading("Settings"))
         self.notice = Notice(self)
         layout.addWidget(self.notice)
         layout.addWidget(self._make_connection())
         layout.addWidget(self._make_look())
+        layout.addWidget(self._make_lock())
         layout.addStretch(1)
         sync.changed.connect(self._show_peers)
 
@@ -74,7 +90,7 @@ class SettingsPage(QWidget):
         self.peers_edit.setMaximumHeight(110)
         layout.addWidget(self.peers_edit)
         row = QHBoxLayout()
-        self.connected = text_label(role="muted")
+        self.connected = text_label("Not connected.", role="muted")
         self.connected.setObjectName("settings_connected")
         row.addWidget(self.connected, 1)
         self.apply_button = QPushButton("&Connect")
@@ -91,6 +107,9 @@ class SettingsPage(QWidget):
         form = QFormLayout(frame)
         form.setContentsMargins(22, 18, 22, 18)
         form.setVerticalSpacing(12)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setHorizontalSpacing(18)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.FieldsStayAtSizeHint)
         form.addRow(heading("Look", 120))
         self.theme_box = QComboBox()
         self.theme_box.setObjectName("settings_theme")
@@ -108,15 +127,53 @@ class SettingsPage(QWidget):
         self.scale_box.currentIndexChanged.connect(
             lambda index: self.scale_wanted.emit(self.scale_box.itemData(index))
         )
-        form.addRow("C&olours", self.theme_box)
-        form.addRow("&Text size", self.scale_box)
+        self.scale_box.setCurrentIndex(_SCALES.index(100))
+        form.addRow(caption("C&olours", self.theme_box), self.theme_box)
+        form.addRow(caption("&Text size", self.scale_box), self.scale_box)
         return frame
 
-    def show_settings(self, peers: tuple[PeerAddress, ...], theme: str, scale: int) -> None:
+    def _make_lock(self) -> QWidget:
+        frame = card()
+        form = QFormLayout(frame)
+        form.setContentsMargins(22, 18, 22, 18)
+        form.setVerticalSpacing(12)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setHorizontalSpacing(18)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.FieldsStayAtSizeHint)
+        form.addRow(heading("Lock", 120))
+        form.addRow(
+            text_label(
+                "A locked wallet is closed: what is on screen goes, and its password is asked "
+                "again. The program goes on reading the chain.",
+                role="muted",
+            )
+        )
+        self.lock_box = QComboBox()
+        self.lock_box.setObjectName("settings_lock")
+        self.lock_box.setAccessibleName("Lock by itself")
+        for minutes, text in _LOCKS:
+            self.lock_box.addItem(text, minutes)
+        self.lock_box.setCurrentIndex(1)
+        self.lock_box.currentIndexChanged.connect(
+            lambda index: self.lock_minutes_wanted.emit(self.lock_box.itemData(index))
+        )
+        form.addRow(caption("Lock by &itself", self.lock_box), self.lock_box)
+        return frame
+
+    def show_settings(
+        self, peers: Sequence[PeerAddress], theme: str, scale: int, lock_minutes: int
+    ) -> None:
         """Show what is stored, without announcing it as a change."""
-        for box, value in ((self.theme_box, theme), (self.scale_box, scale)):
+        for box, value, words in (
+            (self.theme_box, theme, theme),
+            (self.scale_box, scale, f"{scale} %"),
+            (self.lock_box, lock_minutes, f"After {lock_minutes} minutes without use"),
+        ):
             box.blockSignals(True)
-            box.setCurrentIndex(max(0, box.findData(value)))
+            if box.findData(value) < 0:
+                # A value from a settings file that somebody wrote by hand.
+                box.addItem(words, value)
+            box.setCurrentIndex(box.findData(value))
             box.blockSignals(False)
         self.peers_edit.setPlainText("\n".join(str(peer) for peer in peers))
 
@@ -139,4 +196,6 @@ class SettingsPage(QWidget):
             f"{plain(peer.address, 80)} ({plain(peer.user_agent, 60)})" for peer in snapshot.peers
         ]
         text = "Connected to " + ", ".join(names) if names else "Not connected."
+        if snapshot.warning:
+            text = f"{text} {plain(snapshot.warning, 300)}"
         self.connected.setText(text)

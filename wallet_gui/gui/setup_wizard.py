@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QFormLayout,
     QHBoxLayout,
     QLineEdit,
     QPushButton,
@@ -15,17 +15,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from wallet_gui.app.online import NewWallet, WalletEntry
+from wallet_gui.app.published import NewWallet, WalletEntry
 from wallet_gui.primitives.params import ChainParams
-from wallet_gui.widgets.labels import card, heading, text_label
+from wallet_gui.storage.settings import check_wallet_name
+from wallet_gui.widgets.choice_button import ChoiceButton
+from wallet_gui.widgets.labels import caption, card, heading, text_label
 from wallet_gui.widgets.notice import ERROR, INFORMATION, Notice
 from wallet_gui.widgets.text import plain
 
 SCRIPT_TYPES = (
-    ("wpkh", "Native SegWit (bc1q\u2026): works everywhere"),
-    ("tr", "Taproot (bc1p\u2026): smallest and most private"),
-    ("sh_wpkh", "Wrapped SegWit (3\u2026): for very old senders"),
-    ("pkh", "Legacy (1\u2026): only to restore old wallets"),
+    ("wpkh", "Native SegWit: works everywhere"),
+    ("tr", "Taproot: the newest, understood by most"),
+    ("sh_wpkh", "Wrapped SegWit: for very old senders"),
+    ("pkh", "Legacy: only to restore old wallets"),
 )
 WORD_COUNTS = (12, 15, 18, 21, 24)
 _PAGE_WIDTH = 620
@@ -37,16 +39,24 @@ class SetupWizard(QStackedWidget):
     open_wanted = Signal(str)
     create_wanted = Signal(object)
     restore_wanted = Signal(object)
+    cancel_wanted = Signal()
+    settings_wanted = Signal()
 
     def __init__(self, params: ChainParams, parent: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName("setup_wizard")
         self._params = params
         self._is_restore = False
+        self._is_busy = False
         self.welcome = self._make_welcome()
         self.form = self._make_form()
         self.addWidget(self.welcome)
         self.addWidget(self.form)
+        for place, notice in (("welcome", self.welcome_notice), ("new", self.form_notice)):
+            notice.button.setText("Cancel")
+            notice.button.setObjectName(f"{place}_cancel")
+            notice.button.setAccessibleName("Cancel")
+            notice.button.clicked.connect(self.cancel_wanted.emit)
 
     # --- welcome
 
@@ -60,21 +70,32 @@ class SetupWizard(QStackedWidget):
         self._wallets = QVBoxLayout()
         self._wallets.setSpacing(10)
         layout.addLayout(self._wallets)
-        for name, title, text, slot in (
+        for name, title, mnemonic, text, slot in (
             (
                 "welcome_create",
-                "&Create a wallet",
-                "New words, written on paper, made on this computer.",
+                "Create a wallet",
+                "C",
+                "New words, made on this computer and written on paper by you.",
                 self._start_create,
             ),
             (
                 "welcome_restore",
-                "&Restore a wallet",
+                "Restore a wallet",
+                "R",
                 "From the words that you wrote down.",
                 self._start_restore,
             ),
         ):
-            layout.addWidget(_choice(name, title, text, slot))
+            button = ChoiceButton(title, text, mnemonic=mnemonic)
+            button.setObjectName(name)
+            button.clicked.connect(slot)
+            layout.addWidget(button)
+        self.settings_button = QPushButton("&Settings")
+        self.settings_button.setObjectName("welcome_settings")
+        self.settings_button.setAccessibleName("Settings")
+        self.settings_button.setProperty("role", "plain")
+        self.settings_button.clicked.connect(self.settings_wanted.emit)
+        layout.addWidget(self.settings_button, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addStretch(1)
         return page
 
@@ -87,13 +108,10 @@ class SetupWizard(QStackedWidget):
         for number, entry in enumerate(entries, 1):
             name = plain(entry.name)
             path = entry.path
-            button = _choice(
-                f"welcome_open_{number}",
-                f"Open {name}".replace("&", "&&"),
-                "Asks for its password in the vault window.",
-                lambda _=False, path=path: self.open_wanted.emit(path),
-            )
+            button = ChoiceButton(f"Open {name}", "Its password is asked in the vault window.")
+            button.setObjectName(f"welcome_open_{number}")
             button.setAccessibleName(f"Open wallet {name}")
+            button.clicked.connect(lambda _=False, path=path: self.open_wanted.emit(path))
             self._wallets.addWidget(button)
         network = "play money" if self._params.is_test else "Bitcoin"
         self.greeting.setText(
@@ -103,6 +121,16 @@ class SetupWizard(QStackedWidget):
             "stay in a process that knows no network."
         )
         self.show_welcome()
+        first = self.welcome.findChild(ChoiceButton)
+        if first is not None and self.isVisible():
+            first.setFocus()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self.currentWidget() is self.form:
+            if not self._is_busy:
+                self.show_welcome()
+            return
+        super().keyPressEvent(event)
 
     def show_welcome(self) -> None:
         """Go back to the first page."""
@@ -120,10 +148,9 @@ class SetupWizard(QStackedWidget):
         self.form_notice = Notice(page)
         layout.addWidget(self.form_notice)
         frame = card()
-        form = QFormLayout(frame)
-        form.setContentsMargins(22, 20, 22, 20)
-        form.setVerticalSpacing(14)
-        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapAllRows)
+        form = QVBoxLayout(frame)
+        form.setContentsMargins(22, 18, 22, 20)
+        form.setSpacing(8)
         self.name_edit = QLineEdit()
         self.name_edit.setObjectName("new_name")
         self.name_edit.setAccessibleName("Name of the wallet")
@@ -138,10 +165,14 @@ class SetupWizard(QStackedWidget):
         self.words_box.setAccessibleName("Number of words")
         for count in WORD_COUNTS:
             self.words_box.addItem(f"{count} words", count)
-        form.addRow("&Name of the wallet", self.name_edit)
-        form.addRow("&Kind of addresses", self.type_box)
-        self._words_caption = text_label("Number of words", wrap=False)
-        form.addRow(self._words_caption, self.words_box)
+        self._words_caption = caption("Number of &words", self.words_box)
+        for label, field in (
+            (caption("&Name of the wallet", self.name_edit), self.name_edit),
+            (caption("&Kind of addresses", self.type_box), self.type_box),
+            (self._words_caption, self.words_box),
+        ):
+            form.addWidget(label)
+            form.addWidget(field)
         layout.addWidget(frame)
         row = QHBoxLayout()
         self.back_button = QPushButton("&Back")
@@ -190,11 +221,19 @@ class SetupWizard(QStackedWidget):
         self.name_edit.selectAll()
 
     def _submit(self) -> None:
-        if not self.next_button.isEnabled():
+        if self._is_busy:
             return
         name = plain(self.name_edit.text(), 60)
-        if not name:
-            self.form_notice.say("Give the wallet a name.", ERROR)
+        problem = "Give the wallet a name."
+        if name:
+            try:
+                check_wallet_name(name)
+            except ValueError as error:
+                problem = str(error)
+            else:
+                problem = ""
+        if problem:
+            self.form_notice.say(problem, ERROR)
             self.name_edit.setFocus()
             return
         wanted = NewWallet(
@@ -206,16 +245,21 @@ class SetupWizard(QStackedWidget):
 
     # --- what is going on
 
-    def set_busy(self, sentence: str) -> None:
-        """Hold the buttons back while the vault is open; "" lets go."""
+    def set_busy(self, sentence: str, *, can_cancel: bool = False) -> None:
+        """Hold the buttons back while something is under way; "" lets go."""
+        self._is_busy = bool(sentence)
+        notices = (self.welcome_notice.button, self.form_notice.button)
         for page in (self.welcome, self.form):
             for button in page.findChildren(QPushButton):
-                button.setEnabled(not sentence)
+                button.setEnabled(not sentence or button in notices)
         self.say(sentence)
+        for button in notices:
+            button.setVisible(can_cancel)
 
     def say(self, sentence: str, kind: str = INFORMATION) -> None:
         """Show one sentence on the page that is on screen; "" takes it away."""
         for notice in (self.welcome_notice, self.form_notice):
+            notice.button.hide()
             if sentence:
                 notice.say(sentence, kind)
             else:
@@ -233,7 +277,6 @@ def _centred_page(name: str) -> tuple[QWidget, QVBoxLayout]:
     row.addStretch(1)
     column = QWidget()
     column.setMaximumWidth(_PAGE_WIDTH)
-    column.setMinimumWidth(_PAGE_WIDTH * 2 // 3)
     layout = QVBoxLayout(column)
     layout.setContentsMargins(12, 56, 12, 24)
     layout.setSpacing(16)
@@ -241,13 +284,3 @@ def _centred_page(name: str) -> tuple[QWidget, QVBoxLayout]:
     row.addStretch(1)
     page.setWidget(inner)
     return page, layout
-
-
-def _choice(name: str, title: str, text: str, slot: object) -> QPushButton:
-    button = QPushButton(f"{title}\n{text}")
-    button.setObjectName(name)
-    button.setProperty("role", "choice")
-    button.setAccessibleName(title.replace("&&", "\0").replace("&", "").replace("\0", "&"))
-    button.setAccessibleDescription(text)
-    button.clicked.connect(slot)
-    return button

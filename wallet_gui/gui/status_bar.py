@@ -3,14 +3,15 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
-from wallet_gui.app.backend_selector import PHASES, SyncSnapshot
+from wallet_gui.app.published import PHASES, SyncSnapshot
 from wallet_gui.chain.backend import ConnectionState
 from wallet_gui.gui.sync_model import PHASE_NAMES, SyncModel, current, percent_of, summary
+from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import set_role, text_label
 
 
 class StatusBar(QFrame):
-    """One line; every part is also its own accessible name."""
+    """Every part is also its own accessible name; what does not fit goes to a second line."""
 
     lock_wanted = Signal()
     hide_wanted = Signal(bool)
@@ -18,21 +19,23 @@ class StatusBar(QFrame):
     def __init__(self, sync: SyncModel, parent: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName("status_bar")
-        self.setProperty("role", "card")
+        self.setProperty("role", "status-bar")
         row = QHBoxLayout(self)
-        row.setContentsMargins(16, 6, 16, 6)
-        row.setSpacing(18)
-        self.backend = self._part(row, "status_backend")
-        self.state = self._part(row, "status_sync")
+        row.setContentsMargins(16, 4, 10, 4)
+        row.setSpacing(10)
+        parts = FlowLayout(spacing=18)
+        row.addLayout(parts, 1)
+        self.backend = self._part(parts, "status_backend")
+        self.state = self._part(parts, "status_sync")
         self.bar = QProgressBar()
         self.bar.setObjectName("status_progress")
-        self.bar.setMaximumWidth(180)
+        self.bar.setAccessibleName("Sync: not started")
+        self.bar.setFixedWidth(140)
         self.bar.setTextVisible(False)
         self.bar.hide()
-        row.addWidget(self.bar)
-        self.height_label = self._part(row, "status_height")
-        self.peers = self._part(row, "status_peers")
-        row.addStretch(1)
+        parts.addWidget(self.bar)
+        self.height_label = self._part(parts, "status_height")
+        self.peers = self._part(parts, "status_peers")
         self.hide_button = QPushButton("Hide amounts")
         self.hide_button.setObjectName("status_hide")
         self.hide_button.setAccessibleName("Hide amounts")
@@ -40,7 +43,7 @@ class StatusBar(QFrame):
         self.hide_button.setCheckable(True)
         self.hide_button.setShortcut("Ctrl+H")
         self.hide_button.setToolTip("Hide or show all amounts (Ctrl+H)")
-        self.hide_button.toggled.connect(self.hide_wanted.emit)
+        self.hide_button.toggled.connect(self._toggle_amounts)
         row.addWidget(self.hide_button)
         self.lock_button = QPushButton("Lock")
         self.lock_button.setObjectName("status_lock")
@@ -50,12 +53,20 @@ class StatusBar(QFrame):
         self.lock_button.setToolTip("Close this wallet (Ctrl+L)")
         self.lock_button.clicked.connect(self.lock_wanted.emit)
         row.addWidget(self.lock_button)
+        _say(self.state, "Sync", "Starting")
+        for label, caption in (
+            (self.backend, "Source"),
+            (self.height_label, "Height"),
+            (self.peers, "Peers"),
+        ):
+            _say(label, caption, "")
         sync.changed.connect(self._show)
         self.set_wallet_open(is_open=False)
 
-    def _part(self, row: QHBoxLayout, name: str) -> QLabel:
+    def _part(self, row: FlowLayout, name: str) -> QLabel:
         label = text_label(role="muted", wrap=False)
         label.setObjectName(name)
+        label.setContentsMargins(0, 7, 0, 7)
         row.addWidget(label)
         return label
 
@@ -64,6 +75,14 @@ class StatusBar(QFrame):
         self.lock_button.setVisible(is_open)
         self.hide_button.setVisible(is_open)
 
+    def _toggle_amounts(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
+        text = "Show amounts" if hidden else "Hide amounts"
+        self.hide_button.setText(text)
+        self.hide_button.setAccessibleName(text)
+        # A changed text takes the shortcut with it.
+        self.hide_button.setShortcut("Ctrl+H")
+        self.hide_wanted.emit(hidden)
+
     def _show(self, snapshot: SyncSnapshot) -> None:
         _say(self.backend, "Source", snapshot.backend)
         _say(self.state, "Sync", summary(snapshot))
@@ -71,7 +90,7 @@ class StatusBar(QFrame):
         if snapshot.state is ConnectionState.OFFLINE:
             role = "warning"
         set_role(self.state, role)
-        self.state.setToolTip(_phases_text(snapshot))
+        self.state.setToolTip(phases_text(snapshot))
         height = "" if snapshot.tip_height is None else f"Block {snapshot.tip_height:,}"
         _say(self.height_label, "Height", height)
         count = len(snapshot.peers)
@@ -87,10 +106,12 @@ class StatusBar(QFrame):
 
 def _say(label: QLabel, caption: str, text: str) -> None:
     label.setText(text)
+    label.setVisible(bool(text))
     label.setAccessibleName(f"{caption}: {text or 'not known yet'}")
 
 
-def _phases_text(snapshot: SyncSnapshot) -> str:
+def phases_text(snapshot: SyncSnapshot) -> str:
+    """The five phases, one on each line."""
     reached = PHASES.index(snapshot.phase) if snapshot.phase in PHASES else len(PHASES)
     lines = []
     for number, item in enumerate(snapshot.phases):

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QObject, Signal
 
-from wallet_gui.app.backend_selector import PhaseProgress, SyncSnapshot
+from wallet_gui.app.published import PhaseProgress, SyncSnapshot
 from wallet_gui.chain.backend import ConnectionState, Phase
 
 PHASE_NAMES = {

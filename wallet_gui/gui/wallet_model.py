@@ -2,8 +2,10 @@
 
 from PySide6.QtCore import QObject, Signal
 
-from wallet_gui.app.session import SessionUpdate
+from wallet_gui.app.published import SessionUpdate
 from wallet_gui.wallet.snapshot import WalletSnapshot
+
+MASK = "\u2022\u2022\u2022\u2022"
 
 
 class WalletModel(QObject):
@@ -46,3 +48,8 @@ class WalletModel(QObject):
         if before is None or before.requests != after.requests:
             self.requests_changed.emit(after)
         self.changed.emit(after)
+
+
+def masked(wallet: WalletModel, text: str) -> str:
+    """The text of an amount, or dots in its place while amounts are hidden."""
+    return MASK if wallet.hides_amounts else text

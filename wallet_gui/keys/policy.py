@@ -328,10 +328,14 @@ def _vsize(
     psbt: Psbt, inputs: Sequence[OwnScript | None], descriptors: Sequence[Descriptor]
 ) -> int:
     # Inputs that are not ours count as if they had no signature: the rate errs to the high side.
-    weight = 4 * psbt.tx.stripped_size + 2
+    kinds = [descriptors[own.descriptor_index].type for own in inputs if own is not None]
+    weight = 4 * psbt.tx.stripped_size
     for own in inputs:
         if own is not None:
             weight += descriptors[own.descriptor_index].input_weight - 4 * _INPUT_SIZE
+    if any(kind is not DescriptorType.PKH for kind in kinds):
+        # Marker and flag, and an empty witness for each input without one.
+        weight += 2 + kinds.count(DescriptorType.PKH)
     return (weight + 3) // 4
 
 

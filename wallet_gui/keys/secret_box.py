@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from wallet_gui.descriptors.descriptor import DescriptorType
+from wallet_gui.descriptors.xpub import HARDENED
 from wallet_gui.keys.errors import CorruptSecretBox, PasswordWrong
 from wallet_gui.keys.kdf import derive_key, derive_new_key
 from wallet_gui.keys.seed import ENTROPY_BITS, LANGUAGES, Seed
@@ -44,6 +46,8 @@ class SecretPayload:
     language: str = "english"
     passphrase_fingerprint: bytes | None = None
     network: str = ""
+    script_types: tuple[str, ...] = ("wpkh",)
+    account: int = 0
     imported_keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -53,6 +57,13 @@ class SecretPayload:
             raise ValueError("there is no BIP39 word list of that name")
         if self.passphrase_fingerprint is not None and len(self.passphrase_fingerprint) != 4:
             raise ValueError("a key fingerprint has 4 bytes")
+        known = {kind.name.lower() for kind in DescriptorType}
+        if not self.script_types or not set(self.script_types) <= known:
+            raise ValueError("a wallet has one or more of the known script types")
+        if len(set(self.script_types)) != len(self.script_types):
+            raise ValueError("a wallet has each script type once")
+        if type(self.account) is not int or not 0 <= self.account < HARDENED:
+            raise ValueError("account numbers go from 0 to 2147483647")
 
     def __repr__(self) -> str:
         return "<SecretPayload>"
@@ -72,6 +83,8 @@ class SecretPayload:
             "entropy": self.entropy.hex(),
             "language": self.language,
             "network": self.network,
+            "script_types": list(self.script_types),
+            "account": self.account,
             "passphrase_fingerprint": None if fingerprint is None else fingerprint.hex(),
             "imported_keys": list(self.imported_keys),
         }
@@ -104,6 +117,8 @@ class SecretPayload:
             "entropy",
             "language",
             "network",
+            "script_types",
+            "account",
             "passphrase_fingerprint",
             "imported_keys",
         }
@@ -111,11 +126,16 @@ class SecretPayload:
             raise ValueError("unexpected contents")
         if not isinstance(language, str) or not isinstance(network, str):
             raise TypeError("unexpected contents")
+        script_types = contents["script_types"]
+        if not isinstance(script_types, list):
+            raise TypeError("unexpected contents")
         return cls(
             bytes.fromhex(contents["entropy"]),
             language,
             None if fingerprint is None else bytes.fromhex(fingerprint),
             network,
+            tuple(script_types),
+            contents["account"],
         )
 
 

@@ -12,11 +12,9 @@ import platformdirs
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.storage.errors import NewerFormat, Unreadable, write_failed
+from wallet_gui.storage.file_names import CACHE_SUFFIX, GENERATIONS, WALLET_SUFFIX
 from wallet_gui.storage.fs import OS_FILES, FileSystem, make_private_directory, write_atomically
 from wallet_gui.storage.locks import FileLock
-from wallet_gui.storage.wallet_cache import SUFFIX as CACHE_SUFFIX
-from wallet_gui.storage.wallet_file import GENERATIONS
-from wallet_gui.storage.wallet_file import SUFFIX as WALLET_SUFFIX
 
 FORMAT: Final = 1
 MAX_SIZE: Final = 1024 * 1024
@@ -101,7 +99,8 @@ class Settings:
     """What a person chose for the program as a whole; nothing here is secret or names a payment.
 
     `appearance`: "system", "light" or "dark". `text_scale`: percent, 80 to 200. `unit`: "btc" or
-    "sat". `peers`: "host:port" by network name; none means that the program finds its own. `recent_wallets`: paths, newest first.
+    "sat". `peers`: "host:port" by network name; none means that the program finds its own.
+    `recent_wallets`: paths, newest first.
     `lock_after_minutes`: 0 never locks by itself. `others` are keys of other versions, kept.
     """
 

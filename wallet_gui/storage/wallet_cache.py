@@ -25,9 +25,10 @@ from wallet_gui.storage.database import (
     transaction,
 )
 from wallet_gui.storage.errors import Damaged
+from wallet_gui.storage.file_names import CACHE_SUFFIX
 from wallet_gui.wallet.changes import Anchor, CacheChange, Keychain
 
-SUFFIX: Final = ".cache"
+SUFFIX: Final = CACHE_SUFFIX
 FORMAT: Final = 1
 
 _SCHEMA: Final = Schema(

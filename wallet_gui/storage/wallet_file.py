@@ -28,6 +28,7 @@ from wallet_gui.storage.errors import (
     WriteFailed,
     write_failed,
 )
+from wallet_gui.storage.file_names import GENERATIONS, WALLET_SUFFIX
 from wallet_gui.storage.fs import OS_FILES, FileSystem, make_private_directory
 from wallet_gui.storage.locks import FileLock
 from wallet_gui.storage.view_state import ViewState
@@ -40,9 +41,8 @@ from wallet_gui.storage.wallet_layout import (
 )
 from wallet_gui.wallet.changes import ViewChange
 
-SUFFIX: Final = ".wallet"
+SUFFIX: Final = WALLET_SUFFIX
 ROTATION_SECONDS: Final = 3600
-GENERATIONS: Final = (".1", ".2", ".3")
 
 _CANDIDATES: Final = ("", *GENERATIONS, ".new")
 _COPIES_REMAIN: Final = (

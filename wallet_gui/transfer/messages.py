@@ -88,7 +88,8 @@ class CreateWallet:
 
     `script_types` are names of descriptors.DescriptorType, lower case ("wpkh", "tr", "sh_wpkh",
     "pkh"); the first one hands out addresses. `use_passphrase` asks for a 25th word.
-    `appearance` is "system", "light" or "dark", for the vault's window.
+    `appearance` is "system", "light" or "dark" and `text_scale` a percentage, for the vault's
+    window.
     """
 
     directory: str = field(metadata=_text(MAX_PATH))
@@ -101,6 +102,7 @@ class CreateWallet:
     use_passphrase: bool = False
     birthday_time: int | None = None
     appearance: str = field(default="system", metadata=_text(16))
+    text_scale: int = 100
     headless: HeadlessOptions | None = None
 
 
@@ -120,6 +122,7 @@ class RestoreWallet:
     use_passphrase: bool = False
     birthday_time: int | None = None
     appearance: str = field(default="system", metadata=_text(16))
+    text_scale: int = 100
     headless: HeadlessOptions | None = None
 
 
@@ -129,6 +132,7 @@ class UnlockWallet:
 
     path: str = field(metadata=_text(MAX_PATH))
     appearance: str = field(default="system", metadata=_text(16))
+    text_scale: int = 100
     headless: HeadlessOptions | None = None
 
 
@@ -155,6 +159,7 @@ class SignPsbt:
     request_digest: bytes = field(metadata=_exactly(DIGEST_SIZE))
     known_indexes: tuple[KnownIndex, ...] = ()
     appearance: str = field(default="system", metadata=_text(16))
+    text_scale: int = 100
     headless: HeadlessOptions | None = None
 
 
@@ -169,6 +174,7 @@ class ChangePassword:
     path: str = field(metadata=_text(MAX_PATH))
     lock_held: bool = False
     appearance: str = field(default="system", metadata=_text(16))
+    text_scale: int = 100
     headless: HeadlessOptions | None = None
 
 

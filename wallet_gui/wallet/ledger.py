@@ -51,6 +51,8 @@ class Ledger:
         self._open: dict[OutPoint, OwnedOutput] = {}
         self._entries: dict[bytes, HistoryEntry | None] = {}
         self._history: tuple[HistoryEntry, ...] | None = None
+        self._coins: tuple[Coin, ...] | None = None
+        self._coins_tip: int | None = None
         self._addresses: dict[bytes, str] = {}
 
     # --- ownership
@@ -141,7 +143,7 @@ class Ledger:
 
     def note(self, changed: Mapping[bytes, Standing | None]) -> None:
         """Forget what depended on the standing of these transactions."""
-        self._history = None
+        self._history = self._coins = None
         for txid, before in changed.items():
             if before is Standing.CONFIRMED:
                 self._open = dict(self._owned)
@@ -149,10 +151,14 @@ class Ledger:
 
     def forget_labels(self) -> None:
         self._entries.clear()
-        self._history = None
+        self._history = self._coins = None
+
+    def forget_coins(self) -> None:
+        """Look again at which coins are frozen."""
+        self._coins = None
 
     def _forget_around(self, txid: bytes) -> None:
-        self._history = None
+        self._history = self._coins = None
         self._entries.pop(txid, None)
         for other in (*self._graph.conflicts(txid), *self._graph.children(txid)):
             self._entries.pop(other, None)
@@ -161,6 +167,8 @@ class Ledger:
 
     def coins(self, tip_height: int, frozen: Collection[OutPoint]) -> tuple[Coin, ...]:
         """List unspent outputs of counting transactions, oldest confirmed first."""
+        if self._coins is not None and self._coins_tip in {None, tip_height}:
+            return self._coins
         trust: dict[bytes, bool] = {}
         found = []
         buried = []
@@ -175,7 +183,11 @@ class Ledger:
             found.append(self._coin(output, tip_height, frozen, trust))
         for outpoint in buried:
             del self._open[outpoint]
-        return tuple(sorted(found, key=_coin_order))
+        self._coins = tuple(sorted(found, key=_coin_order))
+        # The tip matters only to coins that ripen.
+        ripening = any(coin.is_coinbase for coin in found)
+        self._coins_tip = tip_height if ripening else None
+        return self._coins
 
     def _coin(
         self,

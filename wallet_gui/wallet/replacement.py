@@ -23,12 +23,7 @@ from wallet_gui.wallet.draft import (
     owned,
     unsigned_psbt,
 )
-from wallet_gui.wallet.errors import (
-    DustOutput,
-    InsufficientFunds,
-    NotReplaceable,
-    WalletError,
-)
+from wallet_gui.wallet.errors import InsufficientFunds, NotReplaceable, WalletError
 from wallet_gui.wallet.keychain import ScriptPlace
 from wallet_gui.wallet.ledger import OwnedOutput
 from wallet_gui.wallet.tx_graph import Standing
@@ -232,9 +227,7 @@ def _replacement(
                 outputs, change = list(fixed), 0
                 break
         if not extra:
-            if not fixed:
-                raise DustOutput(change, least)
-            raise InsufficientFunds(fixed_sat + fee, total)
+            raise InsufficientFunds(fixed_sat + fee + (0 if fixed else least), total)
         spent.append(extra.pop())
     fee = sum(coin.value_sat for coin in spent) - sum(output.value_sat for output in outputs)
     vsize = frame.vsize(spent, outputs)

@@ -39,6 +39,7 @@ from wallet_gui.wallet.labels import Labels
 from wallet_gui.wallet.ledger import Ledger, OwnedOutput, sum_up
 from wallet_gui.wallet.lookalike import find_lookalike
 from wallet_gui.wallet.requests import RequestBook
+from wallet_gui.wallet.scan_marks import ScanMarks
 from wallet_gui.wallet.signatures import Verdict, check_input, spent_script
 from wallet_gui.wallet.snapshot import (
     Balance,
@@ -48,9 +49,6 @@ from wallet_gui.wallet.snapshot import (
     WalletSnapshot,
 )
 from wallet_gui.wallet.tx_graph import Standing, TxGraph
-
-KEPT_MARKS = 100
-"""So many newest scan marks are kept one by one; older ones thin out with their age."""
 
 BURIED = 100
 """An own transaction this deep in the chain leaves the wallet file: the chain holds it."""
@@ -91,7 +89,7 @@ class Wallet:
         self._own: dict[bytes, OwnTransaction] = {
             txid: own for txid, own in state.view.own_transactions.items() if own is not None
         }
-        self._marks = {h: ref for h, ref in state.cache.checkpoints.items() if ref is not None}
+        self._marks = ScanMarks(self._staged.cache.checkpoints, state.cache.checkpoints)
         self._tip: BlockRef | None = None
         self._restore(state)
 
@@ -127,8 +125,8 @@ class Wallet:
     def apply_block(self, block: Block, height: int) -> list[WalletEvent]:
         """Take what concerns us from a block of the active chain; again is no harm.
 
-        When payments in it grow the watch set, the scan mark steps back below the block: the
-        filters from here on must be matched against `take_new_scripts()`.
+        When payments in it grow the watch set, no scan mark holds until `scanned` says so again:
+        earlier filters must be matched against `take_new_scripts()`.
         """
         ref = BlockRef(height, block.header.hash)
         # A block may tell of a reorganisation that the chain source did not report.
@@ -145,14 +143,13 @@ class Wallet:
                 self._graph.confirm(tx, anchor)
             if len(self._watch) == before:
                 break
-        if len(self._watch) > grown:
-            self._forget_marks(height - 1)
         return events + self._settle(grown)
 
     def _contradicts(self, ref: BlockRef) -> bool:
-        if self._marks.get(ref.height, ref.hash) != ref.hash:
-            return True
-        return self._graph.block_at(ref.height) not in {None, ref.hash}
+        return self._marks.contradicts(ref) or self._graph.block_at(ref.height) not in {
+            None,
+            ref.hash,
+        }
 
     def apply_unconfirmed(self, tx: Transaction, now: int) -> list[WalletEvent]:
         """Take a transaction that the network carries, if it concerns us.
@@ -193,32 +190,18 @@ class Wallet:
 
     def rollback_to(self, height: int) -> list[WalletEvent]:
         """Forget confirmations and scan marks above `height`; the transactions wait again."""
-        self._forget_marks(height)
+        self._marks.forget(height)
         if self._tip is not None and self._tip.height > height:
             self._tip = None
         self._graph.rollback_to(height)
         return self._settle(len(self._watch))
 
     def scanned(self, ref: BlockRef) -> None:
-        """Note that every block up to `ref` was matched against all watched scripts."""
-        if self._marks.get(ref.height) == ref.hash:
-            return
-        self._marks[ref.height] = ref.hash
-        self._staged.cache.checkpoints[ref.height] = ref.hash
-        heights = sorted(self._marks)
-        for older, height, newer in zip(heights, heights[1:], heights[2:], strict=False):
-            # Beyond the newest hundred, neighbours may lie apart a tenth of their age.
-            age = heights[-1] - height
-            if age >= KEPT_MARKS and older in self._marks and newer - older <= age // 10:
-                self._drop_mark(height)
+        """Note that every block up to `ref`, and none above, was matched against all scripts.
 
-    def _forget_marks(self, height: int) -> None:
-        for mark in [mark for mark in self._marks if mark > height]:
-            self._drop_mark(mark)
-
-    def _drop_mark(self, height: int) -> None:
-        del self._marks[height]
-        self._staged.cache.checkpoints[height] = None
+        The mark falls when scripts joined that must be matched against earlier blocks.
+        """
+        self._marks.set(ref)
 
     def set_tip(self, ref: BlockRef) -> list[WalletEvent]:
         """Note the last block of the active chain: confirmations and maturity count from it."""
@@ -283,7 +266,7 @@ class Wallet:
         """
         watched = len(self._watch)
         place = self._watch.reveal_next(self.description.active, Keychain.RECEIVE)
-        self._ledger.adopt(self._watch.scripts_after(watched))
+        self._adopt_after(watched)
         script = self._watch.script(place)
         self.set_request(
             PaymentRequest(
@@ -312,7 +295,13 @@ class Wallet:
         """Keep a change address for a payment that goes to signing, so that no other takes it."""
         watched = len(self._watch)
         self._watch.reveal(place)
-        self._ledger.adopt(self._watch.scripts_after(watched))
+        self._adopt_after(watched)
+
+    def _adopt_after(self, watched: int) -> None:
+        new = self._watch.scripts_after(watched)
+        if new:
+            self._marks.suspend(-1)
+            self._ledger.adopt(new)
 
     def set_label(self, kind: str, ref: str, text: str) -> None:
         """Label a "tx" (id as shown), an "addr" or an "output" ("txid:n"); "" takes it away."""
@@ -327,10 +316,13 @@ class Wallet:
             return
         (self._frozen.add if frozen else self._frozen.discard)(outpoint)
         self._staged.view.frozen[outpoint] = frozen
+        self._ledger.forget_coins()
 
     def export_labels(self) -> list[str]:
         """Write all labels and frozen coins as BIP329 lines."""
-        origin = str(self.descriptors[self.description.active].origin or "")
+        active = self.descriptors[self.description.active]
+        closing = ")" * (1 + active.type.value.count("("))
+        origin = f"{active.type.value}({active.origin}{closing}" if active.origin else ""
         frozen = sorted(str(outpoint) for outpoint in self._frozen)
         return list(bip329.export_lines(self._labels.items(), frozen, origin))
 
@@ -355,11 +347,25 @@ class Wallet:
     @property
     def scan_mark(self) -> BlockRef | None:
         """Up to here everything is scanned for every watched script; None for nothing."""
-        return max((BlockRef(*mark) for mark in self._marks.items()), default=None)
+        return self._marks.newest
 
     def checkpoints(self) -> list[BlockRef]:
         """List the kept scan marks, newest first."""
-        return sorted((BlockRef(*mark) for mark in self._marks.items()), reverse=True)
+        return self._marks.newest_first()
+
+    def unmarked_blocks(self) -> list[BlockRef]:
+        """List blocks above the scan mark that confirm stored transactions, ascending.
+
+        They were seen before a crash, or before the mark fell: only the chain's source can tell
+        whether they are still on the active chain.
+        """
+        mark = self.scan_mark
+        found = set()
+        for txid in self._graph.anchored_above(-1 if mark is None else mark.height):
+            anchor = self._graph.anchor(txid)
+            if anchor is not None:
+                found.add(anchor.block)
+        return sorted(found)
 
     def watch_scripts(self) -> list[bytes]:
         return self._watch.scripts()
@@ -462,8 +468,6 @@ class Wallet:
         """Change the name in the description, which the caller stores."""
         self.description = replace(self.description, name=bip329.clean(name))
 
-    # --- what must be stored
-
     def take_staged(self) -> ChangeSet:
         """Hand out what changed since the last call."""
         taken = ChangeSet().merge(self._staged)
@@ -482,6 +486,7 @@ class Wallet:
                 events += self._events(txid, before)
         new = self._watch.scripts_after(grown)
         if new:
+            self._marks.suspend(-1)
             events.append(WindowGrew(new))
         return events
 

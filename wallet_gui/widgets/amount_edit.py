@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 
 from wallet_gui.primitives.amount import format_btc, parse_btc
 from wallet_gui.primitives.serialize import ParseError
-from wallet_gui.widgets.fonts import monospace_font
+from wallet_gui.widgets.fonts import use_font
 
 
 class AmountEdit(QLineEdit):
@@ -18,7 +18,7 @@ class AmountEdit(QLineEdit):
         self._caption = caption
         self.setLocale(QLocale.c())
         self.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
-        self.setFont(monospace_font(self.font()))
+        use_font(self, monospace=True)
         self.setPlaceholderText("0.00000000")
         self.setMaxLength(24)
         self.setAccessibleName(caption)

@@ -5,7 +5,7 @@ look-alike characters in an address must be told apart.
 """
 
 from PySide6.QtGui import QFont, QFontDatabase
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from wallet_gui.widgets.resources import resource
 
@@ -18,6 +18,7 @@ _FILES = (
     "JetBrainsMono-SemiBold.ttf",
 )
 MINIMUM_SCALE, MAXIMUM_SCALE = 80, 200
+_WANTED = "wantedFont"
 _BASE_POINTS_TIMES_TEN = 105
 
 
@@ -39,6 +40,25 @@ def text_font(scale_percent: int = 100) -> QFont:
     font = QFont(TEXT_FAMILY)
     font.setPointSizeF(_BASE_POINTS_TIMES_TEN * scale / 1000)
     return font
+
+
+def use_font(
+    widget: QWidget, *, percent: int = 100, bold: bool = False, monospace: bool = False
+) -> None:
+    """Give a widget a font that follows the text size of the application, also when it changes."""
+    widget.setProperty(_WANTED, [percent, bold, monospace])
+    font = resized(QApplication.font(), percent, bold=bold)
+    widget.setFont(monospace_font(font, bold=bold) if monospace else font)
+
+
+def change_scale(application: QApplication, scale_percent: int) -> None:
+    """Change the text size of everything that is on screen."""
+    application.setFont(text_font(scale_percent))
+    for widget in application.allWidgets():
+        wanted = widget.property(_WANTED)
+        if wanted:
+            percent, bold, monospace = wanted
+            use_font(widget, percent=percent, bold=bold, monospace=monospace)
 
 
 def monospace_font(like: QFont, *, bold: bool = False) -> QFont:

@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QWidget
 
 from wallet_gui.primitives.amount import format_btc
-from wallet_gui.widgets.fonts import monospace_font, resized
+from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.text import chunked
 
 
@@ -20,8 +20,20 @@ def text_label(text: str = "", *, role: str = "", wrap: bool = True) -> QLabel:
 
 def heading(text: str, percent: int = 160) -> QLabel:
     """A heading in the text font at `percent` of its size."""
+    return resized_label(text, percent)
+
+
+def caption(text: str, field: QWidget) -> QLabel:
+    """The label of a field in a form; "&" marks the letter that leads to it."""
     label = text_label(text)
-    label.setFont(resized(label.font(), percent, bold=True))
+    label.setBuddy(field)
+    return label
+
+
+def resized_label(text: str, percent: int) -> QLabel:
+    """A wrapped label in the semi-bold text font at `percent` of its size."""
+    label = text_label(text)
+    use_font(label, percent=percent, bold=True)
     return label
 
 
@@ -51,14 +63,18 @@ def card() -> QFrame:
 class MoneyLabel(QLabel):
     """An amount in BTC with aligned digits; a screen reader hears its caption and its value."""
 
-    def __init__(self, caption: str, *, percent: int = 100, bold: bool = False) -> None:
+    def __init__(
+        self, caption: str, *, percent: int = 100, bold: bool = False, align_right: bool = False
+    ) -> None:
         super().__init__()
         self._caption = caption
         self._is_hidden = False
         self._sat: int | None = None
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.setFont(monospace_font(resized(self.font(), percent), bold=bold))
+        use_font(self, percent=percent, bold=bold, monospace=True)
+        if align_right:
+            self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.set_amount(None)
 
     @property
@@ -102,7 +118,7 @@ class AddressLabel(QLabel):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
-        self.setFont(monospace_font(self.font()))
+        use_font(self, monospace=True)
         self.set_address("")
 
     def set_address(self, address: str) -> None:

@@ -3,7 +3,9 @@
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
 from wallet_gui.widgets.labels import set_role, text_label
+from wallet_gui.widgets.text import plain
 
+_LIMIT = 600
 INFORMATION, WARNING, ERROR = "notice", "warning-notice", "error-notice"
 
 
@@ -27,7 +29,8 @@ class Notice(QFrame):
         return self._label.text()
 
     def say(self, sentence: str, kind: str = INFORMATION) -> None:
-        """Show one sentence."""
+        """Show one sentence; what it quotes from outside is made plain here once more."""
+        sentence = plain(sentence, _LIMIT)
         set_role(self, kind)
         self._label.setText(sentence)
         self._label.setAccessibleName(sentence)

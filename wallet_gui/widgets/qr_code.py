@@ -2,7 +2,6 @@
 
 from typing import cast
 
-import zxingcpp
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -13,6 +12,9 @@ _DARK, _LIGHT = QColor("#000000"), QColor("#ffffff")
 
 def qr_modules(text: str) -> QImage:
     """One pixel per module, with the quiet zone of four modules that scanners need."""
+    # Loaded with the first code, so that the first window does not wait for it.
+    import zxingcpp  # noqa: PLC0415
+
     barcode = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M")
     pixels = zxingcpp.write_barcode_to_image(barcode, scale=1, add_quiet_zones=False)
     height, width = pixels.shape[0], pixels.shape[1]
@@ -32,8 +34,12 @@ def qr_modules(text: str) -> QImage:
 class QrCode(QWidget):
     """Shows a text as a QR code; the accessible name says what it holds."""
 
-    def __init__(self, caption: str = "QR code", parent: QWidget | None = None) -> None:
+    def __init__(
+        self, caption: str = "QR code", parent: QWidget | None = None, *, side: int | None = None
+    ) -> None:
+        """Make an empty frame; `side` is the most that it grows to."""
         super().__init__(parent)
+        self._side = side
         self._caption = caption
         self._modules: QImage | None = None
         self.text = ""
@@ -43,18 +49,20 @@ class QrCode(QWidget):
         self.setMinimumSize(180, 180)
         self.set_text("")
 
-    def set_text(self, text: str) -> None:
-        """Draw `text`; an empty one leaves an empty frame."""
+    def set_text(self, text: str, spoken: str = "") -> None:
+        """Draw `text`; an empty one leaves an empty frame. `spoken` is named in its place."""
         self.text = text
         self._modules = qr_modules(text) if text else None
-        self.setAccessibleName(f"{self._caption}: {text}" if text else f"{self._caption}: none yet")
+        self.setAccessibleName(
+            f"{self._caption}: {spoken or text}" if text else f"{self._caption}: none yet"
+        )
         self.update()
 
     def sizeHint(self) -> QSize:
         return QSize(240, 240)
 
     def heightForWidth(self, width: int) -> int:
-        return width
+        return width if self._side is None else min(width, self._side)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         if self._modules is None:

@@ -1,5 +1,7 @@
 """Text from outside (labels, URIs, peers) made safe to look at: plain, one line, capped."""
 
+import html
+
 from wallet_gui.primitives.plain_text import plain_text
 
 CHUNK = 4
@@ -11,9 +13,14 @@ def plain(text: str, limit: int = 200) -> str:
     return plain_text(text, limit)
 
 
-def chunked(address: str) -> str:
-    """An address in groups of four, as a person compares it."""
-    return " ".join(address[i : i + CHUNK] for i in range(0, len(address), CHUNK))
+def chunked(text: str, size: int = CHUNK) -> str:
+    """An address or hash in groups, as a person compares it; it wraps between them."""
+    return " ".join(text[i : i + size] for i in range(0, len(text), size))
+
+
+def tooltip(text: str) -> str:
+    """A tool tip that Qt cannot take for markup: it guesses, and has no switch for plain text."""
+    return f"<span>{html.escape(text)}</span>" if text else ""
 
 
 def shortened(text: str, keep: int = 10) -> str:

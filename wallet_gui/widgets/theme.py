@@ -10,6 +10,8 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication, QStyleFactory
 
+from wallet_gui.widgets.resources import resource
+
 
 @dataclass(frozen=True, slots=True)
 class Theme:
@@ -95,6 +97,14 @@ TEXT_PAIRS = (
 )
 
 
+_shown = LIGHT
+
+
+def current() -> Theme:
+    """Return the theme on screen, for those who paint by hand."""
+    return _shown
+
+
 class ThemeSwitch(QObject):
     """Applies a theme to the application and tells those who paint by hand."""
 
@@ -122,6 +132,8 @@ class ThemeSwitch(QObject):
         else:
             theme = DARK if choice == "dark" else LIGHT
         self.current = theme
+        global _shown  # noqa: PLW0603 - there is one application, and it has one theme
+        _shown = theme
         self._application.setPalette(palette(theme))
         self._application.setStyleSheet(style_sheet(theme))
         self.changed.emit(theme)
@@ -163,6 +175,9 @@ def style_sheet(theme: Theme) -> str:
     text = _STYLE
     for field in sorted(fields(theme), key=lambda item: -len(item.name)):
         text = text.replace(f"${field.name}", getattr(theme, field.name))
+    for picture in ("chevron", "check"):
+        path = resource("icons", f"{picture}-{theme.name}.svg").as_posix()
+        text = text.replace(f"@{picture}", f'url("{path}")')
     return text
 
 
@@ -174,6 +189,10 @@ QToolTip { background: $surface; color: $text; border: 1px solid $line; padding:
 
 QFrame[role="card"] { background: $surface; border: 1px solid $line; border-radius: 10px; }
 QFrame[role="sidebar"] { background: $surface; border: 0; border-right: 1px solid $line; }
+QFrame[role="status-bar"] { background: $surface; border: 0; border-top: 1px solid $line; }
+QFrame[role="bottom-bar"] { background: $window; border: 0; border-top: 1px solid $line; }
+QFrame[role="vault-header"] {
+  background: $surface; border: 0; border-bottom: 1px solid $line; }
 QFrame[role="line"] { background: $line; border: 0; max-height: 1px; min-height: 1px; }
 QLabel[role="muted"] { color: $muted; }
 QLabel[role="positive"] { color: $positive; }
@@ -184,6 +203,12 @@ QLabel[role="play-badge"] {
   background: $play; color: $play_text; border-radius: 4px; padding: 2px 8px; }
 QFrame[role="play-banner"] { background: $play; border: 0; }
 QFrame[role="play-banner"] QLabel { color: $play_text; }
+QFrame[role="play-banner"] QPushButton { background: transparent; color: $play_text;
+  border: 1px solid $play_text; padding: 3px 12px; }
+QFrame[role="play-banner"] QPushButton:hover { background: $play_text; color: $play; }
+QFrame[role="play-banner"] QPushButton:focus { border: 3px solid $play_text; padding: 1px 10px; }
+QFrame[role="play-banner"] QPushButton:disabled { color: $play_text; background: $play;
+  border: 1px dashed $play_text; }
 QFrame[role="notice"] { background: $accent_soft; border: 0; border-radius: 8px; }
 QFrame[role="warning-notice"] { background: $warning_soft; border: 0; border-radius: 8px; }
 QFrame[role="error-notice"] { background: $negative_soft; border: 0; border-radius: 8px; }
@@ -214,7 +239,9 @@ QPushButton[role="navigation"]:hover { background: $sunken; }
 QPushButton[role="navigation"]:checked {
   background: $accent_soft; color: $text; font-weight: 600; }
 QPushButton[role="navigation"]:focus { border: 2px solid $accent; }
-QPushButton[role="choice"] { text-align: left; padding: 14px 18px; border-radius: 10px; }
+QPushButton[role="choice"] { padding: 0; border-radius: 10px; }
+QPushButton[role="choice"]:focus { padding: 0; }
+QPushButton[role="choice"] QLabel:disabled { color: $muted; }
 
 QLineEdit, QPlainTextEdit, QSpinBox, QComboBox {
   background: $surface; color: $text; border: 1px solid $line; border-radius: 7px;
@@ -224,21 +251,31 @@ QLineEdit:focus, QPlainTextEdit:focus, QSpinBox:focus, QComboBox:focus {
   border: 2px solid $accent; padding: 6px 9px; }
 QLineEdit:read-only { background: $sunken; }
 QLineEdit[invalid="true"], QPlainTextEdit[invalid="true"] { border-color: $negative; }
+QComboBox { padding-right: 30px; }
+QComboBox:focus { padding-right: 29px; }
+QComboBox::drop-down { border: 0; width: 28px; subcontrol-origin: padding;
+  subcontrol-position: center right; }
+QComboBox::down-arrow { image: @chevron; width: 12px; height: 12px; }
+QLineEdit:disabled, QComboBox:disabled { background: $sunken; color: $muted; }
 QComboBox QAbstractItemView { background: $surface; color: $text; border: 1px solid $line;
   selection-background-color: $accent_soft; selection-color: $text; }
 QCheckBox, QRadioButton { spacing: 8px; padding: 3px; border: 2px solid transparent;
   border-radius: 6px; }
 QCheckBox:focus, QRadioButton:focus { border: 2px solid $accent; }
 
+QCheckBox::indicator { width: 16px; height: 16px; border: 1px solid $muted;
+  border-radius: 4px; background: $surface; }
+QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: @check; }
+
 QTableView, QTreeView, QListView {
   background: $surface; border: 1px solid $line; border-radius: 10px;
   gridline-color: $line; selection-background-color: $accent_soft;
   selection-color: $text; outline: 0; }
 QTableView:focus, QTreeView:focus, QListView:focus { border: 2px solid $accent; }
-QTableView::item { padding: 6px 8px; }
+QTableView::item { padding: 6px 10px; }
 QHeaderView { background: $surface; border: 0; }
 QHeaderView::section { background: $surface; color: $muted; border: 0;
-  border-bottom: 1px solid $line; padding: 8px; font-weight: 600; }
+  border-bottom: 1px solid $line; padding: 8px 10px; font-weight: 600; }
 QTableCornerButton::section { background: $surface; border: 0; }
 
 QProgressBar { background: $sunken; border: 0; border-radius: 4px; min-height: 8px;

@@ -102,6 +102,8 @@ def test_known_headers_are_stepped_over() -> None:
     result = chain.accept(headers[5:] + more, NOW)
     assert (result.added, result.first_changed, result.tip.height) == (3, 11, 13)
     assert chain.accept([], NOW).last == chain.tip
+    assert HeaderChain(REGTEST).accept([GENESIS, *headers], NOW).added == 10
+    assert HeaderChain(REGTEST).accept([GENESIS], NOW).added == 0
 
 
 def test_headers_without_a_known_parent_are_nobodys_fault() -> None:

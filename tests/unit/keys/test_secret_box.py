@@ -166,7 +166,7 @@ def test_weak_boxes_need_an_explicit_minimum() -> None:
 def test_payloads_round_trip(
     entropy: bytes, language: str, fingerprint: bytes | None, network: str
 ) -> None:
-    payload = SecretPayload(entropy, language, fingerprint, network)
+    payload = SecretPayload(entropy, language, fingerprint, network, ("tr", "wpkh"), 7)
     assert SecretPayload.decode(payload.encode()) == payload
     assert payload.needs_passphrase is (fingerprint is not None)
 
@@ -179,6 +179,8 @@ def test_the_box_holds_neither_words_nor_stretched_seed() -> None:
         "entropy",
         "language",
         "network",
+        "script_types",
+        "account",
         "passphrase_fingerprint",
         "imported_keys",
     }
@@ -216,6 +218,15 @@ def test_any_contents_are_a_payload_or_corrupt(data: bytes) -> None:
         {"format": "1"},
         {"format": None},
         {"more": 1},
+        {"script_types": []},
+        {"script_types": "wpkh"},
+        {"script_types": ["wsh"]},
+        {"script_types": ["tr", "tr"]},
+        {"script_types": [["tr"]]},
+        {"account": -1},
+        {"account": 1 << 31},
+        {"account": "0"},
+        {"account": True},
     ],
 )
 def test_altered_contents_are_corrupt(change: dict[str, object]) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -8,6 +9,7 @@ from tests.unit.wallet.chain_world import (
     START,
     Store,
     World,
+    describe,
     foreign_script,
     foreign_tx,
     new_wallet,
@@ -15,10 +17,10 @@ from tests.unit.wallet.chain_world import (
 )
 from wallet_gui.descriptors.descriptor import DescriptorType
 from wallet_gui.primitives.amount import FeeRate
+from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.transaction import OutPoint, Transaction, TxIn, TxOut
 from wallet_gui.wallet.changes import (
     BlockRef,
-    Keychain,
     TipChanged,
     TxAdded,
     TxConfirmed,
@@ -28,8 +30,8 @@ from wallet_gui.wallet.changes import (
     WalletState,
     WindowGrew,
 )
-from wallet_gui.wallet.errors import GapLimit, NotReplaceable, UnknownCoin
-from wallet_gui.wallet.snapshot import Balance, RequestStatus
+from wallet_gui.wallet.errors import NotReplaceable
+from wallet_gui.wallet.snapshot import Balance
 from wallet_gui.wallet.spend import Recipient, create
 from wallet_gui.wallet.wallet import Wallet
 
@@ -97,10 +99,22 @@ def test_growth_steps_the_scan_mark_back_until_the_filters_were_matched_again() 
     for height in range(4):
         wallet.scanned(BlockRef(height, chain.hash_at(height)))
     chain.mine([foreign_tx(1, [TxOut(1000, WPKH.script_pubkey(80))])])
+    wallet.take_staged()
     deliver(wallet, chain)
-    assert wallet.scan_mark == BlockRef(3, chain.hash_at(3))
+    # The change that holds the growth takes the marks back too: no crash can part the two.
+    staged = wallet.take_staged().cache
+    assert staged.last_used
+    assert staged.checkpoints == dict.fromkeys(range(4))
+    assert wallet.scan_mark is None
+    wallet.scanned(BlockRef(2, chain.hash_at(2)))
+    assert [mark.height for mark in wallet.checkpoints()] == [2, 1, 0]
     wallet.scanned(BlockRef(5, chain.hash_at(5)))
-    assert wallet.checkpoints()[0].height == 5
+    assert [mark.height for mark in wallet.checkpoints()] == [5, 3, 2, 1, 0]
+    wallet.scanned(BlockRef(1, chain.hash_at(1)))
+    assert [mark.height for mark in wallet.checkpoints()] == [1, 0]
+    wallet.rollback_to(3)
+    wallet.scanned(BlockRef(5, chain.hash_at(5)))
+    assert [mark.height for mark in wallet.checkpoints()] == [5, 3, 2, 1, 0]
     wallet.apply_block(chain.blocks[5], 5)
     assert wallet.scan_mark == BlockRef(5, chain.hash_at(5))
 
@@ -364,73 +378,12 @@ def test_a_lost_cache_keeps_own_payments_and_shown_addresses() -> None:
     assert again.balance() == wallet.balance()
 
 
-def test_addresses_are_never_given_twice_and_stop_at_the_gap() -> None:
-    wallet, store = new_wallet(), Store()
-    seen = [wallet.next_address()[0] for _ in range(20)]
-    assert seen == list(range(20))
-    with pytest.raises(GapLimit):
-        wallet.next_address()
-    assert not wallet.snapshot(START).receive.can_reveal
-    wallet.apply_unconfirmed(foreign_tx(1, [TxOut(1000, WPKH.script_pubkey(4))]), START)
-    assert wallet.next_address()[0] == 20
-    store.save(wallet)
-    assert new_wallet(state=store.state).next_address()[0] == 21
-
-
-def test_new_addresses_come_from_the_active_descriptor() -> None:
-    wallet = new_wallet(ALL_TYPES, active=3)
-    _, script = wallet.next_address()
-    assert script == DESCRIPTORS[DescriptorType.TR].script_pubkey(0)
-    place = wallet.place_of(script)
-    assert place is not None
-    assert (place.descriptor_index, place.keychain, place.index) == (3, Keychain.RECEIVE, 0)
-
-
 def test_every_script_type_of_the_wallet_receives() -> None:
     chain, wallet = world(), new_wallet(ALL_TYPES)
     outputs = [TxOut(1000, DESCRIPTORS[kind].script_pubkey(3)) for kind in ALL_TYPES]
     chain.mine([foreign_tx(1, outputs)])
     deliver(wallet, chain)
     assert wallet.balance().confirmed == 4000
-
-
-def test_requests_follow_what_arrives() -> None:
-    chain, wallet = world(), new_wallet()
-    index, script = wallet.next_address("Rent", amount_sat=5_000, now=START, expires=START + 10)
-    request = wallet.requests(START)[0]
-    assert (request.status, request.request.index) == (RequestStatus.WAITING, index)
-    assert wallet.requests(START + 10)[0].status is RequestStatus.EXPIRED
-    first = foreign_tx(1, [TxOut(3_000, script)])
-    wallet.apply_unconfirmed(first, START)
-    assert wallet.requests(START)[0].status is RequestStatus.WAITING
-    second = foreign_tx(2, [TxOut(2_000, script)])
-    wallet.apply_unconfirmed(second, START)
-    assert wallet.requests(START + 99)[0].status is RequestStatus.SEEN
-    chain.mine([first, second])
-    deliver(wallet, chain)
-    entry = wallet.requests(START)[0]
-    assert (entry.status, entry.received_sat) == (RequestStatus.CONFIRMED, 5_000)
-    wallet.remove_request(entry.request.key)
-    assert wallet.requests(START) == ()
-    assert wallet.next_address()[0] == index + 1
-
-
-def test_frozen_coins_stand_apart() -> None:
-    chain = world()
-    store = Store()
-    wallet = paid_wallet(chain, 40_000, 50_000)
-    outpoint = next(coin.outpoint for coin in wallet.coins() if coin.value_sat == 40_000)
-    wallet.set_frozen(outpoint, frozen=True)
-    assert wallet.balance() == Balance(confirmed=50_000, frozen=40_000)
-    store.save(wallet)
-    assert new_wallet(state=store.state).balance().frozen == 40_000
-    wallet.set_frozen(outpoint, frozen=True)
-    assert wallet.take_staged().is_empty
-    wallet.set_frozen(outpoint, frozen=False)
-    store.save(wallet)
-    assert store.state.view.frozen == {}
-    with pytest.raises(UnknownCoin):
-        wallet.set_frozen(OutPoint(bytes(32), 0), frozen=True)
 
 
 def test_unasked_dust_to_a_used_address_is_suspicious() -> None:
@@ -442,58 +395,6 @@ def test_unasked_dust_to_a_used_address_is_suspicious() -> None:
     flagged = {coin.index: coin.is_suspicious for coin in wallet.coins() if coin.value_sat == 600}
     assert flagged == {0: True, 8: False}
     assert all(coin.is_spendable is not coin.is_suspicious for coin in wallet.coins())
-
-
-def test_scan_marks_thin_out_with_age() -> None:
-    wallet, store = new_wallet(), Store()
-    for height in range(3_000):
-        wallet.scanned(BlockRef(height, height.to_bytes(32, "big")))
-    marks = wallet.checkpoints()
-    heights = [mark.height for mark in marks]
-    assert heights[:100] == list(range(2999, 2899, -1))
-    assert len(heights) < 160
-    assert heights[-1] < 300
-    store.save(wallet)
-    assert new_wallet(state=store.state).checkpoints() == marks
-
-
-def test_labels_show_in_history_and_coins() -> None:
-    chain = world()
-    wallet = paid_wallet(chain, 40_000)
-    (entry,) = wallet.history()
-    wallet.set_label("addr", WPKH.address(0), "from\u202e Anna\n")
-    assert wallet.history()[0].label == "from Anna"
-    assert wallet.coins()[0].label == "from Anna"
-    assert entry.label == ""
-    text = bytes(reversed(entry.txid)).hex()
-    wallet.set_label("tx", text, "wages")
-    assert wallet.history()[0].label == "wages"
-
-
-def test_labels_travel_as_bip329_lines() -> None:
-    chain = world()
-    wallet = paid_wallet(chain, 40_000)
-    coin = wallet.coins()[0]
-    wallet.set_label("addr", coin.address, "x")
-    wallet.set_frozen(coin.outpoint, frozen=True)
-    lines = wallet.export_labels()
-    twin = paid_wallet_twin(chain)
-    result = twin.import_labels([*lines, "{", '{"type":"tx"}'])
-    assert result.refused_lines == (len(lines) + 1, len(lines) + 2)
-    assert twin.export_labels() == lines
-    assert twin.balance().frozen == 40_000
-
-
-def test_lookalike_addresses_are_found() -> None:
-    chain = world()
-    wallet = paid_wallet(chain, 40_000)
-    known = WPKH.address(0)
-    alike = known[:10] + ("q" if known[12] != "q" else "p") * 6 + known[16:]
-    assert alike != known
-    assert wallet.lookalike(alike) == known
-    assert wallet.lookalike(known) is None
-    assert wallet.lookalike(known.upper()) is None
-    assert wallet.lookalike("2N" + known) is None
 
 
 def test_confirmations_count_from_the_tip() -> None:
@@ -522,3 +423,42 @@ def test_a_late_echo_of_a_payment_that_we_replaced_changes_nothing() -> None:
     wallet.insert_own(dear, START)
     assert wallet.apply_unconfirmed(cheap, START + 1) == []
     assert [t.txid for t in wallet.pending_own()] == [dear.txid]
+
+
+def test_an_own_payment_that_lost_wins_again_when_it_is_sent_again() -> None:
+    chain = world()
+    wallet = paid_wallet(chain, 100_000)
+    first, second = pay(wallet, chain, 20_000, 1), pay(wallet, chain, 20_000, 2)
+    wallet.insert_own(first, START)
+    wallet.insert_own(second, START)
+    assert [t.txid for t in wallet.pending_own()] == [second.txid]
+    wallet.insert_own(first, START + 1)
+    assert [t.txid for t in wallet.pending_own()] == [first.txid]
+    assert wallet.is_own(second.txid)
+
+
+def test_a_wallet_needs_two_chains_per_descriptor() -> None:
+    description = describe((DescriptorType.WPKH,))
+    body = description.descriptors[0].partition("#")[0].replace("<0;1>", "0")
+    with pytest.raises(ValueError, match="receive and a change chain"):
+        Wallet(replace(description, descriptors=(body,)), REGTEST)
+
+
+def test_a_wallet_can_be_renamed() -> None:
+    wallet = new_wallet()
+    wallet.rename("Sav\u202eings ")
+    assert wallet.description.name == wallet.snapshot(START).name == "Savings"
+
+
+def test_a_block_that_contradicts_a_scan_mark_rolls_back() -> None:
+    chain = world()
+    wallet = paid_wallet(chain, 40_000)
+    wallet.scanned(BlockRef(1, chain.hash_at(1)))
+    wallet.scanned(BlockRef(1, chain.hash_at(1)))
+    chain.disconnect(1)
+    chain.mine([])
+    deliver(wallet, chain)
+    assert wallet.balance() == Balance(incoming=40_000)
+    assert wallet.scan_mark is None
+    assert wallet.snapshot(START).confirmations(wallet.history()[0]) == 0
+    assert wallet.history()[0].time == chain.blocks[0].header.time + 600

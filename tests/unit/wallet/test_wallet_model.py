@@ -1,6 +1,7 @@
 """Random lives of a wallet, compared after each event with a ledger that walks every block."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 
 import pytest
@@ -18,6 +19,7 @@ from tests.unit.wallet.chain_world import (
     scripts_of,
     signed_tx,
 )
+from wallet_gui.descriptors.descriptor import Descriptor
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.transaction import OutPoint, Transaction, TxOut
 from wallet_gui.wallet.changes import BlockRef, Keychain
@@ -68,6 +70,10 @@ class Life:
         start = on_chain[0].height if on_chain else -1
         if wallet.scan_mark is not None and wallet.scan_mark.height > start:
             wallet.rollback_to(start)
+            wallet.set_tip(BlockRef(world.height, world.hash_at(world.height)))
+        stale = [ref.height for ref in wallet.unmarked_blocks() if not self.is_in_chain(ref)]
+        if stale:
+            wallet.rollback_to(stale[0] - 1)
             wallet.set_tip(BlockRef(world.height, world.hash_at(world.height)))
         wallet.take_new_scripts()
         height = start + 1
@@ -291,6 +297,12 @@ class Life:
 
 
 FAKE = (b"\x30" * 71,)
+
+
+@pytest.fixture(autouse=True)
+def _parse_descriptors_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Many restarts would derive the same keys again and again; a descriptor never changes.
+    monkeypatch.setattr(Descriptor, "parse", cache(Descriptor.parse))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from wallet_gui.chain.backend import (
@@ -60,6 +60,8 @@ class _PendingWatch:
     scripts: list[bytes]
     checkpoints: tuple[BlockRef, ...]
     birthday_time: int | None
+    anchors: tuple[BlockRef, ...]
+    extensions: list[tuple[list[bytes], int | None]] = field(default_factory=list)
 
 
 class P2PBackend:
@@ -149,15 +151,18 @@ class P2PBackend:
         *,
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
+        anchors: Sequence[BlockRef] = (),
     ) -> None:
         """Scan for a wallet's scripts; see `ChainBackend.watch`."""
         if self._sync is None:
             self._pending[wallet_id] = _PendingWatch(
-                list(scripts), tuple(checkpoints), birthday_time
+                list(scripts), tuple(checkpoints), birthday_time, tuple(anchors)
             )
             return
         now = self._clock()
-        self._perform(self._sync.watch(wallet_id, scripts, checkpoints, birthday_time, now))
+        self._perform(
+            self._sync.watch(wallet_id, scripts, checkpoints, birthday_time, now, anchors)
+        )
 
     def extend_watch(
         self, wallet_id: str, scripts: Sequence[bytes], *, from_height: int | None = None
@@ -167,7 +172,7 @@ class P2PBackend:
         Raises KeyError when the wallet is not watched.
         """
         if self._sync is None:
-            self._pending[wallet_id].scripts.extend(scripts)
+            self._pending[wallet_id].extensions.append((list(scripts), from_height))
         else:
             now = self._clock()
             self._perform(self._sync.extend_watch(wallet_id, scripts, now, from_height))
@@ -226,8 +231,17 @@ class P2PBackend:
         pending, self._pending = self._pending, {}
         for wallet_id, watch in pending.items():
             self._perform(
-                sync.watch(wallet_id, watch.scripts, watch.checkpoints, watch.birthday_time, now)
+                sync.watch(
+                    wallet_id,
+                    watch.scripts,
+                    watch.checkpoints,
+                    watch.birthday_time,
+                    now,
+                    watch.anchors,
+                )
             )
+            for scripts, from_height in watch.extensions:
+                self._perform(sync.extend_watch(wallet_id, scripts, now, from_height))
         self._spawn(self._deliver(sync, group))
         self._spawn(self._tick(sync, group))
         nonces: set[int] = set()

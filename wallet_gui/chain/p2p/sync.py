@@ -132,9 +132,10 @@ class ChainSync:
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
         now: Instant,
+        anchors: Sequence[BlockRef] = (),
     ) -> list[Action]:
         """Scan for a wallet; see `ChainBackend.watch`."""
-        self.watches.watch(wallet_id, scripts, checkpoints, birthday_time)
+        self.watches.watch(wallet_id, scripts, checkpoints, birthday_time, anchors)
         return self._plan(now)
 
     def extend_watch(

@@ -38,11 +38,14 @@ class Watch:
     scripts: list[bytes]
     checkpoints: tuple[BlockRef, ...]
     birthday_time: int | None
+    anchors: tuple[BlockRef, ...] = ()  # ascending
     scan: WalletScan | None = None
     told: BlockRef | None = None  # the last scan mark that was emitted
     told_at: float = float("-inf")
+    fell: bool = False  # the mark fell since: to be told even if it is back already
     delivering: int | None = None
-    reorganized: list[int] = field(default_factory=list)
+    # What joined before the scan began; it may look further back than where the scan resumes.
+    extensions: list[tuple[list[bytes], int | None]] = field(default_factory=list)
 
 
 class Watches:
@@ -66,10 +69,15 @@ class Watches:
         scripts: Sequence[bytes],
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
+        anchors: Sequence[BlockRef] = (),
     ) -> None:
         """Add a wallet, or begin anew with one that is known."""
         self._watches[wallet_id] = Watch(
-            wallet_id, list(scripts), tuple(checkpoints), birthday_time
+            wallet_id,
+            list(scripts),
+            tuple(checkpoints),
+            birthday_time,
+            tuple(sorted(anchors, key=lambda ref: ref.height)),
         )
 
     def extend(
@@ -78,9 +86,10 @@ class Watches:
         """Watch more scripts of a wallet; KeyError when it is not watched."""
         watch = self._watches[wallet_id]
         if watch.scan is None:
-            watch.scripts.extend(scripts)
-        elif watch.scan.extend(scripts, from_height):
+            watch.extensions.append((list(scripts), from_height))
+        elif _extend(watch.scan, scripts, from_height):
             self._quiet = -1  # the delivery that led to it is still to be counted
+            watch.fell |= watch.told is not None and watch.scan.mark < watch.told.height
 
     def unwatch(self, wallet_id: str) -> None:
         """Forget a wallet; nothing that waits for it is delivered."""
@@ -99,41 +108,62 @@ class Watches:
 
     def _begin(self, watch: Watch, *, is_synced: bool) -> None:
         state = self._state
-        headers = state.headers
         newest = watch.checkpoints[0] if watch.checkpoints else None
         common = next((ref for ref in watch.checkpoints if self._is_active(ref)), None)
-        if newest is not None and common != newest and not is_synced:
+        stale = next((ref for ref in watch.anchors if not self._is_active(ref)), None)
+        if (newest != common or stale is not None) and not is_synced:
             return  # what is missing may be only what we have not fetched yet
-        lowest = state.filter_headers.start_height
-        start = lowest
-        if watch.birthday_time is not None:
-            birth = watch.birthday_time - BIRTHDAY_MARGIN
-            if not is_synced and headers.median_time_past(headers.height) <= birth:
-                return  # the birthday lies above the headers known so far
-            start = headers.height_at_or_before(birth)
-            if start < lowest:
-                start = lowest
-                if lowest > 0:
-                    state.emit(
-                        BackendWarning(
-                            f"The chain data here begin at block {lowest}, later than this "
-                            "wallet; payments before that are not found."
-                        )
-                    )
+        start = self._birth_height(watch, is_synced=is_synced)
+        if start is None:
+            return  # the birthday lies above the headers known so far
         resume = None
         if common is not None:
-            resume = max(common.height + 1, lowest)
+            resume = max(common.height + 1, state.filter_headers.start_height)
             start = min(start, resume)
-        if newest is not None and common != newest:
-            fork = start - 1 if common is None else common.height
-            state.emit(Reorganized(watch.wallet_id, max(fork, -1)))
+        forks = []
+        if newest != common:
+            forks.append(start - 1 if common is None else common.height)
+        if stale is not None:
+            forks.append(stale.height - 1)
+        if forks:
+            fork = max(min(forks), -1)
+            state.emit(Reorganized(watch.wallet_id, fork))
+            if resume is not None and resume > fork + 1:
+                # What was confirmed there may have been confirmed again anywhere above.
+                resume = fork + 1
+                start = min(start, resume)
+                common = self._mark_at(fork)
         watch.scan = WalletScan(
             watch.wallet_id, watch.scripts, start_height=start, resume_height=resume
         )
         watch.told = common
+        for scripts, from_height in watch.extensions:
+            _extend(watch.scan, scripts, from_height)
+        watch.extensions.clear()
         for height in sorted(state.disputed):
             if height >= (start if resume is None else resume):
                 watch.scan.include(height)
+
+    def _birth_height(self, watch: Watch, *, is_synced: bool) -> int | None:
+        """Find where the wallet's life begins; None while the headers do not show it."""
+        headers = self._state.headers
+        lowest = self._state.filter_headers.start_height
+        if watch.birthday_time is None:
+            return lowest
+        birth = watch.birthday_time - BIRTHDAY_MARGIN
+        if not is_synced and headers.median_time_past(headers.height) <= birth:
+            return None
+        start = headers.height_at_or_before(birth)
+        if start >= lowest:
+            return start
+        if lowest > 0:
+            self._state.emit(
+                BackendWarning(
+                    f"The chain data here begin at block {lowest}, later than this "
+                    "wallet; payments before that are not found."
+                )
+            )
+        return lowest
 
     def _is_active(self, ref: BlockRef) -> bool:
         return self._state.headers.height_of(ref.hash) == ref.height
@@ -150,7 +180,8 @@ class Watches:
             if is_reorganization:
                 self._state.emit(Reorganized(watch.wallet_id, height))
                 if watch.told is not None and watch.told.height > height:
-                    watch.told = None
+                    # Lower marks of the wallet still stand: a fall below them must be told.
+                    watch.told = self._mark_at(height)
 
     def include(self, height: int) -> None:
         """Deliver this block to every wallet: peers disagree about its filter."""
@@ -208,9 +239,13 @@ class Watches:
 
     def _fallen_mark(self, watch: Watch, scan: WalletScan) -> Scanned | None:
         """A mark that fell is told at once, so that a crash repeats the second look."""
-        if watch.told is None or scan.mark >= watch.told.height:
+        if watch.told is None:
             return None
-        return self._tell(watch, max(scan.mark, self._lowest_mark()))
+        height = min(max(scan.mark, self._lowest_mark()), self._state.headers.height)
+        if height >= watch.told.height and not watch.fell:
+            return None
+        watch.fell = False
+        return self._tell(watch, height)
 
     def _risen_mark(self, watch: Watch, scan: WalletScan, now: Instant) -> Scanned | None:
         height = min(scan.mark, self._state.headers.height)
@@ -222,11 +257,18 @@ class Watches:
         watch.told_at = now.monotonic
         return self._tell(watch, height)
 
-    def _tell(self, watch: Watch, height: int) -> Scanned | None:
-        if watch.told is not None and watch.told.height == height:
-            return None
+    def _tell(self, watch: Watch, height: int) -> Scanned:
         watch.told = BlockRef(height, self._state.headers.hash_at(height))
         return Scanned(watch.wallet_id, watch.told.height, watch.told.hash)
 
+    def _mark_at(self, height: int) -> BlockRef | None:
+        if height < self._lowest_mark():
+            return None
+        return BlockRef(height, self._state.headers.hash_at(height))
+
     def _lowest_mark(self) -> int:
         return max(self._state.headers.start_height - 1, 0)
+
+
+def _extend(scan: WalletScan, scripts: Sequence[bytes], from_height: int | None) -> None:
+    scan.extend(scripts, None if from_height is None else max(from_height, scan.start_height))

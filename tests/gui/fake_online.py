@@ -1,0 +1,141 @@
+"""Stands in for Online with the same methods; it records what was asked and answers at once."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from tests.gui.samples import address, plan, snapshot, transaction
+from wallet_gui.app.published import NewWallet, OpenedWallet, RevealedAddress, WalletEntry
+from wallet_gui.chain.backend import BroadcastResult, BroadcastStage
+from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.primitives.amount import FeeRate
+from wallet_gui.primitives.transaction import Transaction
+from wallet_gui.storage.settings import Settings
+from wallet_gui.wallet.draft import SpendPlan
+from wallet_gui.wallet.snapshot import WalletSnapshot
+from wallet_gui.wallet.spend import Recipient
+
+
+@dataclass
+class FakeOnline:
+    """`errors` makes a method fail by its name, `gate` holds those back that ask the vault."""
+
+    snapshot: WalletSnapshot = field(default_factory=snapshot)
+    entries: tuple[WalletEntry, ...] = (WalletEntry("Savings", "/w/Savings.wallet"),)
+    notices: tuple[str, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+    playground: object | None = None
+    calls: list[tuple[object, ...]] = field(default_factory=list)
+    errors: dict[str, Exception] = field(default_factory=dict)
+    next_plan: SpendPlan = field(default_factory=plan)
+    gate: asyncio.Event | None = None
+    cancelled: list[str] = field(default_factory=list)
+
+    def named(self, name: str) -> list[tuple[object, ...]]:
+        return [call[1:] for call in self.calls if call[0] == name]
+
+    async def _asked(self, name: str, *values: object, vault: bool = False) -> None:
+        self.calls.append((name, *values))
+        if vault and self.gate is not None:
+            try:
+                await self.gate.wait()
+            except asyncio.CancelledError:
+                self.cancelled.append(name)
+                raise
+        if name in self.errors:
+            raise self.errors[name]
+
+    async def start(self, peers: Sequence[PeerAddress] | None = None) -> None:
+        await self._asked("start", peers)
+
+    async def stop(self) -> None:
+        await self._asked("stop")
+
+    def stored_peers(self) -> tuple[PeerAddress, ...]:
+        return ()
+
+    async def set_peers(self, peers: Sequence[PeerAddress]) -> None:
+        await self._asked("set_peers", tuple(peers))
+
+    async def change_settings(self, **changes: object) -> Settings:
+        await self._asked("change_settings", changes)
+        self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
+        return self.settings
+
+    async def wallets(self) -> tuple[WalletEntry, ...]:
+        await self._asked("wallets")
+        return self.entries
+
+    async def create_wallet(self, wanted: NewWallet) -> OpenedWallet:
+        await self._asked("create_wallet", wanted, vault=True)
+        return OpenedWallet("id", self.snapshot, self.notices)
+
+    async def restore_wallet(self, wanted: NewWallet) -> OpenedWallet:
+        await self._asked("restore_wallet", wanted, vault=True)
+        return OpenedWallet("id", self.snapshot, self.notices)
+
+    async def open_wallet(self, path: str) -> OpenedWallet:
+        await self._asked("open_wallet", path, vault=True)
+        return OpenedWallet("id", self.snapshot, self.notices)
+
+    async def close_wallet(self, wallet_id: str) -> None:
+        await self._asked("close_wallet", wallet_id)
+
+    async def new_request(
+        self, wallet_id: str, label: str = "", amount_sat: int | None = None, message: str = ""
+    ) -> RevealedAddress:
+        await self._asked("new_request", wallet_id, label, amount_sat, message)
+        return RevealedAddress(0, 9, address(109))
+
+    async def plan_payment(
+        self,
+        wallet_id: str,
+        recipients: Sequence[Recipient],
+        fee_rate: FeeRate,
+        *,
+        allow_high_fee: bool = False,
+    ) -> SpendPlan:
+        self.calls.append(("plan_payment", wallet_id, tuple(recipients), fee_rate, allow_high_fee))
+        if "plan_payment" in self.errors and not allow_high_fee:
+            raise self.errors["plan_payment"]
+        return self.next_plan
+
+    async def pay(
+        self,
+        wallet_id: str,
+        recipients: Sequence[Recipient],
+        fee_rate: FeeRate,
+        *,
+        allow_high_fee: bool = False,
+    ) -> Transaction:
+        await self._asked("pay", wallet_id, tuple(recipients), fee_rate, allow_high_fee, vault=True)
+        return transaction()
+
+    async def bump(
+        self,
+        wallet_id: str,
+        txid: bytes,
+        fee_rate: FeeRate | None = None,
+        *,
+        allow_high_fee: bool = False,
+    ) -> Transaction:
+        self.calls.append(("bump", wallet_id, txid, fee_rate, allow_high_fee))
+        if "bump" in self.errors and not allow_high_fee:
+            raise self.errors["bump"]
+        return transaction()
+
+    async def broadcast(self, wallet_id: str, txid: bytes) -> BroadcastResult:
+        await self._asked("broadcast", wallet_id, txid)
+        return BroadcastResult(txid, BroadcastStage.REQUESTED, 2)
+
+    async def abandon(self, wallet_id: str, txid: bytes) -> None:
+        await self._asked("abandon", wallet_id, txid)
+
+    async def get_play_money(self, wallet_id: str) -> None:
+        await self._asked("get_play_money", wallet_id)
+
+    async def mine_block(self) -> None:
+        await self._asked("mine_block")
+
+    async def set_tx_label(self, wallet_id: str, txid: bytes, text: str) -> None:
+        await self._asked("set_tx_label", wallet_id, txid, text)

@@ -1,0 +1,204 @@
+"""Creating and restoring: from words and a password to a wallet file."""
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from wallet_gui.descriptors.descriptor import Descriptor, DescriptorType
+from wallet_gui.descriptors.xpub import HARDENED
+from wallet_gui.keys import secret_box
+from wallet_gui.keys.accounts import account_descriptors
+from wallet_gui.keys.kdf import derive_new_key
+from wallet_gui.keys.secret_box import SecretPayload
+from wallet_gui.keys.seed import LANGUAGES, WORD_COUNTS, Seed, canonical_words, new_entropy
+from wallet_gui.keys.xprv import ExtendedPrivateKey
+from wallet_gui.primitives.params import NETWORKS, ChainParams, by_name
+from wallet_gui.sealing import VIEW, new_salt, parse_box, seal_box
+from wallet_gui.storage.errors import AlreadyExists, NotFound, StorageError
+from wallet_gui.storage.view_state import ViewState
+from wallet_gui.storage.wallet_file import SUFFIX, WalletFile
+from wallet_gui.transfer.messages import CreateWallet, RestoreWallet, WalletCreated
+from wallet_gui.vault.errors import BadRequest
+from wallet_gui.vault.password_cost import PasswordCost
+from wallet_gui.wallet.changes import WalletDescription
+
+Entropy = Callable[[int], bytes]
+ProgressSink = Callable[[str, float | None], None]
+
+PROTECTING: Final = "Protecting the wallet with your password"
+WRITING: Final = "Writing the wallet file"
+LEAST_PASSWORD: Final = 8
+
+_CACHE_KEY_SIZE: Final = 32
+_LONGEST_NAME: Final = 100
+# What one of the file systems in use refuses or reads as something else.
+_FORBIDDEN_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
+_RESERVED_NAMES: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The reply to a creation and what the person should be told besides."""
+
+    reply: WalletCreated
+    notices: tuple[str, ...]
+
+
+def wallet_path(request: CreateWallet | RestoreWallet, cost: PasswordCost) -> Path:
+    """Check the request before anything is shown or typed; return the file to be written.
+
+    Raises BadRequest, or AlreadyExists when the name is taken.
+    """
+    name = request.name
+    if (
+        not name.strip(" .")
+        or name != name.strip(" ")
+        or name.startswith(".")
+        or name.endswith(".")
+        or len(name.encode()) > _LONGEST_NAME
+        or _FORBIDDEN_IN_NAMES.search(name)
+        or _RESERVED_NAMES.fullmatch(name)
+    ):
+        raise BadRequest(
+            "A wallet's name is its file's name: use letters, digits, blanks, - and _, at most "
+            f"{_LONGEST_NAME} of them."
+        )
+    if request.network not in NETWORKS:
+        raise BadRequest(f"There is no network of that name; choose one of {', '.join(NETWORKS)}.")
+    known = {kind.name.lower() for kind in DescriptorType}
+    types = request.script_types
+    if not types or not set(types) <= known or len(set(types)) != len(types):
+        raise BadRequest(f"Choose the kinds of addresses from {', '.join(sorted(known))}.")
+    if not 0 <= request.account < HARDENED:
+        raise BadRequest("Account numbers go from 0 to 2147483647.")
+    if request.birthday_time is not None and request.birthday_time < 0:
+        raise BadRequest("The wallet's birthday lies before 1970; correct the date.")
+    if isinstance(request, CreateWallet):
+        if request.word_count not in WORD_COUNTS:
+            raise BadRequest("A new wallet has 12, 15, 18, 21 or 24 words.")
+        if request.language not in LANGUAGES:
+            raise BadRequest(f"There is no word list of that name; there are {_listed(LANGUAGES)}.")
+    path = Path(request.directory) / f"{name}{SUFFIX}"
+    if not path.is_absolute():
+        raise BadRequest("The folder of a new wallet is given with its full path.")
+    _refuse_taken(path, cost)
+    return path
+
+
+def _refuse_taken(path: Path, cost: PasswordCost) -> None:
+    # WalletFile.create refuses it again, under the lock; here it spares the person the typing.
+    try:
+        WalletFile.read(path, minimum=cost.minimum)
+    except NotFound:
+        return
+    except StorageError:
+        pass
+    raise AlreadyExists(
+        f"There is already a wallet called {path.stem} in this folder. Choose another name."
+    )
+
+
+def new_seed(request: CreateWallet, source: Entropy = secrets.token_bytes) -> Seed:
+    """Draw the entropy of a new wallet. Raises BrokenRandomSource."""
+    return Seed(new_entropy(request.word_count * 32 // 3, source), request.language)
+
+
+def with_passphrase(seed: Seed, passphrase: str) -> Seed:
+    """Return the seed with the 25th word. Raises BadRequest for an empty one."""
+    if not passphrase:
+        raise BadRequest("The passphrase is empty. Type one, or make a wallet without.")
+    return Seed(seed.entropy, seed.language, passphrase)
+
+
+def words_asked(count: int) -> int:
+    """Return how many of `count` words are typed back: 3 of 12, 4 of 24."""
+    return 4 if count > 18 else 3
+
+
+def is_same_word(typed: str, word: str) -> bool:
+    """Compare a typed word with the right one, as restoring would understand it."""
+    return canonical_words(typed) == canonical_words(word)
+
+
+def root_and_descriptors(
+    seed: Seed, params: ChainParams, account: int, script_types: tuple[str, ...]
+) -> tuple[ExtendedPrivateKey, tuple[Descriptor, ...]]:
+    """Derive the master key and the wallet's descriptors, in the order of `script_types`."""
+    root = ExtendedPrivateKey.from_seed(seed.stretched(), params)
+    kinds = tuple(DescriptorType[name.upper()] for name in script_types)
+    derived = account_descriptors(root, params, account, kinds)
+    return root, tuple(derived[kind] for kind in kinds)
+
+
+def check_new_password(password: str) -> None:
+    """Raise BadRequest for an empty or very short password; weaker ones are the owner's choice."""
+    if not password:
+        raise BadRequest("Choose a password: without one, anybody who copies the file can spend.")
+    if len(password) < LEAST_PASSWORD:
+        raise BadRequest(
+            f"This password has {len(password)} characters; use at least {LEAST_PASSWORD}. Several "
+            "random words are easy to remember and hard to guess."
+        )
+
+
+def create(
+    request: CreateWallet | RestoreWallet,
+    seed: Seed,
+    password: str,
+    cost: PasswordCost,
+    progress: ProgressSink,
+) -> Created:
+    """Write the wallet file; takes two runs of Argon2id.
+
+    Raises BadRequest, StorageError, NotEnoughMemory; nothing is left behind then.
+    """
+    path = wallet_path(request, cost)
+    check_new_password(password)
+    params = by_name(request.network)
+    root, descriptors = root_and_descriptors(seed, params, request.account, request.script_types)
+    payload = SecretPayload(
+        entropy=seed.entropy,
+        language=seed.language,
+        passphrase_fingerprint=root.fingerprint if seed.passphrase else None,
+        network=params.name,
+        script_types=request.script_types,
+        account=request.account,
+    )
+    progress(PROTECTING, 0.0)
+    salt = new_salt()
+    view = derive_new_key(password, salt, cost.preferred, cost.fallback)
+    progress(PROTECTING, 0.5)
+    secret = secret_box.seal(
+        password,
+        payload,
+        parameters=cost.preferred,
+        fallback=cost.fallback,
+        minimum=cost.minimum,
+    )
+    state = ViewState(
+        WalletDescription(
+            name=request.name,
+            network=params.name,
+            descriptors=tuple(descriptor.to_string() for descriptor in descriptors),
+            active=0,
+            fingerprint=root.fingerprint.hex(),
+            birthday_time=request.birthday_time,
+            cache_key=secrets.token_bytes(_CACHE_KEY_SIZE),
+            has_secrets=True,
+        )
+    )
+    view_box = seal_box(view.key, VIEW, view.parameters, salt, state.encode(), minimum=cost.minimum)
+    progress(WRITING, None)
+    WalletFile.create(path, view_box, secret, view_key=view.key, minimum=cost.minimum)
+    progress(PROTECTING, 1.0)
+    header, _ = parse_box(secret, minimum=cost.minimum)
+    reduced = view.reduced or header.kdf != cost.preferred
+    notices = (cost.reduced_notice,) if reduced else ()
+    return Created(WalletCreated(str(path.resolve()), view.key), notices)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names)

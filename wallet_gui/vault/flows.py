@@ -1,0 +1,362 @@
+"""What the window does for each request: which page follows which, and what runs in between."""
+
+import secrets
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+
+from wallet_gui.keys.errors import PasswordWrong
+from wallet_gui.keys.secret_box import SecretPayload
+from wallet_gui.keys.seed import Seed
+from wallet_gui.primitives.params import by_name
+from wallet_gui.storage.errors import WrongKey
+from wallet_gui.transfer.messages import (
+    ChangePassword,
+    CreateWallet,
+    Request,
+    RestoreWallet,
+    SignPsbt,
+    UnlockWallet,
+)
+from wallet_gui.vault import creation, password_change, signing, unlocking
+from wallet_gui.vault.creation import Created, Entropy
+from wallet_gui.vault.errors import PassphraseWrong, failure
+from wallet_gui.vault.page import VaultPage
+from wallet_gui.vault.password_change import Changed
+from wallet_gui.vault.password_cost import PasswordCost
+from wallet_gui.vault.password_pages import (
+    ChangePasswordPage,
+    NewPasswordPage,
+    PassphrasePage,
+    UnlockPage,
+)
+from wallet_gui.vault.review_page import ReviewPage
+from wallet_gui.vault.signing import Keyring
+from wallet_gui.vault.step_pages import DonePage
+from wallet_gui.vault.unlocking import Unlocked
+from wallet_gui.vault.window import VaultWindow
+from wallet_gui.vault.words_pages import ConfirmWordsPage, RestorePage, WordsPage
+from wallet_gui.widgets.text import plain
+
+_NOT_SIGNED = "The payment was not signed"
+
+
+def wallet_name(path: str) -> str:
+    """The name of a wallet as it may be shown."""
+    return plain(Path(path).stem, 60)
+
+
+class NewWalletFlow(QObject):
+    """Create: words, typed back. Restore: words typed in. Then passphrase, password, done."""
+
+    def __init__(
+        self,
+        window: VaultWindow,
+        request: CreateWallet | RestoreWallet,
+        cost: PasswordCost,
+        entropy: Entropy = secrets.token_bytes,
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._request = request
+        self._cost = cost
+        self._seed: Seed | None = None
+        self._words_page: VaultPage | None = None
+        window.header.play_badge.setVisible(by_name(request.network).is_test)
+        self._password_page = NewPasswordPage(cost, secondary="&Back")
+        self._password_page.submitted.connect(self._create)
+        self._password_page.left.connect(self._back_from_password)
+        self._passphrase_page = PassphrasePage(is_new=True, secondary="&Back")
+        self._passphrase_page.submitted.connect(self._take_passphrase)
+        self._passphrase_page.left.connect(self._back_from_passphrase)
+        if isinstance(request, CreateWallet):
+            self._start_creating(creation.new_seed(request, entropy))
+        else:
+            self._start_restoring()
+
+    def _start_creating(self, seed: Seed) -> None:
+        words, confirm = WordsPage(seed), ConfirmWordsPage(seed)
+        words.left.connect(self._window.cancel)
+        words.submitted.connect(lambda: self._window.show_page(confirm))
+        confirm.left.connect(lambda: self._window.show_page(words))
+
+        def confirmed() -> None:
+            if confirm.is_confirmed():
+                self._seed = seed
+                self._after_words(confirm)
+
+        confirm.submitted.connect(confirmed)
+        self._window.show_page(words)
+
+    def _start_restoring(self) -> None:
+        page = RestorePage()
+        page.left.connect(self._window.cancel)
+
+        def typed() -> None:
+            seed = page.accepted_seed()
+            if seed is not None:
+                self._seed = seed
+                self._after_words(page)
+
+        page.submitted.connect(typed)
+        self._window.show_page(page)
+
+    def _after_words(self, words_page: VaultPage) -> None:
+        self._words_page = words_page
+        self._window.show_page(
+            self._passphrase_page if self._request.use_passphrase else self._password_page
+        )
+
+    def _back_from_passphrase(self) -> None:
+        if self._words_page is not None:
+            self._window.show_page(self._words_page)
+
+    def _back_from_password(self) -> None:
+        if self._request.use_passphrase:
+            self._window.show_page(self._passphrase_page)
+        else:
+            self._back_from_passphrase()
+
+    def _take_passphrase(self) -> None:
+        passphrase = self._passphrase_page.accepted_passphrase()
+        if passphrase is not None and self._seed is not None:
+            self._seed = creation.with_passphrase(self._seed, passphrase)
+            self._window.show_page(self._password_page)
+
+    def _create(self) -> None:
+        password = self._password_page.accepted_password()
+        seed = self._seed
+        if password is None or seed is None:
+            return
+        self._window.work(
+            lambda step: creation.create(self._request, seed, password, self._cost, step),
+            self._created,
+            lambda error: self._password_page.refuse(str(error)),
+            back_to=self._password_page,
+        )
+
+    def _created(self, created: Created) -> None:
+        name = wallet_name(created.reply.path)
+        made = "ready" if isinstance(self._request, CreateWallet) else "restored"
+        page = DonePage(
+            f"{name} is {made}",
+            "Keep the paper with the words where neither fire nor strangers find it, and keep the "
+            "password in mind: the program asks for it whenever you open the wallet or sign a "
+            "payment.",
+            created.notices,
+            primary="&Open the wallet",
+        )
+        page.submitted.connect(lambda: self._window.finish(created.reply))
+        # The file is there: closing the window by its frame does not undo that.
+        self._window.reply = created.reply
+        self._window.forget_secrets()
+        self._window.show_page(page)
+
+
+class UnlockFlow(QObject):
+    """Ask for the password until it is right."""
+
+    def __init__(self, window: VaultWindow, request: UnlockWallet, cost: PasswordCost) -> None:
+        super().__init__(window)
+        self._window = window
+        self._request = request
+        self._cost = cost
+        self._page = UnlockPage(
+            f"Unlock {wallet_name(request.path)}",
+            "The password opens the view of the wallet: its addresses, its history and its labels. "
+            "The keys stay sealed until you sign.",
+            primary="&Unlock",
+        )
+        self._page.left.connect(window.cancel)
+        self._page.submitted.connect(self._unlock)
+        window.show_page(self._page)
+
+    def _unlock(self) -> None:
+        password = self._page.typed_password()
+        if password is None:
+            return
+        path = Path(self._request.path)
+
+        def work(step: creation.ProgressSink) -> Unlocked:
+            step(unlocking.CHECKING, None)
+            unlocked = unlocking.unlock(path, password, self._cost)
+            step(unlocking.CHECKING, 1.0)
+            return unlocked
+
+        self._window.work(work, self._unlocked, self._failed, back_to=self._page)
+
+    def _unlocked(self, unlocked: Unlocked) -> None:
+        if not unlocked.notices:
+            self._window.finish(unlocked.reply)
+            return
+        title = f"{wallet_name(unlocked.reply.path)} was repaired"
+        page = DonePage(title, "", unlocked.notices, primary="&Open the wallet")
+        page.submitted.connect(lambda: self._window.finish(unlocked.reply))
+        self._window.show_page(page)
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, WrongKey):
+            self._page.refuse_password(str(error))
+        else:
+            self._page.refuse(str(error), self._page.password_edit)
+
+
+class SignFlow(QObject):
+    """The password first, since only the opened keys tell what is really ours; then the review."""
+
+    def __init__(self, window: VaultWindow, request: SignPsbt, cost: PasswordCost) -> None:
+        super().__init__(window)
+        self._window = window
+        self._request = request
+        self._cost = cost
+        self._psbt = signing.read_payment(request)
+        self._page = UnlockPage(
+            f"Sign with {wallet_name(request.path)}",
+            "Step 1 of 2. The password opens the keys here; then you see what the payment really "
+            "does, and nothing is signed before you say so.",
+            primary="&Continue to the review",
+            name="sign",
+        )
+        self._page.left.connect(window.cancel)
+        self._page.submitted.connect(self._open)
+        window.show_page(self._page)
+
+    def _open(self) -> None:
+        password = self._page.typed_password()
+        if password is None:
+            return
+        path = Path(self._request.path)
+
+        def work(step: creation.ProgressSink) -> SecretPayload:
+            step(signing.OPENING, None)
+            payload = signing.open_payload(path, password, self._cost)
+            step(signing.OPENING, 1.0)
+            return payload
+
+        self._window.work(work, self._opened, self._not_opened, back_to=self._page)
+
+    def _not_opened(self, error: Exception) -> None:
+        if isinstance(error, PasswordWrong):
+            self._page.refuse_password(str(error))
+        else:
+            self._window.refuse(_NOT_SIGNED, failure(error))
+
+    def _opened(self, payload: SecretPayload) -> None:
+        if not payload.needs_passphrase:
+            self._review(payload, "", self._page)
+            return
+        page = PassphrasePage(is_new=False, secondary="Cancel")
+        page.left.connect(self._window.cancel)
+
+        def typed() -> None:
+            passphrase = page.accepted_passphrase()
+            if passphrase is not None:
+                self._review(payload, passphrase, page)
+
+        page.submitted.connect(typed)
+        self._window.show_page(page)
+
+    def _review(
+        self, payload: SecretPayload, passphrase: str, back_to: UnlockPage | PassphrasePage
+    ) -> None:
+        def work(step: creation.ProgressSink) -> tuple[Keyring, signing.Payment]:
+            step("Reading the payment", None)
+            keys = signing.keyring(payload, passphrase)
+            return keys, signing.review_payment(self._request, self._psbt, keys)
+
+        def failed(error: Exception) -> None:
+            if isinstance(error, PassphraseWrong):
+                back_to.refuse(str(error), back_to.first_field)
+            else:
+                self._window.refuse(_NOT_SIGNED, failure(error))
+
+        self._window.work(work, self._show_review, failed, back_to=back_to)
+
+    def _show_review(self, opened: tuple[Keyring, signing.Payment]) -> None:
+        keys, payment = opened
+        self._window.header.play_badge.setVisible(keys.params.is_test)
+        page = ReviewPage(payment)
+        page.left.connect(self._window.cancel)
+
+        def sign() -> None:
+            if not page.is_fee_confirmed():
+                return
+
+            def work(step: creation.ProgressSink) -> object:
+                step(signing.SIGNING, None)
+                return signing.sign(payment, keys, fee_confirmed=True)
+
+            self._window.work(
+                work,
+                self._window.finish,
+                lambda error: self._window.refuse(_NOT_SIGNED, failure(error)),
+                back_to=page,
+            )
+
+        page.submitted.connect(sign)
+        self._window.show_page(page)
+
+
+class ChangePasswordFlow(QObject):
+    """The old password and the new one, then four runs of Argon2id."""
+
+    def __init__(self, window: VaultWindow, request: ChangePassword, cost: PasswordCost) -> None:
+        super().__init__(window)
+        self._window = window
+        self._request = request
+        self._cost = cost
+        self._page = ChangePasswordPage(cost, wallet_name(request.path))
+        self._page.left.connect(window.cancel)
+        self._page.submitted.connect(self._change)
+        window.show_page(self._page)
+
+    def _change(self) -> None:
+        old = self._page.old_edit.text()
+        if not old:
+            self._page.refuse("Type the old password.", self._page.old_edit)
+            return
+        new = self._page.accepted_password()
+        if new is None:
+            return
+        self._window.work(
+            lambda step: password_change.change_password(self._request, old, new, self._cost, step),
+            self._changed,
+            self._failed,
+            back_to=self._page,
+        )
+
+    def _failed(self, error: Exception) -> None:
+        is_wrong = isinstance(error, (WrongKey, PasswordWrong))
+        self._page.refuse(str(error), self._page.old_edit if is_wrong else None)
+
+    def _changed(self, changed: Changed) -> None:
+        page = DonePage(
+            "The password is changed",
+            "From now on the new password opens the wallet and signs. Backup copies that you made "
+            "of the file earlier still open with the old one.",
+            changed.notices,
+            primary="&Done",
+        )
+        page.submitted.connect(lambda: self._window.finish(changed.reply))
+        self._window.reply = changed.reply
+        self._window.forget_secrets()
+        self._window.show_page(page)
+
+
+def start_flow(
+    window: VaultWindow,
+    request: Request,
+    cost: PasswordCost,
+    entropy: Entropy = secrets.token_bytes,
+) -> QObject:
+    """Begin to answer a request in the window. Raises the EXPECTED errors of vault.errors."""
+    match request:
+        case CreateWallet() | RestoreWallet():
+            creation.wallet_path(request, cost)
+            return NewWalletFlow(window, request, cost, entropy)
+        case UnlockWallet():
+            return UnlockFlow(window, request, cost)
+        case SignPsbt():
+            return SignFlow(window, request, cost)
+        case ChangePassword():
+            return ChangePasswordFlow(window, request, cost)

@@ -1,0 +1,90 @@
+"""The vault process: protect yourself, read one request, answer it, end."""
+
+import secrets
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from wallet_gui.curve import self_test
+from wallet_gui.primitives.serialize import ParseError
+from wallet_gui.transfer.messages import Failed, FailureKind, Reply
+from wallet_gui.vault.channel import Channel
+from wallet_gui.vault.creation import Entropy
+from wallet_gui.vault.errors import EXPECTED, failure, internal_failure
+from wallet_gui.vault.hardening import harden
+from wallet_gui.vault.headless import HeadlessVault
+from wallet_gui.vault.password_cost import PRODUCTION, PasswordCost
+from wallet_gui.vault.terminal import SecretReader, system_terminal
+
+_UNREADABLE: Final = (
+    "The vault could not read what it was asked. Nothing was changed; start the program again."
+)
+USAGE: Final = "usage: wallet-gui --vault [--headless] --pipe IN,OUT"
+
+
+def main(
+    arguments: Sequence[str],
+    cost: PasswordCost = PRODUCTION,
+    entropy: Entropy = secrets.token_bytes,
+) -> int:
+    """Answer one request from the pipe; returns the exit status.
+
+    0 when a reply was given or nothing was asked, 1 when nobody took the reply, 2 for arguments
+    that are not the window's. `cost` and `entropy` are for tests: no argument and no environment
+    variable changes them.
+    """
+    protections = harden()
+    try:
+        headless, channel = _parse(arguments)
+    except ValueError as error:
+        sys.stderr.write(f"{USAGE}\n{error}\n")
+        return 2
+
+    def answer() -> Reply | None:
+        self_test()
+        try:
+            request = channel.receive()
+        except ParseError:
+            return Failed(FailureKind.BAD_REQUEST, _UNREADABLE)
+        if request is None:
+            return None
+        if headless:
+            reader = SecretReader(system_terminal(), sys.stdin.buffer, sys.stderr)
+            return HeadlessVault(reader, cost, channel.progress, entropy).answer(request)
+        from wallet_gui.vault.application import run  # noqa: PLC0415 - headless needs no Qt
+
+        return run(request, protections, cost, channel, entropy)
+
+    reply = _guarded(answer)
+    if reply is None:
+        return 0
+    return 0 if channel.send(reply) else 1
+
+
+def _guarded(answer: Callable[[], Reply | None]) -> Reply | None:
+    """Turn whatever goes wrong into a reply, so that the window can say something."""
+    try:
+        return answer()
+    except EXPECTED as error:
+        return failure(error)
+    except Exception as error:  # noqa: BLE001 - the vault's top
+        # The places only: the message and the values may be secret.
+        sys.stderr.write("".join(traceback.format_tb(error.__traceback__)))
+        return internal_failure(error)
+
+
+def _parse(arguments: Sequence[str]) -> tuple[bool, Channel]:
+    headless = False
+    pipe = None
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--headless":
+            headless = True
+        elif argument == "--pipe" and pipe is None:
+            pipe = next(rest, "")
+        elif argument != "--vault":
+            raise ValueError("The vault is started by Wallet GUI itself; it takes nothing else.")
+    if pipe is None:
+        raise ValueError("The vault is started by Wallet GUI itself, which gives it a pipe.")
+    return headless, Channel.from_argument(pipe)

@@ -120,13 +120,8 @@ class Watches:
         if common is not None:
             resume = max(common.height + 1, state.filter_headers.start_height)
             start = min(start, resume)
-        forks = []
-        if newest != common:
-            forks.append(start - 1 if common is None else common.height)
-        if stale is not None:
-            forks.append(stale.height - 1)
-        if forks:
-            fork = max(min(forks), -1)
+        fork = _fork(newest, common, stale, start)
+        if fork is not None:
             state.emit(Reorganized(watch.wallet_id, fork))
             if resume is not None and resume > fork + 1:
                 # What was confirmed there may have been confirmed again anywhere above.
@@ -270,5 +265,19 @@ class Watches:
         return max(self._state.headers.start_height - 1, 0)
 
 
-def _extend(scan: WalletScan, scripts: Sequence[bytes], from_height: int | None) -> None:
-    scan.extend(scripts, None if from_height is None else max(from_height, scan.start_height))
+def _extend(scan: WalletScan, scripts: Sequence[bytes], from_height: int | None) -> bool:
+    return scan.extend(
+        scripts, None if from_height is None else max(from_height, scan.start_height)
+    )
+
+
+def _fork(
+    newest: BlockRef | None, common: BlockRef | None, stale: BlockRef | None, start: int
+) -> int | None:
+    """Find above which height what a wallet remembers is not on the active chain any more."""
+    forks = []
+    if newest != common:
+        forks.append(start - 1 if common is None else common.height)
+    if stale is not None:
+        forks.append(stale.height - 1)
+    return max(min(forks), -1) if forks else None

@@ -69,7 +69,7 @@ class Mirror:
         parts = tuple(
             to_sat(balances[name]) for name in ("trusted", "untrusted_pending", "immature")
         )
-        listed = self._node.rpc("listsinceblock", "", 1, True, False, wallet=MIRROR)
+        listed = self._node.rpc("listsinceblock", "", 1, True, False, True, wallet=MIRROR)
         waiting = self._node.mempool()
         known = {
             item["txid"]: int(item["confirmations"])

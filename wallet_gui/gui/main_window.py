@@ -207,7 +207,8 @@ class MainWindow(QMainWindow):
             button.setProperty("role", "navigation")
             button.setCheckable(True)
             button.setToolTip(f"{text} (Ctrl+{number})")
-            button.clicked.connect(lambda _=False, key=key: self.show_page(key))
+            # Not `clicked`: a screen reader may toggle the button, which is no click.
+            button.toggled.connect(lambda on, key=key: self.show_page(key) if on else None)
             shortcut = QShortcut(QKeySequence(f"Ctrl+{number}"), self)
             shortcut.activated.connect(lambda key=key: self._go(key))
             self._navigation.addButton(button)

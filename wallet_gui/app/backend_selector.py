@@ -26,6 +26,7 @@ from wallet_gui.chain.backend import (
     ConnectionState,
     EventSink,
     Phase,
+    Reorganized,
     SyncProgress,
     TipChanged,
     TxSeen,
@@ -77,6 +78,7 @@ class BackendSelector:
         self._backend: ChainBackend | None = None
         self._snapshot = SyncSnapshot(params.name, "Directly (P2P)")
         self._publishing: asyncio.TimerHandle | None = None
+        self.reorganizations = 0
         self._changed = asyncio.Event()
         self._peers: tuple[PeerAddress, ...] = ()
         self._failure: BaseException | None = None
@@ -195,6 +197,8 @@ class BackendSelector:
         match event:
             case SyncProgress():
                 self._progress(event)
+            case Reorganized():
+                self.reorganizations += 1
             case BackendState(state, _, detail):
                 self._update(state=state, detail=detail)
             case BackendWarning(sentence):

@@ -32,6 +32,7 @@ from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import Transaction
+from wallet_gui.sealing import KdfParameters
 from wallet_gui.storage.chain_db import ChainDb
 from wallet_gui.storage.errors import Unreadable
 from wallet_gui.storage.locks import FileLock
@@ -78,13 +79,19 @@ class Online:
         vault: VaultClient | None = None,
         headless: HeadlessOptions | None = None,
         playground: Playground | None = None,
+        minimum_kdf: KdfParameters | None = None,
     ) -> None:
+        """Prepare; nothing is opened yet.
+
+        `minimum_kdf` lets tests open wallet files that are cheaper to unlock than is allowed.
+        """
         self.params = params
         self.data_directory = data_directory
         self._make_backend = make_backend
         self._publish = publish
         self._vault = vault or VaultClient()
         self._headless = headless
+        self._minimum_kdf = minimum_kdf
         self.playground = playground
         self._settings_file = SettingsFile(data_directory.settings_path)
         self._sessions: dict[str, WalletSession] = {}
@@ -125,6 +132,7 @@ class Online:
             # Called last to first.
             if self.playground is not None:
                 closing.push_async_callback(self.playground.stop)
+            closing.push_async_callback(self._vault.close)
             closing.push_async_callback(self._close_chain_db)
             if self.selector is not None:
                 closing.push_async_callback(self.selector.close)
@@ -238,7 +246,7 @@ class Online:
         self, path: Path, view_key: bytes, lock: FileLock | None = None
     ) -> OpenedWallet:
         session, notices = await asyncio.to_thread(
-            open_session, path, view_key, self.params, self._publish, lock
+            open_session, path, view_key, self.params, self._publish, lock, self._minimum_kdf
         )
         self._sessions[session.wallet_id] = session
         if self.selector is not None:
@@ -366,11 +374,16 @@ class Online:
         # A payment that was signed while nobody was connected, or that peers forgot: once in sync
         # each is offered, and again now and then.
         offered: dict[bytes, float] = {}
+        reorganizations = 0
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_REBROADCAST_LOOK_SECONDS)
             if self.selector is None or not self.selector.is_synced():
                 continue
+            if self.selector.reorganizations != reorganizations:
+                # Peers forget what a lock time forbade while the chain was shorter.
+                reorganizations = self.selector.reorganizations
+                offered.clear()
             for session in list(self._sessions.values()):
                 for tx in session.unconfirmed_own():
                     last = offered.get(tx.txid)
@@ -390,6 +403,7 @@ def open_session(
     params: ChainParams,
     publish: Callable[[SessionUpdate], None],
     lock: FileLock | None = None,
+    minimum_kdf: KdfParameters | None = None,
 ) -> tuple[WalletSession, tuple[str, ...]]:
     """Open the two files of a wallet; blocking. Returns the session and notices for the person.
 
@@ -399,7 +413,7 @@ def open_session(
     lock.acquire()
     cache: WalletCache | None = None
     try:
-        wallet_file = WalletFile.open(lock, view_key)
+        wallet_file = WalletFile.open(lock, view_key, minimum=minimum_kdf)
         description = wallet_file.state.description
         _check_network(description, params)
         cache = WalletCache(cache_path(path), description.cache_key)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from random import SystemRandom
+from random import Random, SystemRandom
 from typing import Protocol
 
 from wallet_gui.app.published import RevealedAddress, SessionUpdate
@@ -105,6 +105,7 @@ class WalletSession:
         self._publish = publish
         self._release = release
         self._clock = clock
+        self._rng: Random = SystemRandom()
         self._backend: ChainBackend | None = None
         self._storing = asyncio.Lock()
         self._publishing: asyncio.TimerHandle | None = None
@@ -260,7 +261,7 @@ class WalletSession:
             self.wallet,
             recipients,
             fee_rate,
-            rng=SystemRandom(),
+            rng=self._rng,
             tip_height=self._tip_height,
             coins=coins,
             now=self._clock(),
@@ -285,7 +286,7 @@ class WalletSession:
             self.wallet,
             txid,
             fee_rate,
-            rng=SystemRandom(),
+            rng=self._rng,
             tip_height=self._tip_height,
             allow_high_fee=allow_high_fee,
         )

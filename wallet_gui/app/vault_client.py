@@ -5,22 +5,33 @@ takes back every page that held a secret. Nothing secret is in its arguments or 
 """
 
 import asyncio
+import contextlib
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import wallet_gui
 from wallet_gui.primitives.serialize import ParseError
-from wallet_gui.transfer.messages import Cancelled, Failed, FailureKind, Progress, Reply, Request
+from wallet_gui.transfer.messages import (
+    STDIN,
+    Cancelled,
+    Failed,
+    FailureKind,
+    Progress,
+    Reply,
+    Request,
+)
 from wallet_gui.transfer.pipe import encode, reply_decoder
 
 R = TypeVar("R")
 _CHUNK = 1 << 16
 _KILL_AFTER = 5.0
+_INTERRUPT_SECONDS = 2.0
 
 
 class VaultError(Exception):
@@ -81,13 +92,15 @@ class _Pipe:
 class VaultClient:
     """Asks the vault. `headless` keeps it without a window, for the command line and tests.
 
-    `command` takes the place of this program's own command line, for tests that start a vault
-    whose password checks are cheap (tests/vault_with_cheap_kdf.py).
+    A vault ends with its reply. Only where a secret is a line of standard input one process stays
+    for several requests, since nobody could read that line again; `close` ends it.
     """
 
-    def __init__(self, *, headless: bool = False, command: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, headless: bool = False, command: Sequence[str] = ()) -> None:
+        """Prepare; `command` starts another program than this one's own vault, for tests."""
         self._headless = headless
-        self._command = command
+        self._command = tuple(command)
+        self._kept: _Vault | None = None
 
     async def ask(
         self,
@@ -101,25 +114,20 @@ class VaultClient:
         Cancelling the task ends the vault process.
         """
         frame = encode(request)
-        pipe = _Pipe.make()
-        process: subprocess.Popen[bytes] | None = None
+        is_kept = self._headless and _reads_standard_input(request)
+        vault, self._kept = self._kept, None
+        reply: Reply | None = None
         try:
-            # Starting a process takes a fork and an exec: not on the loop that serves peers.
-            process = await asyncio.to_thread(self._start, pipe)
-            pipe.close_child()
-            reading = asyncio.create_task(_read_replies(pipe, on_progress))
-            try:
-                await asyncio.to_thread(_write_all, pipe, frame)
-                reply = await reading
-            finally:
-                if not reading.done():
-                    # Its death ends the pipe, and with it the thread that reads from it.
-                    process.kill()
-                    await asyncio.wait([reading])
+            if vault is None:
+                # Starting a process takes a fork and an exec: not on the loop that serves peers.
+                vault = await asyncio.to_thread(self._start)
+            reply = await vault.exchange(frame, on_progress, is_last=not is_kept)
         finally:
-            if process is not None:
-                await _reap(process)
-            pipe.close()
+            if vault is not None:
+                if is_kept and reply is not None:
+                    self._kept = vault
+                else:
+                    await vault.end()
         if isinstance(reply, expected):
             return reply
         if isinstance(reply, Cancelled):
@@ -128,15 +136,34 @@ class VaultClient:
             raise VaultRefused(reply.kind, reply.sentence)
         raise VaultError("The vault ended without an answer. Nothing was changed; try again.")
 
-    def _start(self, pipe: _Pipe) -> subprocess.Popen[bytes]:
-        if self._command:
-            command = list(self._command)
-        elif getattr(sys, "frozen", False):
-            command = [sys.executable]
-        else:
-            command = [sys.executable, "-m", "wallet_gui"]
+    async def close(self) -> None:
+        """End the process that was kept, if there is one."""
+        vault, self._kept = self._kept, None
+        if vault is not None:
+            await vault.end()
+
+    def _start(self) -> "_Vault":
+        pipe = _Pipe.make()
+        try:
+            process = self._start_process(pipe)
+        except OSError as error:
+            pipe.close()
+            raise VaultError(
+                f"The vault could not be started: {error.strerror}. Nothing was changed."
+            ) from error
+        except BaseException:
+            pipe.close()
+            raise
+        pipe.close_child()
+        return _Vault(process, pipe)
+
+    def _start_process(self, pipe: _Pipe) -> subprocess.Popen[bytes]:
+        is_frozen = getattr(sys, "frozen", False)
+        command = self._command or (
+            (sys.executable,) if is_frozen else (sys.executable, "-m", "wallet_gui")
+        )
         environment = dict(os.environ)
-        if not getattr(sys, "frozen", False):
+        if not is_frozen:
             # The child must find the same package, also when it was started from elsewhere.
             root = str(Path(wallet_gui.__file__).resolve().parent.parent)
             paths = [root, environment.get("PYTHONPATH", "")]
@@ -150,6 +177,77 @@ class VaultClient:
             pass_fds=(pipe.child_read, pipe.child_write),
             env=environment,
         )
+
+
+def _reads_standard_input(request: Request) -> bool:
+    options = request.headless
+    return options is not None and STDIN in {
+        options.password_file,
+        options.new_password_file,
+        options.words_file,
+        options.passphrase_file,
+    }
+
+
+class _Vault:
+    """A vault process that runs, and our ends of its pipes."""
+
+    def __init__(self, process: subprocess.Popen[bytes], pipe: _Pipe) -> None:
+        self._process = process
+        self._pipe = pipe
+        self._decoder = reply_decoder()
+
+    async def exchange(
+        self, frame: bytes, on_progress: Callable[[Progress], None] | None, *, is_last: bool
+    ) -> Reply | None:
+        """Send a request and wait for its reply; None when the vault died."""
+        reading = asyncio.create_task(self._read_reply(on_progress))
+        try:
+            await asyncio.to_thread(_write_all, self._pipe, frame)
+            if is_last:
+                self._pipe.close_write()
+            return await reading
+        finally:
+            if not reading.done():
+                # Its end ends the pipe, and with it the thread that reads from it.
+                await self._interrupt()
+                await asyncio.wait([reading])
+
+    async def _read_reply(self, on_progress: Callable[[Progress], None] | None) -> Reply | None:
+        while True:
+            data = await asyncio.to_thread(os.read, self._pipe.read_end, _CHUNK)
+            if not data:
+                return None
+            try:
+                replies = self._decoder.receive_data(data)
+            except ParseError as error:
+                raise VaultError(
+                    "The vault answered something that could not be read. Nothing was changed."
+                ) from error
+            for reply in replies:
+                if not isinstance(reply, Progress):
+                    return reply
+                if on_progress is not None:
+                    on_progress(reply)
+
+    async def _interrupt(self) -> None:
+        # As Ctrl-C would: a vault that asks on the terminal switches the echo on again.
+        if sys.platform != "win32":
+            self._process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(self._process.wait, _INTERRUPT_SECONDS)
+                return
+        self._process.kill()
+
+    async def end(self) -> None:
+        """Hang up and wait for the process to be gone."""
+        self._pipe.close_write()
+        try:
+            await asyncio.to_thread(self._process.wait, _KILL_AFTER)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
+        self._pipe.close()
 
 
 def _start_on_windows(
@@ -174,40 +272,7 @@ def _start_on_windows(
 
 def _write_all(pipe: _Pipe, frame: bytes) -> None:
     view = memoryview(frame)
-    try:
+    # When the vault died, its silence is reported by whoever reads.
+    with contextlib.suppress(BrokenPipeError):
         while view:
-            written = os.write(pipe.write_end, view)
-            view = view[written:]
-    except BrokenPipeError:
-        # The vault died; its silence is reported when reading.
-        return
-    pipe.close_write()
-
-
-async def _read_replies(
-    pipe: _Pipe, on_progress: Callable[[Progress], None] | None
-) -> Reply | None:
-    decoder = reply_decoder()
-    while True:
-        data = await asyncio.to_thread(os.read, pipe.read_end, _CHUNK)
-        if not data:
-            return None
-        try:
-            replies = decoder.receive_data(data)
-        except ParseError as error:
-            raise VaultError(
-                "The vault answered something that could not be read. Nothing was changed."
-            ) from error
-        for reply in replies:
-            if not isinstance(reply, Progress):
-                return reply
-            if on_progress is not None:
-                on_progress(reply)
-
-
-async def _reap(process: subprocess.Popen[bytes]) -> None:
-    try:
-        await asyncio.to_thread(process.wait, _KILL_AFTER)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        await asyncio.to_thread(process.wait)
+            view = view[os.write(pipe.write_end, view) :]

@@ -17,9 +17,10 @@ from wallet_gui.keys.seed import LANGUAGES, WORD_COUNTS, Seed, canonical_words, 
 from wallet_gui.keys.xprv import ExtendedPrivateKey
 from wallet_gui.primitives.params import NETWORKS, ChainParams, by_name
 from wallet_gui.sealing import VIEW, new_salt, parse_box, seal_box
-from wallet_gui.storage.errors import AlreadyExists, NotFound, StorageError
+from wallet_gui.storage.errors import AlreadyExists
+from wallet_gui.storage.fs import OS_FILES
 from wallet_gui.storage.view_state import ViewState
-from wallet_gui.storage.wallet_file import SUFFIX, WalletFile
+from wallet_gui.storage.wallet_file import GENERATIONS, SUFFIX, WalletFile
 from wallet_gui.transfer.messages import CreateWallet, RestoreWallet, WalletCreated
 from wallet_gui.vault.errors import BadRequest
 from wallet_gui.vault.password_cost import PasswordCost
@@ -47,7 +48,7 @@ class Created:
     notices: tuple[str, ...]
 
 
-def wallet_path(request: CreateWallet | RestoreWallet, cost: PasswordCost) -> Path:
+def wallet_path(request: CreateWallet | RestoreWallet) -> Path:
     """Check the request before anything is shown or typed; return the file to be written.
 
     Raises BadRequest, or AlreadyExists when the name is taken.
@@ -84,21 +85,16 @@ def wallet_path(request: CreateWallet | RestoreWallet, cost: PasswordCost) -> Pa
     path = Path(request.directory) / f"{name}{SUFFIX}"
     if not path.is_absolute():
         raise BadRequest("The folder of a new wallet is given with its full path.")
-    _refuse_taken(path, cost)
+    _refuse_taken(path)
     return path
 
 
-def _refuse_taken(path: Path, cost: PasswordCost) -> None:
+def _refuse_taken(path: Path) -> None:
     # WalletFile.create refuses it again, under the lock; here it spares the person the typing.
-    try:
-        WalletFile.read(path, minimum=cost.minimum)
-    except NotFound:
-        return
-    except StorageError:
-        pass
-    raise AlreadyExists(
-        f"There is already a wallet called {path.stem} in this folder. Choose another name."
-    )
+    if any(OS_FILES.exists(path.with_name(path.name + ending)) for ending in ("", *GENERATIONS)):
+        raise AlreadyExists(
+            f"There is already a wallet called {path.stem} in this folder. Choose another name."
+        )
 
 
 def new_seed(request: CreateWallet, source: Entropy = secrets.token_bytes) -> Seed:
@@ -155,7 +151,7 @@ def create(
 
     Raises BadRequest, StorageError, NotEnoughMemory; nothing is left behind then.
     """
-    path = wallet_path(request, cost)
+    path = wallet_path(request)
     check_new_password(password)
     params = by_name(request.network)
     root, descriptors = root_and_descriptors(seed, params, request.account, request.script_types)

@@ -352,7 +352,7 @@ def start_flow(
     """Begin to answer a request in the window. Raises the EXPECTED errors of vault.errors."""
     match request:
         case CreateWallet() | RestoreWallet():
-            creation.wallet_path(request, cost)
+            creation.wallet_path(request)
             return NewWalletFlow(window, request, cost, entropy)
         case UnlockWallet():
             return UnlockFlow(window, request, cost)

@@ -73,7 +73,7 @@ class HeadlessVault:
         target = options.words_file
         if target == STDIN:
             raise BadRequest("New words cannot be shown on standard input; name a file for them.")
-        creation.wallet_path(request, self._cost)
+        creation.wallet_path(request)
         seed = creation.new_seed(request, self._entropy)
         password = self._new_password(options.password_file)
         seed = self._with_passphrase(seed, request, options)
@@ -91,7 +91,7 @@ class HeadlessVault:
         return reply
 
     def _restore(self, request: RestoreWallet, options: HeadlessOptions) -> Reply:
-        creation.wallet_path(request, self._cost)
+        creation.wallet_path(request)
         password = self._new_password(options.password_file)
         entropy, language = entropy_from_words(self._reader.words(options.words_file))
         seed = self._with_passphrase(Seed(entropy, language), request, options)

@@ -8,7 +8,7 @@ from typing import Final
 
 from wallet_gui.curve import self_test
 from wallet_gui.primitives.serialize import ParseError
-from wallet_gui.transfer.messages import Failed, FailureKind, Reply
+from wallet_gui.transfer.messages import Cancelled, Failed, FailureKind, Reply
 from wallet_gui.vault.channel import Channel
 from wallet_gui.vault.creation import Entropy
 from wallet_gui.vault.errors import EXPECTED, failure, internal_failure
@@ -28,7 +28,7 @@ def main(
     cost: PasswordCost = PRODUCTION,
     entropy: Entropy = secrets.token_bytes,
 ) -> int:
-    """Answer one request from the pipe; returns the exit status.
+    """Answer the requests from the pipe, one with a window; returns the exit status.
 
     0 when a reply was given or nothing was asked, 1 when nobody took the reply, 2 for arguments
     that are not the window's. `cost` and `entropy` are for tests: no argument and no environment
@@ -41,6 +41,8 @@ def main(
         sys.stderr.write(f"{USAGE}\n{error}\n")
         return 2
 
+    reader = SecretReader(system_terminal(), sys.stdin.buffer, sys.stderr)
+
     def answer() -> Reply | None:
         self_test()
         try:
@@ -50,16 +52,17 @@ def main(
         if request is None:
             return None
         if headless:
-            reader = SecretReader(system_terminal(), sys.stdin.buffer, sys.stderr)
             return HeadlessVault(reader, cost, channel.progress, entropy).answer(request)
         from wallet_gui.vault.application import run  # noqa: PLC0415 - headless needs no Qt
 
         return run(request, protections, cost, channel, entropy)
 
-    reply = _guarded(answer)
-    if reply is None:
-        return 0
-    return 0 if channel.send(reply) else 1
+    while (reply := _guarded(answer)) is not None:
+        if not channel.send(reply):
+            return 1
+        if not headless or isinstance(reply, Cancelled):
+            break
+    return 0
 
 
 def _guarded(answer: Callable[[], Reply | None]) -> Reply | None:

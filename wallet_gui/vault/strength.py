@@ -96,7 +96,8 @@ def _bits(password: str) -> float:
 def _letters(password: str) -> float:
     """Count what each character adds: little within a known word, a repetition or a row of keys."""
     alphabet = _alphabet(password)
-    plain = password.casefold().translate(_LOOKALIKES)
+    # One character each, so that positions stay: some letters grow when they are lowered.
+    plain = "".join(letter.lower()[0] for letter in password).translate(_LOOKALIKES)
     known = _known_parts(plain)
     each = math.log2(alphabet)
     bits = 0.0
@@ -128,7 +129,7 @@ def _alphabet(password: str) -> int:
     size = sum(
         weight for members, weight in classes if any(letter in members for letter in password)
     )
-    return size + (64 if any(ord(letter) > 127 for letter in password) else 0)
+    return max(10, size + (64 if any(ord(letter) > 127 for letter in password) else 0))
 
 
 def _known_parts(plain: str) -> dict[int, int]:

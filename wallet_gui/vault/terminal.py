@@ -147,7 +147,8 @@ def system_terminal() -> Terminal:
 class SecretReader:
     """Reads each secret from the source that the request names for it.
 
-    Lines of standard input are taken in the order in which the secrets are asked for.
+    Lines of standard input are taken in the order in which the secrets are asked for. When a later
+    request asks for an existing secret again, it is the same line: nobody can send it twice.
     """
 
     def __init__(
@@ -161,6 +162,7 @@ class SecretReader:
         self._stdin = stdin
         self._notes = notes
         self._files = files
+        self._lines: dict[str, str] = {}
 
     def note(self, text: str) -> None:
         """Tell something that is not secret, on standard error."""
@@ -171,7 +173,11 @@ class SecretReader:
         """Read a secret that exists already; `what` names it, as "Password"."""
         if source == PROMPT:
             return self.terminal.ask_hidden(f"{what}: ")
-        return self._line(source, what)
+        if source != STDIN:
+            return self._line(source, what)
+        if what not in self._lines:
+            self._lines[what] = self._line(source, what)
+        return self._lines[what]
 
     def new(self, source: str, what: str) -> str:
         """Read a new secret; at a prompt it is typed twice, until both are the same."""

@@ -72,6 +72,7 @@ class WordGrid(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.translate(0.5, 0.5)  # lines of one pixel, not two halves
         columns, rows = self._columns(self.width()), self._rows(self.width())
         height = self._cell().height()
         width = (self.width() - (columns - 1) * _GAP) // columns

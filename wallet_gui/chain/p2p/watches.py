@@ -125,7 +125,7 @@ class Watches:
             state.emit(Reorganized(watch.wallet_id, fork))
             if resume is not None and resume > fork + 1:
                 # What was confirmed there may have been confirmed again anywhere above.
-                resume = fork + 1
+                resume = max(fork + 1, state.filter_headers.start_height)
                 start = min(start, resume)
                 common = self._mark_at(fork)
         watch.scan = WalletScan(

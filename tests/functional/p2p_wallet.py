@@ -197,15 +197,20 @@ async def running(
     """A started client; nothing of it is left afterwards."""
     with ChainDb(directory / "chain.db", REGTEST) as database:
         client = Client(database, ports, wallets)
-        before = asyncio.all_tasks()
         await client.start()
         try:
             yield client
         finally:
             await client.backend.stop()
-        assert asyncio.all_tasks() == before, "the backend left a task behind"
+        left = [task for task in asyncio.all_tasks() if "wallet_gui" in _file_of(task)]
+        assert left == [], "the backend left a task behind"
         if client.failures:
             raise client.failures[0]
+
+
+def _file_of(task: asyncio.Task[object]) -> str:
+    code = getattr(task.get_coro(), "cr_code", None)
+    return "" if code is None else str(code.co_filename)
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:

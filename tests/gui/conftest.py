@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import pytest
+import shiboken6
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -46,14 +47,17 @@ def themed(qapp: QApplication) -> ThemeSwitch:
 
 @pytest.fixture
 def screen(qtbot: QtBot, themed: ThemeSwitch) -> Iterator[Screen]:
-    themed.choose("light")
+    if themed.choice != "light":
+        themed.choose("light")
     engine = Engine()
     engine.start()
     online = FakeOnline()
     window = MainWindow(engine, REGTEST)
     window.attach(cast("Online", online))
-    qtbot.addWidget(window)
     window.show()
     window.wizard.show_wallets(online.entries)
     yield Screen(window, online, engine)
     engine.stop()
+    # At once: a style sheet is applied to every widget that exists, and windows would pile up.
+    window.close()
+    shiboken6.delete(window)

@@ -47,6 +47,7 @@ class HistoryModel(QAbstractTableModel):
         self._entries: tuple[HistoryEntry, ...] = ()
         self._snapshot: WalletSnapshot | None = None
         self._money_font: QFont | None = None
+        self._search_texts: dict[int, str] = {}
         wallet.history_changed.connect(self._show)
         wallet.wallet_changed.connect(lambda _: self._forget())
         wallet.privacy_changed.connect(lambda _: self._refresh())
@@ -56,6 +57,16 @@ class HistoryModel(QAbstractTableModel):
 
     def row_of(self, txid: bytes) -> int | None:
         return next((row for row, e in enumerate(self._entries) if e.txid == txid), None)
+
+    def search_text(self, row: int) -> str:
+        """All that a payment can be found by, in lower case; made once for each state."""
+        text = self._search_texts.get(row)
+        if text is None:
+            entry = self._entries[row]
+            columns = (self._text(entry, column) for column in Column)
+            words = (*columns, hash_to_hex(entry.txid), *entry.addresses)
+            text = self._search_texts[row] = " ".join(words).casefold()
+        return text
 
     def confirmations(self, entry: HistoryEntry) -> int:
         return 0 if self._snapshot is None else self._snapshot.confirmations(entry)
@@ -132,12 +143,14 @@ class HistoryModel(QAbstractTableModel):
         self._reset(())
 
     def _refresh(self) -> None:
+        self._search_texts.clear()
         if self._entries:
             last = self.index(len(self._entries) - 1, len(Column) - 1)
             self.dataChanged.emit(self.index(0, 0), last)
 
     def _reset(self, entries: tuple[HistoryEntry, ...]) -> None:
         self.beginResetModel()
+        self._search_texts.clear()
         self._entries = entries
         self.endResetModel()
         self.count_changed.emit(len(entries))

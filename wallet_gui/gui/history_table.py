@@ -1,15 +1,15 @@
 """The table in which payments are shown, on the overview and on the history page."""
 
 from PySide6.QtCore import QEvent, QModelIndex, QSortFilterProxyModel, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from wallet_gui.gui.history_model import ENTRY_ROLE, AnyIndex, Column, HistoryModel
-from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.wallet.snapshot import HistoryEntry
 
 _ROW_PADDING = 16
 _MEASURED_ROWS = 200
+_FULL_WIDTH_LETTERS = 76
 
 
 class HistoryFilter(QSortFilterProxyModel):
@@ -19,6 +19,7 @@ class HistoryFilter(QSortFilterProxyModel):
         super().__init__(parent)
         self._rows = rows
         self._words: list[str] = []
+        self._payments = source
         self.setSourceModel(source)
 
     def search(self, text: str) -> None:
@@ -27,16 +28,13 @@ class HistoryFilter(QSortFilterProxyModel):
         self._words = text.casefold().split()
         self.endResetModel()
 
-    def filterAcceptsRow(self, row: int, parent: AnyIndex) -> bool:
+    def filterAcceptsRow(self, row: int, _parent: AnyIndex) -> bool:
         if self._rows is not None:
             return row < self._rows
         if not self._words:
             return True
-        model = self.sourceModel()
-        entry = model.index(row, 0, parent).data(ENTRY_ROLE)
-        texts = [str(model.index(row, column, parent).data() or "") for column in Column]
-        haystack = " ".join((*texts, hash_to_hex(entry.txid), *entry.addresses)).casefold()
-        return all(word in haystack for word in self._words)
+        text = self._payments.search_text(row)
+        return all(word in text for word in self._words)
 
 
 class HistoryTable(QTableView):
@@ -79,11 +77,21 @@ class HistoryTable(QTableView):
             self.setCurrentIndex(index)
             self.scrollTo(index)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """Where not everything fits, amounts come before dates, which the details tell too."""
+        needed = self.fontMetrics().averageCharWidth() * _FULL_WIDTH_LETTERS
+        self.setColumnHidden(Column.DATE, self.viewport().width() < needed)
+
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
             self._payments.set_font(self.font())
             self._fit_rows()
+            self._fit_columns()
 
     def _fit_rows(self) -> None:
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + _ROW_PADDING)

@@ -359,7 +359,7 @@ class SendPage(QWidget):
     def show_preview_failure(self, sentence: str, *, is_high_fee: bool = False) -> None:
         """Say why the payment cannot be made as it is; a high fee may be confirmed."""
         self._forget_plan()
-        self.missing.setText(sentence)
+        self.missing.setText(plain(sentence, 400))
         self.high_fee.setVisible(is_high_fee)
 
     def _ask_review(self) -> None:

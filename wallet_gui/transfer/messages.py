@@ -102,8 +102,8 @@ class CreateWallet:
     use_passphrase: bool = False
     birthday_time: int | None = None
     appearance: str = field(default="system", metadata=_text(16))
-    text_scale: int = 100
     headless: HeadlessOptions | None = None
+    text_scale: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,8 @@ class RestoreWallet:
     use_passphrase: bool = False
     birthday_time: int | None = None
     appearance: str = field(default="system", metadata=_text(16))
-    text_scale: int = 100
     headless: HeadlessOptions | None = None
+    text_scale: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,8 @@ class UnlockWallet:
 
     path: str = field(metadata=_text(MAX_PATH))
     appearance: str = field(default="system", metadata=_text(16))
-    text_scale: int = 100
     headless: HeadlessOptions | None = None
+    text_scale: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +159,8 @@ class SignPsbt:
     request_digest: bytes = field(metadata=_exactly(DIGEST_SIZE))
     known_indexes: tuple[KnownIndex, ...] = ()
     appearance: str = field(default="system", metadata=_text(16))
-    text_scale: int = 100
     headless: HeadlessOptions | None = None
+    text_scale: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +174,8 @@ class ChangePassword:
     path: str = field(metadata=_text(MAX_PATH))
     lock_held: bool = False
     appearance: str = field(default="system", metadata=_text(16))
-    text_scale: int = 100
     headless: HeadlessOptions | None = None
+    text_scale: int = 100
 
 
 @dataclass(frozen=True, slots=True)

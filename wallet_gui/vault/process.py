@@ -70,6 +70,8 @@ def _guarded(answer: Callable[[], Reply | None]) -> Reply | None:
     """Turn whatever goes wrong into a reply, so that the window can say something."""
     try:
         return answer()
+    except KeyboardInterrupt:
+        return Cancelled()
     except EXPECTED as error:
         return failure(error)
     except Exception as error:  # noqa: BLE001 - the vault's top

@@ -304,6 +304,7 @@ def test_wire_form_is_what_the_contract_says() -> None:
         "path": "/w/ä.wallet",
         "lock_held": False,
         "appearance": "system",
+        "text_scale": 100,
         "headless": {
             "password_file": "stdin",
             "new_password_file": "prompt",

@@ -39,6 +39,11 @@ class _Request:
     tries: int = 0
     answer: CFHeaders | None = None
 
+    def is_answered_by(self, message: CFHeaders) -> bool:
+        """Tell whether this answers it, and not an earlier request that ended at the same block."""
+        count = self.stop - self.start + 1
+        return self.stop_hash == message.stop and len(message.filter_hashes) == count
+
 
 class FilterHeaderSync:
     """Builds the chain of filter headers and notices when peers disagree about it."""
@@ -132,26 +137,26 @@ class FilterHeaderSync:
     def on_headers(self, peer: Peer, message: CFHeaders, now: Instant) -> None:
         """Take filter headers: as the next ones, or to compare."""
         check = self._checks.get(peer.number)
-        if check is not None and check.stop_hash == message.stop:
+        if check is not None and check.is_answered_by(message):
             del self._checks[peer.number]
-            if self._has_right_size(peer, check, message):
-                peer.last_answer = now.monotonic
-                self._compare(peer, check, message)
+            peer.last_answer = now.monotonic
+            self._compare(peer, check, message)
             return
-        for request in self._requests:
-            if request.peer == peer.number and request.stop_hash == message.stop:
-                if self._has_right_size(peer, request, message):
-                    peer.last_answer = now.monotonic
-                    request.answer = message
-                    self._apply(now)
+        mine = [r for r in self._requests if r.peer == peer.number]
+        for request in mine:
+            if request.is_answered_by(message):
+                peer.last_answer = now.monotonic
+                request.answer = message
+                self._apply(now)
                 return
+        due = [*mine, check] if check is not None else mine
+        is_due = any(request.stop_hash == message.stop for request in due)
+        if is_due and message.stop not in self._forgiven:
+            self._state.disconnect(
+                peer, "It sent too few or too many filter headers.", is_fault=True
+            )
+            return
         self._check_forgiven(peer, message.stop)
-
-    def _has_right_size(self, peer: Peer, request: _Request, message: CFHeaders) -> bool:
-        if len(message.filter_hashes) == request.stop - request.start + 1:
-            return True
-        self._state.disconnect(peer, "It sent too few or too many filter headers.", is_fault=True)
-        return False
 
     def _check_forgiven(self, peer: Peer, stop_hash: bytes) -> None:
         # Answers to repeated requests, and to those about blocks that have left the chain.

@@ -29,6 +29,7 @@ OBJECT_BYTES: Final = 150  # what Python adds to each filter
 LOOKUP: Final = 1000
 MATCH_FILTERS: Final = 1000  # filters per engine call
 MATCH_BYTES: Final = 16_000_000
+HOLD: Final = 1.0  # seconds for which matching waits for a block
 
 
 @dataclass(slots=True, eq=False)
@@ -88,6 +89,7 @@ class FilterSync:
         self._missing: set[int] = set()  # heights below that the cache does not have
         self._forgiven: dict[bytes, None] = {}
         self._is_matching = False
+        self._held_since: float | None = None
         self._generation = 0  # of the chain: outcomes from before a reorganisation are void
         self._mean_size = 0.0
         self.received = 0
@@ -123,7 +125,7 @@ class FilterSync:
         for first, last in self._gaps(wanted, self._tip()):
             if not self._fill(first, last, wanted, now):
                 break
-        self._match_next()
+        self._match_next(now)
 
     def _fill(self, first: int, last: int, wanted: int, now: Instant) -> bool:
         """Ask for the heights of a gap; False when it has to stop before the end."""
@@ -336,13 +338,13 @@ class FilterSync:
         def run() -> Verdict:
             return verify(engine, batch.filters, batch.start, agreed, before, disputed)
 
-        def done(verdict: Verdict, _now: Instant) -> None:
+        def done(verdict: Verdict, now: Instant) -> None:
             if generation == self._generation:
-                self._verified(batch, verdict)
+                self._verified(batch, verdict, now)
 
         self._state.work(Lane.ENGINE, run, done)
 
-    def _verified(self, batch: _Batch, verdict: Verdict) -> None:
+    def _verified(self, batch: _Batch, verdict: Verdict, now: Instant) -> None:
         if verdict.wrong is not None:
             self._batches.remove(batch)
             if batch.peer is None:
@@ -379,18 +381,27 @@ class FilterSync:
                 store.put_many(items)
 
             self._state.work(Lane.STORE, run, lambda _result, _now: None)
-        self._match_next()
+        self._match_next(now)
 
     # --- matching ---------------------------------------------------------------------------------
 
-    def _match_next(self) -> None:
+    def _match_next(self, now: Instant) -> None:
         """Give the engine the lowest batch that some wallet waits for."""
-        if self._is_matching:
+        if self._is_matching or self._is_held(now):
             return
         for index, batch in enumerate(self._batches):
             if batch.is_verified and self._is_wanted(batch.start, batch.stop):
                 self._match(self._adjacent(index))
                 return
+
+    def _is_held(self, now: Instant) -> bool:
+        """Wait a moment for a block that may widen a window, rather than match twice."""
+        if not self._watches.may_widen():
+            self._held_since = None
+            return False
+        if self._held_since is None:
+            self._held_since = now.monotonic
+        return now.monotonic - self._held_since < HOLD
 
     def _is_wanted(self, first: int, last: int) -> bool:
         return any(s.range_within(first, last) is not None for s in self._watches.scans())

@@ -27,6 +27,8 @@ BIRTHDAY_MARGIN: Final = 2 * 24 * 3600
 SCANNED_INTERVAL: Final = 1.0
 """Seconds between two scan marks while the scan moves on; each one costs a write."""
 
+QUIET_DELIVERIES: Final = 8
+
 
 @dataclass(slots=True)
 class Watch:
@@ -44,7 +46,6 @@ class Watch:
     delivering: int | None = None
     # What joined before the scan began; it may look further back than where the scan resumes.
     extensions: list[tuple[list[bytes], int | None]] = field(default_factory=list)
-    reorganized: list[int] = field(default_factory=list)
 
 
 class Watches:
@@ -53,6 +54,7 @@ class Watches:
     def __init__(self, state: SyncState) -> None:
         self._state = state
         self._watches: dict[str, Watch] = {}
+        self._quiet = 0  # deliveries in a row that widened no window
 
     def __iter__(self) -> Iterator[Watch]:
         return iter(self._watches.values())
@@ -85,8 +87,8 @@ class Watches:
         watch = self._watches[wallet_id]
         if watch.scan is None:
             watch.extensions.append((list(scripts), from_height))
-        else:
-            _extend(watch.scan, scripts, from_height)
+        elif _extend(watch.scan, scripts, from_height):
+            self._quiet = -1  # the delivery that led to it is still to be counted
             watch.fell |= watch.told is not None and watch.scan.mark < watch.told.height
 
     def unwatch(self, wallet_id: str) -> None:
@@ -118,11 +120,14 @@ class Watches:
         if common is not None:
             resume = max(common.height + 1, state.filter_headers.start_height)
             start = min(start, resume)
-        if newest != common:
-            fork = start - 1 if common is None else common.height
-            state.emit(Reorganized(watch.wallet_id, max(fork, -1)))
-        elif stale is not None:
-            state.emit(Reorganized(watch.wallet_id, stale.height - 1))
+        fork = _fork(newest, common, stale, start)
+        if fork is not None:
+            state.emit(Reorganized(watch.wallet_id, fork))
+            if resume is not None and resume > fork + 1:
+                # What was confirmed there may have been confirmed again anywhere above.
+                resume = max(fork + 1, state.filter_headers.start_height)
+                start = min(start, resume)
+                common = self._mark_at(fork)
         watch.scan = WalletScan(
             watch.wallet_id, watch.scripts, start_height=start, resume_height=resume
         )
@@ -179,6 +184,20 @@ class Watches:
             if height >= scan.start_height:
                 scan.include(height)
 
+    def may_widen(self) -> bool:
+        """Whether a block that waits for delivery may well make a window grow.
+
+        What is matched beyond it would then be matched again. Windows grow in bursts: not after
+        several blocks that left them as they were.
+        """
+        if self._quiet >= QUIET_DELIVERIES:
+            return False
+        return any(
+            watch.delivering is not None or watch.scan.next_block() is not None
+            for watch in self._watches.values()
+            if watch.scan is not None
+        )
+
     # --- delivery ---------------------------------------------------------------------------------
 
     def next_event(
@@ -207,6 +226,7 @@ class Watches:
         """Note that the sink has taken an event."""
         if isinstance(event, BlockMatched):
             watch = self._watches.get(event.wallet_id)
+            self._quiet += 1
             if watch is not None and watch.delivering == event.height:
                 watch.delivering = None
                 if watch.scan is not None:
@@ -245,5 +265,19 @@ class Watches:
         return max(self._state.headers.start_height - 1, 0)
 
 
-def _extend(scan: WalletScan, scripts: Sequence[bytes], from_height: int | None) -> None:
-    scan.extend(scripts, None if from_height is None else max(from_height, scan.start_height))
+def _extend(scan: WalletScan, scripts: Sequence[bytes], from_height: int | None) -> bool:
+    return scan.extend(
+        scripts, None if from_height is None else max(from_height, scan.start_height)
+    )
+
+
+def _fork(
+    newest: BlockRef | None, common: BlockRef | None, stale: BlockRef | None, start: int
+) -> int | None:
+    """Find above which height what a wallet remembers is not on the active chain any more."""
+    forks = []
+    if newest != common:
+        forks.append(start - 1 if common is None else common.height)
+    if stale is not None:
+        forks.append(stale.height - 1)
+    return max(min(forks), -1) if forks else None

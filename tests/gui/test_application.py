@@ -1,0 +1,85 @@
+"""The program as it is started: what it loads, how it ends, what it says when it cannot start."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wallet_gui.gui.application import parse_arguments
+from wallet_gui.primitives.params import REGTEST
+from wallet_gui.storage.settings import DataDirectory
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HEAVY = {"numpy", "asyncssh", "cryptography", "coincurve", "zxingcpp", "mnemonic", "sqlite3"}
+_FIRST_WINDOW = """
+import json, sys
+from pathlib import Path
+from PySide6.QtWidgets import QApplication
+from wallet_gui.app.instance import Instance
+from wallet_gui.gui.application import Application
+from wallet_gui.primitives.params import REGTEST
+from wallet_gui.storage.settings import DataDirectory, SettingsFile
+directory = DataDirectory(Path(sys.argv[1]), REGTEST)
+directory.create()
+settings = SettingsFile(directory.settings_path).load()
+instance = Instance(directory.instance_lock(), directory.root / "instance.socket")
+qt = QApplication([])
+application = Application(qt, directory, settings, instance, REGTEST)
+application.window.show()
+application.window.grab()
+print(json.dumps(sorted(name.partition(".")[0] for name in sys.modules)))
+"""
+
+
+def run(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    command = ["-c", code] if code else ["-m", "wallet_gui"]
+    return subprocess.run(
+        [sys.executable, *command, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(REPOSITORY)},
+        timeout=60,
+    )
+
+
+def test_the_first_window_needs_no_heavy_module(tmp_path: Path) -> None:
+    done = run(str(tmp_path), code=_FIRST_WINDOW)
+    assert done.returncode == 0, done.stderr
+    assert HEAVY & set(json.loads(done.stdout)) == set()
+
+
+def test_the_smoke_test_opens_and_ends(tmp_path: Path) -> None:
+    done = run("--smoke-test", "--network", "regtest", "--data-dir", str(tmp_path))
+    assert done.returncode == 0
+    noise = "This plugin does not support"
+    assert [line for line in done.stderr.splitlines() if noise not in line] == []
+    assert DataDirectory(tmp_path, REGTEST).chain_db_path.exists()
+    assert not (tmp_path / "instance.socket").exists()
+
+
+def test_a_second_window_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path, REGTEST)
+    directory.create()
+    with directory.instance_lock():
+        done = run("--network", "regtest", "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "another window uses this data folder" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--peer", "127.0.0.1:18443"], ["--peer", "not a host"], ["--network", "x"]]
+)
+def test_a_wrong_option_is_a_sentence(tmp_path: Path, arguments: list[str]) -> None:
+    done = run("--network", "regtest", "--data-dir", str(tmp_path), *arguments)
+    assert done.returncode == 2
+    assert "wallet-gui: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_link_is_an_argument() -> None:
+    assert parse_arguments(["bitcoin:x", "--network", "signet"]).link == "bitcoin:x"

@@ -1,0 +1,265 @@
+"""`ChainSync` with scripted peers, memory for stores and a clock that a test turns: no I/O at all.
+
+Messages take the way they take in life, through `PeerProtocol` and the wire's bytes.
+"""
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+from tests.functional.p2p_wallet import ScriptWallet
+from tests.hostile.fake_peer import FakeNode, HangUp, decode
+from wallet_gui.chain.backend import BlockMatched, BlockRef, ChainEvent, Reorganized, Scanned
+from wallet_gui.chain.filters import ScalarEngine
+from wallet_gui.chain.header_chain import HeaderChain
+from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
+from wallet_gui.chain.p2p.protocol import PeerProtocol, Ready
+from wallet_gui.chain.p2p.sync import ChainSync
+from wallet_gui.chain.p2p.sync_state import Action, Disconnect, Instant, Send, Work
+from wallet_gui.chain.p2p.transport import ProtocolViolation, V1Transport
+from wallet_gui.primitives.params import REGTEST
+
+
+class MemoryStore:
+    """A `HeaderStore` or `FilterHeaderStore` that refuses gaps as the real one does."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.start = 0
+        self.raw = b""
+
+    def load(self) -> tuple[int, bytes]:
+        return self.start, self.raw
+
+    def append(self, height: int, raw: bytes) -> None:
+        if self.raw and height != self.start + len(self.raw) // self._size:
+            raise ValueError(f"{height} is not the next height")
+        if not self.raw:
+            self.start = height
+        self.raw += raw
+
+    def truncate(self, height: int) -> None:
+        self.raw = self.raw[: max(0, height + 1 - self.start) * self._size]
+
+
+class MemoryFilters:
+    """A `FilterStore` that forgets nothing, or everything."""
+
+    def __init__(self, *, forgets: bool = False) -> None:
+        self.filters: dict[bytes, bytes] = {}
+        self._forgets = forgets
+
+    def get(self, block_hash: bytes) -> bytes | None:
+        return self.filters.get(block_hash)
+
+    def get_range(self, hashes: object) -> list[bytes | None]:
+        assert isinstance(hashes, list)
+        return [self.filters.get(block_hash) for block_hash in hashes]
+
+    def put_many(self, items: object) -> None:
+        assert isinstance(items, list)
+        if not self._forgets:
+            self.filters.update(items)
+
+
+class MemoryStores:
+    def __init__(self, *, forgets: bool = False) -> None:
+        self.headers = MemoryStore(80)
+        self.filter_headers = MemoryStore(32)
+        self.filters = MemoryFilters(forgets=forgets)
+        self.headers.append(0, REGTEST.genesis_header)
+
+
+@dataclass
+class _Link:
+    node: FakeNode
+    protocol: PeerProtocol
+    server: V1Transport
+    client: V1Transport
+
+
+@dataclass
+class Network:
+    """A client among fake nodes. `shuffle` lets messages and work finish in any order."""
+
+    wallets: list[ScriptWallet]
+    stores: MemoryStores = field(default_factory=MemoryStores)
+    shuffle: random.Random | None = None
+    now: float = 1000.0
+    events: list[ChainEvent] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    farewells: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._links: dict[int, _Link] = {}
+        self._todo: deque[tuple[str, object]] = deque()
+        self._numbers = 0
+        self.open()
+
+    def open(self) -> None:
+        """Start the client anew, from its stores."""
+        start, raw = self.stores.headers.load()
+        headers = HeaderChain.load(REGTEST, start, raw)
+        filter_headers = FilterHeaderChain()
+        filter_headers.load(*self.stores.filter_headers.load(), headers.height)
+        self._links.clear()
+        self._todo.clear()
+        self.sync = ChainSync(REGTEST, self.stores, headers, filter_headers, ScalarEngine())
+        for wallet in self.wallets:
+            actions = self.sync.watch(
+                wallet.name, wallet.scripts, wallet.checkpoints, wallet.birthday_time, self.instant
+            )
+            self._perform(actions)
+
+    def describe(self) -> str:
+        """Tell where the sync stands, for a test that fails."""
+        state = self.sync.state
+        lines = [
+            (
+                f"headers {state.headers.height}, filter headers {state.filter_headers.height}, "
+                f"wanted {self.sync.filters.lowest_wanted()}, blocks {self.sync.blocks.wanted()}"
+            ),
+            f"farewells {self.farewells}, events {self.events[-5:]}",
+            f"requests {self.sync.filter_headers._requests} {self.sync.filters._requests}",
+        ]
+        lines += [f"{w.wallet_id}: mark {w.scan and w.scan.mark}" for w in self.sync.watches]
+        lines += [str(peer) for peer in state.peers.values()]
+        return "\n".join(lines)
+
+    @property
+    def instant(self) -> Instant:
+        return Instant(self.now, 4_000_000_000)
+
+    def connect(self, node: FakeNode) -> int:
+        self._numbers += 1
+        number = self._numbers
+        client = V1Transport(REGTEST.magic)
+        protocol = PeerProtocol(client, nonce=number, unix_time=0)
+        link = _Link(node, protocol, V1Transport(REGTEST.magic), client)
+        self._links[number] = link
+        self._exchange(number)
+        return number
+
+    def disconnect(self, number: int) -> None:
+        if self._links.pop(number, None) is not None:
+            self._perform(self.sync.disconnected(number, self.instant))
+
+    def announce(self, node: FakeNode) -> None:
+        """Let a node send its newest header, unasked."""
+        raw = node.chain.blocks[-1].header.serialize()
+        for number, link in list(self._links.items()):
+            if link.node is node:
+                self._receive(number, link.server.frame("headers", b"\x01" + raw + b"\0"))
+
+    def run(self, seconds: float = 0.0) -> None:
+        """Let everything happen, and time pass."""
+        self._settle()
+        end = self.now + seconds
+        while self.now < end:
+            self.now += 0.5
+            self._perform(self.sync.tick(self.instant))
+            self._settle()
+
+    def _settle(self) -> None:
+        for _ in range(200_000):
+            if self._todo:
+                if self.shuffle is not None:
+                    self._todo.rotate(self.shuffle.randrange(len(self._todo)))
+                kind, item = self._todo.popleft()
+                if kind == "exchange":
+                    assert isinstance(item, int)
+                    self._exchange(item)
+                else:
+                    assert isinstance(item, Work)
+                    outcome = item.run()
+                    self._perform(self.sync.work_done(item, outcome, self.instant))
+            elif not self._deliver():
+                return
+        raise AssertionError("the sync does not come to rest")
+
+    def _deliver(self) -> bool:
+        event = self.sync.next_event(self.instant)
+        if event is None:
+            return False
+        self.events.append(event)
+        wallet = next((w for w in self.wallets if w.name == getattr(event, "wallet_id", "")), None)
+        match event:
+            case BlockMatched() if wallet is not None:
+                new = wallet.apply(event)
+                if new:
+                    self._perform(self.sync.extend_watch(wallet.name, new, self.instant))
+            case Reorganized(_, height) if wallet is not None:
+                wallet.rewind(height)
+            case Scanned() if wallet is not None:
+                wallet.mark(event)
+            case _:
+                pass
+        self._perform(self.sync.delivered(event, self.instant))
+        return True
+
+    def _perform(self, actions: list[Action]) -> None:
+        todo = deque(actions)
+        while todo:
+            match todo.popleft():
+                case Send(number, message):
+                    if number in self._links:
+                        self._links[number].protocol.send(message)
+                        self._todo.append(("exchange", number))
+                case Disconnect(number, reason, is_fault):
+                    if self._links.pop(number, None) is not None:
+                        (self.faults if is_fault else self.farewells).append(reason)
+                        todo.extend(self.sync.disconnected(number, self.instant))
+                case Work() as work:
+                    if self.shuffle is None:
+                        self._todo.append(("work", work))
+                    else:
+                        self._queue_in_lane(work)
+
+    def _queue_in_lane(self, work: Work) -> None:
+        # Lanes keep their order even where everything else is shuffled: do it at once.
+        outcome = work.run()
+        finished = Work(work.lane, lambda: outcome, work.done)
+        self._todo.append(("work", finished))
+
+    def _exchange(self, number: int) -> None:
+        """Carry what the client wrote to the node, and back what that answers."""
+        link = self._links.get(number)
+        if link is None:
+            return
+        data = link.protocol.data_to_send()
+        try:
+            answers = [
+                answer
+                for message in decode(link.server, data)
+                for answer in (link.node.greet(message) or link.node.answer(message))
+            ]
+        except HangUp:
+            self.disconnect(number)
+            self.farewells.append("the node hung up")
+            return
+        raw = b"".join(link.server.frame(a.command, a.serialize()) for a in answers)
+        if raw:
+            self._receive(number, raw)
+
+    def _receive(self, number: int, raw: bytes) -> None:
+        link = self._links[number]
+        try:
+            events = link.protocol.receive_data(raw)
+        except ProtocolViolation as error:
+            self.faults.append(str(error))
+            self.disconnect(number)
+            return
+        for event in events:
+            if number not in self._links:
+                return
+            if isinstance(event, Ready):
+                actions = self.sync.connected(number, f"fake{number}", event, self.instant)
+            else:
+                actions = self.sync.handle(number, event, self.instant)
+            self._perform(actions)
+        if number in self._links and link.protocol._outgoing:
+            self._todo.append(("exchange", number))
+
+
+def tip_ref(node: FakeNode) -> BlockRef:
+    return BlockRef(node.chain.height, node.chain.tip)

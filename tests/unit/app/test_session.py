@@ -229,9 +229,9 @@ def test_a_growing_window_and_rivals_reach_the_backend() -> None:
         assert from_height is None
         assert DESCRIPTOR.script_pubkey(199, Keychain.RECEIVE) in grown
         # What is stored does not claim that the new scripts were matched already.
-        assert disk.cache.scan_mark is None
+        assert disk.cache.checkpoints == {}
         await session.handle(Scanned("w", 7, b"t" * 32))
-        assert disk.cache.scan_mark is not None
+        assert list(disk.cache.checkpoints) == [7]
         await session.close()
 
     run(scenario)

@@ -38,6 +38,7 @@ def filter_uses(root: Path) -> list[tuple[bytes, int]]:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cheap", [True, False], ids=["cheap password check", "production's"])
 def test_the_whole_journey(node: Node, tmp_path: Path, *, cheap: bool) -> None:
     node.mature()
@@ -177,6 +178,7 @@ def _base64(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()
 
 
+@pytest.mark.slow
 def test_a_second_program_and_a_silent_peer_get_a_sentence(node: Node, tmp_path: Path) -> None:
     node.mine(1)  # with the first block alone a node answers nothing
     cli = CommandLine(tmp_path / "data", node)
@@ -199,6 +201,7 @@ def test_a_second_program_and_a_silent_peer_get_a_sentence(node: Node, tmp_path:
     assert silent["error"].endswith(".")
 
 
+@pytest.mark.slow
 def test_interrupted_and_killed_it_leaves_everything_usable(node: Node, tmp_path: Path) -> None:
     node.mine(1)
     cli = CommandLine(tmp_path / "data", node)

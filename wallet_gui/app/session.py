@@ -114,6 +114,7 @@ class WalletSession:
         self._retrying: asyncio.Task[None] | None = None
         self._unsaved = ChangeSet()
         self._rivals: set[bytes] = set()
+        self._scanned_height: int | None = None
         self._is_closed = False
         self._is_released = False
 
@@ -128,6 +129,8 @@ class WalletSession:
         wallet = self.wallet
         self._backend = backend
         self._rivals = set(wallet.rival_scripts())
+        mark = wallet.scan_mark
+        self._scanned_height = None if mark is None else mark.height
         backend.watch(
             self.wallet_id,
             [*wallet.watch_scripts(), *self._rivals],
@@ -162,9 +165,12 @@ class WalletSession:
                 self.publish_soon()
             case Scanned(wallet_id, height, block_hash) if wallet_id == self.wallet_id:
                 wallet.scanned(BlockRef(height, block_hash))
+                self._scanned_height = height
                 await self._store()
             case Reorganized(wallet_id, fork_height) if wallet_id == self.wallet_id:
                 wallet.rollback_to(fork_height)
+                if self._scanned_height is not None:
+                    self._scanned_height = min(self._scanned_height, fork_height)
                 self._follow_tip()
                 self._extend_watch()
                 await self._store()
@@ -188,8 +194,8 @@ class WalletSession:
         scripts = self.wallet.take_new_scripts()
         if self._backend is None:
             return
-        mark = self.wallet.scan_mark
-        unscanned = None if mark is None else mark.height + 1
+        scanned = self._scanned_height
+        unscanned = None if scanned is None else scanned + 1
         if scripts:
             start = unscanned if height is None else height
             self._backend.extend_watch(self.wallet_id, scripts, from_height=start)

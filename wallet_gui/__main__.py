@@ -3,22 +3,52 @@
 import sys
 
 COMMANDS = frozenset(
-    {"create", "restore", "address", "balance", "history", "send", "sync", "psbt", "wallets"}
+    {
+        "create",
+        "restore",
+        "address",
+        "balance",
+        "history",
+        "send",
+        "sync",
+        "psbt",
+        "wallets",
+        "help",
+    }
 )
-# Options that take the next argument; a command's name may be their value.
-_WITH_VALUE = frozenset({"--wallet", "--network", "--peer", "--data-dir", "--pipe"})
+# Options before the command that take the next argument; a command's name may be their value.
+WITH_VALUE = frozenset(
+    {
+        "--wallet",
+        "--network",
+        "--peer",
+        "--data-dir",
+        "--password-file",
+        "--passphrase-file",
+        "--timeout",
+    }
+)
+# Only the window knows these, so that what follows them is for the window to judge.
+_WINDOW_ONLY = frozenset({"--playground", "--smoke-test", "--offline"})
 
 
 def is_command_line(arguments: list[str]) -> bool:
-    """Whether the first argument that is neither an option nor its value is a command."""
+    """Whether the command line is meant: a command, a request for help, or a word that is none.
+
+    The window takes a bitcoin: link and nothing else.
+    """
     skip = False
     for argument in arguments:
         if skip:
             skip = False
-        elif argument in _WITH_VALUE:
+        elif argument in {"-h", "--help"}:
+            return True
+        elif argument in _WINDOW_ONLY:
+            return False
+        elif argument in WITH_VALUE:
             skip = True
         elif not argument.startswith("-"):
-            return argument in COMMANDS
+            return not argument.lower().startswith("bitcoin:")
     return False
 
 

@@ -35,7 +35,7 @@ async def sync(port: int, text: str, directory: str) -> dict[str, Any]:
             case BlockMatched(_, height, block):
                 wallet.apply_block(block, height)
                 if new := wallet.take_new_scripts():
-                    backend.extend_watch("bench", new)
+                    backend.extend_watch("bench", new, from_height=height)
             case Scanned(_, height, block_hash):
                 wallet.scanned(BlockRef(height, block_hash))
                 if backend.is_synced():

@@ -29,6 +29,7 @@ from wallet_gui.storage.settings import DataDirectory
 from wallet_gui.storage.view_state import ViewState
 from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.transfer.messages import (
+    Progress,
     PsbtSigned,
     Request,
     SignPsbt,
@@ -87,7 +88,13 @@ class KeysVault(VaultClient):
         super().__init__(headless=True)
         self._by_name = {keys.name: keys for keys in wallets}
 
-    async def ask(self, request: Request, expected: type[R], on_progress: object = None) -> R:
+    async def ask(
+        self,
+        request: Request,
+        expected: type[R],
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> R:
+        del on_progress
         reply: object
         match request:
             case UnlockWallet(path):
@@ -128,8 +135,8 @@ class Live:
             marks = [s.wallet.scan_mark for s in self.online._sessions.values()]
             backend = selector.backend
             assert time.monotonic() < deadline, (
-                f"not in sync: node {self.node.height}, {backend and backend.tip()}, marks {marks}, "
-                f"{backend and backend.is_synced()}, {selector.snapshot}"
+                f"not in sync: node {self.node.height}, {backend and backend.tip()}, "
+                f"marks {marks}, {selector.snapshot}"
             )
             await asyncio.sleep(0.01)
 

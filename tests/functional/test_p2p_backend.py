@@ -291,9 +291,11 @@ def test_broadcast_is_echoed_by_a_second_peer(node_factory: NodeFactory, tmp_pat
         async with running(tmp_path, ports, ScriptWallet()) as client:
             await client.until(lambda: len(client.backend.peers()) == 2)
             await synced(client, first)
-            result = await client.backend.broadcast(signed_payment(first, BTC))
+            tx = signed_payment(first, BTC)
+            result = await client.backend.broadcast(tx)
             assert result.stage is BroadcastStage.ECHOED
-            assert len(first.mempool()) == len(second.mempool()) == 1
+            for node in (first, second):
+                await asyncio.to_thread(node.wait_for_mempool, tx.txid[::-1].hex())
 
     run(scenario)
 

@@ -15,6 +15,7 @@ from tests.gui.samples import EMPTY, WAITING, address, entry, request, snapshot,
 from wallet_gui.app.published import NewWallet, SessionUpdate, WalletEntry
 from wallet_gui.app.vault_client import VaultCancelled, VaultError
 from wallet_gui.chain.backend import ConnectionState, Phase
+from wallet_gui.gui.history_model import Column
 from wallet_gui.gui.idle_lock import IdleLock
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.uri import PaymentUri
@@ -453,3 +454,38 @@ def test_long_names_do_not_widen_the_window(screen: Screen, tmp_path: Path) -> N
     assert screen.window.sidebar.width() < 250
     spoken = screen.window.wallet_name.accessibleName()
     assert spoken.startswith(f"Wallet: {long[:50]}")
+
+
+def test_a_link_that_came_before_the_wallets_is_not_forgotten(screen: Screen, qtbot: QtBot) -> None:
+    screen.window.pay(PaymentUri.parse(f"bitcoin:{address(3)}", REGTEST))
+    screen.window.list_wallets()
+    qtbot.waitUntil(lambda: bool(screen.online.named("wallets")))
+    qtbot.wait(50)
+    assert "payment of the link" in screen.window.wizard.welcome_notice.text
+
+
+def test_in_a_narrow_window_the_amount_is_in_view(screen: Screen, qtbot: QtBot) -> None:
+    screen.open()
+    screen.window.show_page("history")
+    table = screen.window.history.table
+    assert not table.isColumnHidden(Column.DATE)
+    screen.window.resize(screen.window.minimumSize())
+    QApplication.processEvents()
+    assert table.horizontalScrollBar().maximum() == 0
+    table.setFixedWidth(420)
+    QApplication.processEvents()
+    assert table.isColumnHidden(Column.DATE)
+    assert table.horizontalScrollBar().maximum() == 0
+
+
+def test_escape_in_a_question_gives_the_keyboard_to_the_list(screen: Screen, qtbot: QtBot) -> None:
+    screen.open()
+    window = screen.window
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    window.show_page("history")
+    window.history.show_payment(WAITING)
+    window.history.buttons["abandon"].click()
+    assert QApplication.focusWidget() is window.history.strip.no
+    QTest.keyClick(window.history.strip.no, Qt.Key.Key_Escape)
+    assert QApplication.focusWidget() is window.history.table

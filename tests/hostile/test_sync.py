@@ -199,7 +199,9 @@ def test_a_withheld_block_is_asked_of_another_peer() -> None:
 
     network = Network([wallet])
     network.connect(FakeNode(chain, rewrite=withhold))
-    network.run(1)
+    network.run(40)
+    (warning,) = [e for e in network.events if isinstance(e, BackendWarning)]
+    assert "block 6," in warning.sentence
     honest = FakeNode(chain)
     network.connect(honest)
     network.run(30)

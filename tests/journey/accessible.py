@@ -64,10 +64,9 @@ def _is_enabled(node: Any) -> bool:
 
 def _press_action(node: Any) -> int | None:
     action = node.get_action_iface()
-    for index in range(action.get_n_actions() if action is not None else 0):
-        if Atspi.Action.get_action_name(action, index).lower() in _PRESSES:
-            return index
-    return None
+    count = action.get_n_actions() if action is not None else 0
+    offered = [Atspi.Action.get_action_name(action, index).lower() for index in range(count)]
+    return next((offered.index(name) for name in _PRESSES if name in offered), None)
 
 
 def press(command: dict[str, Any]) -> bool:

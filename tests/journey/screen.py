@@ -191,6 +191,15 @@ class Screen:
         """Give the keyboard focus to the control of that accessible name."""
         self._patiently(seconds, do="focus", name=name, window=window)
 
+    def close_window(self, title: str) -> None:
+        """Close a window with the keyboard, through the window manager."""
+        subprocess.run(
+            ["xdotool", "search", "--name", title, "windowactivate", "--sync"],
+            env=self.environment,
+            check=True,
+        )
+        self.key("alt+F4")
+
     def picture(self, path: Path) -> None:
         """Save what the screen shows, where a tool for that is installed."""
         if shutil.which("import") is not None:

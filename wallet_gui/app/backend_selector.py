@@ -8,6 +8,7 @@ a `SyncSnapshot` for the status bar.
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -33,6 +34,7 @@ from wallet_gui.chain.backend import (
 )
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,9 @@ _PUBLISH_INTERVAL = 0.1
 _RESTART_SECONDS = 30.0
 # Being in sync is looked at after each event, and as often as this.
 _LOOK_SECONDS = 0.5
+# Ten thousand ordinary transactions: some twenty minutes of what the network relays. They are held
+# as objects, which take about ten times as much.
+_RECENT_BYTES = 3_000_000
 
 
 class BackendFactory(Protocol):
@@ -58,6 +63,26 @@ class BackendFactory(Protocol):
     ) -> ChainBackend:
         """Make a backend that is not started yet; `on_failure` hears of an error that ended it."""
         ...
+
+
+class RecentTransactions:
+    """The newest unconfirmed transactions that peers relayed, up to a number of bytes."""
+
+    def __init__(self, limit: int = _RECENT_BYTES) -> None:
+        self._limit = limit
+        self._sizes = 0
+        self._kept: deque[Transaction] = deque()
+
+    def add(self, tx: Transaction) -> None:
+        """Keep one more; the oldest ones make room."""
+        self._kept.append(tx)
+        self._sizes += tx.total_size
+        while self._sizes > self._limit:
+            self._sizes -= self._kept.popleft().total_size
+
+    def transactions(self) -> list[Transaction]:
+        """List them, the oldest first."""
+        return list(self._kept)
 
 
 class BackendSelector:
@@ -79,6 +104,8 @@ class BackendSelector:
         self._snapshot = SyncSnapshot(params.name, "Directly (P2P)")
         self._publishing: asyncio.TimerHandle | None = None
         self.reorganizations = 0
+        self._recent = RecentTransactions()
+        self._catching_up: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._peers: tuple[PeerAddress, ...] = ()
         self._failure: BaseException | None = None
@@ -160,11 +187,25 @@ class BackendSelector:
         self._sessions[session.wallet_id] = session
         if self._backend is not None:
             session.attach(self._backend)
+        task = asyncio.get_running_loop().create_task(self._catch_up(session))
+        self._catching_up[session.wallet_id] = task
+
+    async def _catch_up(self, session: WalletSession) -> None:
+        """Show a wallet what peers relayed before it was opened: they do not send it again."""
+        for count, tx in enumerate(self._recent.transactions()):
+            await self._hand_to(session, TxSeen(tx, ""))
+            if count % 100 == 99:
+                await asyncio.sleep(0)
+        self._catching_up.pop(session.wallet_id, None)
+        self._changed.set()
 
     def remove(self, session: WalletSession) -> None:
         """Forget a wallet."""
         if self._sessions.pop(session.wallet_id, None) is not None:
             session.detach()
+            task = self._catching_up.pop(session.wallet_id, None)
+            if task is not None:
+                task.cancel()
             self._changed.set()
 
     async def wait_until_synced(self) -> None:
@@ -190,6 +231,7 @@ class BackendSelector:
             backend is not None
             and tip is not None
             and backend.is_synced()
+            and not self._catching_up
             and all(session.is_scanned_to(tip) for session in self._sessions.values())
         )
 
@@ -197,6 +239,8 @@ class BackendSelector:
         match event:
             case SyncProgress():
                 self._progress(event)
+            case TxSeen(tx):
+                self._recent.add(tx)
             case Reorganized():
                 self.reorganizations += 1
             case BackendState(state, _, detail):

@@ -54,6 +54,7 @@ from wallet_gui.wallet import review
 from wallet_gui.wallet.changes import WalletDescription, WalletState
 from wallet_gui.wallet.draft import SpendPlan
 from wallet_gui.wallet.errors import NotReplaceable
+from wallet_gui.wallet.signed import finish
 from wallet_gui.wallet.spend import Recipient
 from wallet_gui.wallet.wallet import Wallet
 
@@ -317,10 +318,16 @@ class Online:
             session, await session.plan_bump(txid, fee_rate, allow_high_fee=allow_high_fee)
         )
 
-    async def sign(self, session: WalletSession, plan: SpendPlan) -> Transaction:
-        """Let the vault sign a plan; what comes back is compared with it and stored."""
+    async def sign(
+        self, session: WalletSession, plan: SpendPlan, *, keep: bool = True
+    ) -> Transaction:
+        """Let the vault sign a plan; what comes back is compared with it and stored.
+
+        Without `keep` only its change address is kept: somebody else sends it, or nobody.
+        """
         await session.reserve(plan)
-        return await session.accept_signed(plan, await self.sign_psbt(session, plan.psbt))
+        signed = await self.sign_psbt(session, plan.psbt)
+        return await session.accept_signed(plan, signed) if keep else finish(plan.psbt, signed)
 
     async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
         """Let the vault review and sign any PSBT that spends this wallet's coins."""

@@ -1,8 +1,10 @@
 """The grammar of the command line: options, their types and their help."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final, NoReturn
 
 from wallet_gui import __version__
 from wallet_gui.primitives.params import MAINNET, NETWORKS
@@ -16,8 +18,14 @@ exit status:
   4  the wallet has not enough money
   130  interrupted
 
-Secrets are read by the vault process only: from the terminal, from the file of --password-file or
---words-file, or line by line from standard input when one of them is "-".
+Secrets are read by the vault process only: from the terminal, from the file of --password-file,
+--words-file or --passphrase-file, or from lines of standard input, in the order password, words,
+passphrase, where the file is "-".
+"""
+_WINDOW = """\
+Without a command the window opens. It takes a bitcoin: link, --network, --peer and --data-dir,
+and --playground for a private network with play money.
+
 """
 
 
@@ -28,13 +36,50 @@ def _date(text: str) -> int:
         raise argparse.ArgumentTypeError("write the date as 2024-12-31") from None
 
 
-def _shared() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False)
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise argparse.ArgumentTypeError("write a whole number that is not negative")
+    return int(text)
+
+
+class WrongArguments(Exception):
+    """The command line is wrong; `usage` shows its right form."""
+
+    def __init__(self, sentence: str, usage: str) -> None:
+        super().__init__(sentence)
+        self.usage = usage
+
+
+class _Parser(argparse.ArgumentParser):
+    """Leaves it to the caller how a mistake is told; takes no abbreviations of options."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **options})
+
+    def error(self, message: str) -> NoReturn:
+        raise WrongArguments(f"{message[:1].upper()}{message[1:]}.", self.format_usage())
+
+
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "wallet": None,
+    "network": MAINNET.name,
+    "peer": [],
+    "data_dir": None,
+    "json": False,
+    "password_file": None,
+    "passphrase_file": None,
+    "timeout": 600,
+}
+"""The common options stand before or after the command, so neither place may have defaults."""
+
+
+def _shared() -> _Parser:
+    parser = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     group = parser.add_argument_group("common options")
     group.add_argument("--wallet", metavar="FILE", help="a wallet's name or its file")
-    group.add_argument("--network", choices=sorted(NETWORKS), default=MAINNET.name)
+    group.add_argument("--network", choices=sorted(NETWORKS), help=f"default: {MAINNET.name}")
     group.add_argument(
-        "--peer", action="append", default=[], metavar="HOST:PORT", help="read from this peer"
+        "--peer", action="append", metavar="HOST:PORT", help="read from this peer; may be repeated"
     )
     group.add_argument("--data-dir", type=Path, metavar="DIR", help="where everything is kept")
     group.add_argument(
@@ -44,7 +89,10 @@ def _shared() -> argparse.ArgumentParser:
         "--password-file", metavar="FILE", help='the vault reads the password here; "-" is stdin'
     )
     group.add_argument(
-        "--timeout", type=int, default=600, metavar="SECONDS", help="give up syncing after this"
+        "--passphrase-file", metavar="FILE", help="the same for the 25th word, where there is one"
+    )
+    group.add_argument(
+        "--timeout", type=_count, metavar="SECONDS", help="give up syncing after this; default: 600"
     )
     return parser
 
@@ -65,18 +113,29 @@ def _add_new_wallet(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read a command line; raises WrongArguments. `--help` and `--version` print and exit."""
+    options = make_parser().parse_args(list(arguments))
+    for name, value in DEFAULTS.items():
+        if not hasattr(options, name):
+            setattr(options, name, value)
+    return options
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
     shared = _shared()
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="wallet-gui",
-        description="A Bitcoin wallet that needs nobody's server. Without a command it opens its "
-        "window.",
-        epilog=_EPILOG,
+        parents=[shared],
+        description="A Bitcoin wallet that needs nobody's server.",
+        epilog=_WINDOW + _EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"wallet-gui {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=_Parser
+    )
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(
@@ -88,6 +147,8 @@ def make_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
+    described = add("help", "explain a command")
+    described.add_argument("about", nargs="?", metavar="COMMAND")
     add("wallets", "list the wallets of a network")
     create = add("create", "make a new wallet; its words are shown once")
     _add_new_wallet(create)
@@ -116,12 +177,12 @@ def make_parser() -> argparse.ArgumentParser:
                 "--no-sync", action="store_true", help="show what is stored, without connecting"
             )
         if name == "history":
-            command.add_argument("--limit", type=int, metavar="N", help="only the newest N")
+            command.add_argument("--limit", type=_count, metavar="N", help="only the newest N")
             command.add_argument("--csv", action="store_true", help="print comma-separated values")
         else:
             command.add_argument(
                 "--listen",
-                type=int,
+                type=_count,
                 default=0,
                 metavar="SECONDS",
                 help="once in sync, wait so long for payments that are not in a block yet",
@@ -133,7 +194,9 @@ def make_parser() -> argparse.ArgumentParser:
         "--to", action="append", default=[], metavar="ADDRESS=BTC", help="one more recipient"
     )
     _add_spending(send)
-    send.add_argument("--no-broadcast", action="store_true", help="sign and keep, do not send")
+    send.add_argument(
+        "--no-broadcast", action="store_true", help="sign and print, neither keep nor send"
+    )
     _add_psbt(add("psbt", "create, show, sign, combine, finalize or broadcast a PSBT"))
     return parser
 

@@ -1,4 +1,4 @@
-"""The commands themselves; each takes a Context, prints, and returns an exit status."""
+"""The commands themselves: each takes a Context and returns what is to be printed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,74 +6,75 @@ from pathlib import Path
 
 from wallet_gui.app.published import NewWallet
 from wallet_gui.app.session import WalletSession
+from wallet_gui.chain.backend import ChainError
 from wallet_gui.cli import output
-from wallet_gui.cli.context import CommandError, Context, UsageError
+from wallet_gui.cli.context import Context, is_path
 from wallet_gui.cli.payments import read_coins, read_rate, read_recipients
 from wallet_gui.cli.psbt import run as psbt
+from wallet_gui.cli.result import CommandError, Result, UsageError
 from wallet_gui.primitives.address import script_from_address
 from wallet_gui.primitives.amount import format_btc, parse_btc
 from wallet_gui.primitives.hashes import hash_to_hex
+from wallet_gui.primitives.plain_text import plain_text
+from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.primitives.uri import PaymentUri
 
-Command = Callable[[Context], Awaitable[int]]
+Command = Callable[[Context], Awaitable[Result]]
+
+_SENTENCE = 400
 
 
-async def wallets(context: Context) -> int:
+async def wallets(context: Context) -> Result:
     """List the wallets of a network."""
     entries = await context.online.wallets()
-    if context.options.json:
-        output.print_json([{"name": entry.name, "path": entry.path} for entry in entries])
-    else:
-        output.print_lines(output.table([(e.name, e.path) for e in entries], right=set()))
-    return 0
+    return Result(
+        [{"name": entry.name, "path": entry.path} for entry in entries],
+        output.table([(entry.name, entry.path) for entry in entries], right=set()),
+    )
 
 
 def _new_wallet(context: Context) -> NewWallet:
     options = context.options
     name, directory = options.wallet or "wallet", None
-    if "/" in name or name.endswith(".wallet"):
+    if is_path(name):
         path = Path(name).absolute()
         name, directory = path.name.removesuffix(".wallet"), str(path.parent)
     return NewWallet(
         name=name,
         script_type=options.type,
         word_count=getattr(options, "words", 12),
-        use_passphrase=options.passphrase,
+        use_passphrase=options.passphrase or options.passphrase_file is not None,
         birthday_time=options.birthday,
         directory=directory,
     )
 
 
-async def create(context: Context) -> int:
+async def create(context: Context) -> Result:
     """Make a wallet; the vault shows its words."""
     await context.start(connect=False)
     return _created(context, (await context.online.create_wallet(_new_wallet(context))).wallet_id)
 
 
-async def restore(context: Context) -> int:
+async def restore(context: Context) -> Result:
     """Make a wallet from words; the vault reads them."""
     await context.start(connect=False)
     return _created(context, (await context.online.restore_wallet(_new_wallet(context))).wallet_id)
 
 
-def _created(context: Context, wallet_id: str) -> int:
-    wallet = context.online.session(wallet_id).wallet
-    description = wallet.description
-    if context.options.json:
-        output.print_json(
-            {
-                "wallet": wallet_id,
-                "network": description.network,
-                "fingerprint": description.fingerprint,
-                "descriptors": list(description.descriptors),
-            }
-        )
-    else:
-        output.print_lines([f"The wallet is in {wallet_id}."])
-    return 0
+def _created(context: Context, wallet_id: str) -> Result:
+    description = context.online.session(wallet_id).wallet.description
+    return Result(
+        {
+            "wallet": wallet_id,
+            "network": description.network,
+            "fingerprint": description.fingerprint,
+            "descriptors": list(description.descriptors),
+        },
+        [f"The wallet is in {wallet_id}."],
+    )
 
 
-async def address(context: Context) -> int:
+async def address(context: Context) -> Result:
     """Reveal a receive address; stored before it is printed."""
     options = context.options
     amount = None if options.amount is None else parse_btc(options.amount)
@@ -85,14 +86,11 @@ async def address(context: Context) -> int:
         context.params,
         amount_sat=amount,
         label=options.label,
+    ).to_string()
+    return Result(
+        {"address": revealed.address, "index": revealed.index, "uri": uri},
+        [revealed.address, uri] if amount or options.label else [revealed.address],
     )
-    if options.json:
-        output.print_json(
-            {"address": revealed.address, "index": revealed.index, "uri": uri.to_string()}
-        )
-    else:
-        output.print_lines([revealed.address, uri.to_string()])
-    return 0
 
 
 async def _synced_session(context: Context) -> WalletSession:
@@ -101,52 +99,71 @@ async def _synced_session(context: Context) -> WalletSession:
     session = await context.open_wallet()
     if not no_sync:
         await context.sync()
-        await asyncio.sleep(getattr(context.options, "listen", 0))
+        listen = getattr(context.options, "listen", 0)
+        if listen:
+            await asyncio.sleep(listen)
+            # A block may have come meanwhile, and be half scanned.
+            await context.sync()
     return session
 
 
-async def balance(context: Context) -> int:
+async def balance(context: Context) -> Result:
     """Show the balance."""
     session = await _synced_session(context)
     value = session.wallet.balance()
-    if context.options.json:
-        output.print_json(output.balance_json(value))
-    else:
-        output.print_lines(output.balance_lines(value))
-    return 0
+    return Result(output.balance_json(value), output.balance_lines(value))
 
 
-async def history(context: Context) -> int:
+async def history(context: Context) -> Result:
     """List the payments."""
     session = await _synced_session(context)
     snapshot = session.snapshot()
     entries = snapshot.history[: context.options.limit]
-    if context.options.json:
-        output.print_json([output.entry_json(snapshot, entry) for entry in entries])
-    elif context.options.csv:
-        output.print_csv(snapshot, entries)
+    if context.options.csv:
+        lines = output.csv_lines(snapshot, entries)
     else:
-        output.print_lines(output.history_lines(snapshot, entries))
-    return 0
+        lines = output.history_lines(snapshot, entries)
+    return Result([output.entry_json(snapshot, entry) for entry in entries], lines)
 
 
-async def sync(context: Context) -> int:
-    """Read the chain up to its tip."""
+async def sync(context: Context) -> Result:
+    """Read the chain up to its tip, and send again what is signed and in no block yet."""
     session = await _synced_session(context)
     tip = session.wallet.tip
     if tip is None:
         raise CommandError("The chain has no block yet.")
-    if context.options.json:
-        output.print_json(
-            {"height": tip.height, "hash": hash_to_hex(tip.hash)}
-            | {"balance": output.balance_json(session.wallet.balance())}
-        )
-    else:
-        output.print_lines([f"In sync at block {tip.height}."])
-    return 0
+    # Asked one after the other, parents first, so that a child finds its parent there.
+    sent: dict[str, bool] = {}
+    detail = ""
+    for tx in session.unconfirmed_own():
+        accepted, why = await _send(session, tx)
+        sent[hash_to_hex(tx.txid)] = accepted
+        detail = detail or why
+    waiting = [f"{txid}  {'sent' if ok else 'not taken'}" for txid, ok in sent.items()]
+    return Result(
+        {
+            "height": tip.height,
+            "hash": hash_to_hex(tip.hash),
+            "balance": output.balance_json(session.wallet.balance()),
+            "sent": sent,
+        },
+        [f"In sync at block {tip.height}.", *waiting],
+        detail,
+    )
 
 
-async def send(context: Context) -> int:
+async def _send(session: WalletSession, tx: Transaction) -> tuple[bool, str]:
+    """Send a stored payment: whether somebody took it, and if not, why."""
+    try:
+        result = await session.broadcast(tx)
+    except ChainError as error:
+        return False, str(error)
+    if result.is_accepted:
+        return True, ""
+    return False, plain_text(result.detail, _SENTENCE) or "No peer took the transaction."
+
+
+async def send(context: Context) -> Result:
     """Pay; the vault reviews and signs."""
     options = context.options
     recipients = read_recipients(options, context.params)
@@ -160,29 +177,26 @@ async def send(context: Context) -> int:
     plan = await session.plan_payment(
         recipients, rate, coins=coins, allow_high_fee=options.accept_high_fee
     )
-    tx = await context.online.sign(session, plan)
-    if options.label:
-        await session.set_label("tx", hash_to_hex(tx.txid), options.label)
-    result = None if options.no_broadcast else await session.broadcast(tx)
-    stage = "kept" if result is None else result.stage.value
-    if options.json:
-        output.print_json(
-            {
-                "txid": hash_to_hex(tx.txid),
-                "fee": plan.fee_sat,
-                "vsize": tx.vsize,
-                "stage": stage,
-                "accepted": result is not None and result.is_accepted,
-                "hex": tx.serialize().hex(),
-            }
-        )
-    else:
-        output.print_lines([hash_to_hex(tx.txid), f"fee {format_btc(plan.fee_sat)} BTC, {stage}"])
-    if result is not None and not result.is_accepted:
-        raise CommandError(
-            f"{result.detail} The payment is signed and kept; wallet-gui sync sends it again."
-        )
-    return 0
+    tx = await context.online.sign(session, plan, keep=not options.no_broadcast)
+    txid = hash_to_hex(tx.txid)
+    accepted, failure = False, ""
+    if not options.no_broadcast:
+        if options.label:
+            await session.set_label("tx", txid, options.label)
+        accepted, why = await _send(session, tx)
+        if not accepted:
+            failure = f"{why} The payment is signed and kept; wallet-gui sync sends it again."
+    document = {
+        "txid": txid,
+        "fee": plan.fee_sat,
+        "vsize": tx.vsize,
+        "accepted": accepted,
+        "hex": tx.serialize().hex(),
+    }
+    lines = [txid, f"fee {format_btc(plan.fee_sat)} BTC, {plan.fee_rate} sat/vB"]
+    if options.no_broadcast:
+        lines.append(tx.serialize().hex())
+    return Result(document, lines, failure)
 
 
 COMMANDS: dict[str, Command] = {

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,25 +14,23 @@ from wallet_gui.app.vault_client import VaultClient
 from wallet_gui.chain.backend import ConnectionState, Phase
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import P2PBackend
+from wallet_gui.cli.result import CommandError, UsageError
 from wallet_gui.primitives.params import NETWORKS, ChainParams
+from wallet_gui.primitives.plain_text import plain_text
 from wallet_gui.storage.settings import DataDirectory
 from wallet_gui.transfer.messages import PROMPT, STDIN, HeadlessOptions
 
 _STDIN_ARGUMENT = "-"
-
-
-class CommandError(Exception):
-    """The command could not be done; the message is a sentence for the person."""
-
-
-class UsageError(CommandError):
-    """The command line asks for something that makes no sense."""
+# Nobody could be reached for so long: waiting on would not tell the person anything new.
+_ALONE_SECONDS = 20.0
 
 
 class Context:
     """Opens lazily what a command asks for and closes all of it at the end."""
 
-    def __init__(self, options: argparse.Namespace, peers: tuple[PeerAddress, ...]) -> None:
+    def __init__(
+        self, options: argparse.Namespace, peers: tuple[PeerAddress, ...], vault: VaultClient
+    ) -> None:
         self.options = options
         self.params = self.params_of(options)
         self.directory = DataDirectory(options.data_dir, self.params)
@@ -42,7 +41,7 @@ class Context:
             self.params,
             P2PBackend,
             self._published,
-            vault=VaultClient(headless=True),
+            vault=vault,
             headless=self._headless(),
         )
 
@@ -55,19 +54,22 @@ class Context:
             password_file=_source(self.options.password_file),
             new_password_file=_source(self.options.password_file),
             words_file=_source(getattr(self.options, "words_file", None)),
+            passphrase_file=_source(self.options.passphrase_file),
             assume_yes=getattr(self.options, "yes", False),
             accept_high_fee=getattr(self.options, "accept_high_fee", False),
         )
 
     async def start(self, *, connect: bool) -> None:
         """Open the files of the network and, if asked to, connect to peers."""
-        await self.online.start(None if connect else ())
-        if connect and self._peers:
-            await self._connect()
-
-    async def _connect(self) -> None:
-        if self.online.selector is not None:
-            await self.online.selector.start(self._peers)
+        if not connect:
+            await self.online.start_offline()
+            return
+        await self.online.start_offline()
+        if not self._peers and not self.online.stored_peers():
+            raise UsageError(
+                "There is no peer to read the chain from. Name one with --peer HOST:PORT."
+            )
+        await self.online.start(self._peers or None)
 
     async def open_wallet(self) -> WalletSession:
         """Open the wallet of --wallet, or the only one there is."""
@@ -89,7 +91,7 @@ class Context:
                     "wallet-gui create."
                 )
             return Path(entries[0].path)
-        if "/" in wanted or wanted.endswith(".wallet"):
+        if is_path(wanted):
             return Path(wanted)
         try:
             return self.directory.wallet_path(wanted)
@@ -101,24 +103,33 @@ class Context:
         selector = self.online.selector
         if selector is None:
             return
-        if not self._peers and not self.online.stored_peers():
-            raise UsageError(
-                "There is no peer to read the chain from. Name one with --peer HOST:PORT."
-            )
+        waiting = asyncio.ensure_future(selector.wait_until_synced())
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.options.timeout
+        alone_since: float | None = None
         try:
-            async with asyncio.timeout(self.options.timeout):
-                await selector.wait_until_synced()
-        except TimeoutError:
-            raise CommandError(self._why_not_synced(selector.snapshot)) from None
+            while not waiting.done():
+                now = loop.time()
+                if selector.snapshot.state is ConnectionState.ONLINE:
+                    alone_since = None
+                elif alone_since is None:
+                    alone_since = now
+                if now >= deadline or (alone_since and now - alone_since >= _ALONE_SECONDS):
+                    raise CommandError(self._why_not_synced(selector.snapshot))
+                await asyncio.wait([waiting], timeout=min(deadline - now, 0.5))
+            await waiting
         finally:
+            waiting.cancel()
             self._end_progress()
 
     def _why_not_synced(self, snapshot: SyncSnapshot) -> str:
         if snapshot.state is not ConnectionState.ONLINE:
             return (
-                f"No peer answered within {self.options.timeout} s. "
-                f"{snapshot.detail or 'Check the address of the peer and that it runs.'}"
+                "No peer answers. "
+                f"{plain_text(snapshot.detail, 300) or 'Check its address and that it runs.'}"
             )
+        if snapshot.warning:
+            return f"Not in sync after {self.options.timeout} s. {snapshot.warning}"
         return (
             f"Not in sync after {self.options.timeout} s. What was read is kept: run it again, or "
             "allow more time with --timeout."
@@ -150,6 +161,11 @@ class Context:
         """Store, disconnect and close the files."""
         self._end_progress()
         await self.online.stop()
+
+
+def is_path(wallet: str) -> bool:
+    """Whether --wallet names a file rather than a wallet in the data directory."""
+    return os.sep in wallet or "/" in wallet or wallet.endswith(".wallet")
 
 
 def _source(argument: Any) -> str:

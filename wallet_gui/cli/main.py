@@ -7,61 +7,95 @@ import os
 import sys
 from collections.abc import Sequence
 
-from wallet_gui.app.peer_address import parse_peer
-from wallet_gui.app.vault_client import VaultCancelled, VaultRefused
-from wallet_gui.chain.backend import ChainError
-from wallet_gui.cli import output
-from wallet_gui.cli.arguments import make_parser
-from wallet_gui.cli.commands import COMMANDS
-from wallet_gui.cli.context import CommandError, Context, UsageError
-from wallet_gui.curve import self_test
-from wallet_gui.primitives.serialize import ParseError
-from wallet_gui.storage.errors import StorageError
-from wallet_gui.wallet.errors import InsufficientFunds, WalletError
+from wallet_gui.cli.arguments import WrongArguments, make_parser, parse
+from wallet_gui.cli.output import json_line
+from wallet_gui.cli.result import EXIT_FAILED, EXIT_USAGE, Result
 
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_VAULT = 3
-EXIT_FUNDS = 4
 EXIT_INTERRUPTED = 130
+# What a shell shows for a program that SIGPIPE ended, as it ends `yes` in `yes | head`.
+EXIT_BROKEN_PIPE = 141
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run a command; returns the exit status. Prints to standard output and standard error."""
-    options = make_parser().parse_args(list(arguments))
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
-    os.umask(0o077)
-    self_test()
+def main(arguments: Sequence[str], vault_command: Sequence[str] = ()) -> int:
+    """Run a command; returns the exit status. Prints to standard output and standard error.
+
+    `vault_command` starts another vault than the program's own, for tests.
+    """
+    is_json = "--json" in arguments
     try:
-        return asyncio.run(_run(options))
-    except KeyboardInterrupt:
-        sys.stderr.write("\n")
-        return EXIT_INTERRUPTED
+        try:
+            return _main(arguments, vault_command, is_json=is_json)
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")
+            return EXIT_INTERRUPTED
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output went away, as `head` does: nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except InsufficientFunds as error:
-        return _fail(options, str(error), EXIT_FUNDS)
-    except (VaultCancelled, VaultRefused) as error:
-        return _fail(options, str(error), EXIT_VAULT)
-    except (UsageError, ParseError) as error:
-        return _fail(options, str(error), EXIT_USAGE)
-    except (CommandError, WalletError, StorageError, ChainError) as error:
-        return _fail(options, str(error), EXIT_FAILED)
+        return EXIT_BROKEN_PIPE
 
 
-async def _run(options: argparse.Namespace) -> int:
+def _main(arguments: Sequence[str], vault_command: Sequence[str], *, is_json: bool) -> int:
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    os.umask(0o077)
+    try:
+        options = parse(arguments)
+        if options.command == "help":
+            return _help(options)
+    except WrongArguments as error:
+        if not is_json:
+            sys.stderr.write(error.usage)
+        return _fail(str(error), EXIT_USAGE, is_json=is_json)
+    # What follows reads the chain and the disk, and is not needed to explain a command.
+    from wallet_gui.cli.failures import FAILURES, status_of  # noqa: PLC0415
+    from wallet_gui.curve import self_test  # noqa: PLC0415
+
+    try:
+        self_test()
+        result = asyncio.run(_run(options, vault_command))
+    except FAILURES as error:
+        return _fail(str(error), status_of(error), is_json=is_json)
+    return _print(result, is_json=is_json)
+
+
+async def _run(options: argparse.Namespace, vault_command: Sequence[str]) -> Result:
+    from wallet_gui.app.peer_address import parse_peer  # noqa: PLC0415 - see _main
+    from wallet_gui.app.vault_client import VaultClient  # noqa: PLC0415
+    from wallet_gui.cli.commands import COMMANDS  # noqa: PLC0415
+    from wallet_gui.cli.context import Context  # noqa: PLC0415
+
     peers = tuple(parse_peer(text, Context.params_of(options)) for text in options.peer)
-    context = Context(options, peers)
+    context = Context(options, peers, VaultClient(headless=True, command=vault_command))
     try:
         return await COMMANDS[options.command](context)
     finally:
         await context.close()
 
 
-def _fail(options: argparse.Namespace, sentence: str, status: int) -> int:
-    if options.json:
-        output.print_json({"error": sentence, "status": status})
+def _help(options: argparse.Namespace) -> int:
+    make_parser().parse_args([options.about, "--help"] if options.about else ["--help"])
+    return 0
+
+
+def _print(result: Result, *, is_json: bool) -> int:
+    status = EXIT_FAILED if result.failure else 0
+    if is_json:
+        document = result.document
+        if result.failure and isinstance(document, dict):
+            document = {**document, "error": result.failure, "status": status}
+        sys.stdout.write(json_line(document) + "\n")
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in result.lines))
+    if result.failure:
+        sys.stdout.flush()
+        sys.stderr.write(f"wallet-gui: {result.failure}\n")
+    return status
+
+
+def _fail(sentence: str, status: int, *, is_json: bool) -> int:
+    if is_json:
+        sys.stdout.write(json_line({"error": sentence, "status": status}) + "\n")
+        sys.stdout.flush()
     sys.stderr.write(f"wallet-gui: {sentence}\n")
     return status

@@ -1,8 +1,8 @@
-"""Prints results: text for people, one JSON document or CSV for programs. Amounts are exact."""
+"""Writes results: text for people, one JSON document or CSV for programs. Amounts are exact."""
 
 import csv
+import io
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -13,16 +13,12 @@ from wallet_gui.wallet.snapshot import Balance, HistoryEntry, WalletSnapshot
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
 _LABEL = 60
+_CSV_LABEL = 1000
 
 
-def print_json(value: object) -> None:
-    """Print one JSON document on a line of its own."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, sort_keys=True) + "\n")
-
-
-def print_lines(lines: Iterable[str]) -> None:
-    """Print lines of text."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+def json_line(document: object) -> str:
+    """One JSON document on a line of its own."""
+    return json.dumps(document, ensure_ascii=False, sort_keys=True)
 
 
 def balance_json(balance: Balance) -> dict[str, int]:
@@ -99,9 +95,10 @@ def history_lines(snapshot: WalletSnapshot, entries: Iterable[HistoryEntry]) -> 
     return table(rows, right={2})
 
 
-def print_csv(snapshot: WalletSnapshot, entries: Iterable[HistoryEntry]) -> None:
+def csv_lines(snapshot: WalletSnapshot, entries: Iterable[HistoryEntry]) -> list[str]:
     """Payments as CSV whose cells no spreadsheet takes for formulas (CWE-1236)."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["date", "state", "net_btc", "fee_btc", "txid", "label"])
     for entry in entries:
         writer.writerow(
@@ -111,9 +108,10 @@ def print_csv(snapshot: WalletSnapshot, entries: Iterable[HistoryEntry]) -> None
                 format_btc(entry.net_sat),
                 "" if entry.fee_sat is None else format_btc(entry.fee_sat),
                 hash_to_hex(entry.txid),
-                harmless(entry.label),
+                harmless(plain_text(entry.label, _CSV_LABEL)),
             ]
         )
+    return text.getvalue().splitlines()
 
 
 def harmless(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from wallet_gui.cli.context import UsageError
+from wallet_gui.cli.result import UsageError
 from wallet_gui.primitives.address import script_from_address
 from wallet_gui.primitives.amount import FeeRate, parse_btc
 from wallet_gui.primitives.hashes import hash_from_hex
@@ -21,6 +21,10 @@ def read_recipients(options: argparse.Namespace, params: ChainParams) -> tuple[R
     if payee is not None:
         recipients.append(_recipient(payee, options.amount, params, options.label))
     for text in options.to:
+        if text.lower().startswith("bitcoin:"):
+            # A link has an amount of its own, and its own equals signs.
+            recipients.append(_recipient(text, None, params, options.label))
+            continue
         address, separator, amount = text.rpartition("=")
         if not separator or not address:
             raise UsageError("Write a recipient as ADDRESS=BTC, such as bc1q...=0.001.")
@@ -33,7 +37,7 @@ def _recipient(payee: str, amount: str | None, params: ChainParams, label: str) 
         uri = PaymentUri.parse(payee, params)
         script, asked, label = uri.script_pubkey, uri.amount_sat, label or uri.label
     else:
-        script, asked = script_from_address(payee, params), None
+        script, asked = script_from_address(payee.strip(), params), None
     if amount == _EVERYTHING:
         return Recipient(script, None, label)
     sat = asked if amount is None else parse_btc(amount)

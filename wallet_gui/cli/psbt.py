@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from wallet_gui.cli import output
-from wallet_gui.cli.context import CommandError, Context, UsageError
+from wallet_gui.cli.context import Context
 from wallet_gui.cli.payments import read_coins, read_rate, read_recipients
+from wallet_gui.cli.result import CommandError, Result, UsageError
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.amount import format_btc
 from wallet_gui.primitives.hashes import hash_to_hex
@@ -15,11 +15,13 @@ from wallet_gui.primitives.serialize import ParseError
 _LIMIT = 14_000_000
 
 
-async def run(context: Context) -> int:
+async def run(context: Context) -> Result:
     """Do what the action says."""
     options = context.options
     if options.action == "create":
         return await _create(context)
+    if options.files.count("-") + (options.password_file == "-") > 1:  # noqa: S105
+        raise UsageError("Standard input can be read only once. Name a file for one of the two.")
     psbts = [_read(name) for name in options.files]
     if not psbts:
         raise UsageError('Name the PSBT file, or "-" for standard input.')
@@ -42,7 +44,7 @@ async def run(context: Context) -> int:
             return await _broadcast(context, psbt)
 
 
-async def _create(context: Context) -> int:
+async def _create(context: Context) -> Result:
     options = context.options
     recipients = read_recipients(options, context.params)
     if not recipients:
@@ -60,7 +62,7 @@ async def _create(context: Context) -> int:
     return _write(context, plan.psbt)
 
 
-async def _show(context: Context, psbt: Psbt) -> int:
+async def _show(context: Context, psbt: Psbt) -> Result:
     tx = psbt.tx
     fee: int | None
     try:
@@ -83,11 +85,7 @@ async def _show(context: Context, psbt: Psbt) -> int:
         }
         for item, part in zip(tx.inputs, psbt.inputs, strict=True)
     ]
-    if context.options.json:
-        output.print_json(
-            {"txid": hash_to_hex(tx.txid), "inputs": inputs, "outputs": outputs, "fee": fee}
-        )
-        return 0
+    document = {"txid": hash_to_hex(tx.txid), "inputs": inputs, "outputs": outputs, "fee": fee}
     lines = [f"transaction {hash_to_hex(tx.txid)}"]
     lines += [f"spends  {i['txid']}:{i['output']}  {i['signatures']} signatures" for i in inputs]
     lines += [
@@ -96,35 +94,27 @@ async def _show(context: Context, psbt: Psbt) -> int:
         for item in tx.outputs
     ]
     lines.append("fee     not known" if fee is None else f"fee     {format_btc(fee)} BTC")
-    output.print_lines(lines)
-    return 0
+    return Result(document, lines)
 
 
-async def _sign(context: Context, psbt: Psbt) -> int:
+async def _sign(context: Context, psbt: Psbt) -> Result:
     await context.start(connect=False)
     session = await context.open_wallet()
     return _write(context, await context.online.sign_psbt(session, psbt))
 
 
-async def _broadcast(context: Context, psbt: Psbt) -> int:
+async def _broadcast(context: Context, psbt: Psbt) -> Result:
     tx = psbt.finalize().extract()
     await context.start(connect=True)
     session = await context.open_wallet()
     await context.sync()
+    await session.accept_final(tx)
     result = await session.broadcast(tx)
-    if context.options.json:
-        output.print_json(
-            {
-                "txid": hash_to_hex(tx.txid),
-                "stage": result.stage.value,
-                "accepted": result.is_accepted,
-            }
-        )
-    else:
-        output.print_lines([hash_to_hex(tx.txid), result.stage.value])
-    if not result.is_accepted:
-        raise CommandError(result.detail or "No peer took the transaction.")
-    return 0
+    return Result(
+        {"txid": hash_to_hex(tx.txid), "accepted": result.is_accepted},
+        [hash_to_hex(tx.txid)],
+        "" if result.is_accepted else result.detail or "No peer took the transaction.",
+    )
 
 
 def _read(name: str) -> Psbt:
@@ -144,7 +134,7 @@ def _read(name: str) -> Psbt:
         raise ParseError(f"{name} holds no PSBT.") from None
 
 
-def _write(context: Context, psbt: Psbt) -> int:
+def _write(context: Context, psbt: Psbt) -> Result:
     target = context.options.output
     if target is not None:
         try:
@@ -152,8 +142,5 @@ def _write(context: Context, psbt: Psbt) -> int:
                 file.write(psbt.serialize())
         except OSError as error:
             raise CommandError(f"{target} cannot be written: {error.strerror}.") from error
-    if context.options.json:
-        output.print_json({"psbt": psbt.to_base64()})
-    elif target is None:
-        output.print_lines([psbt.to_base64()])
-    return 0
+    text = psbt.to_base64()
+    return Result({"psbt": text}, [text] if target is None else [])

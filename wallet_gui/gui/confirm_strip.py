@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from wallet_gui.gui.send_page import read_fee_rate
 from wallet_gui.primitives.amount import FeeRate
@@ -14,6 +14,8 @@ class ConfirmStrip(QFrame):
     """Hidden until it asks; `confirmed(purpose, fee rate or None, second time)` on yes."""
 
     confirmed = Signal(str, object, bool)
+    # It is going away with the keyboard in it: somebody else should take that.
+    left = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -80,7 +82,11 @@ class ConfirmStrip(QFrame):
         """Ask nothing any more."""
         self.purpose = ""
         self._is_again = False
+        focus = QApplication.focusWidget()
+        had_focus = focus is not None and self.isAncestorOf(focus)
         self.hide()
+        if had_focus:
+            self.left.emit()
         self._say("")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

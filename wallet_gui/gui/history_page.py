@@ -141,6 +141,7 @@ class HistoryPage(Page):
         layout.addLayout(row_layout)
         self.strip = ConfirmStrip(self)
         self.strip.confirmed.connect(self._confirmed)
+        self.strip.left.connect(self.table.setFocus)
         layout.addWidget(self.strip)
         return self.details
 

@@ -1,7 +1,7 @@
 """The table in which payments are shown, on the overview and on the history page."""
 
 from PySide6.QtCore import QEvent, QModelIndex, QSortFilterProxyModel, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from wallet_gui.gui.history_model import ENTRY_ROLE, AnyIndex, Column, HistoryModel
@@ -9,6 +9,7 @@ from wallet_gui.wallet.snapshot import HistoryEntry
 
 _ROW_PADDING = 16
 _MEASURED_ROWS = 200
+_FULL_WIDTH_LETTERS = 76
 
 
 class HistoryFilter(QSortFilterProxyModel):
@@ -76,11 +77,21 @@ class HistoryTable(QTableView):
             self.setCurrentIndex(index)
             self.scrollTo(index)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """Where not everything fits, amounts come before dates, which the details tell too."""
+        needed = self.fontMetrics().averageCharWidth() * _FULL_WIDTH_LETTERS
+        self.setColumnHidden(Column.DATE, self.viewport().width() < needed)
+
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
             self._payments.set_font(self.font())
             self._fit_rows()
+            self._fit_columns()
 
     def _fit_rows(self) -> None:
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + _ROW_PADDING)

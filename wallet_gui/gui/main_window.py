@@ -207,7 +207,8 @@ class MainWindow(QMainWindow):
             button.setProperty("role", "navigation")
             button.setCheckable(True)
             button.setToolTip(f"{text} (Ctrl+{number})")
-            button.clicked.connect(lambda _=False, key=key: self.show_page(key))
+            # Not `clicked`: a screen reader may toggle the button, which is no click.
+            button.toggled.connect(lambda on, key=key: self.show_page(key) if on else None)
             shortcut = QShortcut(QKeySequence(f"Ctrl+{number}"), self)
             shortcut.activated.connect(lambda key=key: self._go(key))
             self._navigation.addButton(button)
@@ -356,6 +357,7 @@ class MainWindow(QMainWindow):
 
     def _opened(self, opened: OpenedWallet) -> None:
         self._opening = None
+        self._wizard_words = ""
         self.wizard.set_busy("")
         self.wallet_model.show_wallet(opened.wallet_id)
         self.wallet_model.update(SessionUpdate(opened.wallet_id, opened.snapshot))
@@ -432,7 +434,9 @@ class MainWindow(QMainWindow):
         """Fill the send page from a bitcoin: link, now or once a wallet is open."""
         if not self.wallet_model.wallet_id:
             self._pending_uri = uri
-            self.wizard.say("Open a wallet to make the payment of the link.", INFORMATION)
+            # Said again with the list of wallets, which may not be there yet.
+            self._wizard_words = "Open a wallet to make the payment of the link."
+            self.wizard.say(self._wizard_words, INFORMATION)
             return
         self._pending_uri = None
         self.send.fill(uri)

@@ -110,7 +110,7 @@ class ReceivePage(Page):
         layout = QVBoxLayout(self.address_card)
         layout.setContentsMargins(20, 18, 20, 18)
         layout.setSpacing(12)
-        self.qr = QrCode("QR code of the payment request", side=290)
+        self.qr = QrCode("QR code of the payment request", side=250)
         self.qr.setObjectName("receive_qr")
         layout.addWidget(self.qr)
         self.address_label = AddressLabel("Receive address")

@@ -128,8 +128,8 @@ class SettingsPage(Page):
             lambda index: self.scale_wanted.emit(self.scale_box.itemData(index))
         )
         self.scale_box.setCurrentIndex(_SCALES.index(100))
-        form.addRow(caption("C&olours", self.theme_box), self.theme_box)
-        form.addRow(caption("&Text size", self.scale_box), self.scale_box)
+        form.addRow(caption("C&olours", self.theme_box, beside=True), self.theme_box)
+        form.addRow(caption("&Text size", self.scale_box, beside=True), self.scale_box)
         return frame
 
     def _make_lock(self) -> QWidget:
@@ -157,7 +157,7 @@ class SettingsPage(Page):
         self.lock_box.currentIndexChanged.connect(
             lambda index: self.lock_minutes_wanted.emit(self.lock_box.itemData(index))
         )
-        form.addRow(caption("Lock by &itself", self.lock_box), self.lock_box)
+        form.addRow(caption("Lock by &itself", self.lock_box, beside=True), self.lock_box)
         return frame
 
     def show_settings(

@@ -106,8 +106,8 @@ class CreateWallet:
     use_passphrase: bool = False
     birthday_time: int | None = None
     appearance: str = field(default="system", metadata=_text(16))
-    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
     headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,8 @@ class RestoreWallet:
     use_passphrase: bool = False
     birthday_time: int | None = None
     appearance: str = field(default="system", metadata=_text(16))
-    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
     headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,8 @@ class UnlockWallet:
 
     path: str = field(metadata=_text(MAX_PATH))
     appearance: str = field(default="system", metadata=_text(16))
-    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
     headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +163,8 @@ class SignPsbt:
     request_digest: bytes = field(metadata=_exactly(DIGEST_SIZE))
     known_indexes: tuple[KnownIndex, ...] = ()
     appearance: str = field(default="system", metadata=_text(16))
-    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
     headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +178,8 @@ class ChangePassword:
     path: str = field(metadata=_text(MAX_PATH))
     lock_held: bool = False
     appearance: str = field(default="system", metadata=_text(16))
-    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
     headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Starts Qt in the vault for one request, and brings back the reply."""
 
+import signal
 import sys
 import threading
 import traceback
@@ -32,6 +33,8 @@ def run(
     entropy: Entropy,
 ) -> Reply:
     """Show the window until the request is answered. Raises the EXPECTED errors before it."""
+    # Asked to stop from outside, it stops at once: Python's handler would wait for Qt.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Qt gets no argument of ours: it would take some of them for its own.
     application = QApplication(["wallet-gui"])
     application.setApplicationName("wallet-gui")

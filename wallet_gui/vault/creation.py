@@ -18,9 +18,10 @@ from wallet_gui.keys.xprv import ExtendedPrivateKey
 from wallet_gui.primitives.params import NETWORKS, ChainParams, by_name
 from wallet_gui.sealing import VIEW, new_salt, parse_box, seal_box
 from wallet_gui.storage.errors import AlreadyExists
+from wallet_gui.storage.file_names import GENERATIONS, WALLET_SUFFIX
 from wallet_gui.storage.fs import OS_FILES
 from wallet_gui.storage.view_state import ViewState
-from wallet_gui.storage.wallet_file import GENERATIONS, SUFFIX, WalletFile
+from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.transfer.messages import CreateWallet, RestoreWallet, WalletCreated
 from wallet_gui.vault.errors import BadRequest
 from wallet_gui.vault.password_cost import PasswordCost
@@ -82,7 +83,7 @@ def wallet_path(request: CreateWallet | RestoreWallet) -> Path:
             raise BadRequest("A new wallet has 12, 15, 18, 21 or 24 words.")
         if request.language not in LANGUAGES:
             raise BadRequest(f"There is no word list of that name; there are {_listed(LANGUAGES)}.")
-    path = Path(request.directory) / f"{name}{SUFFIX}"
+    path = Path(request.directory) / f"{name}{WALLET_SUFFIX}"
     if not path.is_absolute():
         raise BadRequest("The folder of a new wallet is given with its full path.")
     _refuse_taken(path)

@@ -31,7 +31,7 @@ from wallet_gui.vault.password_pages import (
     UnlockPage,
 )
 from wallet_gui.vault.review_page import ReviewPage
-from wallet_gui.vault.signing import Keyring
+from wallet_gui.vault.signing import FeeConcern, Keyring
 from wallet_gui.vault.step_pages import DonePage
 from wallet_gui.vault.unlocking import Unlocked
 from wallet_gui.vault.window import VaultWindow
@@ -282,9 +282,11 @@ class SignFlow(QObject):
             if not page.is_fee_confirmed():
                 return
 
+            is_unusual = payment.fee_concern is not FeeConcern.NONE
+
             def work(step: creation.ProgressSink) -> object:
                 step(signing.SIGNING, None)
-                return signing.sign(payment, keys, fee_confirmed=True)
+                return signing.sign(payment, keys, fee_confirmed=is_unusual)
 
             self._window.work(
                 work,

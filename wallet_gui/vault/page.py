@@ -21,8 +21,8 @@ _WIDTH_IN_EM = 37
 class VaultPage(QWidget):
     """A page with one way on (`submitted`) and one way back or out (`left`).
 
-    `name` begins the object names: NAME_page, NAME_continue, NAME_cancel. Return goes on, Escape
-    goes back.
+    `name` begins the object names: NAME_page, NAME_continue, NAME_cancel. Return goes on (unless
+    `return_goes_on` is False: then only on the button itself), Escape goes back.
     """
 
     submitted = Signal()
@@ -37,6 +37,7 @@ class VaultPage(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.name = name
         self.first_field: QWidget | None = None
+        self.return_goes_on = True
         self.title = heading(title)
         self.title.setObjectName(f"{name}_title")
         self.explanation = text_label(text, role="muted")
@@ -88,8 +89,14 @@ class VaultPage(QWidget):
         # The buttons stay under the column, also when the scroll bar moves it to the left.
         bar = self.scroll_area.verticalScrollBar()
         bar.rangeChanged.connect(
-            lambda _, highest: footer.setContentsMargins(0, 0, bar.width() if highest else 0, 0)
+            lambda _, highest: self._make_scrollable(footer, bar.width() if highest else 0)
         )
+
+    def _make_scrollable(self, footer: QWidget, bar_width: int) -> None:
+        footer.setContentsMargins(0, 0, bar_width, 0)
+        # Reached by Tab only where there is something to scroll with the arrow keys.
+        policy = Qt.FocusPolicy.TabFocus if bar_width else Qt.FocusPolicy.NoFocus
+        self.scroll_area.setFocusPolicy(policy)
 
     # --- what flows call
 
@@ -117,9 +124,11 @@ class VaultPage(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             focused = self.focusWidget()
-            if isinstance(focused, QPushButton) and focused.hasFocus():
+            if event.isAutoRepeat():
+                return  # a key that is held is no second answer
+            if isinstance(focused, QPushButton):
                 focused.click()
-            else:
+            elif self.return_goes_on:
                 self.primary.click()
         elif event.key() == Qt.Key.Key_Escape and self.secondary.isVisible():
             self.secondary.click()

@@ -41,7 +41,8 @@ def main(
         sys.stderr.write(f"{USAGE}\n{error}\n")
         return 2
 
-    reader = SecretReader(system_terminal(), sys.stdin.buffer, sys.stderr)
+    # One for all requests: a line of standard input is there only once.
+    reader = SecretReader(system_terminal(), sys.stdin.buffer, sys.stderr) if headless else None
 
     def answer() -> Reply | None:
         self_test()
@@ -51,7 +52,7 @@ def main(
             return Failed(FailureKind.BAD_REQUEST, _UNREADABLE)
         if request is None:
             return None
-        if headless:
+        if reader is not None:
             return HeadlessVault(reader, cost, channel.progress, entropy).answer(request)
         from wallet_gui.vault.application import run  # noqa: PLC0415 - headless needs no Qt
 
@@ -69,6 +70,8 @@ def _guarded(answer: Callable[[], Reply | None]) -> Reply | None:
     """Turn whatever goes wrong into a reply, so that the window can say something."""
     try:
         return answer()
+    except KeyboardInterrupt:
+        return Cancelled()
     except EXPECTED as error:
         return failure(error)
     except Exception as error:  # noqa: BLE001 - the vault's top

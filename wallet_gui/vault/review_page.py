@@ -21,6 +21,8 @@ class ReviewPage(VaultPage):
             primary="&Sign",
         )
         self.payment = payment
+        # A Return that was meant for the password must not sign.
+        self.return_goes_on = False
         self.view = ReviewView()
         self.view.set_review(payment.review, payment.warnings)
         self.body.addWidget(self.view)
@@ -44,8 +46,7 @@ class ReviewPage(VaultPage):
             self.body.addWidget(self.fee_edit)
 
     def opened(self) -> None:
-        # Not on Sign: a Return typed too early must not sign.
-        self.setFocus()
+        self.scroll_area.setFocus()
 
     def is_fee_confirmed(self) -> bool:
         """Whether the fee is usual or was confirmed; says what is missing otherwise."""

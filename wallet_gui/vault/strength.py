@@ -6,6 +6,7 @@ import string
 from dataclasses import dataclass
 from typing import Final
 
+from wallet_gui.keys.seed import word_list
 from wallet_gui.vault.password_cost import PasswordCost
 
 WEAK_BITS: Final = 40
@@ -43,10 +44,19 @@ _ROWS: Final = (
     "zxcvbnm",
     "azertyuiop",
 )
+_YEARS: Final = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _COMMON_BITS: Final = 6.0
 _WORD_BITS: Final = 12.0
 """For one word among several: between BIP39's 11 bits and Diceware's 12.9."""
 _STEP_BITS: Final = 1.5
+_SPOKEN_BITS: Final = 2.5
+"""For a letter of a word that is in no list here; English has about that many per letter."""
+_VOWELS: Final = "aeiouy"
+_HEAP: Final = re.compile(rf"[{_VOWELS}]{{4}}|[^{_VOWELS}]{{4}}")
+# The words that people meet when they meet wallets, the longest first.
+_LISTED: Final = re.compile(
+    "|".join(sorted((w for w in word_list("english") if len(w) > 3), key=len, reverse=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +104,28 @@ def _bits(password: str) -> float:
 
 
 def _letters(password: str) -> float:
-    """Count what each character adds: little within a known word, a repetition or a row of keys."""
-    alphabet = _alphabet(password)
-    # One character each, so that positions stay: some letters grow when they are lowered.
-    plain = "".join(letter.lower()[0] for letter in password).translate(_LOOKALIKES)
-    known = _known_parts(plain)
-    each = math.log2(alphabet)
+    """Count what each character adds: little in a word, a repetition, a row of keys, at the end."""
+    each = math.log2(_alphabet(password))
+    parts = _parts(password)
+    end = len(password.rstrip(string.digits + string.punctuation))
     bits = 0.0
     position = 0
     while position < len(password):
-        length = known.get(position)
-        if length:
-            bits += _COMMON_BITS
-            position += length
+        part = parts.get(position)
+        if part is not None:
+            bits += part.bits
+            position += part.length
             continue
-        if position and _follows(password[position - 1], password[position]):
-            bits += _STEP_BITS
-        elif password[position] in password[:position] and alphabet > 10:
-            bits += min(each, 3.0)
-        else:
-            bits += each
+        letter = password[position]
+        step = each
+        if position >= end > 0:
+            # Where people put a digit and a sign when they are asked for one.
+            step = min(each, math.log2(10))
+        if position and _follows(password[position - 1], letter):
+            step = min(step, _STEP_BITS)
+        elif letter in password[:position]:
+            step = min(step, 3.0)
+        bits += step
         position += 1
     period = _period(password)
     return min(bits, _bits(password[:period]) + 3.0) if period < len(password) else bits
@@ -132,19 +144,51 @@ def _alphabet(password: str) -> int:
     return max(10, size + (64 if any(ord(letter) > 127 for letter in password) else 0))
 
 
-def _known_parts(plain: str) -> dict[int, int]:
-    """Return start -> length of common words, the longest ones, without overlaps."""
-    found: dict[int, int] = {}
+@dataclass(frozen=True, slots=True)
+class _Part:
+    length: int
+    bits: float
+
+
+def _parts(password: str) -> dict[int, _Part]:
+    """Find years, known words and what sounds like a word; by position, without overlaps."""
+    # One character each, so that positions stay: some letters grow when they are lowered.
+    lowered = "".join(letter.lower()[0] for letter in password)
+    plain = lowered.translate(_LOOKALIKES)
+    parts: dict[int, _Part] = {}
     taken: set[int] = set()
-    for word in sorted(_COMMON, key=len, reverse=True):
-        start = plain.find(word)
-        while start >= 0:
-            span = range(start, start + len(word))
-            if taken.isdisjoint(span):
-                found[start] = len(word)
-                taken.update(span)
-            start = plain.find(word, start + 1)
-    return found
+
+    def take(start: int, length: int, bits: float) -> None:
+        span = range(start, start + length)
+        if not taken.isdisjoint(span):
+            return
+        exchanged = sum(lowered[index] != plain[index] for index in span)
+        capitals = sum(password[index] != lowered[index] for index in span)
+        disguise = min(exchanged + capitals, 4) * 1.0
+        taken.update(span)
+        parts[start] = _Part(length, bits + disguise)
+
+    for match in _YEARS.finditer(password):
+        taken.update(range(match.start(), match.end()))
+        parts[match.start()] = _Part(4, _COMMON_BITS)
+    for word in _COMMON:
+        for match in re.finditer(word, plain):
+            take(match.start(), len(word), _COMMON_BITS)
+    for match in _LISTED.finditer(plain):
+        take(match.start(), len(match[0]), _WORD_BITS)
+    for match in re.finditer(
+        r"[a-z]{2,}",
+        "".join(" " if index in taken else letter for index, letter in enumerate(plain)),
+    ):
+        if _sounds_like_a_word(match[0]):
+            take(match.start(), len(match[0]), len(match[0]) * _SPOKEN_BITS)
+    return parts
+
+
+def _sounds_like_a_word(text: str) -> bool:
+    """Tell letters that somebody may have read from drawn ones: vowels, and no heaps of either."""
+    share = sum(letter in _VOWELS for letter in text) / len(text)
+    return 0.2 <= share <= 0.7 and not _HEAP.search(text)
 
 
 def _follows(before: str, after: str) -> bool:

@@ -116,8 +116,7 @@ class RestorePage(VaultPage):
             "restore",
             "Type the words of your wallet",
             "12, 15, 18, 21 or 24 words, with blanks between, in the order in which you wrote them "
-            "down. Capitals do not matter, and the first four letters of a word tell it from all "
-            "others. The language is recognised.",
+            "down. Capitals do not matter, and the language is recognised.",
             primary="&Continue",
         )
         self.words_edit = WordsEdit("restore_words", "Words")

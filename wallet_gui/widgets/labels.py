@@ -23,9 +23,12 @@ def heading(text: str, percent: int = 160) -> QLabel:
     return resized_label(text, percent)
 
 
-def caption(text: str, field: QWidget) -> QLabel:
-    """The label of a field in a form; "&" marks the letter that leads to it."""
-    label = text_label(text)
+def caption(text: str, field: QWidget, *, beside: bool = False) -> QLabel:
+    """The label of a field, above or `beside` it; "&" marks the letter that leads to it."""
+    label = text_label(text, wrap=not beside)
+    if beside:
+        # As high as the field, whose text it then stands level with.
+        label.setContentsMargins(0, 8, 0, 8)
     label.setBuddy(field)
     return label
 

@@ -1,5 +1,6 @@
 """A coloured strip with one sentence, and perhaps the button that mends what it says."""
 
+from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
 from wallet_gui.widgets.labels import set_role, text_label
@@ -36,6 +37,9 @@ class Notice(QFrame):
         self._label.setAccessibleName(sentence)
         self.setAccessibleName(sentence)
         self.show()
+        if QAccessible.isActive():
+            # A screen reader reads it out at once, wherever the keyboard is.
+            QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
 
     def clear(self) -> None:
         """Hide the strip and forget its sentence."""

@@ -54,12 +54,21 @@ scale = st.integers(80, 200)
 
 any_message: st.SearchStrategy[Message] = st.one_of(
     st.builds(
-        CreateWallet, text, text, text, text, u31, types, u31, flag, time, text, scale, headless
+        CreateWallet, text, text, text, text, u31, types, u31, flag, time, text, headless, scale
     ),
-    st.builds(RestoreWallet, text, text, text, types, u31, flag, time, text, scale, headless),
-    st.builds(UnlockWallet, text, text, scale, headless),
-    st.builds(SignPsbt, text, text, key, st.lists(known_index, max_size=3).map(tuple), text, scale),
-    st.builds(ChangePassword, text, flag, text, scale, headless),
+    st.builds(RestoreWallet, text, text, text, types, u31, flag, time, text, headless, scale),
+    st.builds(UnlockWallet, text, text, headless, scale),
+    st.builds(
+        SignPsbt,
+        text,
+        text,
+        key,
+        st.lists(known_index, max_size=3).map(tuple),
+        text,
+        headless,
+        scale,
+    ),
+    st.builds(ChangePassword, text, flag, text, headless, scale),
     st.builds(WalletCreated, text, key),
     st.builds(WalletUnlocked, text, key),
     st.builds(PasswordChanged, text, key),

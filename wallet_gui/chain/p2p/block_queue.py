@@ -9,6 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from wallet_gui.chain.backend import BackendWarning
 from wallet_gui.chain.p2p.messages import GetData, InventoryType, RawBlock
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, Peer, SyncState
 from wallet_gui.chain.p2p.watches import Watches
@@ -21,6 +22,10 @@ MAX_PER_PEER: Final = 8
 MAX_KEPT_BYTES: Final = 40_000_000  # more than LOOK_AHEAD blocks of the largest size
 SILENCE: Final = 10.0  # seconds after which another peer is asked
 MAX_FORGIVEN: Final = 1000
+WITHHELD: Final = (
+    "No peer sends block {height}, which may hold a payment of yours. It is asked for again and "
+    "again; another peer may help."
+)
 
 
 @dataclass(slots=True)
@@ -41,6 +46,7 @@ class BlockQueue:
         self._blocks: OrderedDict[bytes, tuple[Block, int]] = OrderedDict()
         self._forgiven: OrderedDict[bytes, None] = OrderedDict()
         self._shunned: dict[bytes, set[int]] = {}  # who was asked in vain
+        self._warned: set[bytes] = set()
         self.received = 0
 
     def block_at(self, height: int) -> Block | None:
@@ -51,11 +57,6 @@ class BlockQueue:
             return None
         self._blocks.move_to_end(block_hash)
         return found[0]
-
-    @property
-    def waiting_for(self) -> int | None:
-        """The lowest height that was asked for and has not come."""
-        return min((r.height for r in self._requests.values()), default=None)
 
     def wanted(self) -> list[int]:
         """List the lowest heights that wallets wait for, ascending."""
@@ -169,6 +170,10 @@ class BlockQueue:
             peer = self._state.peers.get(request.peer)
             last = request.sent if peer is None else max(request.sent, peer.last_answer)
             if now.monotonic - last >= SILENCE:
-                self._shunned.setdefault(block_hash, set()).add(request.peer)
+                shunned = self._shunned.setdefault(block_hash, set())
+                shunned.add(request.peer)
                 del self._requests[block_hash]
                 self._forgive(block_hash)
+                if block_hash not in self._warned and shunned.issuperset(self._state.peers):
+                    self._warned.add(block_hash)
+                    self._state.emit(BackendWarning(WITHHELD.format(height=request.height)))

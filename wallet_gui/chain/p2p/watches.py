@@ -46,7 +46,6 @@ class Watch:
     delivering: int | None = None
     # What joined before the scan began; it may look further back than where the scan resumes.
     extensions: list[tuple[list[bytes], int | None]] = field(default_factory=list)
-    reorganized: list[int] = field(default_factory=list)
 
 
 class Watches:
@@ -89,8 +88,8 @@ class Watches:
         if watch.scan is None:
             watch.extensions.append((list(scripts), from_height))
         elif _extend(watch.scan, scripts, from_height):
-            watch.fell |= watch.told is not None and watch.scan.mark < watch.told.height
             self._quiet = -1  # the delivery that led to it is still to be counted
+            watch.fell |= watch.told is not None and watch.scan.mark < watch.told.height
 
     def unwatch(self, wallet_id: str) -> None:
         """Forget a wallet; nothing that waits for it is delivered."""
@@ -121,11 +120,14 @@ class Watches:
         if common is not None:
             resume = max(common.height + 1, state.filter_headers.start_height)
             start = min(start, resume)
-        if newest != common:
-            fork = start - 1 if common is None else common.height
-            state.emit(Reorganized(watch.wallet_id, max(fork, -1)))
-        elif stale is not None:
-            state.emit(Reorganized(watch.wallet_id, stale.height - 1))
+        fork = _fork(newest, common, stale, start)
+        if fork is not None:
+            state.emit(Reorganized(watch.wallet_id, fork))
+            if resume is not None and resume > fork + 1:
+                # What was confirmed there may have been confirmed again anywhere above.
+                resume = max(fork + 1, state.filter_headers.start_height)
+                start = min(start, resume)
+                common = self._mark_at(fork)
         watch.scan = WalletScan(
             watch.wallet_id, watch.scripts, start_height=start, resume_height=resume
         )
@@ -267,3 +269,15 @@ def _extend(scan: WalletScan, scripts: Sequence[bytes], from_height: int | None)
     return scan.extend(
         scripts, None if from_height is None else max(from_height, scan.start_height)
     )
+
+
+def _fork(
+    newest: BlockRef | None, common: BlockRef | None, stale: BlockRef | None, start: int
+) -> int | None:
+    """Find above which height what a wallet remembers is not on the active chain any more."""
+    forks = []
+    if newest != common:
+        forks.append(start - 1 if common is None else common.height)
+    if stale is not None:
+        forks.append(stale.height - 1)
+    return max(min(forks), -1) if forks else None

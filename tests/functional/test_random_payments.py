@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.bitcoind import COIN, Node, RpcError, to_btc, to_sat
+from tests.functional.bitcoind import BANK, COIN, Node, RpcError, to_btc, to_sat
 from tests.functional.live_wallet import Keys, Live, online_at
 from wallet_gui.app.session import WalletSession
 from wallet_gui.descriptors.descriptor import DescriptorType, checksum
@@ -354,14 +354,16 @@ class Life:
 
         Wallets do so by themselves, after a while.
         """
-        listed = self.node.rpc("listtransactions", "*", 100, 0, wallet=MIRROR)
-        for _ in range(3):  # parents may come after their children
-            waiting = self.node.mempool()
-            for item in listed:
-                if item["confirmations"] <= 8 and item["txid"] not in waiting:
-                    raw = self.node.rpc("gettransaction", item["txid"], wallet=MIRROR)["hex"]
-                    with contextlib.suppress(RpcError):
-                        self.node.rpc("sendrawtransaction", raw, 0)
+        raws = {}
+        for wallet in (MIRROR, BANK):
+            for item in self.node.rpc("listtransactions", "*", 150, 0, wallet=wallet):
+                if item["confirmations"] <= 0:
+                    found = self.node.rpc("gettransaction", item["txid"], wallet=wallet)
+                    raws[item["txid"]] = found["hex"]
+        for _ in range(4):  # parents may come after their children
+            for txid in raws.keys() - self.node.mempool():
+                with contextlib.suppress(RpcError):
+                    self.node.rpc("sendrawtransaction", raws[txid], 0)
 
     async def close(self, live: Live, session: WalletSession) -> None:
         """The wallet is closed after this step."""

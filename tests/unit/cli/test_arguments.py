@@ -1,0 +1,162 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wallet_gui.__main__ import COMMANDS, WITH_VALUE, is_command_line
+from wallet_gui.cli.arguments import WrongArguments, make_parser, parse
+from wallet_gui.cli.commands import COMMANDS as RUNNABLE
+from wallet_gui.cli.main import main
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "wallet_gui", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+
+
+def test_the_entry_knows_every_command_and_every_option_with_a_value() -> None:
+    assert {*RUNNABLE, "help"} == COMMANDS
+    takes_value = {
+        option
+        for action in make_parser()._actions
+        for option in action.option_strings
+        if option.startswith("--") and action.nargs is None and action.const is None
+    }
+    assert takes_value == WITH_VALUE
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("balance", True),
+        ("--network regtest balance", True),
+        ("--network balance", False),
+        ("--data-dir send", False),
+        ("", False),
+        ("--network regtest", False),
+        ("bitcoin:bcrt1q?amount=1", False),
+        ("BITCOIN:BCRT1Q", False),
+        ("--playground", False),
+        ("balanec", True),
+        ("--help", True),
+        ("-h", True),
+    ],
+)
+def test_which_part_of_the_program_a_command_line_starts(line: str, expected: object) -> None:
+    assert is_command_line(line.split()) is expected
+
+
+def test_common_options_stand_before_or_after_the_command() -> None:
+    before = parse("--network regtest --json --peer a --peer b balance".split())
+    after = parse("balance --network regtest --json --peer a --peer b".split())
+    assert vars(before) == vars(after)
+    assert before.peer == ["a", "b"]
+    assert parse(["sync"]).network == "mainnet"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "history --limit -1",
+        "history --limit 1.5",
+        "balance --listen -3",
+        "sync --timeout ten",
+        "create --words 13",
+        "create --birthday 31.12.2024",
+        "balance --bal",
+        "--netw regtest balance",
+        "psbt frobnicate",
+        "",
+    ],
+)
+def test_a_wrong_command_line_is_refused(line: str) -> None:
+    with pytest.raises(WrongArguments, match=r"\.$"):
+        parse(line.split())
+
+
+def test_errors_are_one_json_document_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["balance", "--json", "--nonsense"]) == 2
+    captured = capsys.readouterr()
+    (line,) = captured.out.splitlines()
+    assert json.loads(line)["status"] == 2
+    assert captured.err == f"wallet-gui: {json.loads(line)['error']}\n"
+
+
+def test_errors_for_people_show_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["balanec"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("usage: wallet-gui")
+    assert captured.err.splitlines()[-1].startswith("wallet-gui: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("balance", "--peer"),
+        ("address", "no wallet"),
+        ("balance --no-sync --wallet a:b", "name must not contain"),
+        ("send bcrt1qnonsense 1", "address"),
+        ("send --to nobody", "ADDRESS=BTC"),
+        ("psbt show", "PSBT"),
+        ("psbt show /nowhere/at.all", "cannot be read"),
+        ("balance --peer 127.0.0.1:18443", "JSON-RPC"),
+    ],
+)
+def test_what_cannot_be_done_gets_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, words: str
+) -> None:
+    common = ["--network", "regtest", "--data-dir", str(tmp_path), "--json"]
+    status = main([*common, *line.split()])
+    captured = capsys.readouterr()
+    (document,) = captured.out.splitlines()
+    assert json.loads(document)["status"] == status != 0
+    assert words.lower() in captured.err.lower()
+    assert captured.err.count("\n") == 1
+
+
+def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["help", "send"])
+    assert ended.value.code == 0
+    assert "--fee-rate" in capsys.readouterr().out
+
+
+def test_a_command_loads_no_window_and_no_number_library(tmp_path: Path) -> None:
+    program = (
+        "import sys; from wallet_gui.__main__ import main; "
+        f"status = main(['wallets', '--network', 'regtest', '--data-dir', {str(tmp_path)!r}]); "
+        "loaded = [n for n in ('PySide6', 'numpy', 'wallet_gui.gui', 'wallet_gui.vault', "
+        "'wallet_gui.keys', 'mnemonic', 'zxingcpp') if n in sys.modules]; "
+        "assert not loaded, loaded; sys.exit(status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    command = f"{sys.executable} -m wallet_gui help | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], check=False, cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.stderr == ""
+    assert done.returncode in {0, 141}
+
+
+def test_the_version_needs_nothing_else() -> None:
+    done = run("--version")
+    assert done.stdout.startswith("wallet-gui ")
+    assert done.returncode == 0

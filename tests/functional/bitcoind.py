@@ -116,6 +116,8 @@ class Node:
                     # Announces transactions at once, where other peers wait about five seconds.
                     "-whitelist=noban@127.0.0.1",
                     "-fallbackfee=0.00002",
+                    # The wallet database need not reach the disk: only the process is ever killed.
+                    "-unsafesqlitesync=1",
                     "-dbcache=32",
                     "-keypool=10",
                     "-printtoconsole=0",

@@ -24,7 +24,8 @@ from wallet_gui.chain.backend import (
     TxSeen,
 )
 from wallet_gui.chain.p2p.addresses import PeerAddress
-from wallet_gui.chain.p2p.backend import P2PBackend
+from wallet_gui.chain.p2p.backend import P2PBackend, system_clock
+from wallet_gui.chain.p2p.sync_state import Instant
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.hashes import hash160
 from wallet_gui.primitives.params import REGTEST
@@ -110,7 +111,11 @@ class Client:
     """A backend with its chain database and wallets, and what it has told them."""
 
     def __init__(
-        self, database: ChainDb, ports: Sequence[int], wallets: Sequence[ScriptWallet]
+        self,
+        database: ChainDb,
+        ports: Sequence[int],
+        wallets: Sequence[ScriptWallet],
+        clock: Callable[[], Instant] = system_clock,
     ) -> None:
         self.wallets = {wallet.name: wallet for wallet in wallets}
         self.events: list[ChainEvent] = []
@@ -122,6 +127,7 @@ class Client:
             [PeerAddress("127.0.0.1", port) for port in ports],
             database,
             self._sink,
+            clock=clock,
             on_failure=self.failures.append,
         )
 
@@ -192,11 +198,14 @@ class Client:
 
 @asynccontextmanager
 async def running(
-    directory: Path, ports: Sequence[int], *wallets: ScriptWallet
+    directory: Path,
+    ports: Sequence[int],
+    *wallets: ScriptWallet,
+    clock: Callable[[], Instant] = system_clock,
 ) -> AsyncIterator[Client]:
     """A started client; nothing of it is left afterwards."""
     with ChainDb(directory / "chain.db", REGTEST) as database:
-        client = Client(database, ports, wallets)
+        client = Client(database, ports, wallets, clock)
         await client.start()
         try:
             yield client

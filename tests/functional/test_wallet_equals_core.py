@@ -23,7 +23,7 @@ from tests.unit.wallet.chain_world import (
     sign,
     signed_tx,
 )
-from wallet_gui.chain.filters import BlockFilter
+from wallet_gui.chain.filters import FilterEngine, pick_engine
 from wallet_gui.descriptors.descriptor import Descriptor
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.amount import FeeRate
@@ -50,6 +50,11 @@ def address_of(script: bytes) -> str:
     return text
 
 
+def is_chain_limit(error: RpcError) -> bool:
+    """Long chains and large families of unconfirmed payments are against the relay policy."""
+    return "too-long-mempool-chain" in error.message or "too many" in error.message
+
+
 @dataclass
 class Life:
     """Our wallet and its mirror inside the node."""
@@ -59,7 +64,9 @@ class Life:
     wallet: Wallet = field(default_factory=lambda: new_wallet(ALL_TYPES, 2))
     store: Store = field(default_factory=Store)
     announced: set[str] = field(default_factory=set)
-    blocks: dict[str, tuple[Block, BlockFilter]] = field(default_factory=dict)
+    chain: list[str] = field(default_factory=list)  # hashes as displayed, by height
+    blocks: dict[str, tuple[Block, bytes]] = field(default_factory=dict)
+    engine: FilterEngine = field(default_factory=pick_engine)
     clock: int = START
     counter: int = 0
     payments: int = 0
@@ -90,39 +97,57 @@ class Life:
 
     # --- the light client
 
-    def block(self, height: int) -> tuple[str, Block, BlockFilter]:
-        text = self.node.block_hash(height)
+    def fetch(self, text: str) -> tuple[Block, bytes]:
+        """Fetch a block by its hash as displayed, and its filter as serialized."""
         if text not in self.blocks:
             raw = bytes.fromhex(self.node.rpc("getblock", text, 0))
             data = bytes.fromhex(self.node.rpc("getblockfilter", text)["filter"])
-            self.blocks[text] = Block.parse(raw), BlockFilter(hash_from_hex(text), data)
-        return text, *self.blocks[text]
+            self.blocks[text] = Block.parse(raw), data
+        return self.blocks[text]
+
+    def follow(self) -> None:
+        """Bring `chain` up to the node's tip, going back from it to what is known."""
+        height, text, new = self.node.height, self.node.tip, list[str]()
+        while height >= 0 and self.chain[height : height + 1] != [text]:
+            new.append(text)
+            text = hash_to_hex(self.fetch(text)[0].header.prev_blockhash)
+            height -= 1
+        self.chain[height + 1 :] = reversed(new)
+
+    def block(self, height: int) -> Block:
+        return self.fetch(self.chain[height])[0]
+
+    def matching(self, start: int) -> list[int]:
+        """List the heights from `start` on whose blocks may concern the wallet."""
+        found = [self.fetch(text) for text in self.chain[start:]]
+        matches = self.engine.match_many(
+            [(block.header.hash, data) for block, data in found],
+            [*self.wallet.watch_scripts(), *self.wallet.rival_scripts()],
+        )
+        return [height for height, match in enumerate(matches, start) if match]
 
     def sync(self) -> None:
         self.node.wait_for_filters()
-        tip = self.node.height
+        self.follow()
+        tip = len(self.chain) - 1
         wallet = self.wallet
         start = -1
         for mark in wallet.checkpoints():
-            if mark.height <= tip and self.node.block_hash(mark.height) == hash_to_hex(mark.hash):
+            if mark.height <= tip and self.chain[mark.height] == hash_to_hex(mark.hash):
                 start = mark.height
                 break
         if wallet.scan_mark is not None and wallet.scan_mark.height > start:
             wallet.rollback_to(start)
-        ref = BlockRef(tip, hash_from_hex(self.node.block_hash(tip)))
+        ref = BlockRef(tip, hash_from_hex(self.chain[tip]))
         wallet.set_tip(ref)
         wallet.take_new_scripts()
-        scripts = [*wallet.watch_scripts(), *wallet.rival_scripts()]
-        height = start + 1
-        while height <= tip:
-            _, block, block_filter = self.block(height)
-            if block_filter.match_any(scripts):
-                wallet.apply_block(block, height)
-                if wallet.take_new_scripts():
-                    # Everything from here is matched again against the larger watch set.
-                    scripts = [*wallet.watch_scripts(), *wallet.rival_scripts()]
-                    continue
-            height += 1
+        left = self.matching(start + 1)
+        while left:
+            height = left.pop(0)
+            wallet.apply_block(self.block(height), height)
+            if wallet.take_new_scripts():
+                # Everything from here is matched again against the larger watch set.
+                left = self.matching(height)
         wallet.scanned(ref)
         self.store.save(wallet)
 
@@ -200,8 +225,7 @@ class Life:
         try:
             self.node.rpc("sendrawtransaction", tx.serialize().hex(), 0)
         except RpcError as error:
-            # Long chains and large families of unconfirmed payments are against the relay policy.
-            if "too-long-mempool-chain" not in error.message and "too many" not in error.message:
+            if not is_chain_limit(error):
                 raise
             self.note("chain too long")
             return
@@ -267,16 +291,29 @@ class Life:
         """
         depth = self.rng.randint(1, 6)
         self.note("reorganisation")
-        tip = self.node.height
-        waiting = [
-            tx for n in range(depth) for tx in self.block(tip - depth + 1 + n)[1].transactions
-        ]
+        self.node.wait_for_filters()
+        self.follow()
+        waiting = [tx for text in self.chain[-depth:] for tx in self.fetch(text)[0].transactions]
         raw = [tx.serialize().hex() for tx in waiting if not tx.is_coinbase]
         raw += [self.node.rpc("getrawtransaction", txid) for txid in self.in_mempool()]
         self.node.reorganize(depth, address=address_of(foreign_script(self.number())))
+        while not self.offer_again(raw):
+            # The limit on chains of unconfirmed payments holds for them anew.
+            self.note("too long after a reorganisation")
+            self.node.mine(1, address_of(foreign_script(self.number())))
+
+    def offer_again(self, raw: list[str]) -> bool:
+        """Send payments that may be known already, parents first; False when chains are too long.
+
+        Others are refused for good: what they spend went another way.
+        """
+        is_short = True
         for text in raw:
-            with suppress(RpcError):
+            try:
                 self.node.rpc("sendrawtransaction", text, 0)
+            except RpcError as error:
+                is_short = is_short and not is_chain_limit(error)
+        return is_short
 
     def close(self) -> None:
         """Stop the wallet; payments are replaced, blocks come and go; start it again."""
@@ -316,6 +353,8 @@ class Life:
 
     def check(self) -> None:
         self.node.rpc("syncwithvalidationinterfacequeue")
+        # What our wallet waits for, the node has: otherwise the two speak of different things.
+        assert {hash_to_hex(tx.txid) for tx in self.wallet.pending_own()} <= self.node.mempool()
         unspent = self.node.rpc("listunspent", 0, 9_999_999, [], True, wallet=MIRROR)
         theirs = {
             (u["txid"], u["vout"]): (to_sat(u["amount"]), u["confirmations"]) for u in unspent

@@ -63,6 +63,10 @@ def _exactly(size: int) -> dict[str, int]:
     return {"min": size, "max": size}
 
 
+# Percent: what the settings offer (storage.settings); another size makes the vault unreadable.
+_TEXT_SCALE = {"min": 80, "max": 200}
+
+
 @dataclass(frozen=True, slots=True)
 class HeadlessOptions:
     """Where a vault without a window reads secrets and consent; the person gave them in argv.
@@ -88,8 +92,8 @@ class CreateWallet:
 
     `script_types` are names of descriptors.DescriptorType, lower case ("wpkh", "tr", "sh_wpkh",
     "pkh"); the first one hands out addresses. `use_passphrase` asks for a 25th word.
-    `appearance` is "system", "light" or "dark" and `text_scale` a percentage, for the vault's
-    window.
+    `appearance` is "system", "light" or "dark" and `text_scale` a percentage, 80 to 200, for
+    the vault's window.
     """
 
     directory: str = field(metadata=_text(MAX_PATH))
@@ -103,7 +107,7 @@ class CreateWallet:
     birthday_time: int | None = None
     appearance: str = field(default="system", metadata=_text(16))
     headless: HeadlessOptions | None = None
-    text_scale: int = 100
+    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ class RestoreWallet:
     birthday_time: int | None = None
     appearance: str = field(default="system", metadata=_text(16))
     headless: HeadlessOptions | None = None
-    text_scale: int = 100
+    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ class UnlockWallet:
     path: str = field(metadata=_text(MAX_PATH))
     appearance: str = field(default="system", metadata=_text(16))
     headless: HeadlessOptions | None = None
-    text_scale: int = 100
+    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,7 @@ class SignPsbt:
     known_indexes: tuple[KnownIndex, ...] = ()
     appearance: str = field(default="system", metadata=_text(16))
     headless: HeadlessOptions | None = None
-    text_scale: int = 100
+    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +179,7 @@ class ChangePassword:
     lock_held: bool = False
     appearance: str = field(default="system", metadata=_text(16))
     headless: HeadlessOptions | None = None
-    text_scale: int = 100
+    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,8 +386,13 @@ def _checked_plain(kind: Any, value: Any, item: Any) -> Any:
         _check_size(len(value), item)
         if any("\ud800" <= character <= "\udfff" for character in value):
             raise _refused(item)
-    if kind is int and not -_INT_BOUND <= value < _INT_BOUND:
-        raise _refused(item)
+    if kind is int:
+        least, most = (
+            item.metadata.get("min", -_INT_BOUND),
+            item.metadata.get("max", _INT_BOUND - 1),
+        )
+        if not least <= value <= most:
+            raise _refused(item)
     if kind is float and not math.isfinite(value):
         raise _refused(item)
     return value

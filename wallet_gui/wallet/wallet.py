@@ -19,7 +19,6 @@ from wallet_gui.wallet.changes import (
     ChainKey,
     ChangeSet,
     Keychain,
-    OwnTransaction,
     PaymentRequest,
     RequestKey,
     TipChanged,
@@ -38,6 +37,7 @@ from wallet_gui.wallet.keychain import ScriptPlace, WatchSet
 from wallet_gui.wallet.labels import Labels
 from wallet_gui.wallet.ledger import Ledger, OwnedOutput, sum_up
 from wallet_gui.wallet.lookalike import find_lookalike
+from wallet_gui.wallet.own_transactions import OwnTransactions
 from wallet_gui.wallet.requests import RequestBook
 from wallet_gui.wallet.scan_marks import ScanMarks
 from wallet_gui.wallet.signatures import Verdict, check_input, spent_script
@@ -49,9 +49,6 @@ from wallet_gui.wallet.snapshot import (
     WalletSnapshot,
 )
 from wallet_gui.wallet.tx_graph import Standing, TxGraph
-
-BURIED = 100
-"""An own transaction this deep in the chain leaves the wallet file: the chain holds it."""
 
 
 class Wallet:
@@ -86,9 +83,9 @@ class Wallet:
             self._staged.view, self._watch, self._ledger, state.view.requests
         )
         self._frozen = {outpoint for outpoint, frozen in state.view.frozen.items() if frozen}
-        self._own: dict[bytes, OwnTransaction] = {
-            txid: own for txid, own in state.view.own_transactions.items() if own is not None
-        }
+        self._own = OwnTransactions(
+            self._staged.view.own_transactions, state.view.own_transactions, self._graph
+        )
         self._marks = ScanMarks(self._staged.cache.checkpoints, state.cache.checkpoints)
         self._tip: BlockRef | None = None
         self._restore(state)
@@ -108,11 +105,9 @@ class Wallet:
             )
             self._ledger.add(tx)
         # After a lost cache, or a stop between the two files, the wallet file knows more.
-        for txid, own in sorted(self._own.items(), key=lambda item: (item[1].created, item[0])):
-            if txid not in self._graph:
-                tx = Transaction.parse(own.raw)
-                self._graph.add(tx, own.created)
-                self._ledger.add(tx)
+        for tx, created in self._own.missing():
+            self._graph.add(tx, created)
+            self._ledger.add(tx)
         self._ledger.note(self._graph.settle())
         self._watch.take_new()
 
@@ -208,18 +203,8 @@ class Wallet:
         if ref == self._tip:
             return []
         self._tip = ref
-        for txid in list(self._own):
-            if self._is_settled_for_good(txid, ref.height):
-                del self._own[txid]
-                self._staged.view.own_transactions[txid] = None
+        self._own.drop_buried(ref.height)
         return [TipChanged(ref)]
-
-    def _is_settled_for_good(self, txid: bytes, tip_height: int) -> bool:
-        anchor = self._graph.anchor(txid)
-        if anchor is None:
-            rival = self._graph.replaced_by(txid)
-            anchor = None if rival is None else self._graph.anchor(rival)
-        return anchor is not None and anchor.height + BURIED <= tip_height
 
     # --- what the person does
 
@@ -227,8 +212,7 @@ class Wallet:
         """Take a transaction that we signed; store the change before it is broadcast."""
         txid = tx.txid
         grown = len(self._watch)
-        self._own[txid] = OwnTransaction(tx.serialize(), now)
-        self._staged.view.own_transactions[txid] = self._own[txid]
+        self._own.add(tx, now)
         if self._graph.add(tx, now):
             self._ledger.add(tx)
         elif not self._graph.counts(txid):
@@ -244,8 +228,7 @@ class Wallet:
             raise NotReplaceable("This transaction is not in the wallet.")
         if self._graph.anchor(txid) is not None:
             raise NotReplaceable("This transaction is confirmed and cannot be taken back.")
-        if self._own.pop(txid, None) is not None:
-            self._staged.view.own_transactions[txid] = None
+        self._own.drop(txid)
         self._graph.abandon(txid)
         self._ledger.note({txid: self._graph.standing(txid)})
         return self._settle(len(self._watch))
@@ -414,9 +397,7 @@ class Wallet:
 
     def pending_own(self) -> list[Transaction]:
         """List own transactions that wait for a block, parents first: to be broadcast again."""
-        waiting = [t for t in self._own if self._graph.standing(t) is Standing.PENDING]
-        found = [self._graph.transaction(t) for t in sorted(waiting, key=self._graph.seen_order)]
-        return [tx for tx in found if tx is not None]
+        return self._own.pending()
 
     def is_own(self, txid: bytes) -> bool:
         """Tell whether the transaction was signed here and is not yet buried."""

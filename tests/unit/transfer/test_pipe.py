@@ -50,15 +50,25 @@ known_index = st.builds(KnownIndex, u31, st.integers(0, 1), u31)
 types = st.lists(text, max_size=4).map(tuple)
 time = st.none() | st.integers(0, 2**40)
 flag = st.booleans()
+scale = st.integers(80, 200)
 
 any_message: st.SearchStrategy[Message] = st.one_of(
     st.builds(
-        CreateWallet, text, text, text, text, u31, types, u31, flag, time, text, headless=headless
+        CreateWallet, text, text, text, text, u31, types, u31, flag, time, text, headless, scale
     ),
-    st.builds(RestoreWallet, text, text, text, types, u31, flag, time, text, headless=headless),
-    st.builds(UnlockWallet, text, text, headless),
-    st.builds(SignPsbt, text, text, key, st.lists(known_index, max_size=3).map(tuple), text),
-    st.builds(ChangePassword, text, flag, text, headless),
+    st.builds(RestoreWallet, text, text, text, types, u31, flag, time, text, headless, scale),
+    st.builds(UnlockWallet, text, text, headless, scale),
+    st.builds(
+        SignPsbt,
+        text,
+        text,
+        key,
+        st.lists(known_index, max_size=3).map(tuple),
+        text,
+        headless,
+        scale,
+    ),
+    st.builds(ChangePassword, text, flag, text, headless, scale),
     st.builds(WalletCreated, text, key),
     st.builds(WalletUnlocked, text, key),
     st.builds(PasswordChanged, text, key),
@@ -173,6 +183,10 @@ def test_unknown_field_is_refused() -> None:
         ("known_indexes", [{"descriptor_index": True, "keychain": 0, "index": 1}]),
         ("known_indexes", [{"descriptor_index": 0, "keychain": 0, "index": 1 << 63}]),
         ("known_indexes", [{"descriptor_index": 0, "keychain": 0, "index": 1.0}]),
+        ("text_scale", 79),
+        ("text_scale", 201),
+        ("text_scale", 100.0),
+        ("text_scale", None),
         ("request_digest", ""),
         ("request_digest", "AAAA"),
         ("request_digest", "A" * 43 + "!"),

@@ -218,9 +218,10 @@ class P2PBackend:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         self._news.append(BackendState(ConnectionState.CONNECTING, 0))
-        # Picking an engine imports NumPy: begun now, needed only when the first filters arrive.
-        self._jobs.add(warm := loop.run_in_executor(self._lanes[Lane.ENGINE], self._warm_up))
-        warm.add_done_callback(self._jobs.discard)
+        if self._addresses:
+            # Picking an engine imports NumPy: begun now, needed only when the first filters arrive.
+            self._jobs.add(warm := loop.run_in_executor(self._lanes[Lane.ENGINE], self._warm_up))
+            warm.add_done_callback(self._jobs.discard)
         headers, filter_headers = await loop.run_in_executor(self._lanes[Lane.STORE], self._load)
         sync = ChainSync(self._params, self._stores, headers, filter_headers, self._engine)
         group = PeerGroup(sync, self._clock, self._perform, self._news)

@@ -42,7 +42,7 @@ class Watch:
     scan: WalletScan | None = None
     told: BlockRef | None = None  # the last scan mark that was emitted
     told_at: float = float("-inf")
-    fell: bool = False  # the mark fell since: to be told even if it is back already
+    fell: bool = False  # the watch grew since: the mark is to be told even if it stands still
     delivering: int | None = None
     # What joined before the scan began; it may look further back than where the scan resumes.
     extensions: list[tuple[list[bytes], int | None]] = field(default_factory=list)
@@ -89,7 +89,8 @@ class Watches:
             watch.extensions.append((list(scripts), from_height))
         elif _extend(watch.scan, scripts, from_height):
             self._quiet = -1  # the delivery that led to it is still to be counted
-            watch.fell |= watch.told is not None and watch.scan.mark < watch.told.height
+            # Told again even where it stands still: a wallet that grew trusts no earlier mark.
+            watch.fell = True
 
     def unwatch(self, wallet_id: str) -> None:
         """Forget a wallet; nothing that waits for it is delivered."""

@@ -35,11 +35,13 @@ class FirstPicture(QObject):
     def eventFilter(self, watched, event):
         if isinstance(watched, QMainWindow) and event.type() == QEvent.Type.Paint:
             QApplication.instance().removeEventFilter(self)
+            # What the engine's thread loads from now on is not what the window waited for.
+            self.modules = list(sys.modules)
             QTimer.singleShot(0, self.report)
         return False
     def report(self):
-        modules = [m for m in sys.modules]
-        print(json.dumps([time.clock_gettime(time.CLOCK_MONOTONIC), modules]), flush=True)
+        now = time.clock_gettime(time.CLOCK_MONOTONIC)
+        print(json.dumps([now, self.modules]), flush=True)
         QApplication.instance().quit()
 """
 _BARE = (

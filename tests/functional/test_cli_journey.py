@@ -1,5 +1,6 @@
 """The whole way with the command line in real processes: create, be paid, pay, start again."""
 
+import signal
 import sqlite3
 import time
 from pathlib import Path
@@ -37,6 +38,7 @@ def filter_uses(root: Path) -> list[tuple[bytes, int]]:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cheap", [True, False], ids=["cheap password check", "production's"])
 def test_the_whole_journey(node: Node, tmp_path: Path, *, cheap: bool) -> None:
     node.mature()
@@ -176,6 +178,7 @@ def _base64(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()
 
 
+@pytest.mark.slow
 def test_a_second_program_and_a_silent_peer_get_a_sentence(node: Node, tmp_path: Path) -> None:
     node.mine(1)  # with the first block alone a node answers nothing
     cli = CommandLine(tmp_path / "data", node)
@@ -196,3 +199,23 @@ def test_a_second_program_and_a_silent_peer_get_a_sentence(node: Node, tmp_path:
     with node.frozen():
         silent = cli.json("sync", "--timeout", "3", status=1)
     assert silent["error"].endswith(".")
+
+
+@pytest.mark.slow
+def test_interrupted_and_killed_it_leaves_everything_usable(node: Node, tmp_path: Path) -> None:
+    node.mine(1)
+    cli = CommandLine(tmp_path / "data", node)
+    cli.json("create", "--words-file", str(tmp_path / "words.txt"))
+    told = [cli.json("address")["index"]]
+    for signal_number, status in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        listening = cli.start("balance", "--json", "--listen", "60")
+        wait_for_peer(node)
+        time.sleep(1)
+        listening.send_signal(signal_number)
+        output, errors = listening.communicate(timeout=30)
+        assert listening.returncode == status
+        assert output == ""
+        assert "Traceback" not in errors
+        told.append(cli.json("address")["index"])
+        node.disconnect_all()
+    assert told == [0, 1, 2]

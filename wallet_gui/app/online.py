@@ -202,6 +202,7 @@ class Online:
             use_passphrase=wanted.use_passphrase,
             birthday_time=wanted.birthday_time or int(time.time()),
             appearance=self.settings.appearance,
+            text_scale=self.settings.text_scale,
             headless=self._headless,
         )
         created = await self._vault.ask(request, WalletCreated)
@@ -220,6 +221,7 @@ class Online:
             use_passphrase=wanted.use_passphrase,
             birthday_time=wanted.birthday_time,
             appearance=self.settings.appearance,
+            text_scale=self.settings.text_scale,
             headless=self._headless,
         )
         created = await self._vault.ask(request, WalletCreated)
@@ -235,7 +237,10 @@ class Online:
         await asyncio.to_thread(lock.acquire)
         try:
             request = UnlockWallet(
-                str(resolved), appearance=self.settings.appearance, headless=self._headless
+                str(resolved),
+                appearance=self.settings.appearance,
+                text_scale=self.settings.text_scale,
+                headless=self._headless,
             )
             unlocked = await self._vault.ask(request, WalletUnlocked)
             return await self._open(resolved, unlocked.view_key, lock)
@@ -344,6 +349,7 @@ class Online:
                 if index >= 0
             ),
             appearance=self.settings.appearance,
+            text_scale=self.settings.text_scale,
             headless=self._headless,
         )
         signed = await self._vault.ask(request, PsbtSigned)

@@ -17,8 +17,8 @@ def parse_peer(text: str, params: ChainParams) -> PeerAddress:
     """Read one peer; without a port it is the network's own. Raises ParseError."""
     text = text.strip()
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port_text = rest[1:] if rest.startswith(":") else ("" if not rest else "?")
+        host, bracket, rest = text[1:].partition("]")
+        port_text = rest[1:] if rest.startswith(":") else ("" if bracket and not rest else "?")
     elif text.count(":") > 1:
         host, port_text = text, ""
     else:

@@ -114,6 +114,7 @@ class WalletSession:
         self._retrying: asyncio.Task[None] | None = None
         self._unsaved = ChangeSet()
         self._rivals: set[bytes] = set()
+        self._scanned_height: int | None = None
         self._is_closed = False
         self._is_released = False
 
@@ -128,6 +129,8 @@ class WalletSession:
         wallet = self.wallet
         self._backend = backend
         self._rivals = set(wallet.rival_scripts())
+        mark = wallet.scan_mark
+        self._scanned_height = None if mark is None else mark.height
         backend.watch(
             self.wallet_id,
             [*wallet.watch_scripts(), *self._rivals],
@@ -156,13 +159,18 @@ class WalletSession:
         match event:
             case BlockMatched(wallet_id, height, block) if wallet_id == self.wallet_id:
                 wallet.apply_block(block, height)
-                self._extend_watch()
+                # Scripts that this block brought are looked for from here on (BIP44's gap rule):
+                # from the wallet's birthday, each payment would read a year of filters again.
+                self._extend_watch(height)
                 self.publish_soon()
             case Scanned(wallet_id, height, block_hash) if wallet_id == self.wallet_id:
                 wallet.scanned(BlockRef(height, block_hash))
+                self._scanned_height = height
                 await self._store()
             case Reorganized(wallet_id, fork_height) if wallet_id == self.wallet_id:
                 wallet.rollback_to(fork_height)
+                if self._scanned_height is not None:
+                    self._scanned_height = min(self._scanned_height, fork_height)
                 self._follow_tip()
                 self._extend_watch()
                 await self._store()
@@ -181,22 +189,21 @@ class WalletSession:
         if tip is not None:
             self.wallet.set_tip(BlockRef(tip.height, tip.hash))
 
-    def _extend_watch(self) -> None:
+    def _extend_watch(self, height: int | None = None) -> None:
+        """Watch what joined since the last time, from `height` or what is not scanned yet on."""
         scripts = self.wallet.take_new_scripts()
         if self._backend is None:
             return
+        scanned = self._scanned_height
+        unscanned = None if scanned is None else scanned + 1
         if scripts:
-            self._backend.extend_watch(self.wallet_id, scripts)
+            start = unscanned if height is None else height
+            self._backend.extend_watch(self.wallet_id, scripts, from_height=start)
         # Blocks from here on in which a payment to us is replaced by one to somebody else.
         rivals = set(self.wallet.rival_scripts()) - self._rivals
         if rivals:
             self._rivals |= rivals
-            mark = self.wallet.scan_mark
-            self._backend.extend_watch(
-                self.wallet_id,
-                sorted(rivals),
-                from_height=None if mark is None else mark.height + 1,
-            )
+            self._backend.extend_watch(self.wallet_id, sorted(rivals), from_height=unscanned)
 
     def is_scanned_to(self, tip: ChainBlockRef) -> bool:
         """Whether everything up to this block was matched, applied and stored."""

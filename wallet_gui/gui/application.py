@@ -23,6 +23,7 @@ from wallet_gui.app.peer_address import parse_peer
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.main_window import MainWindow
+from wallet_gui.gui.shutdown_signals import ShutdownSignals
 from wallet_gui.primitives.params import MAINNET, NETWORKS, REGTEST, ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.uri import PaymentUri
@@ -251,6 +252,7 @@ def main(arguments: list[str]) -> int:
     application = Application(
         qt, directory, settings, instance, params, peers=peers, playground=options.playground
     )
+    ShutdownSignals(qt)
     application.start()
     if options.link:
         application.pay(options.link)

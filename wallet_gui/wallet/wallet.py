@@ -343,12 +343,9 @@ class Wallet:
         whether they are still on the active chain.
         """
         mark = self.scan_mark
-        found = set()
-        for txid in self._graph.anchored_above(-1 if mark is None else mark.height):
-            anchor = self._graph.anchor(txid)
-            if anchor is not None:
-                found.add(anchor.block)
-        return sorted(found)
+        anchored = self._graph.anchored_above(-1 if mark is None else mark.height)
+        anchors = (self._graph.anchor(txid) for txid in anchored)
+        return sorted({anchor.block for anchor in anchors if anchor is not None})
 
     def watch_scripts(self) -> list[bytes]:
         return self._watch.scripts()

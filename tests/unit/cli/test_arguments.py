@@ -58,8 +58,8 @@ def test_which_part_of_the_program_a_command_line_starts(line: str, expected: ob
 
 
 def test_common_options_stand_before_or_after_the_command() -> None:
-    before = parse("--network regtest --json --peer a --peer b balance".split())
-    after = parse("balance --network regtest --json --peer a --peer b".split())
+    before = parse(["--network", "regtest", "--json", "--peer", "a", "--peer", "b", "balance"])
+    after = parse(["balance", "--network", "regtest", "--json", "--peer", "a", "--peer", "b"])
     assert vars(before) == vars(after)
     assert before.peer == ["a", "b"]
     assert parse(["sync"]).network == "mainnet"

@@ -15,7 +15,7 @@ SCRIPT = script_from_address(ONE, REGTEST)
 
 
 def options(**given: Any) -> argparse.Namespace:
-    defaults = {"payee": None, "amount": None, "to": [], "label": "", "coin": []}
+    defaults: dict[str, Any] = {"payee": None, "amount": None, "to": [], "label": "", "coin": []}
     return argparse.Namespace(**{**defaults, **given})
 
 

@@ -1,4 +1,4 @@
-"""The transactions signed here, as the wallet file keeps them until the chain holds them for good."""
+"""The transactions signed here: the wallet file keeps them until the chain holds them for good."""
 
 from collections.abc import Iterator, Mapping
 

@@ -10,6 +10,8 @@ COMMANDS = frozenset(
         "balance",
         "history",
         "send",
+        "bump",
+        "abandon",
         "sync",
         "psbt",
         "wallets",

@@ -233,6 +233,8 @@ class Online:
         for session in self._sessions.values():
             if session.path == str(resolved):
                 return OpenedWallet(session.wallet_id, session.wallet.snapshot(int(time.time())))
+        # Before the lock file is made: a mistyped path must not leave one behind.
+        await asyncio.to_thread(WalletFile.read, resolved, minimum=self._minimum_kdf)
         lock = FileLock(resolved)
         await asyncio.to_thread(lock.acquire)
         try:

@@ -39,6 +39,7 @@ from wallet_gui.wallet.changes import (
     ViewChange,
 )
 from wallet_gui.wallet.draft import SpendPlan
+from wallet_gui.wallet.errors import FeeTooLow
 from wallet_gui.wallet.signed import finish
 from wallet_gui.wallet.snapshot import WalletSnapshot
 from wallet_gui.wallet.spend import Recipient
@@ -53,6 +54,8 @@ _PUBLISH_SHARE = 10
 # What the disk refused is tried again, also when nothing new happens.
 _RETRY_SECONDS = 10.0
 _BUMP_PERCENT = 150
+# Above 100 sat/vB what a peer asks for as its minimum is not believed.
+_LIKELY_MINIMUM = 100_000
 
 
 class WalletClosed(StorageError):
@@ -264,6 +267,7 @@ class WalletSession:
     ) -> SpendPlan:
         """Choose coins and build the unsigned payment; raises WalletError with a sentence."""
         self._check_open()
+        self._check_not_too_low(fee_rate)
         return spend.create(
             self.wallet,
             recipients,
@@ -289,6 +293,7 @@ class WalletSession:
             if tx is not None and old is not None and old.fee_sat is not None:
                 half_more = FeeRate.of(old.fee_sat * _BUMP_PERCENT // 100, tx.vsize)
                 fee_rate = max(fee_rate, half_more)
+        self._check_not_too_low(fee_rate)
         return replacement.bump(
             self.wallet,
             txid,
@@ -297,6 +302,13 @@ class WalletSession:
             tip_height=self._tip_height,
             allow_high_fee=allow_high_fee,
         )
+
+    def _check_not_too_low(self, fee_rate: FeeRate) -> None:
+        rates = [] if self._backend is None else self._backend.minimum_fee_rates()
+        # A node that is itself syncing asks for absurd rates; so may one that lies.
+        likely = [rate for rate in rates if rate <= _LIKELY_MINIMUM]
+        if likely and fee_rate.sat_per_kvb < min(likely):
+            raise FeeTooLow(fee_rate, FeeRate(min(likely)))
 
     async def reserve(self, plan: SpendPlan) -> None:
         """Keep the change address of a plan that goes to signing, before anybody sees it."""

@@ -155,7 +155,7 @@ class VaultClient:
             pipe.close()
             raise
         pipe.close_child()
-        return _Vault(process, pipe)
+        return _Vault(process, pipe, headless=self._headless)
 
     def _start_process(self, pipe: _Pipe) -> subprocess.Popen[bytes]:
         is_frozen = getattr(sys, "frozen", False)
@@ -192,8 +192,9 @@ def _reads_standard_input(request: Request) -> bool:
 class _Vault:
     """A vault process that runs, and our ends of its pipes."""
 
-    def __init__(self, process: subprocess.Popen[bytes], pipe: _Pipe) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], pipe: _Pipe, *, headless: bool) -> None:
         self._process = process
+        self._headless = headless
         self._pipe = pipe
         self._decoder = reply_decoder()
 
@@ -206,7 +207,8 @@ class _Vault:
             await asyncio.to_thread(_write_all, self._pipe, frame)
             if is_last:
                 self._pipe.close_write()
-            return await reading
+            # Shielded, so that a cancelled caller still finds the vault to be ended.
+            return await asyncio.shield(reading)
         finally:
             if not reading.done():
                 # Its end ends the pipe, and with it the thread that reads from it.
@@ -231,8 +233,9 @@ class _Vault:
                     on_progress(reply)
 
     async def _interrupt(self) -> None:
-        # As Ctrl-C would: a vault that asks on the terminal switches the echo on again.
-        if sys.platform != "win32":
+        # As Ctrl-C would: a vault that asks on the terminal switches the echo on again. One with a
+        # window has nothing to put back, and its idle loop would not hear it.
+        if self._headless and sys.platform != "win32":
             self._process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 await asyncio.to_thread(self._process.wait, _INTERRUPT_SECONDS)

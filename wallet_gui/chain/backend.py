@@ -252,6 +252,10 @@ class ChainBackend(Protocol):
         """Tell the tip of the most-work chain; None before the first headers."""
         ...
 
+    def minimum_fee_rates(self) -> list[int]:
+        """List below which rate, in sat/kvB, each connected peer takes no transaction (BIP133)."""
+        ...
+
     def is_synced(self) -> bool:
         """Whether every wallet was scanned up to the tip that peers show."""
         ...

@@ -1,7 +1,7 @@
 """The grammar of the command line: options, their types and their help."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -31,9 +31,12 @@ and --playground for a private network with play money.
 
 def _date(text: str) -> int:
     try:
-        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise argparse.ArgumentTypeError("write the date as 2024-12-31") from None
+    if day > datetime.now(UTC):
+        raise argparse.ArgumentTypeError("this day is still to come; write a day that has passed")
+    return int(day.timestamp())
 
 
 def _count(text: str) -> int:
@@ -52,6 +55,8 @@ class WrongArguments(Exception):
 
 class _Parser(argparse.ArgumentParser):
     """Leaves it to the caller how a mistake is told; takes no abbreviations of options."""
+
+    commands: Mapping[str, argparse.ArgumentParser]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **options})
@@ -115,14 +120,18 @@ def _add_new_wallet(parser: argparse.ArgumentParser) -> None:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read a command line; raises WrongArguments. `--help` and `--version` print and exit."""
-    options = make_parser().parse_args(list(arguments))
+    parser = make_parser()
+    options, unknown = parser.parse_known_args(list(arguments))
+    if unknown:
+        # Told by the command's own parser, which shows the command's own usage.
+        parser.commands[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
     for name, value in DEFAULTS.items():
         if not hasattr(options, name):
             setattr(options, name, value)
     return options
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> _Parser:
     """Build the parser of all commands."""
     shared = _shared()
     parser = _Parser(
@@ -163,6 +172,13 @@ def make_parser() -> argparse.ArgumentParser:
     restore.add_argument(
         "--words-file", metavar="FILE", help='the vault reads the words here; "-" is stdin'
     )
+    _add_reading(add)
+    _add_paying(add)
+    parser.commands = commands.choices
+    return parser
+
+
+def _add_reading(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     address = add("address", "reveal a new receive address")
     address.add_argument("--label", default="")
     address.add_argument("--amount", metavar="BTC", help="ask for this amount in the link")
@@ -187,6 +203,9 @@ def make_parser() -> argparse.ArgumentParser:
                 metavar="SECONDS",
                 help="once in sync, wait so long for payments that are not in a block yet",
             )
+
+
+def _add_paying(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     send = add("send", "pay somebody")
     send.add_argument("payee", nargs="?", help="an address or a bitcoin: link")
     send.add_argument("amount", nargs="?", metavar="BTC", help='an amount, or "max"')
@@ -197,8 +216,15 @@ def make_parser() -> argparse.ArgumentParser:
     send.add_argument(
         "--no-broadcast", action="store_true", help="sign and print, neither keep nor send"
     )
+    bump = add("bump", "replace an unconfirmed payment of yours by one with a higher fee")
+    bump.add_argument("txid", metavar="TXID")
+    bump.add_argument(
+        "--fee-rate", metavar="SAT/VB", help="the new rate; default: half as much again"
+    )
+    _add_consent(bump)
+    abandon = add("abandon", "give an unconfirmed payment of yours up; its coins are free again")
+    abandon.add_argument("txid", metavar="TXID")
     _add_psbt(add("psbt", "create, show, sign, combine, finalize or broadcast a PSBT"))
-    return parser
 
 
 def _add_spending(parser: argparse.ArgumentParser) -> None:
@@ -209,6 +235,10 @@ def _add_spending(parser: argparse.ArgumentParser) -> None:
         "--coin", action="append", default=[], metavar="TXID:N", help="spend exactly these coins"
     )
     parser.add_argument("--label", default="", help="what the payment is for")
+    _add_consent(parser)
+
+
+def _add_consent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask before signing")
     parser.add_argument(
         "--accept-high-fee", action="store_true", help="pay a fee that looks like a mistake"

@@ -14,7 +14,7 @@ from wallet_gui.cli.psbt import run as psbt
 from wallet_gui.cli.result import CommandError, Result, UsageError
 from wallet_gui.primitives.address import script_from_address
 from wallet_gui.primitives.amount import format_btc, parse_btc
-from wallet_gui.primitives.hashes import hash_to_hex
+from wallet_gui.primitives.hashes import hash_from_hex, hash_to_hex
 from wallet_gui.primitives.plain_text import plain_text
 from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.primitives.uri import PaymentUri
@@ -199,6 +199,34 @@ async def send(context: Context) -> Result:
     return Result(document, lines, failure)
 
 
+async def bump(context: Context) -> Result:
+    """Replace an unconfirmed payment; the vault reviews and signs."""
+    options = context.options
+    rate = None if options.fee_rate is None else read_rate(options)
+    old = hash_from_hex(options.txid)
+    await context.start(connect=True)
+    session = await context.open_wallet()
+    await context.sync()
+    plan = await session.plan_bump(old, rate, allow_high_fee=options.accept_high_fee)
+    tx = await context.online.sign(session, plan)
+    accepted, why = await _send(session, tx)
+    failure = "" if accepted else f"{why} The replacement is kept; wallet-gui sync sends it again."
+    txid = hash_to_hex(tx.txid)
+    document = {"txid": txid, "fee": plan.fee_sat, "vsize": tx.vsize, "accepted": accepted}
+    lines = [txid, f"fee {format_btc(plan.fee_sat)} BTC, {plan.fee_rate} sat/vB"]
+    return Result(document, lines, failure)
+
+
+async def abandon(context: Context) -> Result:
+    """Give an unconfirmed payment up."""
+    txid = hash_from_hex(context.options.txid)
+    await context.start(connect=False)
+    session = await context.open_wallet()
+    await session.abandon(txid)
+    text = hash_to_hex(txid)
+    return Result({"abandoned": text}, [f"{text} is given up; its coins are free again."])
+
+
 COMMANDS: dict[str, Command] = {
     "wallets": wallets,
     "create": create,
@@ -208,5 +236,7 @@ COMMANDS: dict[str, Command] = {
     "history": history,
     "sync": sync,
     "send": send,
+    "bump": bump,
+    "abandon": abandon,
     "psbt": psbt,
 }

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ from wallet_gui.wallet.changes import WalletDescription
 Entropy = Callable[[int], bytes]
 ProgressSink = Callable[[str, float | None], None]
 
+# A clock that is two hours slow is not a reason to refuse today.
+_CLOCK_SLACK: Final = 2 * 3600
 PROTECTING: Final = "Protecting the wallet with your password"
 WRITING: Final = "Writing the wallet file"
 LEAST_PASSWORD: Final = 8
@@ -76,8 +79,7 @@ def wallet_path(request: CreateWallet | RestoreWallet) -> Path:
         raise BadRequest(f"Choose the kinds of addresses from {', '.join(sorted(known))}.")
     if not 0 <= request.account < HARDENED:
         raise BadRequest("Account numbers go from 0 to 2147483647.")
-    if request.birthday_time is not None and request.birthday_time < 0:
-        raise BadRequest("The wallet's birthday lies before 1970; correct the date.")
+    _check_birthday(request.birthday_time)
     if isinstance(request, CreateWallet):
         if request.word_count not in WORD_COUNTS:
             raise BadRequest("A new wallet has 12, 15, 18, 21 or 24 words.")
@@ -88,6 +90,13 @@ def wallet_path(request: CreateWallet | RestoreWallet) -> Path:
         raise BadRequest("The folder of a new wallet is given with its full path.")
     _refuse_taken(path)
     return path
+
+
+def _check_birthday(birthday_time: int | None) -> None:
+    if birthday_time is not None and birthday_time < 0:
+        raise BadRequest("The wallet's birthday lies before 1970; correct the date.")
+    if birthday_time is not None and birthday_time > time.time() + _CLOCK_SLACK:
+        raise BadRequest("The wallet's birthday is still to come; correct the date or the clock.")
 
 
 def _refuse_taken(path: Path) -> None:

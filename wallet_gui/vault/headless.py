@@ -144,7 +144,7 @@ class HeadlessVault:
         password = self._reader.existing(options.password_file, "Password")
         self._progress(unlocking.CHECKING, None)
         unlocked = unlocking.unlock(Path(request.path), password, self._cost)
-        self._tell(unlocked.notices)
+        # What was noticed about the file, the window or command that opens it tells.
         return unlocked.reply
 
     def _change_password(self, request: ChangePassword, options: HeadlessOptions) -> Reply:

@@ -5,12 +5,13 @@ WalletError
 ├── InsufficientFunds    the coins do not suffice
 ├── DustOutput           an amount that the network does not carry
 ├── FeeTooHigh           a fee that is probably a mistake
+├── FeeTooLow            a fee at which no peer takes the payment
 ├── NotReplaceable       a transaction that cannot be bumped, cancelled or abandoned
 ├── UnknownCoin          a coin that cannot be spent here
 └── WrongSignedPsbt      what came back from signing is not what was asked for
 """
 
-from wallet_gui.primitives.amount import format_btc
+from wallet_gui.primitives.amount import FeeRate, format_btc
 
 
 class WalletError(ValueError):
@@ -61,6 +62,17 @@ class FeeTooHigh(WalletError):
             "or confirm that you want to pay it."
         )
         self.fee_sat = fee_sat
+
+
+class FeeTooLow(WalletError):
+    """No peer would take a payment at this rate; it would be signed, kept and stuck."""
+
+    def __init__(self, rate: FeeRate, least: FeeRate) -> None:
+        super().__init__(
+            f"At {rate} sat/vB no connected peer takes the payment. "
+            f"Raise the fee rate to at least {least} sat/vB."
+        )
+        self.least = least
 
 
 class NotReplaceable(WalletError):

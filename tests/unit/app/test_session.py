@@ -11,6 +11,7 @@ from wallet_gui.chain.backend import BlockRef, BroadcastResult, PeerInfo, Scanne
 from wallet_gui.descriptors.descriptor import DescriptorType
 from wallet_gui.keys.accounts import account_descriptors
 from wallet_gui.keys.xprv import ExtendedPrivateKey
+from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.script import p2wpkh
 from wallet_gui.primitives.transaction import OutPoint, Transaction, TxIn, TxOut
@@ -22,6 +23,8 @@ from wallet_gui.wallet.changes import (
     WalletDescription,
     WalletState,
 )
+from wallet_gui.wallet.errors import FeeTooLow, InsufficientFunds
+from wallet_gui.wallet.spend import Recipient
 from wallet_gui.wallet.wallet import Wallet
 
 ROOT = ExtendedPrivateKey.from_seed(b"session" * 8, REGTEST)
@@ -74,6 +77,7 @@ class Backend:
     def __init__(self, tip: BlockRef | None = None) -> None:
         self.watched: list[bytes] = []
         self.extended: list[tuple[list[bytes], int | None]] = []
+        self.minimum_rates: list[int] = []
         self._tip = tip
 
     async def start(self) -> None:
@@ -103,6 +107,9 @@ class Backend:
 
     def is_synced(self) -> bool:
         return True
+
+    def minimum_fee_rates(self) -> list[int]:
+        return self.minimum_rates
 
     def peers(self) -> list[PeerInfo]:
         return []
@@ -207,6 +214,27 @@ def test_a_closed_session_takes_nothing_more_and_nothing_is_lost() -> None:
     run(scenario)
 
 
+def test_a_rate_that_no_peer_takes_is_refused_before_anything_is_signed() -> None:
+    async def scenario() -> None:
+        session = make(Disk())
+        backend = Backend()
+        session.attach(backend)
+        recipients = [Recipient(p2wpkh(b"f" * 20), 10_000)]
+        backend.minimum_rates = [2_500, 1_000]
+        with pytest.raises(FeeTooLow, match="at least 1 sat/vB"):
+            await session.plan_payment(recipients, FeeRate(999))
+        # Good enough for one of them; the wallet has no money all the same.
+        with pytest.raises(InsufficientFunds):
+            await session.plan_payment(recipients, FeeRate(1_000))
+        # A node that is itself syncing announces 21 million BTC.
+        backend.minimum_rates = [2_100_000_000_000_000]
+        with pytest.raises(InsufficientFunds):
+            await session.plan_payment(recipients, FeeRate(100))
+        await session.close()
+
+    run(scenario)
+
+
 def test_a_growing_window_and_rivals_reach_the_backend() -> None:
     async def scenario() -> None:
         disk = Disk()
@@ -226,7 +254,7 @@ def test_a_growing_window_and_rivals_reach_the_backend() -> None:
         (grown, from_height), (rivals, height) = backend.extended
         assert height == 8
         assert rivals == session.wallet.rival_scripts()
-        assert from_height is None
+        assert from_height == 8
         assert DESCRIPTOR.script_pubkey(199, Keychain.RECEIVE) in grown
         # What is stored does not claim that the new scripts were matched already.
         assert disk.cache.checkpoints == {}

@@ -6,7 +6,6 @@ default gap and window, files on disk; now and then it is closed while the chain
 """
 
 import asyncio
-import contextlib
 import os
 import time
 from collections import Counter, defaultdict
@@ -18,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.bitcoind import BANK, COIN, Node, RpcError, to_btc, to_sat
+from tests.functional.bitcoind import COIN, Node, RpcError, to_btc, to_sat
 from tests.functional.live_wallet import Keys, Live, online_at
 from wallet_gui.app.session import WalletSession
 from wallet_gui.descriptors.descriptor import DescriptorType, checksum
@@ -341,29 +340,40 @@ class Life:
 
     def take_blocks_back(self) -> None:
         depth = self.rng.randint(1, 6)
-        self.node.invalidate(self.node.block_hash(self.node.height - depth + 1))
+        first = self.node.height - depth + 1
+        waiting = [raw for height in range(first, first + depth) for raw in self.paid_at(height)]
+        entries = self.node.rpc("getrawmempool", True)
+        order = sorted(entries, key=lambda txid: int(entries[txid]["ancestorcount"]))
+        waiting += [self.node.rpc("getrawtransaction", txid) for txid in order]
+        self.node.invalidate(self.node.block_hash(first))
         for _ in range(depth + 1):
             if self.rng.random() < 0.5:
                 self.node.mine_with([], self.nowhere)
             else:
                 self.mine_some()
-        self.send_again()
+        while not self.offer_again(waiting):
+            # The limit on chains of unconfirmed payments holds for them anew.
+            self.node.mine(1, self.nowhere)
 
-    def send_again(self) -> None:
-        """What lost its block and was not final in between (lock time) is offered once more.
+    def paid_at(self, height: int) -> list[str]:
+        """The raw transactions of a block without its coinbase."""
+        block = self.node.rpc("getblock", self.node.block_hash(height), 2)
+        return [tx["hex"] for tx in block["tx"][1:]]
 
-        Wallets do so by themselves, after a while.
+    def offer_again(self, raw: list[str]) -> bool:
+        """What lost its block, or was not final in between (lock time), is offered once more.
+
+        Wallets do so by themselves, after a while; what was replaced before stays replaced.
+        Parents come first. False when the node finds chains of unconfirmed payments too long.
         """
-        raws = {}
-        for wallet in (MIRROR, BANK):
-            for item in self.node.rpc("listtransactions", "*", 150, 0, wallet=wallet):
-                if item["confirmations"] <= 0:
-                    found = self.node.rpc("gettransaction", item["txid"], wallet=wallet)
-                    raws[item["txid"]] = found["hex"]
-        for _ in range(4):  # parents may come after their children
-            for txid in raws.keys() - self.node.mempool():
-                with contextlib.suppress(RpcError):
-                    self.node.rpc("sendrawtransaction", raws[txid], 0)
+        is_short = True
+        for text in raw:
+            try:
+                self.node.rpc("sendrawtransaction", text, 0)
+            except RpcError as error:
+                if "too-long-mempool-chain" in error.message or "too many" in error.message:
+                    is_short = False
+        return is_short
 
     async def close(self, live: Live, session: WalletSession) -> None:
         """The wallet is closed after this step."""

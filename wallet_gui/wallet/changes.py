@@ -285,7 +285,7 @@ class TxDropped:
 
 @dataclass(frozen=True, slots=True)
 class WindowGrew:
-    """Scripts joined the watch set: earlier filters must be matched against them."""
+    """Scripts joined the watch set: they must be matched from the block on that brought them."""
 
     scripts: tuple[bytes, ...]
 

@@ -16,7 +16,7 @@ GAP_LIMIT = 20
 LOOKAHEAD = 100
 
 WINDOW_STEP = 50
-"""The watch set grows in steps of so many scripts: each growth matches earlier filters again."""
+"""The watch set grows in steps of so many scripts: each growth matches filters again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,8 @@ class Wallet:
         """Take what concerns us from a block of the active chain; again is no harm.
 
         When payments in it grow the watch set, no scan mark holds until `scanned` says so again:
-        earlier filters must be matched against `take_new_scripts()`.
+        filters from this block on must be matched against `take_new_scripts()`. Those below need
+        not: an address beyond the window is never given out before one inside it is paid (BIP44).
         """
         ref = BlockRef(height, block.header.hash)
         # A block may tell of a reorganisation that the chain source did not report.
@@ -194,7 +195,7 @@ class Wallet:
     def scanned(self, ref: BlockRef) -> None:
         """Note that every block up to `ref`, and none above, was matched against all scripts.
 
-        The mark falls when scripts joined that must be matched against earlier blocks.
+        Scripts that joined count as matched below the block that brought them.
         """
         self._marks.set(ref)
 

@@ -109,6 +109,7 @@ def test_a_person_is_paid_pays_and_comes_back(screen: Screen, node: Node, tmp_pa
     screen.press("Send", WINDOW)
     screen.fill("Pay to: address or bitcoin link", back, WINDOW)
     screen.fill("Amount in BTC", _btc(BACK_SAT), WINDOW)
+    screen.fill("Label", "A bicycle", WINDOW)
     screen.press("Review and sign", WINDOW)
     screen.fill("Password", PASSWORD, VAULT)
     screen.press("Continue to the review", VAULT)
@@ -140,6 +141,7 @@ def test_a_person_is_paid_pays_and_comes_back(screen: Screen, node: Node, tmp_pa
     again = screen.names(WINDOW)
     assert any(f"+{_btc(PAID_SAT)}" in name for name in again)
     assert any("A lamp" in name for name in again)
+    assert any("A bicycle" in name for name in again)
     # A hundred blocks' filters were not asked for again.
     assert _filters_served(node) < 1_000
     pictures = os.environ.get("JOURNEY_PICTURES")

@@ -309,7 +309,9 @@ class Online:
         """Plan, let the vault review and sign, check and store. Not sent yet."""
         session = self.session(wallet_id)
         plan = await session.plan_payment(recipients, fee_rate, allow_high_fee=allow_high_fee)
-        return await self.sign(session, plan)
+        tx = await self.sign(session, plan)
+        await session.label_recipients(recipients)
+        return tx
 
     async def bump(
         self,

@@ -245,6 +245,15 @@ class WalletSession:
         self.wallet.set_label(kind, reference, text)
         await self._store()
 
+    async def label_recipients(self, recipients: Sequence[Recipient]) -> None:
+        """Keep what the person noted about whom they pay, as labels of the addresses."""
+        self._check_open()
+        for recipient in recipients:
+            address = address_from_script(recipient.script_pubkey, self.params)
+            if recipient.label and address is not None:
+                self.wallet.set_label("addr", address, recipient.label)
+        await self._store()
+
     async def set_frozen(self, outpoint: OutPoint, *, frozen: bool) -> None:
         """Keep a coin out of every payment, or let it in again."""
         self._check_open()

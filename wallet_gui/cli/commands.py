@@ -181,8 +181,7 @@ async def send(context: Context) -> Result:
     txid = hash_to_hex(tx.txid)
     accepted, failure = False, ""
     if not options.no_broadcast:
-        if options.label:
-            await session.set_label("tx", txid, options.label)
+        await session.label_recipients(recipients)
         accepted, why = await _send(session, tx)
         if not accepted:
             failure = f"{why} The payment is signed and kept; wallet-gui sync sends it again."

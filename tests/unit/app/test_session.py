@@ -11,6 +11,7 @@ from wallet_gui.chain.backend import BlockRef, BroadcastResult, PeerInfo, Scanne
 from wallet_gui.descriptors.descriptor import DescriptorType
 from wallet_gui.keys.accounts import account_descriptors
 from wallet_gui.keys.xprv import ExtendedPrivateKey
+from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.script import p2wpkh
@@ -274,6 +275,19 @@ def test_screens_are_told_a_few_times_a_second_however_much_happens() -> None:
         await asyncio.sleep(0.3)
         assert 1 <= len(published) <= 8
         assert published[-1].snapshot.balance == session.wallet.balance()
+        await session.close()
+
+    run(scenario)
+
+
+def test_what_was_noted_about_a_payee_is_kept() -> None:
+    async def scenario() -> None:
+        disk = Disk()
+        session = make(disk)
+        payee = p2wpkh(b"f" * 20)
+        await session.label_recipients([Recipient(payee, 1_000, "A bicycle")])
+        address = address_from_script(payee, REGTEST)
+        assert disk.view.labels == {("addr", address): "A bicycle"}
         await session.close()
 
     run(scenario)

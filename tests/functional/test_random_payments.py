@@ -92,6 +92,7 @@ class Life:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.mirror = Mirror(node, self.keys)
         self.deepest = 0
+        self.superseded: set[str] = set()  # txids
 
     async def rpc(self, method: str, *params: Any) -> Any:
         return await asyncio.to_thread(self.node.bank, method, *params)
@@ -278,8 +279,10 @@ class Life:
     async def bump_own(self, live: Live, session: WalletSession) -> None:
         pending = [entry.txid for entry in session.wallet.history() if entry.can_bump]
         if pending:
-            tx = await live.online.bump(session.wallet_id, self.rng.choice(sorted(pending)))
+            txid = self.rng.choice(sorted(pending))
+            tx = await live.online.bump(session.wallet_id, txid)
             await self.send(live, session, tx)
+            self.superseded.add(hash_to_hex(txid))
 
     def foreign_pending(self, session: WalletSession) -> list[str]:
         return sorted(
@@ -292,7 +295,9 @@ class Life:
         del live
         pending = self.foreign_pending(session)
         if pending:
-            await self.rpc("bumpfee", self.rng.choice(pending))
+            txid = self.rng.choice(pending)
+            await self.rpc("bumpfee", txid)
+            self.superseded.add(txid)
 
     async def be_replaced(self, live: Live, session: WalletSession) -> None:
         """The payer takes a payment back: its replacement pays somebody else."""
@@ -304,6 +309,7 @@ class Life:
     def bank_takes_back(self, txid: str) -> None:
         away = str(self.node.bank("getnewaddress"))
         self.node.bank("bumpfee", txid, {"outputs": [{away: "0.0001"}], "fee_rate": 30})
+        self.superseded.add(txid)
 
     async def mine(self, live: Live, session: WalletSession) -> None:
         del live, session
@@ -352,18 +358,24 @@ class Life:
     def send_again(self) -> None:
         """What lost its block and was not final in between (lock time) is offered once more.
 
-        Wallets do so by themselves, after a while.
+        Wallets do so by themselves, after a while. Of a payment that was replaced only the last
+        version is offered: were an earlier one first, the last could not replace it where it adds
+        a coin that the reorganisation left unconfirmed (BIP125, rule 2).
         """
         raws = {}
         for wallet in (MIRROR, BANK):
-            for item in self.node.rpc("listtransactions", "*", 150, 0, wallet=wallet):
-                if item["confirmations"] <= 0:
-                    found = self.node.rpc("gettransaction", item["txid"], wallet=wallet)
-                    raws[item["txid"]] = found["hex"]
-        for _ in range(4):  # parents may come after their children
-            for txid in raws.keys() - self.node.mempool():
+            # With change: a payment from the wallet to itself is made of nothing else.
+            listed = self.node.rpc("listsinceblock", "", 1, True, False, True, wallet=wallet)
+            waiting = {i["txid"] for i in listed["transactions"] if i["confirmations"] <= 0}
+            for txid in waiting - self.superseded - self.node.mempool():
+                raws[txid] = self.node.rpc("gettransaction", txid, wallet=wallet)["hex"]
+        is_news = True
+        while is_news:  # parents may come after their children
+            is_news = False
+            for txid in sorted(raws.keys() - self.node.mempool()):
                 with contextlib.suppress(RpcError):
                     self.node.rpc("sendrawtransaction", raws[txid], 0)
+                    is_news = True
 
     async def close(self, live: Live, session: WalletSession) -> None:
         """The wallet is closed after this step."""

@@ -6,7 +6,6 @@ the open wallets, and asks the vault for whatever needs a key.
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -23,9 +22,10 @@ from wallet_gui.app.published import (
     SyncSnapshot,
     WalletEntry,
 )
+from wallet_gui.app.rebroadcast import Rebroadcast
 from wallet_gui.app.session import WalletSession
 from wallet_gui.app.vault_client import VaultClient, VaultError
-from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult, ChainError
+from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.hashes import hash_to_hex
@@ -58,10 +58,6 @@ from wallet_gui.wallet.signed import finish
 from wallet_gui.wallet.spend import Recipient
 from wallet_gui.wallet.wallet import Wallet
 
-logger = logging.getLogger(__name__)
-
-_REBROADCAST_SECONDS = 600
-_REBROADCAST_LOOK_SECONDS = 5
 _PLAY_MONEY_SAT = 100_000_000
 
 Published = SessionUpdate | SyncSnapshot | BroadcastProgress
@@ -122,7 +118,8 @@ class Online:
             host, port = await self.playground.start()
             peers = (PeerAddress(host, port),)
         await self.selector.start(self.stored_peers() if peers is None else tuple(peers))
-        self._rebroadcasting = asyncio.create_task(self._rebroadcast_from_time_to_time())
+        rebroadcast = Rebroadcast(self.selector, lambda: list(self._sessions.values()))
+        self._rebroadcasting = asyncio.create_task(rebroadcast.run())
 
     async def stop(self) -> None:
         """Close every wallet, disconnect, and give the chain database back.
@@ -386,32 +383,6 @@ class Online:
     async def set_tx_label(self, wallet_id: str, txid: bytes, text: str) -> None:
         """Label a transaction."""
         await self.session(wallet_id).set_label("tx", hash_to_hex(txid), text)
-
-    async def _rebroadcast_from_time_to_time(self) -> None:
-        # A payment that was signed while nobody was connected, or that peers forgot: once in sync
-        # each is offered, and again now and then.
-        offered: dict[bytes, float] = {}
-        reorganizations = 0
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(_REBROADCAST_LOOK_SECONDS)
-            if self.selector is None or not self.selector.is_synced():
-                continue
-            if self.selector.reorganizations != reorganizations:
-                # Peers forget what a lock time forbade while the chain was shorter.
-                reorganizations = self.selector.reorganizations
-                offered.clear()
-            for session in list(self._sessions.values()):
-                for tx in session.unconfirmed_own():
-                    last = offered.get(tx.txid)
-                    if last is not None and loop.time() - last < _REBROADCAST_SECONDS:
-                        continue
-                    offered[tx.txid] = loop.time()
-                    try:
-                        await session.broadcast(tx)
-                    except ChainError as error:
-                        logger.info("Rebroadcast waits: %s", type(error).__name__)
-                        del offered[tx.txid]
 
 
 def open_session(

@@ -90,7 +90,7 @@ class Life:
         self.kinds: Counter[str] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.mirror = Mirror(node, self.keys)
-        self.deepest = 0
+        self.used = [-1] * len(self.keys.descriptors)  # last used receive index of each
 
     async def rpc(self, method: str, *params: Any) -> Any:
         return await asyncio.to_thread(self.node.bank, method, *params)
@@ -159,6 +159,7 @@ class Life:
                 if entry.is_live
             }
             if ours == parts and entries == known:
+                self.used = [session.wallet._watch.last_used(key) for key in _chains(session)]
                 return
             if time.monotonic() > deadline:
                 break
@@ -175,19 +176,18 @@ class Life:
 
     # --- what happens
 
-    def own_address(self, session: WalletSession | None) -> str:
-        """An address that was used before, or one up to 99 beyond the last used."""
-        descriptor = self.rng.choice(list(self.keys.descriptors.values()))
-        index = self.deepest + self.rng.choice((1, 2, 5, 30, 99))
+    def own_address(self) -> str:
+        """An address that was used before, or one up to 99 beyond the last used of its chain.
+
+        Nothing further is promised to be found. What is paid while the wallet is closed counts
+        from what was used before.
+        """
+        position = self.rng.randrange(len(self.keys.descriptors))
+        index = max(self.used) + self.rng.choice((1, 2, 5, 30, 99))
         if self.rng.random() < 0.6:
-            index = self.rng.randint(0, self.deepest)
-        if session is not None:
-            position = list(self.keys.descriptors.values()).index(descriptor)
-            used = session.wallet._watch.last_used((position, Keychain.RECEIVE))
-            index = min(index, used + 99)
-        else:
-            index = min(index, self.deepest)
-        return descriptor.address(index, Keychain.RECEIVE)
+            index = self.rng.randint(0, max(0, *self.used))
+        index = min(index, self.used[position] + 99)
+        return list(self.keys.descriptors.values())[position].address(index, Keychain.RECEIVE)
 
     async def be_paid(self, live: Live, session: WalletSession) -> None:
         del live
@@ -199,10 +199,7 @@ class Life:
                     continue
                 except GapLimit:
                     pass
-            addresses.add(self.own_address(session))
-            self.deepest = max(
-                self.deepest, *(session.wallet._watch.last_used(key) for key in _chains(session))
-            )
+            addresses.add(self.own_address())
         await asyncio.to_thread(self.bank_pays, sorted(addresses))
 
     def bank_pays(self, addresses: list[str]) -> None:
@@ -212,12 +209,12 @@ class Life:
         rate = self.rng.randint(1, 12)
         self.node.bank("send", amounts, None, "unset", None, {"fee_rate": rate})
 
-    async def recipients(self, session: WalletSession) -> list[Recipient]:
+    async def recipients(self) -> list[Recipient]:
         found = []
         for _ in range(self.rng.choice((1, 1, 2, 3))):
             amount = self.rng.randint(1_000, 800_000)
             if self.rng.random() < 0.15:
-                address = self.own_address(session)
+                address = self.own_address()
             else:
                 address = str(await self.rpc("getnewaddress"))
             found.append(Recipient(script_from_address(address, REGTEST), amount))
@@ -245,7 +242,7 @@ class Life:
         return FeeRate(self.rng.randint(1_000, 12_000))
 
     async def pay(self, live: Live, session: WalletSession) -> None:
-        recipients = await self.recipients(session)
+        recipients = await self.recipients()
         plan = await session.plan_payment(recipients, self.rate(), allow_high_fee=True)
         await self.send(live, session, await live.online.sign(session, plan))
 
@@ -313,7 +310,7 @@ class Life:
         if luck < 0.3:
             self.mine_some()
         elif luck < 0.36:
-            self.node.mine(1, self.own_address(None))
+            self.node.mine(1, self.own_address())
         else:
             self.node.mine(self.rng.choice((1, 1, 2)), self.nowhere)
 
@@ -389,7 +386,7 @@ class Life:
             happening = self.rng.choice(("paid", "reorganise", "mine", "replaced"))
             try:
                 if happening == "paid":
-                    self.bank_pays([self.own_address(None)])
+                    self.bank_pays([self.own_address()])
                 elif happening == "reorganise":
                     self.take_blocks_back()
                 elif happening == "mine":

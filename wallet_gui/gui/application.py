@@ -197,9 +197,13 @@ class Application(QObject):
     def pay(self, text: str) -> None:
         """Fill the send page from a bitcoin: link."""
         try:
-            self.window.pay(PaymentUri.parse(text, self._params))
+            uri = PaymentUri.parse(text, self._params)
         except ParseError as error:
             self.window.notice.say(str(error), ERROR)
+        else:
+            # What was said about an earlier link does not hold for this one.
+            self.window.notice.clear()
+            self.window.pay(uri)
 
     async def _close(self) -> None:
         try:

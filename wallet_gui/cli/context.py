@@ -14,6 +14,7 @@ from wallet_gui.app.vault_client import VaultClient
 from wallet_gui.chain.backend import ConnectionState, Phase
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import P2PBackend
+from wallet_gui.chain.p2p.messages import Services
 from wallet_gui.cli.result import CommandError, UsageError
 from wallet_gui.primitives.params import NETWORKS, ChainParams
 from wallet_gui.primitives.plain_text import plain_text
@@ -120,7 +121,9 @@ class Context:
         try:
             while not waiting.done():
                 now = loop.time()
-                if selector.snapshot.state is ConnectionState.ONLINE:
+                snapshot = selector.snapshot
+                online = snapshot.state is ConnectionState.ONLINE
+                if online and not self._serves_nothing(snapshot):
                     alone_since = None
                 elif alone_since is None:
                     alone_since = now
@@ -132,7 +135,16 @@ class Context:
             waiting.cancel()
             self._end_progress()
 
+    @staticmethod
+    def _serves_nothing(snapshot: SyncSnapshot) -> bool:
+        """Whether every connected peer has said that it serves no filters."""
+        return bool(snapshot.peers) and not any(
+            peer.services & Services.COMPACT_FILTERS for peer in snapshot.peers
+        )
+
     def _why_not_synced(self, snapshot: SyncSnapshot) -> str:
+        if self._serves_nothing(snapshot) and snapshot.warning:
+            return snapshot.warning
         if snapshot.state is not ConnectionState.ONLINE:
             return (
                 "No peer answers. "

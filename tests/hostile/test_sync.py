@@ -57,6 +57,18 @@ def test_an_honest_peer() -> None:
     assert not network.faults
 
 
+def test_a_birthday_that_the_chain_has_not_reached_hides_nothing() -> None:
+    """The clock was ahead when the wallet was made, and its cache is lost."""
+    wallet = ScriptWallet()
+    node = FakeNode(paid_chain(wallet, 0, 1))
+    wallet.birthday_time = node.chain.blocks[-1].header.time + 10 * 365 * 24 * 3600
+    network = Network([wallet])
+    network.connect(node)
+    network.run()
+    assert is_synced(network, node)
+    assert wallet.balance == balance(node.chain, wallet) == 100 * BTC
+
+
 def test_the_chain_is_longer_than_any_message(monkeypatch: pytest.MonkeyPatch) -> None:
     wallet = ScriptWallet()
     chain = FakeChain()

@@ -40,6 +40,10 @@ from wallet_gui.storage.errors import StorageError
 logger = logging.getLogger(__name__)
 
 _PUBLISH_INTERVAL = 0.1
+NO_PEERS = (
+    "No peer is named yet, so nothing can be read. Choose one that serves compact filters: a node "
+    "with blockfilterindex=1 and peerblockfilters=1."
+)
 # A backend that the disk stopped is started again after so many seconds.
 _RESTART_SECONDS = 30.0
 # Being in sync is looked at after each event, and as often as this.
@@ -124,6 +128,9 @@ class BackendSelector:
         """Connect to these peers; open wallets are scanned on. Replaces a running backend."""
         await self.stop()
         self._peers = tuple(peers)
+        if not self._peers:
+            self._update(state=ConnectionState.STOPPED, detail=NO_PEERS)
+            return
         self._backend = self._make_backend(
             self.params, self._peers, self._stores, self._sink, on_failure=self._failed
         )

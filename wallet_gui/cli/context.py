@@ -77,7 +77,17 @@ class Context:
         opened = await self.online.open_wallet(str(path))
         for notice in opened.notices:
             sys.stderr.write(f"wallet-gui: {notice}\n")
-        return self.online.session(opened.wallet_id)
+        session = self.online.session(opened.wallet_id)
+        waiting = len(session.unconfirmed_own())
+        if waiting and not self.options.json:
+            # Signed and perhaps never sent, after a crash: a person must not pay twice.
+            payments = (
+                "1 payment of yours is" if waiting == 1 else f"{waiting} payments of yours are"
+            )
+            sys.stderr.write(
+                f"wallet-gui: {payments} in no block yet; wallet-gui sync sends them again.\n"
+            )
+        return session
 
     async def _wallet_path(self) -> Path:
         wanted = self.options.wallet

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtCore import QObject, QProcess, Qt, QTimer
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -103,6 +103,7 @@ class Application(QObject):
         page.theme_wanted.connect(self._choose_theme)
         page.scale_wanted.connect(self._choose_scale)
         page.lock_minutes_wanted.connect(self._choose_lock)
+        self.window.wizard.play_wanted.connect(self._start_playground)
         self.window.link_received.connect(self._take_link, Qt.ConnectionType.QueuedConnection)
 
     def start(self) -> None:
@@ -175,6 +176,17 @@ class Application(QObject):
         self.window.idle_lock.set_minutes(minutes)
         self._change(lock_after_minutes=minutes)
 
+    def _start_playground(self) -> None:
+        """Open a window of its own on the private network; this one stays as it is."""
+        is_frozen = getattr(sys, "frozen", False)
+        program = [] if is_frozen else ["-m", "wallet_gui"]
+        root = str(self._directory.root)
+        arguments = [*program, "--playground", "--data-dir", root]
+        if not QProcess.startDetached(sys.executable, arguments)[0]:
+            self.window.wizard.say(
+                "The playground could not be started. Start the program with --playground.", ERROR
+            )
+
     def _take_link(self, text: str) -> None:
         """Handle the link of a later start; a wrong one gets a sentence, nothing else."""
         self.window.raise_()
@@ -185,9 +197,13 @@ class Application(QObject):
     def pay(self, text: str) -> None:
         """Fill the send page from a bitcoin: link."""
         try:
-            self.window.pay(PaymentUri.parse(text, self._params))
+            uri = PaymentUri.parse(text, self._params)
         except ParseError as error:
             self.window.notice.say(str(error), ERROR)
+        else:
+            # What was said about an earlier link does not hold for this one.
+            self.window.notice.clear()
+            self.window.pay(uri)
 
     async def _close(self) -> None:
         try:

@@ -219,7 +219,7 @@ class SyncCard(QFrame):
 def sync_sentence(snapshot: SyncSnapshot) -> str:
     """What the state of the sync means for the balance on screen."""
     if snapshot.state is ConnectionState.STOPPED:
-        return "Not connected: the balance is the last one that was stored."
+        return snapshot.detail or "Not connected: the balance is the last one that was stored."
     if snapshot.state is not ConnectionState.ONLINE:
         return (
             plain(snapshot.detail, 300)

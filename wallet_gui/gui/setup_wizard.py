@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QComboBox,
+    QFileDialog,
     QHBoxLayout,
     QLineEdit,
     QPushButton,
@@ -41,6 +42,7 @@ class SetupWizard(QStackedWidget):
     restore_wanted = Signal(object)
     cancel_wanted = Signal()
     settings_wanted = Signal()
+    play_wanted = Signal()
 
     def __init__(self, params: ChainParams, parent: QWidget) -> None:
         super().__init__(parent)
@@ -90,12 +92,23 @@ class SetupWizard(QStackedWidget):
             button.setObjectName(name)
             button.clicked.connect(slot)
             layout.addWidget(button)
-        self.settings_button = QPushButton("&Settings")
-        self.settings_button.setObjectName("welcome_settings")
-        self.settings_button.setAccessibleName("Settings")
-        self.settings_button.setProperty("role", "plain")
-        self.settings_button.clicked.connect(self.settings_wanted.emit)
-        layout.addWidget(self.settings_button, 0, Qt.AlignmentFlag.AlignLeft)
+        row = QHBoxLayout()
+        for name, text, act in (
+            ("settings", "&Settings", self.settings_wanted.emit),
+            ("open_file", "Open a wallet &file", self._choose_file),
+            ("play", "Try with &play money", self.play_wanted.emit),
+        ):
+            plain_button = QPushButton(text)
+            plain_button.setObjectName(f"welcome_{name}")
+            plain_button.setAccessibleName(text.replace("&", ""))
+            plain_button.setProperty("role", "plain")
+            plain_button.clicked.connect(act)
+            plain_button.setVisible(name != "play" or not self._params.is_test)
+            row.addWidget(plain_button)
+            if name == "settings":
+                self.settings_button = plain_button
+        row.addStretch(1)
+        layout.addLayout(row)
         layout.addStretch(1)
         return page
 
@@ -136,6 +149,13 @@ class SetupWizard(QStackedWidget):
         """Go back to the first page."""
         self.set_busy("")
         self.setCurrentWidget(self.welcome)
+
+    def _choose_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Open a wallet file", "", "Wallet files (*.wallet)"
+        )
+        if path:
+            self.open_wanted.emit(path)
 
     # --- the form
 

@@ -116,7 +116,7 @@ class WalletCache:
                 self._connection.close()
                 raise
         except (Unusable, Damaged) as error:
-            self._begin_anew(str(error))
+            self._begin_anew("it is damaged" if isinstance(error, Damaged) else str(error))
 
     def __repr__(self) -> str:
         return f"WalletCache({str(self.path)!r})"  # without the key

@@ -1,17 +1,20 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.chain.facts import shared
 from wallet_gui.chain import filters, gcs_scalar
 from wallet_gui.chain.filters import BlockFilter, ScalarEngine, build, pick_engine
 from wallet_gui.primitives.block import Block
 from wallet_gui.primitives.hashes import hash_from_hex
 
+VECTORS = Path(__file__).parents[2] / "vectors"
+
 
 def vectors() -> list[dict[str, Any]]:
-    names, *rows = json.loads(shared("vectors/bip-0158/testnet-19.json").read_text("utf-8"))
+    # BIP158's own file, bip-0158/testnet-19.json.
+    names, *rows = json.loads((VECTORS / "bip158.json").read_text("utf-8"))
     return [dict(zip(names[0].split(","), row, strict=True)) for row in rows]
 
 

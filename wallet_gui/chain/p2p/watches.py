@@ -147,8 +147,10 @@ class Watches:
         if watch.birthday_time is None:
             return lowest
         birth = watch.birthday_time - BIRTHDAY_MARGIN
-        if not is_synced and headers.median_time_past(headers.height) <= birth:
-            return None
+        if headers.median_time_past(headers.height) <= birth:
+            # In sync, no later block can show it: the clock was ahead when the wallet was made.
+            # From the tip on, what was paid before the cache was lost would never be found.
+            return lowest if is_synced else None
         start = headers.height_at_or_before(birth)
         if start >= lowest:
             return start

@@ -1,0 +1,53 @@
+import asyncio
+from collections.abc import Callable, Sequence
+
+from wallet_gui.app.backend_selector import NO_PEERS, BackendSelector
+from wallet_gui.app.published import SyncSnapshot
+from wallet_gui.chain.backend import (
+    BroadcastProgress,
+    ChainBackend,
+    ChainStores,
+    ConnectionState,
+    EventSink,
+    FilterHeaderStore,
+    FilterStore,
+    HeaderStore,
+)
+from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.primitives.params import MAINNET, ChainParams
+
+
+class NoStores:
+    """Never touched: without a peer nothing is read."""
+
+    headers: HeaderStore
+    filter_headers: FilterHeaderStore
+    filters: FilterStore
+
+
+def no_backend(
+    params: ChainParams,
+    peers: Sequence[PeerAddress],
+    stores: ChainStores,
+    sink: EventSink,
+    *,
+    on_failure: Callable[[BaseException], None] | None = None,
+) -> ChainBackend:
+    raise AssertionError("nobody to connect to")
+
+
+def test_without_a_peer_the_window_is_told_what_to_do() -> None:
+    async def scenario() -> list[SyncSnapshot | BroadcastProgress]:
+        shown: list[SyncSnapshot | BroadcastProgress] = []
+        selector = BackendSelector(MAINNET, NoStores(), no_backend, shown.append)
+        await selector.start(())
+        await asyncio.sleep(0.15)
+        assert selector.backend is None
+        await selector.close()
+        return shown
+
+    (snapshot,) = asyncio.run(scenario())
+    assert isinstance(snapshot, SyncSnapshot)
+    assert snapshot.state is ConnectionState.STOPPED
+    assert snapshot.detail == NO_PEERS
+    assert "peerblockfilters=1" in snapshot.detail

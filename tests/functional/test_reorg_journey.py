@@ -2,16 +2,21 @@
 
 import asyncio
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from tests.functional.bitcoind import COIN, Node
 from tests.functional.live_wallet import Keys, Live, online_at
 from wallet_gui.app.session import WalletSession
+from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.params import REGTEST
+from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.storage.settings import DataDirectory
+from wallet_gui.wallet import spend
 from wallet_gui.wallet.snapshot import Balance
+from wallet_gui.wallet.spend import Recipient
 
 DEPTHS = range(1, 7)
 
@@ -149,3 +154,51 @@ def test_a_payment_that_its_sender_replaces_in_a_block_is_gone(node: Node, tmp_p
 
     asyncio.run(scenario(is_closed=False))
     asyncio.run(scenario(is_closed=True))
+
+
+def test_a_payment_that_its_block_lost_is_offered_again_past_one_that_is_refused(
+    node: Node, tmp_path: Path
+) -> None:
+    """Its lock time forbade it while the chain was shorter, so the node dropped it."""
+    node.mature()
+    keys = Keys("dropped")
+    path = keys.create_file(DataDirectory(tmp_path, REGTEST))
+    first, second = (node.fund(receive(keys, index), COIN) for index in range(2))
+    node.mine(6)
+    node.wait_for_filters()
+
+    async def scenario() -> None:
+        async with online_at(node, tmp_path, keys) as live:
+            session = await live.open(path)
+            await settled(live, session, Balance(confirmed=2 * COIN))
+            coins = {hash_to_hex(c.outpoint.txid): c.outpoint for c in session.wallet.coins()}
+
+            async def pay(coin: str, height: int) -> Transaction:
+                plan = spend.create(
+                    session.wallet,
+                    [Recipient(keys.active.script_pubkey(5), None)],
+                    FeeRate(2_000),
+                    rng=Random(0),
+                    tip_height=height,
+                    coins=[coins[coin]],
+                )
+                return await live.online.sign(session, plan)
+
+            refused = await pay(first, node.height + 1_000)
+            dropped = await pay(second, node.height)
+            assert refused.lock_time == node.height + 1_000
+            assert dropped.lock_time == node.height
+            txid = hash_to_hex(dropped.txid)
+            node.rpc("sendrawtransaction", dropped.serialize().hex())
+            node.mine(1)
+            node.wait_for_filters()
+            await live.in_sync()
+            assert state(session)[1][txid] == node.height
+            await asyncio.to_thread(node.reorganize, 2)
+            assert node.mempool() == set()
+            # No node keeps the refused one, which takes it half a minute to find out.
+            await asyncio.to_thread(node.wait_for_mempool, txid, 20)
+            assert node.mempool() == {txid}
+            assert session.unconfirmed_own() == [refused, dropped]
+
+    asyncio.run(scenario())

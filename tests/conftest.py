@@ -1,5 +1,6 @@
 """Fixtures that several kinds of tests share: the real bitcoind."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.functional.bitcoind import Node, NodeFactory
+
+# Started in the background by a script, this process inherits Ctrl-C as ignored, and so would every
+# program that a test starts: those that are interrupted on purpose would never end.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

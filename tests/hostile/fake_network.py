@@ -86,6 +86,7 @@ class Network:
     stores: MemoryStores = field(default_factory=MemoryStores)
     shuffle: random.Random | None = None
     now: float = 1000.0
+    unix_time: int = 4_000_000_000
     events: list[ChainEvent] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     farewells: list[str] = field(default_factory=list)
@@ -128,7 +129,7 @@ class Network:
 
     @property
     def instant(self) -> Instant:
-        return Instant(self.now, 4_000_000_000)
+        return Instant(self.now, self.unix_time)
 
     def connect(self, node: FakeNode) -> int:
         self._numbers += 1

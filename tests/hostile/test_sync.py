@@ -13,6 +13,7 @@ from tests.hostile.fake_peer import FakeNode
 from wallet_gui.chain.backend import BackendWarning, Reorganized
 from wallet_gui.chain.filters import build
 from wallet_gui.chain.p2p.filter_messages import CFHeaders, CFilter, GetCFilters
+from wallet_gui.chain.p2p.header_sync import CLOCK
 from wallet_gui.chain.p2p.messages import GetData, Headers, Message, RawBlock
 from wallet_gui.primitives.transaction import OutPoint, TxOut
 
@@ -67,6 +68,18 @@ def test_a_birthday_that_the_chain_has_not_reached_hides_nothing() -> None:
     network.run()
     assert is_synced(network, node)
     assert wallet.balance == balance(node.chain, wallet) == 100 * BTC
+
+
+def test_a_clock_that_is_behind_is_named_and_nobody_is_blamed() -> None:
+    wallet = ScriptWallet()
+    node = FakeNode(paid_chain(wallet, 0))
+    network = Network([wallet], unix_time=1_000_000_000)
+    network.connect(node)
+    network.run()
+    warnings = [e.sentence for e in network.events if isinstance(e, BackendWarning)]
+    assert warnings == [CLOCK]
+    assert not network.faults
+    assert wallet.balance == 0
 
 
 def test_the_chain_is_longer_than_any_message(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ block, by header or by inv, leads to `getheaders` where it does not connect by i
 from collections.abc import Callable
 from typing import Final
 
+from wallet_gui.chain.backend import BackendWarning
 from wallet_gui.chain.header_chain import (
     FutureHeader,
     HeadersAccepted,
@@ -18,6 +19,10 @@ from wallet_gui.chain.p2p.messages import MAX_HEADERS, MAX_LOCATOR, GetHeaders, 
 from wallet_gui.chain.p2p.sync_state import Instant, Peer, SyncState
 
 ANSWER_TIMEOUT: Final = 20.0
+CLOCK: Final = (
+    "A block is dated more than two hours ahead of this computer's clock. Check the computer's date "
+    "and time; if they are right, the peer is wrong."
+)
 MAX_UNCONNECTED: Final = 10  # Core's MAX_NUM_UNCONNECTING_HEADERS_MSGS
 
 
@@ -76,6 +81,7 @@ class HeaderSync:
             return
         except FutureHeader as error:
             # Our clock may be the one that is wrong: no blame, but no use either.
+            state.emit(BackendWarning(CLOCK))
             state.disconnect(peer, str(error), is_fault=False)
             return
         except InvalidHeader as error:

@@ -20,8 +20,8 @@ from wallet_gui.chain.p2p.sync_state import Instant, Peer, SyncState
 
 ANSWER_TIMEOUT: Final = 20.0
 CLOCK: Final = (
-    "A block is dated more than two hours ahead of this computer's clock. Check the computer's date "
-    "and time; if they are right, the peer is wrong."
+    "A block is dated more than two hours ahead of this computer's clock. Check the computer's "
+    "date and time; if they are right, the peer is wrong."
 )
 MAX_UNCONNECTED: Final = 10  # Core's MAX_NUM_UNCONNECTING_HEADERS_MSGS
 

@@ -244,6 +244,12 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     sys.excepthook = _log_exception
     os.umask(0o077)
+    if not _has_screen():
+        sys.stderr.write(
+            "wallet-gui: there is no screen to open a window on. Start it in a desktop session, or "
+            "use the command line: wallet-gui help.\n"
+        )
+        return 1
     params = REGTEST if options.playground else NETWORKS[options.network]
     root = options.data_dir
     if options.playground:
@@ -278,6 +284,12 @@ def main(arguments: list[str]) -> int:
         return qt.exec()
     finally:
         application.stop()
+
+
+def _has_screen() -> bool:
+    """Whether Qt will find a screen; without one it would end the process with a core dump."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return sys.platform != "linux" or any(os.environ.get(name) for name in names)
 
 
 def _hand_over(instance: Instance, link: str) -> int:

@@ -1,7 +1,8 @@
 """Snapshots as the engine would publish them, for tests of single pages."""
 
 from wallet_gui.app.published import PHASES, PhaseProgress, SyncSnapshot
-from wallet_gui.chain.backend import ConnectionState, PeerInfo, Phase
+from wallet_gui.chain.backend import ConnectionState, Phase
+from wallet_gui.chain.reports import PeerInfo
 from wallet_gui.primitives.address import address_from_script, script_from_address
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import REGTEST

@@ -206,7 +206,7 @@ class Network:
                     if number in self._links:
                         self._links[number].protocol.send(message)
                         self._todo.append(("exchange", number))
-                case Disconnect(number, reason, is_fault):
+                case Disconnect(number, reason, is_fault, _ban):
                     if self._links.pop(number, None) is not None:
                         (self.faults if is_fault else self.farewells).append(reason)
                         todo.extend(self.sync.disconnected(number, self.instant))

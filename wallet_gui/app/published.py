@@ -6,7 +6,8 @@ code are loaded.
 
 from dataclasses import dataclass, field
 
-from wallet_gui.chain.backend import ConnectionState, PeerInfo, Phase
+from wallet_gui.chain.backend import ConnectionState, Phase
+from wallet_gui.chain.reports import PeerInfo
 from wallet_gui.wallet.snapshot import WalletSnapshot
 
 PHASES = (Phase.PEERS, Phase.HEADERS, Phase.FILTER_HEADERS, Phase.FILTERS, Phase.BLOCKS)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
 from wallet_gui.primitives.block import Block
 from wallet_gui.primitives.transaction import Transaction
 
@@ -55,7 +56,8 @@ class BroadcastStage(Enum):
 
     SENT = "sent"
     REQUESTED = "requested"
-    ECHOED = "echoed"
+    ECHOED = "echoed"  # a node has it: one announced it, or gave it back when asked
+    SPREAD = "spread"  # nodes of two netgroups have it that did not get it from us
     FAILED = "failed"
 
 
@@ -102,6 +104,28 @@ class Scanned:
     wallet_id: str
     height: int
     hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewMatched:
+    """A checked block of the newest ones, read ahead of a long scan so that there is an answer.
+
+    Heights ascend within one preview. What it shows is partial: coins of earlier blocks are not
+    known yet, so it never becomes part of the wallet; the scan brings the same block again.
+    """
+
+    wallet_id: str
+    height: int
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewDone:
+    """Every block from `from_height` to the tip of that moment was looked through in a preview."""
+
+    wallet_id: str
+    from_height: int
+    to_height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +180,8 @@ ChainEvent = (
     | BlockMatched
     | Reorganized
     | Scanned
+    | PreviewMatched
+    | PreviewDone
     | TxSeen
     | SyncProgress
     | BackendState
@@ -179,22 +205,11 @@ class BroadcastResult:
     @property
     def is_accepted(self) -> bool:
         """Whether somebody other than us is known to have taken it."""
-        return self.stage in {BroadcastStage.REQUESTED, BroadcastStage.ECHOED}
-
-
-@dataclass(frozen=True, slots=True)
-class PeerInfo:
-    """One connection, for the peers page. Text from the peer is plain, escaped and capped."""
-
-    address: str
-    user_agent: str
-    services: int
-    best_height: int
-    inbound_bytes: int = 0
-    outbound_bytes: int = 0
-    connected_since: int = 0
-    ping_ms: int | None = None
-    transport: str = "v1"
+        return self.stage in {
+            BroadcastStage.REQUESTED,
+            BroadcastStage.ECHOED,
+            BroadcastStage.SPREAD,
+        }
 
 
 class ChainBackend(Protocol):
@@ -262,6 +277,34 @@ class ChainBackend(Protocol):
 
     def peers(self) -> list[PeerInfo]:
         """List the connections of this moment."""
+        ...
+
+    def ledger(self) -> list[LedgerEntry]:
+        """List every contact with another host since the start, the newest first."""
+        ...
+
+    def scan_plans(self) -> list[ScanPlan]:
+        """Tell for each wallet that is not scanned to the tip what is left to do."""
+        ...
+
+    def approve_scan(self, wallet_id: str) -> None:
+        """Begin a scan that waits because it is long."""
+        ...
+
+    def pause_scans(self, *, paused: bool) -> None:
+        """Hold back, or let go on, what scans download; headers are followed all the same."""
+        ...
+
+    def fee_advice(self) -> FeeAdvice | None:
+        """Tell usual fee rates as far as the source knows them; None when it knows nothing."""
+        ...
+
+    def seen_by(self, txid: bytes) -> SeenBy | None:
+        """Tell how many peers announced an unconfirmed transaction; None when that is unknown."""
+        ...
+
+    def set_receiving(self, *, is_receiving: bool) -> None:
+        """Say whether a person waits for a payment: relaying may depend on it."""
         ...
 
 

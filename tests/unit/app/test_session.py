@@ -7,7 +7,8 @@ import pytest
 from wallet_gui.app import session as session_module
 from wallet_gui.app.published import SessionUpdate
 from wallet_gui.app.session import WalletClosed, WalletSession
-from wallet_gui.chain.backend import BlockRef, BroadcastResult, PeerInfo, Scanned, TxSeen
+from wallet_gui.chain.backend import BlockRef, BroadcastResult, Scanned, TxSeen
+from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
 from wallet_gui.descriptors.descriptor import DescriptorType
 from wallet_gui.keys.accounts import account_descriptors
 from wallet_gui.keys.xprv import ExtendedPrivateKey
@@ -114,6 +115,28 @@ class Backend:
 
     def peers(self) -> list[PeerInfo]:
         return []
+
+    def ledger(self) -> list[LedgerEntry]:
+        return []
+
+    def scan_plans(self) -> list[ScanPlan]:
+        return []
+
+    def approve_scan(self, wallet_id: str) -> None:
+        assert wallet_id
+
+    def pause_scans(self, *, paused: bool) -> None:
+        assert paused in {True, False}
+
+    def fee_advice(self) -> FeeAdvice | None:
+        return None
+
+    def seen_by(self, txid: bytes) -> SeenBy | None:
+        assert txid
+        return None
+
+    def set_receiving(self, *, is_receiving: bool) -> None:
+        assert is_receiving in {True, False}
 
 
 def payment(index: int = 0, number: int = 1) -> Transaction:

@@ -22,7 +22,6 @@ from wallet_gui.chain.backend import (
     ConnectionState,
     EventSink,
     NoPeers,
-    PeerInfo,
     SyncProgress,
     TipChanged,
 )
@@ -36,6 +35,7 @@ from wallet_gui.chain.p2p.peer_group import PeerGroup
 from wallet_gui.chain.p2p.progress import ProgressMeter
 from wallet_gui.chain.p2p.sync import ChainSync
 from wallet_gui.chain.p2p.sync_state import Action, Disconnect, Instant, Lane, Send, Work
+from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.transaction import Transaction
 
@@ -213,6 +213,31 @@ class P2PBackend:
         """List below which rate, in sat/kvB, each peer takes no transaction (BIP133)."""
         return [] if self._group is None else sorted(self._group.fee_filters.values())
 
+    def ledger(self) -> list[LedgerEntry]:
+        """List every contact with another host since the start, the newest first."""
+        return []
+
+    def scan_plans(self) -> list[ScanPlan]:
+        """Tell what is left to scan."""
+        return []
+
+    def approve_scan(self, wallet_id: str) -> None:
+        """Begin a scan that waits because it is long."""
+
+    def pause_scans(self, *, paused: bool) -> None:
+        """Hold back what scans download, or let it go on."""
+
+    def fee_advice(self) -> FeeAdvice | None:
+        """Tell usual fee rates; None while nothing is known."""
+        return None
+
+    def seen_by(self, txid: bytes) -> SeenBy | None:  # noqa: ARG002
+        """Tell how many peers announced a transaction."""
+        return None
+
+    def set_receiving(self, *, is_receiving: bool) -> None:
+        """Say whether a person waits for a payment."""
+
     # --- tasks ------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
@@ -346,7 +371,7 @@ class P2PBackend:
                     if number in sessions:
                         sessions[number].connection.protocol.send(message)
                         touched.add(number)
-                case Disconnect(number, reason, is_fault):
+                case Disconnect(number, reason, is_fault, _ban):
                     session = sessions.get(number)
                     if session is not None and self._group is not None:
                         session.reason = reason

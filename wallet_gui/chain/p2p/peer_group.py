@@ -13,7 +13,6 @@ from wallet_gui.chain.backend import (
     BackendWarning,
     ChainEvent,
     ConnectionState,
-    PeerInfo,
     TxSeen,
 )
 from wallet_gui.chain.p2p.addresses import PeerAddress
@@ -33,6 +32,7 @@ from wallet_gui.chain.p2p.protocol import Event
 from wallet_gui.chain.p2p.relay import Relay
 from wallet_gui.chain.p2p.sync import ChainSync
 from wallet_gui.chain.p2p.sync_state import Action, Instant, Send
+from wallet_gui.chain.reports import PeerInfo
 
 PING_INTERVAL: Final = 30.0
 PONG_TIMEOUT: Final = 40.0

@@ -57,9 +57,25 @@ class ChainSync:
 
     # --- peers ------------------------------------------------------------------------------------
 
-    def connected(self, number: int, address: str, ready: Ready, now: Instant) -> list[Action]:
-        """Take in a peer whose handshake is done."""
-        self.state.peers[number] = Peer(number, address, ready.version, last_answer=now.monotonic)
+    def connected(
+        self,
+        number: int,
+        address: str,
+        ready: Ready,
+        now: Instant,
+        *,
+        netgroup: bytes | None = None,
+        is_own: bool = False,
+    ) -> list[Action]:
+        """Take in a peer whose handshake is done; without a netgroup it is a source of its own."""
+        self.state.peers[number] = Peer(
+            number,
+            address,
+            ready.version,
+            last_answer=now.monotonic,
+            netgroup=address.encode() if netgroup is None else netgroup,
+            is_own=is_own,
+        )
         return self._plan(now)
 
     def disconnected(self, number: int, now: Instant) -> list[Action]:

@@ -47,6 +47,14 @@ class Send:
     message: Message
 
 
+class Ban(Enum):
+    """Who is not connected to again for a day; only ever on proof, never for being slow."""
+
+    NOBODY = "nobody"
+    ADDRESS = "address"
+    NETGROUP = "netgroup"  # for lies about filters, which cost its owner nothing to repeat
+
+
 @dataclass(frozen=True, slots=True)
 class Disconnect:
     """Hang up. `is_fault` is set when the peer broke a rule, not when it merely was of no use."""
@@ -54,6 +62,7 @@ class Disconnect:
     peer: int
     reason: str
     is_fault: bool
+    ban: Ban = Ban.NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,8 @@ class Peer:
     unconnected: int = 0  # announcements in a row that connected to nothing
     agreed_through: int = -1  # its filter headers were compared with ours up to here
     disputes: set[int] = field(default_factory=set)  # heights whose filter it sees differently
+    netgroup: bytes = b""  # those who share it count as one source
+    is_own: bool = False  # named by the person
     is_doubted: bool = False  # it contradicts us below: compared again before it adds anything
     compares_hashes: bool = False  # its checkpoints differ from ours: every hash is looked at
     last_answer: float = 0.0  # when it last sent part of something that was asked for
@@ -136,9 +147,17 @@ class SyncState:
         """Send a message."""
         self._actions.append(Send(peer.number, message))
 
-    def disconnect(self, peer: Peer, reason: str, *, is_fault: bool) -> None:
-        """Hang up on a peer."""
-        self._actions.append(Disconnect(peer.number, reason, is_fault))
+    def disconnect(
+        self, peer: Peer, reason: str, *, is_fault: bool, ban: Ban | None = None
+    ) -> None:
+        """Hang up on a peer. A fault is proof, so its address is banned where nothing else is said.
+
+        The book of peers decides what a ban means: peers named by the person are never banned,
+        and nobody is while fewer than two others can be reached.
+        """
+        if ban is None:
+            ban = Ban.ADDRESS if is_fault else Ban.NOBODY
+        self._actions.append(Disconnect(peer.number, reason, is_fault, ban))
 
     def work(
         self, lane: Lane, run: Callable[[], Any], done: Callable[[Any, Instant], None]
@@ -154,6 +173,10 @@ class SyncState:
         """Give what is to be done, once."""
         actions, self._actions = self._actions, []
         return actions
+
+    def sources_needed(self) -> int:
+        """How many netgroups have to say the same: three, or all there are (one at least)."""
+        return max(1, min(3, len({peer.netgroup for peer in self.peers.values()})))
 
     def filter_peers(self, now: Instant) -> list[Peer]:
         """List the peers that may be asked for filters now."""

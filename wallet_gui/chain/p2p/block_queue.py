@@ -77,7 +77,7 @@ class BlockQueue:
         ahead = LOOK_AHEAD
         if self._mean_size:
             ahead = min(max(ahead, int(LOOK_AHEAD_BYTES / self._mean_size)), MAX_LOOK_AHEAD)
-        heights = {h for scan in self._watches.scans() for h in scan.pending(ahead)}
+        heights = {h for scan in self._watches.all_scans() for h in scan.pending(ahead)}
         return sorted({*sorted(heights)[:ahead], *self._evidence})
 
     def request_evidence(self, height: int, callback: Evidence) -> None:

@@ -231,6 +231,7 @@ class ChainBackend(Protocol):
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
         anchors: Sequence[BlockRef] = (),
+        preview_scripts: Callable[[], Sequence[bytes]] | None = None,
     ) -> None:
         """Scan for a wallet's scripts.
 
@@ -239,6 +240,10 @@ class ChainBackend(Protocol):
         margin is added here), and without that at the chain's start. `anchors` are blocks above
         the newest checkpoint in which the wallet has seen transactions: when one of them is not
         on the active chain any more, `Reorganized` tells so before the scan begins.
+
+        Before a long scan the newest blocks may be looked through for a preview;
+        `preview_scripts`, called in a worker thread, gives what to look for there besides:
+        addresses far beyond the window, since a preview cannot grow it.
         """
         ...
 

@@ -63,9 +63,7 @@ class Finding(Enum):
     EXACT = "exact"  # every coin is known: the block can have no other filter
 
 
-PROOFS: Final = frozenset(
-    {Finding.MALFORMED, Finding.OMISSION, Finding.TOO_FEW, Finding.TOO_MANY}
-)
+PROOFS: Final = frozenset({Finding.MALFORMED, Finding.OMISSION, Finding.TOO_FEW, Finding.TOO_MANY})
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,12 @@ class LongScan:
     scan: WalletScan
     preview_scripts: PreviewScripts | None
     remaining: int = 0  # heights
+    to_height: int = 0
     download: int = 0  # bytes, estimated
     is_approved: bool = False
     is_waiting: bool = False
     held_back: str = ""
+    preview_is_due: bool = False  # the scan waits until it is known what to look for
     preview_asked: bool = False
     preview: WalletScan | None = None
     preview_stop: int = 0
@@ -93,14 +95,14 @@ class LongScans:
         for each in self._scans.values():
             if each.remaining <= FOLLOWING:
                 continue
-            first = headers.height + 1 - each.remaining
+            first = each.to_height + 1 - each.remaining
             has_header = headers.start_height <= first <= headers.height
             plans.append(
                 ScanPlan(
                     wallet_id=each.wallet_id,
                     from_height=first,
                     from_time=headers.header_at(first).time if has_header else None,
-                    to_height=headers.height,
+                    to_height=each.to_height,
                     filters=each.remaining,
                     download_bytes=each.download,
                     seconds=self._speed.seconds_for(each.download),
@@ -122,10 +124,11 @@ class LongScans:
         options = self._state.options
         cap = options.data_cap
         is_served = False
+        top = self._expected_height(is_synced=is_synced)
         for each in self._scans.values():
-            self._estimate(each)
+            self._estimate(each, top)
             is_long = each.remaining > FOLLOWING
-            if not is_long:
+            if is_synced and not is_long:
                 each.is_approved = True  # it is through: what comes later is small
             above = options.ask_above is not None and each.download > options.ask_above
             each.is_waiting = is_long and above and not each.is_approved
@@ -135,19 +138,30 @@ class LongScans:
             elif is_long and cap is not None and received_bytes >= cap:
                 each.held_back = CAP_REACHED.format(size=cap // 1_000_000)
             is_served |= is_long and not each.is_waiting and not each.held_back
-            if is_synced:
-                self._plan_preview(each)
+            is_worth_it = each.download > PREVIEW_ABOVE and each.remaining > 2 * PREVIEW_BLOCKS
+            if is_worth_it and not each.preview_asked:
+                each.preview_is_due = True
+                if is_synced and self._state.filter_headers.height >= top:
+                    self._begin_preview(each)
         if is_served or any(each.is_previewing for each in self._scans.values()):
             self._speed.note(received_bytes, now)
         else:
             self._speed.restart()
 
-    def _estimate(self, each: LongScan) -> None:
-        headers = self._state.headers
+    def _expected_height(self, *, is_synced: bool) -> int:
+        """Tell where the chain will end: while headers come in, the peers' claims say it."""
+        height = self._state.headers.height
+        claims = sorted(peer.version.start_height for peer in self._state.peers.values())
+        if is_synced or not claims:
+            return height
+        return max(height, claims[len(claims) // 2])
+
+    def _estimate(self, each: LongScan, top: int) -> None:
         first = max(each.scan.matched_through + 1, 0)
-        each.remaining = max(0, headers.height + 1 - first)
+        each.remaining = max(0, top + 1 - first)
+        each.to_height = top
         params = self._state.params
-        each.download = filter_bytes(params, first, headers.height, self._mean_size)
+        each.download = filter_bytes(params, first, top, self._mean_size)
         each.download += block_bytes(
             params, each.remaining, each.scan.script_count, self._mean_size
         )
@@ -164,7 +178,9 @@ class LongScans:
         if previews:
             return previews
         return [
-            each.scan for each in self._scans.values() if not each.is_waiting and not each.held_back
+            each.scan
+            for each in self._scans.values()
+            if not (each.is_waiting or each.held_back or each.preview_is_due)
         ]
 
     def previews(self) -> list[WalletScan]:
@@ -177,12 +193,8 @@ class LongScans:
 
     # --- previews ---------------------------------------------------------------------------------
 
-    def _plan_preview(self, each: LongScan) -> None:
+    def _begin_preview(self, each: LongScan) -> None:
         state = self._state
-        top = state.headers.height
-        is_worth_it = each.download > PREVIEW_ABOVE and each.remaining > 2 * PREVIEW_BLOCKS
-        if each.preview_asked or not is_worth_it or state.filter_headers.height < top:
-            return
         each.preview_asked = True
         scripts = each.scan.scripts
         give = each.preview_scripts
@@ -191,6 +203,7 @@ class LongScans:
             return scripts if give is None else [*scripts, *give()]
 
         def done(wanted: Sequence[bytes], _now: Instant) -> None:
+            each.preview_is_due = False
             top = state.headers.height
             first = max(top + 1 - PREVIEW_BLOCKS, each.scan.mark + 1, 1)
             if self._scans.get(each.wallet_id) is each and first <= top:

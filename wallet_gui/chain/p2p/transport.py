@@ -1,7 +1,8 @@
 """Framing: bytes from a socket become frames, messages become bytes. Version 1, in clear.
 
-`Transport` is the seam behind which BIP324 will stand. A transport owns its receive buffer, so
-that a socket writes straight into it and a stream of filters is copied once, not once per read.
+`Transport` is the seam behind which version 2 (`transport_v2`) stands, too. A transport owns its
+receive buffer, so that a socket writes straight into it and a stream of filters is copied once,
+not once per read.
 Nothing is allocated on a peer's word: a frame's announced size is checked against the limit of
 its command before the buffer grows.
 """
@@ -49,6 +50,25 @@ class Transport(Protocol):
     """Between the socket's bytes and the protocol's frames."""
 
     @property
+    def name(self) -> str:
+        """The version: "v1" or "v2"."""
+        ...
+
+    @property
+    def is_established(self) -> bool:
+        """Whether messages can flow: the framing itself has no handshake, or it is done."""
+        ...
+
+    @property
+    def session_id(self) -> bytes:
+        """Name the encrypted session (32 bytes); empty without encryption."""
+        ...
+
+    def data_to_send(self) -> bytes:
+        """Take what the framing itself has to say; it goes before any frame made later."""
+        ...
+
+    @property
     def buffer(self) -> memoryview:
         """Where the payloads of the frames last given out lie, until `get_buffer` is called."""
         ...
@@ -70,7 +90,7 @@ class Transport(Protocol):
         ...
 
     def frame(self, command: str, payload: bytes) -> bytes:
-        """Wrap one message for sending."""
+        """Wrap one message for sending; empty while it has to wait for `data_to_send`."""
         ...
 
 
@@ -79,6 +99,10 @@ class V1Transport:
 
     `frame_filters` is an engine's; by default that of the fastest engine there is.
     """
+
+    name: Final = "v1"
+    is_established: Final = True
+    session_id: Final = b""
 
     def __init__(self, magic: bytes, frame_filters: FrameFilters | None = None) -> None:
         self._magic = magic
@@ -92,6 +116,9 @@ class V1Transport:
     @property
     def buffer(self) -> memoryview:
         return self._view
+
+    def data_to_send(self) -> bytes:
+        return b""
 
     def get_buffer(self) -> memoryview:
         waiting = self._end - self._start

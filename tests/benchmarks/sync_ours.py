@@ -15,6 +15,7 @@ from tests.benchmarks.sync_report import LIMIT, report
 from wallet_gui.chain.backend import BlockMatched, ChainEvent, Phase, Scanned, SyncProgress
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import P2PBackend
+from wallet_gui.chain.p2p.connect import Connector
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.storage.chain_db import ChainDb
@@ -65,6 +66,18 @@ async def sync(port: int, text: str, directory: str) -> dict[str, Any]:
     return result
 
 
+def without_encryption() -> None:
+    """Speak version 1, as to a peer that is known to know nothing else."""
+
+    def is_v1_only(self: Connector, address: PeerAddress) -> bool:
+        del self, address
+        return True
+
+    Connector.is_v1_only = is_v1_only  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     sys.setswitchinterval(0.001)  # as the program does
+    if sys.argv[4:] == ["v1"]:
+        without_encryption()
     report(sync, *sys.argv[1:4])

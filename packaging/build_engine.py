@@ -28,7 +28,7 @@ SOURCES = ROOT / "wallet_gui" / "chain" / "native"
 
 # Compiled once for each level, and once.
 KERNELS = ("sha256_lanes", "match")
-PLAIN = ("sha256", "dispatch", "runs")
+PLAIN = ("sha256", "dispatch", "runs", "transaction", "block", "candidates")
 INSTRUCTIONS = "sha256_instructions"
 
 COMMON = ["-std=c99", "-O3", "-fvisibility=hidden", "-fno-strict-aliasing", "-Wall", "-Wextra"]

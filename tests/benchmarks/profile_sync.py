@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.chain_store import descriptor, serving
-from tests.benchmarks.sync_ours import sync, without_encryption
+from tests.benchmarks.sync_ours import SWITCH_INTERVAL, sync
+from tests.benchmarks.sync_report import Job
 from wallet_gui.chain.p2p import backend
 
 _spent: dict[str, float] = defaultdict(float)
@@ -46,16 +47,17 @@ def main() -> None:
     parser.add_argument("--calls", action="store_true")
     parser.add_argument("--v1", action="store_true")
     options = parser.parse_args()
-    if options.v1:
-        without_encryption()
-    sys.setswitchinterval(0.001)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     vars(backend)["ThreadPoolExecutor"] = _Measured
     with serving(options.chain) as (node, facts), tempfile.TemporaryDirectory() as directory:
         profile = cProfile.Profile()
         began, cpu = time.thread_time(), time.process_time()
         if options.calls:
             profile.enable()
-        result = asyncio.run(sync(node.p2p_port, descriptor(), directory))
+        job = Job(
+            (node.p2p_port,), descriptor(), Path(directory), 0, not options.v1, "", timer=False
+        )
+        result = asyncio.run(sync(job))
         profile.disable()
         print(f"loop {time.thread_time() - began:.3f} s, all {time.process_time() - cpu:.3f} s")
         for name, spent in sorted(_spent.items()):

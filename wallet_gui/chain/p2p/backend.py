@@ -28,6 +28,7 @@ from wallet_gui.chain.backend import (
 )
 from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import ChainAnchor, HeaderChain, InvalidHeader
+from wallet_gui.chain.p2p.connect import Connector
 from wallet_gui.chain.p2p.dialer import Dialer
 from wallet_gui.chain.p2p.filter_header_chain import FilterAnchor, FilterHeaderChain
 from wallet_gui.chain.p2p.filter_match import LazyEngine
@@ -280,9 +281,9 @@ class P2PBackend:
                 self._perform(sync.extend_watch(wallet_id, scripts, now, from_height))
         self._spawn(self._deliver(sync, group))
         self._spawn(self._tick(sync, group))
-        nonces: set[int] = set()
+        connector = Connector(self._params, self._options, self._clock)
         for address in self._options.own_peers:
-            self._spawn(Dialer(address, self._params.magic, group, nonces).run())
+            self._spawn(Dialer(address, connector, group).run())
 
     def _warm_up(self) -> None:
         self._engine.prepare(())

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Protocol
 
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
-from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.block import ScannedBlock
 from wallet_gui.primitives.transaction import Transaction
 
 
@@ -82,7 +82,7 @@ class BlockMatched:
 
     wallet_id: str
     height: int
-    block: Block
+    block: ScannedBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class PreviewMatched:
 
     wallet_id: str
     height: int
-    block: Block
+    block: ScannedBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +231,7 @@ class ChainBackend(Protocol):
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
         anchors: Sequence[BlockRef] = (),
+        preview_scripts: Callable[[], Sequence[bytes]] | None = None,
     ) -> None:
         """Scan for a wallet's scripts.
 
@@ -239,6 +240,10 @@ class ChainBackend(Protocol):
         margin is added here), and without that at the chain's start. `anchors` are blocks above
         the newest checkpoint in which the wallet has seen transactions: when one of them is not
         on the active chain any more, `Reorganized` tells so before the scan begins.
+
+        Before a long scan the newest blocks may be looked through for a preview;
+        `preview_scripts`, called in a worker thread, gives what to look for there besides:
+        addresses far beyond the window, since a preview cannot grow it.
         """
         ...
 

@@ -81,9 +81,19 @@ class WalletScan:
         return tuple(script for group in self._groups for script in group.scripts)
 
     @property
+    def script_count(self) -> int:
+        """How many scripts are watched."""
+        return len(self._known)
+
+    @property
+    def matched_through(self) -> int:
+        """The height up to which all was matched against all scripts, delivered or not."""
+        return self._groups[0].next_height - 1
+
+    @property
     def mark(self) -> int:
         """The height up to which all was matched against all scripts, and every hit delivered."""
-        mark = self._groups[0].next_height - 1
+        mark = self.matched_through
         if self._pending:
             mark = min(mark, self._pending[0] - 1)
         if self._in_flight is not None:

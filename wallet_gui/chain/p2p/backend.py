@@ -32,6 +32,7 @@ from wallet_gui.chain.p2p.connect import Connector
 from wallet_gui.chain.p2p.dialer import Dialer
 from wallet_gui.chain.p2p.filter_header_chain import FilterAnchor, FilterHeaderChain
 from wallet_gui.chain.p2p.filter_match import LazyEngine
+from wallet_gui.chain.p2p.long_scans import PreviewScripts
 from wallet_gui.chain.p2p.netgroup import Netgroup
 from wallet_gui.chain.p2p.netgroup import netgroup as default_netgroup
 from wallet_gui.chain.p2p.options import P2POptions
@@ -66,6 +67,7 @@ class _PendingWatch:
     checkpoints: tuple[BlockRef, ...]
     birthday_time: int | None
     anchors: tuple[BlockRef, ...]
+    preview_scripts: PreviewScripts | None
     extensions: list[tuple[list[bytes], int | None]] = field(default_factory=list)
 
 
@@ -163,16 +165,24 @@ class P2PBackend:
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
         anchors: Sequence[BlockRef] = (),
+        preview_scripts: PreviewScripts | None = None,
     ) -> None:
         """Scan for a wallet's scripts; see `ChainBackend.watch`."""
         if self._sync is None:
             self._pending[wallet_id] = _PendingWatch(
-                list(scripts), tuple(checkpoints), birthday_time, tuple(anchors)
+                list(scripts), tuple(checkpoints), birthday_time, tuple(anchors), preview_scripts
             )
             return
-        now = self._clock()
         self._perform(
-            self._sync.watch(wallet_id, scripts, checkpoints, birthday_time, now, anchors)
+            self._sync.watch(
+                wallet_id,
+                scripts,
+                checkpoints,
+                birthday_time,
+                self._clock(),
+                anchors,
+                preview_scripts,
+            )
         )
 
     def extend_watch(
@@ -229,14 +239,18 @@ class P2PBackend:
         return []
 
     def scan_plans(self) -> list[ScanPlan]:
-        """Tell what is left to scan."""
-        return []
+        """Tell what is left to scan, wallet by wallet."""
+        return [] if self._sync is None else self._sync.watches.long.plans()
 
     def approve_scan(self, wallet_id: str) -> None:
         """Begin a scan that waits because it is long."""
+        if self._sync is not None:
+            self._perform(self._sync.approve_scan(wallet_id, self._clock()))
 
     def pause_scans(self, *, paused: bool) -> None:
         """Hold back what scans download, or let it go on."""
+        if self._sync is not None:
+            self._perform(self._sync.pause_scans(self._clock(), paused=paused))
 
     def fee_advice(self) -> FeeAdvice | None:
         """Tell usual fee rates; None while nothing is known."""
@@ -275,6 +289,7 @@ class P2PBackend:
                     watch.birthday_time,
                     now,
                     watch.anchors,
+                    watch.preview_scripts,
                 )
             )
             for scripts, from_height in watch.extensions:

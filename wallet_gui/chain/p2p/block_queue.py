@@ -60,7 +60,7 @@ class BlockQueue:
 
     def wanted(self) -> list[int]:
         """List the lowest heights that wallets wait for, ascending."""
-        heights = {h for scan in self._watches.scans() for h in scan.pending(LOOK_AHEAD)}
+        heights = {h for scan in self._watches.all_scans() for h in scan.pending(LOOK_AHEAD)}
         return sorted(heights)[:LOOK_AHEAD]
 
     def plan(self, now: Instant) -> None:

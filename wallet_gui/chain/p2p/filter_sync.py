@@ -100,13 +100,18 @@ class FilterSync:
     def lowest_wanted(self) -> int | None:
         """The lowest height whose filter a wallet needs and that has an agreed header."""
         tip = self._tip()
-        ranges = (scan.wanted_range(1, tip) for scan in self._watches.scans())
+        ranges = (scan.wanted_range(1, tip) for scan in self._watches.filter_targets())
         return min((r.start for r in ranges if r is not None), default=None)
 
     @property
     def is_silent(self) -> bool:
         """Whether somebody was asked more than once and has sent nothing."""
         return any(request.tries > 1 for request in self._requests)
+
+    @property
+    def mean_size(self) -> float:
+        """Mean bytes of the filters received lately, 0 before the first."""
+        return self._mean_size
 
     @property
     def unverified_bytes(self) -> int:
@@ -171,12 +176,12 @@ class FilterSync:
         return held + due
 
     def _make_room(self, wanted: int, height: int) -> bool:
-        """Give up the highest batch for the lowest height wanted: the cache has it."""
-        if height != wanted:
-            return False
-        if self._batches and self._batches[-1].is_verified and self._batches[-1].start > wanted:
+        """Give up the highest batch for a lower height: the cache has it."""
+        last = self._batches[-1] if self._batches else None
+        if last is not None and last.is_verified and last.start > height:
             del self._batches[-1]
-        return True
+            return True
+        return height == wanted
 
     def _forget_matched(self, wanted: int | None) -> None:
         """Keep the newest of what was matched: a window that grows may need it again at once."""
@@ -404,7 +409,7 @@ class FilterSync:
         return now.monotonic - self._held_since < HOLD
 
     def _is_wanted(self, first: int, last: int) -> bool:
-        return any(s.range_within(first, last) is not None for s in self._watches.scans())
+        return any(s.range_within(first, last) is not None for s in self._watches.all_scans())
 
     def _adjacent(self, index: int) -> list[_Batch]:
         """Take the batches that follow without a gap too: the engine likes many filters."""
@@ -427,7 +432,7 @@ class FilterSync:
             [data for batch in batches for data in batch.filters],
             [
                 (scan, scanned)
-                for scan in self._watches.scans()
+                for scan in self._watches.all_scans()
                 if (scanned := scan.range_within(first, last)) is not None
             ],
         )

@@ -25,6 +25,7 @@ from wallet_gui.chain.p2p.filter_header_sync import FilterHeaderSync
 from wallet_gui.chain.p2p.filter_messages import CFCheckpt, CFHeaders
 from wallet_gui.chain.p2p.filter_sync import FilterSync
 from wallet_gui.chain.p2p.header_sync import HeaderSync, update_shown
+from wallet_gui.chain.p2p.long_scans import PreviewScripts
 from wallet_gui.chain.p2p.messages import Headers, Inv, InventoryType, RawBlock
 from wallet_gui.chain.p2p.protocol import Event, FilterRun, Ready
 from wallet_gui.chain.p2p.sync_state import Action, Instant, Lane, Peer, SyncState, Work
@@ -135,6 +136,12 @@ class ChainSync:
         self.headers.plan(now)
         self.watches.begin(is_synced=self.headers.is_synced)
         self.filter_headers.plan(now)
+        self.watches.long.supervise(
+            received_bytes=self.filters.received_bytes,
+            mean_size=self.filters.mean_size,
+            is_synced=self.headers.is_synced,
+            now=now,
+        )
         self.filters.plan(now)
         self.blocks.plan(now)
         return self.state.take_actions()
@@ -149,9 +156,10 @@ class ChainSync:
         birthday_time: int | None,
         now: Instant,
         anchors: Sequence[BlockRef] = (),
+        preview_scripts: PreviewScripts | None = None,
     ) -> list[Action]:
         """Scan for a wallet; see `ChainBackend.watch`."""
-        self.watches.watch(wallet_id, scripts, checkpoints, birthday_time, anchors)
+        self.watches.watch(wallet_id, scripts, checkpoints, birthday_time, anchors, preview_scripts)
         return self._plan(now)
 
     def extend_watch(
@@ -163,6 +171,16 @@ class ChainSync:
     ) -> list[Action]:
         """Match more scripts, from the wallet's start on; KeyError when it is not watched."""
         self.watches.extend(wallet_id, scripts, from_height)
+        return self._plan(now)
+
+    def approve_scan(self, wallet_id: str, now: Instant) -> list[Action]:
+        """Begin a scan that waits because it is long."""
+        self.watches.long.approve(wallet_id)
+        return self._plan(now)
+
+    def pause_scans(self, now: Instant, *, paused: bool) -> list[Action]:
+        """Hold back what scans download, or let it go on."""
+        self.watches.long.pause(paused=paused)
         return self._plan(now)
 
     def unwatch(self, wallet_id: str) -> None:
@@ -257,9 +275,9 @@ class ChainSync:
         if state.filter_headers.height < height:
             return SyncProgress(Phase.FILTER_HEADERS, max(state.filter_headers.height, 0), height)
         scans = self.watches.scans()
-        wanted = self.filters.lowest_wanted()
-        if wanted is not None:
-            start = min((scan.start_height for scan in scans), default=0)
+        wanted = min((scan.matched_through + 1 for scan in scans), default=height + 1)
+        if wanted <= height:
+            start = min(scan.start_height for scan in scans)
             return SyncProgress(Phase.FILTERS, max(wanted - start, 0), height + 1 - start)
         waiting = sum(len(scan.pending(1000)) for scan in scans)
         if waiting:

@@ -15,6 +15,7 @@ from wallet_gui.chain.backend import BlockRef, ChainEvent, ChainStores
 from wallet_gui.chain.header_chain import HeaderChain
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
 from wallet_gui.chain.p2p.messages import Message, Services, Version
+from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.primitives.params import ChainParams
 
 RETRY_DELAYS: Final = (1.0, 3.0, 10.0)
@@ -140,6 +141,7 @@ class SyncState:
         self.filter_headers = filter_headers
         self.peers: dict[int, Peer] = {}
         self.events: deque[ChainEvent] = deque()
+        self.options = P2POptions()
         self.disputed: set[int] = set()  # heights at which peers disagree about the filter
         self._actions: list[Action] = []
 

@@ -14,12 +14,14 @@ from wallet_gui.chain.backend import (
     BlockMatched,
     BlockRef,
     ChainEvent,
+    PreviewMatched,
     Reorganized,
     Scanned,
 )
+from wallet_gui.chain.p2p.long_scans import LongScans, PreviewScripts
 from wallet_gui.chain.p2p.sync_state import Instant, SyncState
 from wallet_gui.chain.scan import WalletScan
-from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.block import ScannedBlock
 
 BIRTHDAY_MARGIN: Final = 2 * 24 * 3600
 """Seconds by which a birthday is trusted less than it says: clocks are wrong, miners' too."""
@@ -39,6 +41,7 @@ class Watch:
     checkpoints: tuple[BlockRef, ...]
     birthday_time: int | None
     anchors: tuple[BlockRef, ...] = ()  # ascending
+    preview_scripts: PreviewScripts | None = None
     scan: WalletScan | None = None
     told: BlockRef | None = None  # the last scan mark that was emitted
     told_at: float = float("-inf")
@@ -54,6 +57,7 @@ class Watches:
     def __init__(self, state: SyncState) -> None:
         self._state = state
         self._watches: dict[str, Watch] = {}
+        self.long = LongScans(state)
         self._quiet = 0  # deliveries in a row that widened no window
 
     def __iter__(self) -> Iterator[Watch]:
@@ -63,6 +67,14 @@ class Watches:
         """List the scans that have begun."""
         return [w.scan for w in self._watches.values() if w.scan is not None]
 
+    def all_scans(self) -> list[WalletScan]:
+        """List what filters are matched for: previews, and the scans that have begun."""
+        return [*self.long.previews(), *self.scans()]
+
+    def filter_targets(self) -> list[WalletScan]:
+        """List the scans that filters are to be fetched for now."""
+        return self.long.filter_targets()
+
     def watch(
         self,
         wallet_id: str,
@@ -70,14 +82,17 @@ class Watches:
         checkpoints: Sequence[BlockRef],
         birthday_time: int | None,
         anchors: Sequence[BlockRef] = (),
+        preview_scripts: PreviewScripts | None = None,
     ) -> None:
         """Add a wallet, or begin anew with one that is known."""
+        self.long.forget(wallet_id)
         self._watches[wallet_id] = Watch(
             wallet_id,
             list(scripts),
             tuple(checkpoints),
             birthday_time,
             tuple(sorted(anchors, key=lambda ref: ref.height)),
+            preview_scripts,
         )
 
     def extend(
@@ -95,6 +110,7 @@ class Watches:
     def unwatch(self, wallet_id: str) -> None:
         """Forget a wallet; nothing that waits for it is delivered."""
         self._watches.pop(wallet_id, None)
+        self.long.forget(wallet_id)
         kept = [e for e in self._state.events if getattr(e, "wallet_id", None) != wallet_id]
         self._state.events.clear()
         self._state.events.extend(kept)
@@ -132,6 +148,7 @@ class Watches:
         watch.scan = WalletScan(
             watch.wallet_id, watch.scripts, start_height=start, resume_height=resume
         )
+        self.long.begin(watch.wallet_id, watch.scan, watch.preview_scripts)
         watch.told = common
         for scripts, from_height in watch.extensions:
             _extend(watch.scan, scripts, from_height)
@@ -170,6 +187,7 @@ class Watches:
 
     def rewind(self, height: int, *, is_reorganization: bool) -> None:
         """Everything above `height` is to be matched again."""
+        self.long.rewind(height)
         for watch in self._watches.values():
             scan = watch.scan
             if scan is None:
@@ -204,9 +222,12 @@ class Watches:
     # --- delivery ---------------------------------------------------------------------------------
 
     def next_event(
-        self, block_at: Callable[[int], Block | None], now: Instant
+        self, block_at: Callable[[int], ScannedBlock | None], now: Instant
     ) -> ChainEvent | None:
         """Give the next block or scan mark that can be delivered; the caller must deliver it."""
+        ahead = self.long.next_event(block_at)
+        if ahead is not None:
+            return ahead
         for watch in self._watches.values():
             scan = watch.scan
             if scan is None or watch.delivering is not None:
@@ -227,6 +248,8 @@ class Watches:
 
     def delivered(self, event: ChainEvent) -> None:
         """Note that the sink has taken an event."""
+        if isinstance(event, PreviewMatched):
+            self.long.delivered(event)
         if isinstance(event, BlockMatched):
             watch = self._watches.get(event.wallet_id)
             self._quiet += 1

@@ -89,6 +89,7 @@ class PeerFinder:
     ) -> PeerGroup:
         """Begin to connect; return the group of those who are."""
         now = self._clock()
+        sync.state.options = self.options
         connections = Connections(self._params, self.options, book, self._sources.group_of, now)
         group = PeerGroup(sync, connections, self.ledger, self._clock, perform, self._news)
         self._dialer = Dialer(

@@ -125,6 +125,7 @@ class PeerGroup:
 
     def set_options(self, options: P2POptions) -> None:
         """Let go of connections that the options do not allow any more."""
+        self._sync.state.options = options
         for link in self.connections.set_options(options):
             self.hang_up(link.number, "The settings were changed.")
         self.tell_state()
@@ -273,7 +274,7 @@ class PeerGroup:
         """Note that a peer is slow, not silent."""
         now = self._clock()
         self._note_received(session, now, is_bulk=True)
-        self._sync.progressed(session.number, now)
+        self._sync.progressed(session.number, now, session.connection.protocol.partial())
 
     def _note_received(self, session: Session, now: Instant, *, is_bulk: bool) -> None:
         self._keep_alive.heard(session.number, now)

@@ -193,15 +193,16 @@ class P2PBackend:
         if self._sync is not None:
             self._sync.unwatch(wallet_id)
 
-    async def broadcast(self, tx: Transaction) -> BroadcastResult:
+    async def broadcast(
+        self, tx: Transaction, parents: Sequence[Transaction] = ()
+    ) -> BroadcastResult:
         """Announce a transaction and wait for evidence; raise NoPeers when nobody is there."""
         group = self._group
         if group is None or not group.sessions:
             raise NoPeers("There is no connection to the network; the payment was not sent.")
-        group.relay.ignore(tx)
-        self._perform(group.broadcasts.start(tx, self._clock()))
+        self._perform(group.transactions.broadcast(tx, self._clock(), parents))
         async with self._broadcast_news:
-            while (result := group.broadcasts.result(tx.txid)) is None:
+            while (result := group.transactions.result(tx.txid)) is None:
                 if not self._is_running:
                     raise NoPeers("The program stopped before the network confirmed the payment.")
                 await self._broadcast_news.wait()
@@ -221,7 +222,7 @@ class P2PBackend:
 
     def minimum_fee_rates(self) -> list[int]:
         """List below which rate, in sat/kvB, each peer takes no transaction (BIP133)."""
-        return [] if self._group is None else sorted(self._group.fee_filters.values())
+        return [] if self._group is None else sorted(self._group.transactions.fee_filters.values())
 
     def ledger(self) -> list[LedgerEntry]:
         """List every contact with another host since the start, the newest first."""
@@ -245,9 +246,9 @@ class P2PBackend:
         """Tell usual fee rates; None while nothing is known."""
         return None
 
-    def seen_by(self, txid: bytes) -> SeenBy | None:  # noqa: ARG002
-        """Tell how many peers announced a transaction."""
-        return None
+    def seen_by(self, txid: bytes) -> SeenBy | None:
+        """Count the networks whose peers announced a transaction; None when nobody did."""
+        return None if self._group is None else self._group.transactions.seen_by(txid)
 
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Say whether a person waits for a payment."""
@@ -347,8 +348,8 @@ class P2PBackend:
     def _next_event(self, sync: ChainSync, group: PeerGroup) -> ChainEvent | None:
         if self._news:
             return self._news.popleft()
-        if group.broadcasts.news:
-            return group.broadcasts.news.popleft()
+        if group.transactions.broadcasts.news:
+            return group.transactions.broadcasts.news.popleft()
         now = self._clock()
         progress: SyncProgress | None = None
         if self._meter.is_due(now):

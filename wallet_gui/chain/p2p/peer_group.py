@@ -1,7 +1,7 @@
 """All connected peers of a backend: what they send is dealt out, and they are kept alive.
 
-The sync gets what is about blocks; announced transactions go to the relay and our own to the
-broadcasts. Pings find out who is gone.
+The sync gets what is about blocks, `transactions` what is about those that wait for one. Pings find
+out who is gone.
 """
 
 from collections import deque
@@ -13,25 +13,14 @@ from wallet_gui.chain.backend import (
     BackendWarning,
     ChainEvent,
     ConnectionState,
-    TxSeen,
 )
 from wallet_gui.chain.p2p.addresses import PeerAddress
-from wallet_gui.chain.p2p.broadcast import Broadcasts
 from wallet_gui.chain.p2p.dialer import Session
-from wallet_gui.chain.p2p.messages import (
-    FeeFilter,
-    GetData,
-    Inv,
-    NotFound,
-    Ping,
-    Pong,
-    Services,
-    Tx,
-)
+from wallet_gui.chain.p2p.messages import Ping, Pong, Services
 from wallet_gui.chain.p2p.protocol import Event
-from wallet_gui.chain.p2p.relay import Relay
 from wallet_gui.chain.p2p.sync import ChainSync
 from wallet_gui.chain.p2p.sync_state import Action, Instant, Send
+from wallet_gui.chain.p2p.transactions import Transactions
 from wallet_gui.chain.reports import PeerInfo
 
 PING_INTERVAL: Final = 30.0
@@ -56,9 +45,7 @@ class PeerGroup:
     ) -> None:
         """Have actions done by `perform`; put what a person should know into `news`."""
         self.sessions: dict[int, Session] = {}
-        self.relay = Relay()
-        self.broadcasts = Broadcasts()
-        self.fee_filters: dict[int, int] = {}
+        self.transactions = Transactions(sync.state)
         self._sync = sync
         self._clock = clock
         self._perform = perform
@@ -71,8 +58,7 @@ class PeerGroup:
 
     def tick(self, now: Instant) -> None:
         """Look at the clock."""
-        self._perform(self.relay.tick(now))
-        self._perform(self.broadcasts.tick(now))
+        self._perform(self.transactions.tick(now))
         for number, session in list(self.sessions.items()):
             waiting = self._pings.get(number)
             if waiting is not None:
@@ -132,7 +118,8 @@ class PeerGroup:
         self._perform(
             self._sync.connected(session.number, str(session.address), session.ready, now)
         )
-        self._perform(self.broadcasts.on_ready(session.number, now))
+        netgroup = str(session.address).encode()
+        self._perform(self.transactions.on_ready(session.number, netgroup, now))
 
     def on_events(self, session: Session, events: list[Event]) -> None:
         """Hand on what was received."""
@@ -141,33 +128,10 @@ class PeerGroup:
             if session.number not in self.sessions:
                 return  # hung up on meanwhile
             self._perform(self._sync.handle(session.number, event, now))
-            self._perform(self._on_message(session, event, now))
+            self._perform(self.transactions.on_event(session.number, event, now))
+            if isinstance(event, Pong):
+                self._on_pong(session.number, event.nonce, now)
         self.control_flow()
-
-    def _on_message(self, session: Session, event: Event, now: Instant) -> list[Action]:
-        """Deal with what is not about blocks: transactions, pings, fees."""
-        number = session.number
-        match event:
-            case Inv():
-                self.broadcasts.on_inv(number, event)
-                return self.relay.on_inv(number, event, now)
-            case Tx(tx):
-                if self.broadcasts.is_ours(tx.wtxid):
-                    self.broadcasts.on_tx(number, tx)
-                elif self.relay.on_tx(tx):
-                    self._sync.state.emit(TxSeen(tx, str(session.address)))
-            case NotFound():
-                self.broadcasts.on_notfound(number, event, now)
-                return self.relay.on_notfound(number, event, now)
-            case GetData():
-                return self.broadcasts.on_getdata(number, event, now)
-            case FeeFilter(rate):
-                self.fee_filters[number] = rate
-            case Pong(nonce):
-                self._on_pong(number, nonce, now)
-            case _:
-                pass
-        return []
 
     def _on_pong(self, number: int, nonce: int, now: Instant) -> None:
         waiting = self._pings.get(number)
@@ -197,13 +161,11 @@ class PeerGroup:
         """Forget a session; what it owed is asked of others."""
         number = session.number
         self.sessions.pop(number, None)
-        self.fee_filters.pop(number, None)
         self._pings.pop(number, None)
         self._pinged.pop(number, None)
         self._ping_ms.pop(number, None)
-        self.broadcasts.on_disconnected(number)
         now = self._clock()
-        actions = self.relay.on_disconnected(number, now)
+        actions = self.transactions.on_disconnected(number, now)
         actions += self._sync.disconnected(number, now)
         self.tell_state()
         return actions

@@ -118,6 +118,7 @@ class P2PBackend:
         self._wake = asyncio.Event()
         self._broadcast_news = asyncio.Condition()
         self._is_running = False
+        self._is_receiving = False
         self._silent_since: float | None = None
 
     # --- the ChainBackend protocol ----------------------------------------------------------------
@@ -210,15 +211,16 @@ class P2PBackend:
         if self._sync is not None:
             self._sync.unwatch(wallet_id)
 
-    async def broadcast(self, tx: Transaction) -> BroadcastResult:
+    async def broadcast(
+        self, tx: Transaction, parents: Sequence[Transaction] = ()
+    ) -> BroadcastResult:
         """Announce a transaction and wait for evidence; raise NoPeers when nobody is there."""
         group = self._group
         if group is None or not group.sessions:
             raise NoPeers("There is no connection to the network; the payment was not sent.")
-        group.relay.ignore(tx)
-        self._perform(group.broadcasts.start(tx, self._clock()))
+        self._perform(group.transactions.broadcast(tx, self._clock(), parents))
         async with self._broadcast_news:
-            while (result := group.broadcasts.result(tx.txid)) is None:
+            while (result := group.transactions.result(tx.txid)) is None:
                 if not self._is_running:
                     raise NoPeers("The program stopped before the network confirmed the payment.")
                 await self._broadcast_news.wait()
@@ -238,7 +240,7 @@ class P2PBackend:
 
     def minimum_fee_rates(self) -> list[int]:
         """List below which rate, in sat/kvB, each peer takes no transaction (BIP133)."""
-        return [] if self._group is None else sorted(self._group.fee_filters.values())
+        return [] if self._group is None else sorted(self._group.transactions.fee_filters.values())
 
     def ledger(self) -> list[LedgerEntry]:
         """List every contact with another host since the start, the newest first."""
@@ -262,12 +264,15 @@ class P2PBackend:
         """Tell usual fee rates; None while nothing is known."""
         return None
 
-    def seen_by(self, txid: bytes) -> SeenBy | None:  # noqa: ARG002
-        """Tell how many peers announced a transaction."""
-        return None
+    def seen_by(self, txid: bytes) -> SeenBy | None:
+        """Count the networks whose peers announced a transaction; None when nobody did."""
+        return None if self._group is None else self._group.transactions.seen_by(txid)
 
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Say whether a person waits for a payment."""
+        self._is_receiving = is_receiving
+        if self._group is not None:
+            self._group.set_receiving(is_receiving=is_receiving)
 
     # --- tasks ------------------------------------------------------------------------------------
 
@@ -282,6 +287,7 @@ class P2PBackend:
         sync = ChainSync(self._params, self._stores, headers, filter_headers, self._engine)
         book = await loop.run_in_executor(self._lanes[Lane.STORE], self._finder.read)
         group = self._finder.start(sync, book, self._perform, self._spawn)
+        group.set_receiving(is_receiving=self._is_receiving)
         self._sync, self._group = sync, group
         if headers.height > 0:
             self._news.append(TipChanged(headers.tip, headers.header_at(headers.height).time))
@@ -362,8 +368,8 @@ class P2PBackend:
     def _next_event(self, sync: ChainSync, group: PeerGroup) -> ChainEvent | None:
         if self._news:
             return self._news.popleft()
-        if group.broadcasts.news:
-            return group.broadcasts.news.popleft()
+        if group.transactions.broadcasts.news:
+            return group.transactions.broadcasts.news.popleft()
         now = self._clock()
         progress: SyncProgress | None = None
         if self._meter.is_due(now):

@@ -62,7 +62,7 @@ class Candidates:
             return _suits(record, role, now)
 
         record = None
-        if role is Role.FILTER and self._lacks_onion(links):
+        if self._prefers_onion(role, links):
             record = self._book.select(
                 now.unix, lambda r: network_of(r.address) is Network.ONION and accepts(r)
             )
@@ -92,8 +92,11 @@ class Candidates:
 
         return is_free
 
-    def _lacks_onion(self, links: Collection[Link]) -> bool:
-        return has_tor(self.options) and not any(
+    def _prefers_onion(self, role: Role, links: Collection[Link]) -> bool:
+        """Whether an onion service comes first: one at least, and for payments always."""
+        if not has_tor(self.options) or role not in {Role.FILTER, Role.BROADCAST}:
+            return False
+        return role is Role.BROADCAST or not any(
             network_of(link.address) is Network.ONION for link in links
         )
 

@@ -85,6 +85,7 @@ class Connections:
         self._deaths: deque[float] = deque()
         self._scores: deque[tuple[float, PeerAddress]] = deque()
         self.offline_until = float("-inf")
+        self.lacks_broadcast_peer = False  # nobody is left to be dialled for a payment
 
     # --- looking at it ----------------------------------------------------------------------------
 
@@ -157,7 +158,10 @@ class Connections:
         ready = len(self.filter_links())
         missing = self.target(demand) - ready
         dialing = self._count(Role.FILTER) - len(self.ready(Role.FILTER))
-        add(Role.BROADCAST, demand.broadcasts - self._count(Role.BROADCAST))
+        payments = demand.broadcasts - self._count(Role.BROADCAST)
+        payments += len(self.ready(Role.BROADCAST))
+        add(Role.BROADCAST, payments)
+        self.lacks_broadcast_peer = payments > 0 and room > 0 and not planned
         # Twice as many as are missing: most addresses do not answer, and the first ones win.
         add(Role.FILTER, 2 * missing - dialing if missing > 0 else 0)
         if self.wants_relay and ready >= FILTER_PEERS:

@@ -1,17 +1,16 @@
 """All connected peers of a backend: what they send is dealt out, and they are kept alive.
 
-The sync gets what is about blocks; announced transactions go to the relay and our own to the
-broadcasts; addresses go to the book.
+The sync gets what is about blocks, `transactions` what is about those that wait for one, and
+addresses go to the book.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from wallet_gui.chain.backend import BackendState, BackendWarning, ChainEvent, TxSeen
+from wallet_gui.chain.backend import BackendState, BackendWarning, ChainEvent
 from wallet_gui.chain.p2p.addr_messages import Addr, AddrV2, GetAddr
 from wallet_gui.chain.p2p.bans import BanVerdict, ban_peer
-from wallet_gui.chain.p2p.broadcast import Broadcasts
 from wallet_gui.chain.p2p.connections import Connections
 from wallet_gui.chain.p2p.dialer import Session
 from wallet_gui.chain.p2p.eviction import Eviction, PeerView
@@ -21,27 +20,25 @@ from wallet_gui.chain.p2p.ledger import Ledger
 from wallet_gui.chain.p2p.links import Demand, Link, Role
 from wallet_gui.chain.p2p.messages import (
     FeeFilter,
-    GetData,
-    Inv,
-    NotFound,
     Ping,
     Pong,
     RawBlock,
-    Tx,
 )
 from wallet_gui.chain.p2p.netgroup import group_text
-from wallet_gui.chain.p2p.options import P2POptions
+from wallet_gui.chain.p2p.options import P2POptions, ProxyUse, RelayMode
 from wallet_gui.chain.p2p.protocol import Event, FilterRun
-from wallet_gui.chain.p2p.relay import Relay
 from wallet_gui.chain.p2p.speeds import Speeds
 from wallet_gui.chain.p2p.status import Status
 from wallet_gui.chain.p2p.sync import ChainSync
 from wallet_gui.chain.p2p.sync_state import Action, Ban, Disconnect, Instant, Send
-from wallet_gui.chain.reports import PeerInfo
+from wallet_gui.chain.p2p.transactions import Transactions
+from wallet_gui.chain.reports import PeerInfo, Route
 
 PAUSE_AT: Final = 32_000_000  # bytes that wait for the engine
 BIG_SCAN: Final = 4000  # blocks whose filters are wanted: more peers are worth it
 ADDRESS_PATIENCE: Final = 30.0
+BROADCAST_TRIES: Final = 3
+MAX_MONEY: Final = 21_000_000 * 100_000_000
 _BULK: Final = (FilterRun, RawBlock)
 
 NO_FILTERS: Final = (
@@ -64,9 +61,7 @@ class PeerGroup:
     ) -> None:
         """Have actions done by `perform`; put what a person should know into `news`."""
         self.sessions: dict[int, Session] = {}
-        self.relay = Relay()
-        self.broadcasts = Broadcasts()
-        self.fee_filters: dict[int, int] = {}
+        self.transactions = Transactions(sync.state)
         self.connections = connections
         self._sync = sync
         self._ledger = ledger
@@ -81,11 +76,15 @@ class PeerGroup:
         self._told: BackendState | None = None
         self._spent: set[int] = set()  # those asked for addresses that have answered
         self._has_big_scan = False
+        self._is_receiving = False
+        self._broadcast_failures = 0
 
     def demand(self) -> Demand:
         """Tell what connections the sync and the payments want."""
         return Demand(
-            is_big_scan=self._has_big_scan, wants_extra_peer=self._sync.state.wants_extra_peer
+            is_big_scan=self._has_big_scan,
+            wants_extra_peer=self._sync.state.wants_extra_peer,
+            broadcasts=self.transactions.broadcasts.wanted_connections(),
         )
 
     def numbers_for(self, *roles: Role) -> list[int]:
@@ -94,8 +93,7 @@ class PeerGroup:
 
     def tick(self, now: Instant) -> None:
         """Look at the clock."""
-        self._perform(self.relay.tick(now))
-        self._perform(self.broadcasts.tick(now))
+        self._serve_payments(now)
         self._look_after(now)
         wanted = self._sync.filters.lowest_wanted()
         left = 0 if wanted is None else self._sync.state.filter_headers.height + 1 - wanted
@@ -108,6 +106,19 @@ class PeerGroup:
             if session.link.role is Role.ADDRESSES and (number in self._spent or is_late):
                 self.hang_up(number, "It was asked for addresses.")
         self.tell_state()
+
+    def _serve_payments(self, now: Instant) -> None:
+        options, broadcasts = self.connections.options, self.transactions.broadcasts
+        is_open = not options.only_own_peers
+        broadcasts.can_open = is_open and bool(len(self.connections.book))
+        broadcasts.is_private = (
+            is_open and options.proxy is not None and options.proxy_use is not ProxyUse.NEVER
+        )
+        if self.connections.lacks_broadcast_peer or self._broadcast_failures >= BROADCAST_TRIES:
+            self.connections.lacks_broadcast_peer = False
+            self._broadcast_failures = 0
+            self._perform(broadcasts.on_not_opened(now))
+        self._perform(self.transactions.tick(now))
 
     def _look_after(self, now: Instant) -> None:
         verdict = self._keep_alive.tick(now)
@@ -199,6 +210,7 @@ class PeerGroup:
             self._news.append(BackendWarning(NO_FILTERS.format(address=session.address)))
         self._ask_for_addresses(link, now)
         self.tell_state()
+        self._mute(link)
         if link.role.is_sync:
             self._perform(
                 self._sync.connected(
@@ -210,7 +222,35 @@ class PeerGroup:
                     is_own=link.is_own,
                 )
             )
-            self._perform(self.broadcasts.on_ready(link.number, now))
+        if link.role.is_sync or link.role is Role.BROADCAST:
+            self._perform(
+                self.transactions.on_ready(
+                    link.number,
+                    link.netgroup,
+                    now,
+                    relays=link.relay,
+                    is_one_shot=link.role is Role.BROADCAST,
+                    is_direct=link.route is Route.DIRECT,
+                )
+            )
+
+    def set_receiving(self, *, is_receiving: bool) -> None:
+        """Have peers announce transactions, or not, where that depends on a person waiting."""
+        self._is_receiving = is_receiving
+        for session in self.sessions.values():
+            self._mute(session.link, changes=True)
+
+    def _mute(self, link: Link, *, changes: bool = False) -> None:
+        """Tell a peer by a fee filter (BIP133) whether announcements are wanted.
+
+        Whether a peer announces anything is settled by its first message; connecting anew each
+        time that a person looks at an address would tell everybody so.
+        """
+        if not link.relay or self.connections.options.relay is not RelayMode.RECEIVING:
+            return
+        if changes or not self._is_receiving:
+            rate = 0 if self._is_receiving else MAX_MONEY
+            self._perform([Send(link.number, FeeFilter(rate))])
 
     def _ask_for_addresses(self, link: Link, now: Instant) -> None:
         """Ask once, but not those that are there for blocks only, so that they stay unknown."""
@@ -244,30 +284,7 @@ class PeerGroup:
                 if len(entries) > 1:  # one alone is the peer's own
                     self._spent.add(number)
             case _:
-                return self._on_transactions(session, event, now)
-        return []
-
-    def _on_transactions(self, session: Session, event: Event, now: Instant) -> list[Action]:
-        """Deal with unconfirmed transactions and what they cost."""
-        number = session.number
-        match event:
-            case Inv():
-                self.broadcasts.on_inv(number, event)
-                return self.relay.on_inv(number, event, now)
-            case Tx(tx):
-                if self.broadcasts.is_ours(tx.wtxid):
-                    self.broadcasts.on_tx(number, tx)
-                elif self.relay.on_tx(tx):
-                    self._sync.state.emit(TxSeen(tx, str(session.address)))
-            case NotFound():
-                self.broadcasts.on_notfound(number, event, now)
-                return self.relay.on_notfound(number, event, now)
-            case GetData():
-                return self.broadcasts.on_getdata(number, event, now)
-            case FeeFilter(rate):
-                self.fee_filters[number] = rate
-            case _:
-                pass
+                return self.transactions.on_event(number, event, now)
         return []
 
     def on_progress(self, session: Session) -> None:
@@ -293,6 +310,7 @@ class PeerGroup:
 
     def on_unreachable(self, link: Link, reason: str) -> None:
         """Show why nobody can be reached, if that is so."""
+        self._broadcast_failures += link.role is Role.BROADCAST
         self._status.on_unreachable(f"{link.address}: {reason}", is_own=link.is_own)
         self.tell_state()
 
@@ -332,14 +350,12 @@ class PeerGroup:
         self.sessions.pop(number, None)
         self._count_bytes(session)
         self.connections.note_speed(session.address, self._speeds.average(number))
-        self.fee_filters.pop(number, None)
         self._spent.discard(number)
         self._gossip.on_disconnected(number)
         self._keep_alive.on_disconnected(number)
         self._speeds.forget(number)
-        self.broadcasts.on_disconnected(number)
         now = self._clock()
-        actions = self.relay.on_disconnected(number, now)
+        actions = self.transactions.on_disconnected(number, now)
         actions += self._sync.disconnected(number, now)
         self.tell_state()
         return actions

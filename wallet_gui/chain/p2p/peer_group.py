@@ -45,7 +45,7 @@ class PeerGroup:
     ) -> None:
         """Have actions done by `perform`; put what a person should know into `news`."""
         self.sessions: dict[int, Session] = {}
-        self.transactions = Transactions(sync.state)
+        self.transactions = Transactions(sync.state, sync.blocks)
         self._sync = sync
         self._clock = clock
         self._perform = perform

@@ -219,6 +219,11 @@ class P2PBackend:
                 await self._broadcast_news.wait()
         return result
 
+    def withdraw(self, txid: bytes) -> None:
+        """Send a transaction no more."""
+        if self._group is not None:
+            self._group.transactions.broadcasts.forget(txid)
+
     def tip(self) -> BlockRef | None:
         """Tell the tip of the most-work chain; None while it is being loaded."""
         return None if self._sync is None else self._sync.state.headers.tip

@@ -272,6 +272,10 @@ class ChainBackend(Protocol):
         """
         ...
 
+    def withdraw(self, txid: bytes) -> None:
+        """Send a transaction no more and give it to nobody who has not got it."""
+        ...
+
     def tip(self) -> BlockRef | None:
         """Tell the tip of the most-work chain; None before the first headers."""
         ...

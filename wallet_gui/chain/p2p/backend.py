@@ -226,6 +226,11 @@ class P2PBackend:
                 await self._broadcast_news.wait()
         return result
 
+    def withdraw(self, txid: bytes) -> None:
+        """Send a transaction no more."""
+        if self._group is not None:
+            self._group.transactions.broadcasts.forget(txid)
+
     def tip(self) -> BlockRef | None:
         """Tell the tip of the most-work chain; None while it is being loaded."""
         return None if self._sync is None else self._sync.state.headers.tip
@@ -240,7 +245,7 @@ class P2PBackend:
 
     def minimum_fee_rates(self) -> list[int]:
         """List below which rate, in sat/kvB, each peer takes no transaction (BIP133)."""
-        return [] if self._group is None else sorted(self._group.transactions.fee_filters.values())
+        return [] if self._group is None else self._group.transactions.fee_filters()
 
     def ledger(self) -> list[LedgerEntry]:
         """List every contact with another host since the start, the newest first."""
@@ -262,7 +267,7 @@ class P2PBackend:
 
     def fee_advice(self) -> FeeAdvice | None:
         """Tell usual fee rates; None while nothing is known."""
-        return None
+        return None if self._group is None else self._group.transactions.fee_advice(self._clock())
 
     def seen_by(self, txid: bytes) -> SeenBy | None:
         """Count the networks whose peers announced a transaction; None when nobody did."""

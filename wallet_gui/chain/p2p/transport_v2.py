@@ -68,14 +68,17 @@ class V2Transport:
         magic: bytes,
         *,
         is_initiator: bool = True,
-        secret: bytes | None = None,
+        keys: tuple[bytes, bytes] | None = None,
         garbage: bytes | None = None,
     ) -> None:
-        """Prepare the first bytes; `secret` (32 bytes) and `garbage` are drawn when None."""
+        """Prepare the first bytes.
+
+        `keys` are our secret (32 bytes) and its ElligatorSwift key (64 bytes); they and `garbage`
+        (at most 4095 bytes) are drawn when None.
+        """
         self._magic = magic
         self._is_initiator = is_initiator
-        self._secret = _new_secret() if secret is None else secret
-        self._public_key = curve.ellswift_create(self._secret)
+        self._secret, self._public_key = _new_keys() if keys is None else keys
         if garbage is None:
             garbage = secrets.token_bytes(secrets.randbelow(bip324.MAX_GARBAGE + 1))
         self._garbage = garbage
@@ -294,10 +297,10 @@ def _check(command: str, size: int, limit: int) -> None:
         raise ProtocolViolation(f"The peer announced a {command} message of {size} bytes.")
 
 
-def _new_secret() -> bytes:
+def _new_keys() -> tuple[bytes, bytes]:
     while True:
         secret = secrets.token_bytes(32)
         try:
-            return curve.check_secret(secret)
-        except curve.CurveError:  # one in 2^128
+            return secret, curve.ellswift_create(secret)
+        except curve.CurveError:  # not a secret: one in 2^128
             continue

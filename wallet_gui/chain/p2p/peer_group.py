@@ -178,7 +178,8 @@ class PeerGroup:
 
     def on_progress(self, session: Session) -> None:
         """Note that a peer is slow, not silent."""
-        self._sync.progressed(session.number, self._clock())
+        command = session.connection.protocol.partial()
+        self._sync.progressed(session.number, self._clock(), command)
 
     def on_closed(self, session: Session) -> None:
         """Let a peer go."""

@@ -54,7 +54,7 @@ class ChainSync:
             on_rewound=self._on_filter_headers_rewound,
         )
         self.filters = FilterSync(self.state, self.watches, engine)
-        self.blocks = BlockQueue(self.state, self.watches)
+        self.blocks = BlockQueue(self.state, self.watches, engine)
 
     # --- peers ------------------------------------------------------------------------------------
 

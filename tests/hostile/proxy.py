@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+from wallet_gui.chain.filter_runs import filters_of
 from wallet_gui.chain.p2p import messages
+from wallet_gui.chain.p2p.filter_messages import CFilter, FilterRun
 from wallet_gui.chain.p2p.messages import Message, Unknown
 from wallet_gui.chain.p2p.transport import ProtocolViolation, V1Transport
 from wallet_gui.primitives.params import REGTEST
@@ -164,9 +166,14 @@ class _Line:
             count = min(len(room), len(view))
             room[:count] = view[:count]
             view = view[count:]
-            for frame in self._codec.received(count):
-                payload = bytes(self._codec.buffer[frame.start : frame.end])
-                self._message(frame.command, payload)
+            for found in self._codec.received(count):
+                if isinstance(found, FilterRun):
+                    run = filters_of(found.data, found.hashes, found.starts, found.ends)
+                    for block_hash, whole in run:
+                        self._message("cfilter", CFilter(block_hash, whole).serialize())
+                else:
+                    payload = bytes(self._codec.buffer[found.start : found.end])
+                    self._message(found.command, payload)
 
     def _message(self, command: str, payload: bytes) -> None:
         edit = self._middle.edit

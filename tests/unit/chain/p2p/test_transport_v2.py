@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wallet_gui import curve
+from wallet_gui.chain.filter_runs import filters_of
 from wallet_gui.chain.p2p.bip324 import Session
 from wallet_gui.chain.p2p.filter_messages import CFilter
 from wallet_gui.chain.p2p.messages import (
@@ -24,6 +25,7 @@ from wallet_gui.chain.p2p.messages import (
 from wallet_gui.chain.p2p.protocol import Event, FilterRun, PeerProtocol, Ready
 from wallet_gui.chain.p2p.transport import (
     LARGEST_CAPACITY,
+    Frame,
     ProtocolViolation,
     Transport,
     V1Transport,
@@ -52,6 +54,7 @@ def feed(transport: Transport, data: bytes) -> Received:
         room[:count] = view[:count]
         view = view[count:]
         for frame in transport.received(count):
+            assert isinstance(frame, Frame)
             found.append((frame.command, bytes(transport.buffer[frame.start : frame.end])))
     return found
 
@@ -296,7 +299,7 @@ def flatten(events: list[Event]) -> list[object]:
     flat: list[object] = []
     for event in events:
         if isinstance(event, FilterRun):
-            flat += [(h, event.data[start:stop]) for h, start, stop in event.entries]
+            flat += filters_of(event.data, event.hashes, event.starts, event.ends)
         else:
             flat.append(event)
     return flat

@@ -53,9 +53,12 @@ def feed(transport: Transport, data: bytes) -> Received:
         count = min(len(room), len(view))
         room[:count] = view[:count]
         view = view[count:]
-        for frame in transport.received(count):
-            assert isinstance(frame, Frame)
-            found.append((frame.command, bytes(transport.buffer[frame.start : frame.end])))
+        for each in transport.received(count):
+            if isinstance(each, Frame):
+                found.append((each.command, bytes(transport.buffer[each.start : each.end])))
+            else:
+                run = filters_of(each.data, each.hashes, each.starts, each.ends)
+                found += [("cfilter", CFilter(*parts).serialize()) for parts in run]
     return found
 
 

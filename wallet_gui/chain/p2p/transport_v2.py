@@ -134,6 +134,7 @@ class V2Transport:
         return b""
 
     def get_buffer(self) -> memoryview:
+        self._plain = _NOTHING
         waiting = self._end - self._start
         if not waiting and len(self._bytes) > STREAM_CAPACITY:
             self._start = self._end = 0

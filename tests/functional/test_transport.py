@@ -229,6 +229,37 @@ def test_somebody_in_between_who_changes_encrypted_bytes(node: Node, tmp_path: P
     run(scenario)
 
 
+def test_somebody_in_between_who_changes_plain_bytes(
+    node_factory: NodeFactory, tmp_path: Path
+) -> None:
+    """Version 1 has checksums that anybody can make; the chain proves what is right."""
+    honest, spoiled = node_factory(), node_factory("-v2transport=0")
+    wallet = ScriptWallet()
+    paid(honest, wallet, 1)
+    spoiled.connect_to(honest)
+    spoiled.wait_for_filters()
+    passed = [0]
+
+    def tamper(side: Side, data: bytes) -> bytes:
+        passed[0] += len(data)
+        if side is Side.NODE and passed[0] > 2_000:
+            middle = len(data) // 2
+            return data[:middle] + bytes([data[middle] ^ 0x40]) + data[middle + 1 :]
+        return data
+
+    async def scenario() -> None:
+        async with between(spoiled.p2p_port) as middle:
+            middle.is_raw = True
+            middle.tamper = tamper
+            ports = [middle.port, honest.p2p_port]
+            async with running(tmp_path, ports, wallet) as client:
+                await client.until_synced(honest.height, honest.tip)
+                assert wallet.balance == 3 * BTC
+            assert passed[0] > 2_000, "nothing was changed"
+
+    run(scenario)
+
+
 def test_a_slow_and_distant_node(node: Node, tmp_path: Path) -> None:
     wallet = ScriptWallet()
     paid(node, wallet, 1)

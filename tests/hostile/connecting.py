@@ -32,6 +32,7 @@ class Client:
     seconds: float = 1000.0
     events: list[Event] = field(default_factory=list)
     opened: list[Connection] = field(default_factory=list)
+    progress: int = 0
 
     def __post_init__(self) -> None:
         self.told = asyncio.Event()
@@ -54,7 +55,7 @@ class Client:
             self.connector.route(address) if route is None else route,
             relay=relay,
             on_events=self._note,
-            on_progress=lambda: None,
+            on_progress=self._note_progress,
             prefer_v2=prefer_v2,
         )
         self.opened.append(connection)
@@ -63,6 +64,9 @@ class Client:
     def _note(self, events: list[Event]) -> None:
         self.events += events
         self.told.set()
+
+    def _note_progress(self) -> None:
+        self.progress += 1
 
     async def refused(self, host: str, port: int, route: Route | None = None) -> ConnectFailed:
         with pytest.raises(ConnectFailed) as failed:

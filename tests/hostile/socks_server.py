@@ -58,6 +58,7 @@ class SocksServer:
     fault: Fault = Fault.NONE
     reply: int = 0  # a code other than 0 refuses every request with it
     bound_name: str = ""  # answer with an address of this name instead of 0.0.0.0
+    early: bytes = b""  # sent in one piece with the answer, as if by the peer
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     port: int = 0
@@ -141,7 +142,7 @@ class SocksServer:
             raise _Over from None
         name = self.bound_name.encode()
         bound = b"\x03" + bytes((len(name),)) + name if name else b"\x01" + bytes(4)
-        writer.write(b"\x05\x00\x00" + bound + bytes(2))
+        writer.write(b"\x05\x00\x00" + bound + bytes(2) + self.early)
         await _pump(reader, far_writer, far_reader, writer)
 
 

@@ -1,7 +1,9 @@
 """Opening connections: which protocol is spoken, and what happens when it goes wrong."""
 
 import asyncio
+import socket
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,10 +13,10 @@ from tests.hostile.proxy import Side, between
 from wallet_gui.chain.p2p import connect
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.connect import ConnectFailed
-from wallet_gui.chain.p2p.messages import Message, Ping, Pong
+from wallet_gui.chain.p2p.messages import Message, Ping, Pong, RawBlock
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.p2p.protocol import SelfConnection
-from wallet_gui.chain.p2p.transport import ProtocolViolation
+from wallet_gui.chain.p2p.transport import STREAM_CAPACITY, ProtocolViolation
 from wallet_gui.primitives.params import REGTEST
 
 # Which version
@@ -151,6 +153,65 @@ def test_nobody_is_there() -> None:
     run(scenario)
 
 
+def test_a_host_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert connect.CONNECT_TIMEOUT == 5
+    monkeypatch.setattr(connect, "CONNECT_TIMEOUT", 0.2)
+
+    async def scenario(client: Client) -> None:
+        with ExitStack() as stack:
+            # Nobody accepts, and the queue is full: further attempts are not answered.
+            full = stack.enter_context(socket.socket())
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            for _ in range(4):
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(full.getsockname())
+            failure = await client.refused("127.0.0.1", full.getsockname()[1])
+            assert failure.reason == "The connection took too long."
+            assert not failure.was_reached
+
+    run(scenario)
+
+
+def test_the_memory_for_old_peers_is_bounded() -> None:
+    connector = Client().connector
+    addresses = [PeerAddress("192.0.2.1", port) for port in range(1, connect.MAX_REMEMBERED + 3)]
+    for address in addresses:
+        connector._remember(address)
+    assert [connector.is_v1_only(address) for address in addresses[:3]] == [False, False, True]
+    assert connector.is_v1_only(addresses[-1])
+    assert len(connector._v1_only) == connect.MAX_REMEMBERED
+
+
+@pytest.mark.parametrize("v2", [True, False])
+def test_somebody_in_between_forces_clear_text_unless_it_is_forbidden(*, v2: bool) -> None:
+    async def scenario(client: Client) -> None:
+        async with serve(node(), v2=v2) as port, between(port) as middle:
+            connection = await client.open("127.0.0.1", middle.port)
+            assert connection.transport_name == "v1"
+            await client.close()
+            strict = Client(P2POptions(encrypted_only=True))
+            failure = await strict.refused("127.0.0.1", middle.port)
+            assert "encrypted" in failure.reason
+
+    run(scenario)
+
+
+def test_why_a_connection_ended_is_a_sentence() -> None:
+    sentences = {
+        None: "The peer closed the connection.",
+        ProtocolViolation("It lies."): "It lies.",
+        ConnectionRefusedError(111, "x"): "Nothing listens at this address.",
+        ConnectionResetError(104, "x"): "The peer broke off the connection.",
+        socket.gaierror(-2, "x"): "No host of this name was found.",
+        OSError(101, "Network is unreachable"): "Network is unreachable.",
+        OSError("Multiple exceptions"): "The connection failed.",
+    }
+    for error, sentence in sentences.items():
+        assert connect.describe(error) == sentence
+
+
 # The connection
 
 
@@ -247,6 +308,42 @@ def test_a_changed_byte_ends_an_encrypted_connection() -> None:
     # Three pongs of 29 bytes: lengths are found out by what follows, here by nothing.
     for position in (3, 10, 28, 32, 57, 61, 86):
         run_with(position)
+
+
+@pytest.mark.parametrize("v2", [False, True])
+def test_a_long_message_shows_progress_and_can_be_paused(*, v2: bool) -> None:
+    block = RawBlock(bytes(range(250)) * 8_000)  # 2 MB
+    generous = node()
+    real = generous.answer
+
+    def answer(message: Message) -> list[Message]:
+        return [block] if message == Ping(1) else real(message)
+
+    generous.answer = answer  # type: ignore[method-assign]
+
+    async def scenario(client: Client) -> None:
+        async with serve(generous, v2=v2) as port:
+            connection = await client.open("127.0.0.1", port)
+            connection.begin()
+            connection.pause(wanted=True)
+            connection.pause(wanted=True)
+            connection.protocol.send(Ping(1))
+            connection.flush()
+            await asyncio.sleep(0.1)
+            assert client.events == []
+            before = connection.received_bytes
+            connection.pause(wanted=False)
+            async with asyncio.timeout(5):
+                while block not in client.events:
+                    client.told.clear()
+                    await client.told.wait()
+            assert connection.received_bytes - before > 2_000_000
+            assert client.progress > 3, "a long message is not told from silence"
+            await client.ping(connection, 2)
+            assert len(connection.get_buffer(0)) <= STREAM_CAPACITY, "room is kept for ever"
+            await client.close()
+
+    run(scenario)
 
 
 @pytest.mark.parametrize("after", [0.0, 0.001, 0.005, 0.02, 0.05])

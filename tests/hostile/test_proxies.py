@@ -74,6 +74,29 @@ def test_a_proxy_without_credentials_and_with_a_name_in_its_answer() -> None:
     run(scenario)
 
 
+def test_bytes_that_come_together_with_the_answer_are_the_peers() -> None:
+    async def scenario(_: Client) -> None:
+        async with serve(node(), v2=True) as port, socks_server() as proxy:
+            proxy.hosts[ONION] = port
+            proxy.early = b"x" * 5000  # no node speaks first
+            failure = await Client(through(proxy)).refused(ONION, 8333)
+            assert "does not speak the encrypted protocol" in failure.reason
+            assert failure.was_reached
+            assert len(proxy.requests) == 1
+
+    run(scenario)
+
+
+def test_a_name_that_no_proxy_can_be_asked_for() -> None:
+    async def scenario(_: Client) -> None:
+        async with socks_server() as proxy:
+            failure = await Client(through(proxy)).refused("x" * 300, 8333)
+            assert "host name" in failure.reason
+            assert proxy.connections == 0
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("fault", [f for f in Fault if f not in (Fault.NONE, Fault.NO_ISOLATION)])
 def test_a_proxy_that_fails(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (connect.TOR_TIMEOUT, connect.PROXY_TIMEOUT) == (30, 10)

@@ -60,6 +60,7 @@ class FakeNode:
     filters_are_silent: bool = False
     mempool: dict[bytes, Transaction] = field(default_factory=dict)
     asked: list[Message] = field(default_factory=list)
+    greeted: list[Version] = field(default_factory=list)
     nonce: int = 4711
     past: list[FakeChain] = field(default_factory=list)
 
@@ -79,6 +80,7 @@ class FakeNode:
         """Do the server's part of the handshake."""
         match message:
             case Version():
+                self.greeted.append(message)
                 version = Version(
                     70016, self.services, 0, self.nonce, "/Fake:1/", self.chain.height, True
                 )

@@ -110,7 +110,8 @@ class HeaderChain:
     """Validates headers and follows the most work; on a tie, what came first.
 
     `checkpoints` (hash by height) must be met on the way. Nothing reorganises below the anchor or
-    below the highest checkpoint that the active chain has passed.
+    below the highest checkpoint that the active chain has passed. `minimum_work` is what the real
+    chain is known to have, at least; the network's own constant holds where that is more.
     """
 
     def __init__(
@@ -118,9 +119,11 @@ class HeaderChain:
         params: ChainParams,
         anchor: ChainAnchor | None = None,
         checkpoints: Mapping[int, bytes] | None = None,
+        minimum_work: int = 0,
     ) -> None:
         self.params = params
         self.anchor = anchor
+        self.minimum_work = max(params.minimum_chain_work, minimum_work)
         self._checkpoints = dict(checkpoints or {})
         self._checkpoint_heights = sorted(self._checkpoints)
         self._side: list[_Branch] = []
@@ -146,13 +149,14 @@ class HeaderChain:
         *,
         anchor: ChainAnchor | None = None,
         checkpoints: Mapping[int, bytes] | None = None,
+        minimum_work: int = 0,
     ) -> Self:
         """Rebuild a chain from what a `HeaderStore` kept, without repeating every rule.
 
         All links and the tip's proof of work are checked, so a damaged store is found out. Raises
         InvalidHeader then, and ValueError when the headers do not start where the chain does.
         """
-        chain = cls(params, anchor, checkpoints)
+        chain = cls(params, anchor, checkpoints, minimum_work)
         if not raw:
             return chain
         if start_height != chain.start_height or len(raw) % HEADER_SIZE:
@@ -202,7 +206,7 @@ class HeaderChain:
     @property
     def has_minimum_work(self) -> bool:
         """Whether this can be the real chain: it has the work known at the time of release."""
-        return self._cursor.chain_work >= self.params.minimum_chain_work
+        return self._cursor.chain_work >= self.minimum_work
 
     @property
     def final_height(self) -> int:

@@ -5,20 +5,15 @@ a peer says about a filter is compared with the header agreed here, height by he
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from wallet_gui.chain.checkpoints import FilterAnchor
+
+__all__ = ["FilterAnchor", "FilterHeaderChain", "chain"]
+
 _SIZE: Final = 32
 _NOTHING: Final = bytes(_SIZE)
-
-
-@dataclass(frozen=True, slots=True)
-class FilterAnchor:
-    """A filter header known beforehand: that of the block at `height`; the chain starts above."""
-
-    height: int
-    filter_header: bytes
 
 
 class FilterHeaderChain:

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Protocol
 
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
-from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.block import ScannedBlock
 from wallet_gui.primitives.transaction import Transaction
 
 
@@ -82,7 +82,7 @@ class BlockMatched:
 
     wallet_id: str
     height: int
-    block: Block
+    block: ScannedBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class PreviewMatched:
 
     wallet_id: str
     height: int
-    block: Block
+    block: ScannedBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,11 +370,11 @@ class FilterStore(Protocol):
 class PeerStore(Protocol):
     """The address book between sessions."""
 
-    def load(self) -> Sequence[tuple[str, int]]:
-        """Give known `(host, port)` pairs, the best first."""
+    def load(self) -> bytes:
+        """Give what was saved last, b"" when nothing was; it may be damaged."""
         ...
 
-    def save(self, addresses: Sequence[tuple[str, int]]) -> None:
+    def save(self, data: bytes) -> None:
         """Replace the book."""
         ...
 

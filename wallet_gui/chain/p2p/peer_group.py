@@ -107,6 +107,7 @@ class PeerGroup:
                 outbound_bytes=session.connection.sent_bytes,
                 connected_since=session.since.unix,
                 ping_ms=self._ping_ms.get(session.number),
+                transport=session.connection.transport_name,
             )
             for session in self.sessions.values()
         ]
@@ -177,7 +178,8 @@ class PeerGroup:
 
     def on_progress(self, session: Session) -> None:
         """Note that a peer is slow, not silent."""
-        self._sync.progressed(session.number, self._clock())
+        command = session.connection.protocol.partial()
+        self._sync.progressed(session.number, self._clock(), command)
 
     def on_closed(self, session: Session) -> None:
         """Let a peer go."""

@@ -22,7 +22,7 @@ from wallet_gui.chain.p2p.chain_start import BIRTHDAY_MARGIN
 from wallet_gui.chain.p2p.long_scans import LongScans, PreviewScripts
 from wallet_gui.chain.p2p.sync_state import Instant, SyncState
 from wallet_gui.chain.scan import WalletScan
-from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.block import ScannedBlock
 
 SCANNED_INTERVAL: Final = 1.0
 """Seconds between two scan marks while the scan moves on; each one costs a write."""
@@ -220,7 +220,7 @@ class Watches:
     # --- delivery ---------------------------------------------------------------------------------
 
     def next_event(
-        self, block_at: Callable[[int], Block | None], now: Instant
+        self, block_at: Callable[[int], ScannedBlock | None], now: Instant
     ) -> ChainEvent | None:
         """Give the next block or scan mark that can be delivered; the caller must deliver it."""
         ahead = self.long.next_event(block_at)

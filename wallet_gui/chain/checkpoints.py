@@ -21,8 +21,8 @@ from struct import Struct
 from types import MappingProxyType
 from typing import Any, Final
 
+from wallet_gui.chain.chain_anchor import ChainAnchor
 from wallet_gui.chain.difficulty import EPOCH
-from wallet_gui.chain.header_chain import ChainAnchor
 from wallet_gui.primitives.hashes import sha256d
 from wallet_gui.primitives.params import ChainParams
 

@@ -63,6 +63,19 @@ class FilterHeaderChain:
             added.append(previous)
         self._raw += b"".join(added)
 
+    def prepend(self, raw: bytes, anchor: FilterAnchor | None) -> None:
+        """Extend downwards to above `anchor`, or to genesis, by filter headers (32 bytes each).
+
+        Raises ValueError, and changes nothing, unless the last of them is the one known to lie
+        before the first.
+        """
+        start = 0 if anchor is None else anchor.height + 1
+        if len(raw) != (self.start_height - start) * _SIZE or raw[-_SIZE:] != self._before:
+            raise ValueError("these filter headers do not end below the first one held")
+        self._raw[:0] = raw
+        self.start_height = start
+        self._before = _NOTHING if anchor is None else anchor.filter_header
+
     def truncate(self, height: int) -> bool:
         """Drop what is above `height`; return whether there was anything."""
         keep = max(0, height + 1 - self.start_height) * _SIZE

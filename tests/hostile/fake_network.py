@@ -47,6 +47,12 @@ class MemoryStore:
             self.start = height
         self.raw += raw
 
+    def prepend(self, height: int, raw: bytes) -> None:
+        if self.raw and height + len(raw) // self._size != self.start:
+            raise ValueError(f"{height} does not end below the first height")
+        self.start = height
+        self.raw = raw + self.raw
+
     def truncate(self, height: int) -> None:
         self.raw = self.raw[: max(0, height + 1 - self.start) * self._size]
 

@@ -9,13 +9,20 @@ from dataclasses import dataclass, field
 
 from tests.functional.p2p_wallet import ScriptWallet
 from tests.hostile.fake_peer import FakeNode, HangUp, decode
-from wallet_gui.chain.backend import BlockMatched, BlockRef, ChainEvent, Reorganized, Scanned
+from wallet_gui.chain.backend import (
+    BackendWarning,
+    BlockMatched,
+    BlockRef,
+    ChainEvent,
+    Reorganized,
+    Scanned,
+)
 from wallet_gui.chain.filters import ScalarEngine
 from wallet_gui.chain.header_chain import HeaderChain
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
 from wallet_gui.chain.p2p.protocol import PeerProtocol, Ready
 from wallet_gui.chain.p2p.sync import ChainSync
-from wallet_gui.chain.p2p.sync_state import Action, Disconnect, Instant, Send, Work
+from wallet_gui.chain.p2p.sync_state import Action, Ban, Disconnect, Instant, Send, Work
 from wallet_gui.chain.p2p.transport import ProtocolViolation, V1Transport
 from wallet_gui.primitives.params import REGTEST
 
@@ -76,6 +83,8 @@ class _Link:
     protocol: PeerProtocol
     server: V1Transport
     client: V1Transport
+    netgroup: bytes
+    is_own: bool
 
 
 @dataclass
@@ -90,6 +99,8 @@ class Network:
     events: list[ChainEvent] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     farewells: list[str] = field(default_factory=list)
+    bans: list[tuple[FakeNode, Ban]] = field(default_factory=list)
+    packaged: dict[int, bytes] = field(default_factory=dict)  # filter headers known beforehand
 
     def __post_init__(self) -> None:
         self._links: dict[int, _Link] = {}
@@ -105,7 +116,9 @@ class Network:
         filter_headers.load(*self.stores.filter_headers.load(), headers.height)
         self._links.clear()
         self._todo.clear()
-        self.sync = ChainSync(REGTEST, self.stores, headers, filter_headers, ScalarEngine())
+        self.sync = ChainSync(
+            REGTEST, self.stores, headers, filter_headers, ScalarEngine(), self.packaged
+        )
         for wallet in self.wallets:
             actions = self.sync.watch(
                 wallet.name, wallet.scripts, wallet.checkpoints, wallet.birthday_time, self.instant
@@ -128,15 +141,31 @@ class Network:
         return "\n".join(lines)
 
     @property
+    def warnings(self) -> list[str]:
+        return [event.sentence for event in self.events if isinstance(event, BackendWarning)]
+
+    @property
+    def banned(self) -> list[FakeNode]:
+        return [node for node, _ in self.bans]
+
+    @property
+    def connected(self) -> list[FakeNode]:
+        return [link.node for link in self._links.values()]
+
+    @property
     def instant(self) -> Instant:
         return Instant(self.now, self.unix_time)
 
-    def connect(self, node: FakeNode) -> int:
+    def connect(
+        self, node: FakeNode, netgroup: bytes | None = None, *, is_own: bool = False
+    ) -> int:
+        """Connect to a node; without a netgroup it is alone in one."""
         self._numbers += 1
         number = self._numbers
+        netgroup = f"net{number}".encode() if netgroup is None else netgroup
         client = V1Transport(REGTEST.magic)
         protocol = PeerProtocol(client, nonce=number, unix_time=0)
-        link = _Link(node, protocol, V1Transport(REGTEST.magic), client)
+        link = _Link(node, protocol, V1Transport(REGTEST.magic), client, netgroup, is_own)
         self._links[number] = link
         self._exchange(number)
         return number
@@ -206,8 +235,11 @@ class Network:
                     if number in self._links:
                         self._links[number].protocol.send(message)
                         self._todo.append(("exchange", number))
-                case Disconnect(number, reason, is_fault, _ban):
-                    if self._links.pop(number, None) is not None:
+                case Disconnect(number, reason, is_fault, ban):
+                    link = self._links.pop(number, None)
+                    if link is not None:
+                        if ban is not Ban.NOBODY:
+                            self.bans.append((link.node, ban))
                         (self.faults if is_fault else self.farewells).append(reason)
                         todo.extend(self.sync.disconnected(number, self.instant))
                 case Work() as work:
@@ -254,7 +286,15 @@ class Network:
             if number not in self._links:
                 return
             if isinstance(event, Ready):
-                actions = self.sync.connected(number, f"fake{number}", event, self.instant)
+                link = self._links[number]
+                actions = self.sync.connected(
+                    number,
+                    f"fake{number}",
+                    event,
+                    self.instant,
+                    netgroup=link.netgroup,
+                    is_own=link.is_own,
+                )
             else:
                 actions = self.sync.handle(number, event, self.instant)
             self._perform(actions)

@@ -18,6 +18,7 @@ from wallet_gui.chain.p2p.filter_messages import MAX_FILTERS, GetCFilters
 from wallet_gui.chain.p2p.protocol import FilterRun
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, Peer, SyncState
 from wallet_gui.chain.p2p.watches import Watches
+from wallet_gui.primitives.hashes import sha256d
 
 BUDGET: Final = 32_000_000
 RANGE_BYTES: Final = 4_000_000  # a slow peer should not hold more than this at the end
@@ -255,6 +256,7 @@ class FilterSync:
         ]
         if not able:
             return start - 1
+        able = [p for p in able if not p.disputes] or able
         peer = min(able, key=self._load)
         size = MAX_FILTERS if self._mean_size else FIRST_RANGE
         if self._mean_size:
@@ -356,14 +358,11 @@ class FilterSync:
                 self._missing.update(range(batch.start, batch.stop + 1))  # the cache is damaged
                 return
             # The filter is not the one that was agreed on: either its sender lies or those who
-            # told the header did. The block is read in full, so neither matters to the wallet.
-            self._state.disputed.add(verdict.wrong)
-            self._watches.include(verdict.wrong)
+            # told the header did. Finding out is the matter of `conflicts`.
             peer = self._state.peers.get(batch.peer)
-            if peer is not None and peer.vouches_for(verdict.wrong):
-                self._state.disconnect(
-                    peer, "It sent a filter that differs from its own filter header.", is_fault=True
-                )
+            if peer is not None:
+                data = batch.filters[verdict.wrong - batch.start]
+                self._state.contest(peer, verdict.wrong, sha256d(data))
             return
         batch.is_verified = True
         if batch.peer is not None:

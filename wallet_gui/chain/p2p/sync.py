@@ -6,10 +6,11 @@ time, so that a wallet may widen its watch before the next block reaches it. The
 of their own; this one connects them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wallet_gui.chain.backend import (
+    BlockMatched,
     BlockRef,
     ChainEvent,
     ChainStores,
@@ -20,6 +21,7 @@ from wallet_gui.chain.backend import (
 from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import HeaderChain, HeadersAccepted
 from wallet_gui.chain.p2p.block_queue import BlockQueue
+from wallet_gui.chain.p2p.conflicts import Conflicts
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
 from wallet_gui.chain.p2p.filter_header_sync import FilterHeaderSync
 from wallet_gui.chain.p2p.filter_messages import CFCheckpt, CFHeaders
@@ -31,6 +33,9 @@ from wallet_gui.chain.p2p.protocol import Event, FilterRun, Ready
 from wallet_gui.chain.p2p.sync_state import Action, Instant, Lane, Peer, SyncState, Work
 from wallet_gui.chain.p2p.watches import Watches
 from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.transaction import OutPoint
+
+MAX_OWN_COINS = 100_000
 
 
 class ChainSync:
@@ -43,18 +48,27 @@ class ChainSync:
         headers: HeaderChain,
         filter_headers: FilterHeaderChain,
         engine: FilterEngine,
+        filter_checkpoints: Mapping[int, bytes] | None = None,
     ) -> None:
         self.state = SyncState(params, stores, headers, filter_headers)
+        self.state.filter_checkpoints = dict(filter_checkpoints or {})
         self.watches = Watches(self.state)
         self.headers = HeaderSync(self.state, self._on_chain_changed)
         self.filter_headers = FilterHeaderSync(
             self.state,
             on_extended=self._on_filter_headers,
-            on_disputed=self._on_disputed,
             on_rewound=self._on_filter_headers_rewound,
         )
         self.filters = FilterSync(self.state, self.watches, engine)
         self.blocks = BlockQueue(self.state, self.watches)
+        self.conflicts = Conflicts(
+            self.state,
+            request_block=self.blocks.request_evidence,
+            on_opened=self._on_disputed,
+            on_overturned=lambda height: self._on_overturned(height - 1),
+        )
+        self.state.contest = self.conflicts.contest
+        self._now = Instant(0.0, 0)
 
     # --- peers ------------------------------------------------------------------------------------
 
@@ -85,6 +99,7 @@ class ChainSync:
         if peer is None:
             return []
         self.filter_headers.on_disconnected(peer)
+        self.conflicts.on_disconnected(peer)
         self.filters.on_disconnected(peer)
         self.blocks.on_disconnected(peer)
         return self._plan(now)
@@ -97,6 +112,7 @@ class ChainSync:
         peer.is_sending_block = False
         match event:
             case FilterRun():
+                self.conflicts.on_filters(peer, event, now)
                 self.filters.on_filters(peer, event, now)
             case RawBlock():
                 self.blocks.on_block(peer, event, now)
@@ -125,6 +141,7 @@ class ChainSync:
         """Look at the clock: repeat what met with silence. To be called about once a second."""
         self.headers.tick(now)
         self.filter_headers.tick(now)
+        self.conflicts.tick(now)
         self.filters.tick(now)
         self.blocks.tick(now)
         return self._plan(now)
@@ -135,6 +152,7 @@ class ChainSync:
         return self._plan(now)
 
     def _plan(self, now: Instant) -> list[Action]:
+        self._now = now
         self.headers.plan(now)
         self.watches.begin(is_synced=self.headers.is_synced)
         self.filter_headers.plan(now)
@@ -144,6 +162,7 @@ class ChainSync:
             is_synced=self.headers.is_synced,
             now=now,
         )
+        self.conflicts.plan(now)
         self.filters.plan(now)
         self.blocks.plan(now)
         return self.state.take_actions()
@@ -161,6 +180,10 @@ class ChainSync:
         preview_scripts: PreviewScripts | None = None,
     ) -> list[Action]:
         """Scan for a wallet; see `ChainBackend.watch`."""
+        wrong_above = self.filter_headers.was_wrong_above
+        if wrong_above is not None:
+            # What was matched there was matched against filters that nobody should have believed.
+            checkpoints = [ref for ref in checkpoints if ref.height <= wrong_above]
         self.watches.watch(wallet_id, scripts, checkpoints, birthday_time, anchors, preview_scripts)
         return self._plan(now)
 
@@ -197,8 +220,22 @@ class ChainSync:
 
     def delivered(self, event: ChainEvent, now: Instant) -> list[Action]:
         """Note that an event was taken, which makes way for the next."""
+        self._remember_coins(event)
         self.watches.delivered(event)
         return self._plan(now)
+
+    def _remember_coins(self, event: ChainEvent) -> None:
+        """Note which coins of a block are the wallet's: what spends them is evidence."""
+        if not isinstance(event, BlockMatched) or len(self.state.own_coins) >= MAX_OWN_COINS:
+            return
+        watch = next((w for w in self.watches if w.wallet_id == event.wallet_id), None)
+        if watch is None or watch.scan is None:
+            return
+        for _, transaction in event.block.candidates(watch.scan, ()):
+            for vout, output in enumerate(transaction.outputs):
+                if output.script_pubkey in watch.scan:
+                    coin = OutPoint(transaction.txid, vout)
+                    self.state.own_coins[coin] = output.script_pubkey
 
     # --- the chain --------------------------------------------------------------------------------
 
@@ -207,6 +244,7 @@ class ChainSync:
         fork = accepted.fork_height
         if fork is not None:
             self.filter_headers.rewind(fork)
+            self.conflicts.rewind(fork)
             self.filters.rewind(fork)
             self.blocks.rewind(fork)
             state.disputed = {h for h in state.disputed if h <= fork}
@@ -245,6 +283,10 @@ class ChainSync:
             self.state.disputed.add(height)
             self.watches.include(height)
 
+    def _on_overturned(self, height: int) -> None:
+        self.filter_headers.rewind(height)
+        self._on_filter_headers_rewound(height)
+
     def _on_filter_headers_rewound(self, height: int) -> None:
         """Our filter headers above `height` were wrong: so may be what was matched there."""
         self.filters.rewind(height)
@@ -261,6 +303,8 @@ class ChainSync:
         height = self.state.headers.height
         return (
             self.headers.is_synced
+            and not self.conflicts.is_pending
+            and self.filter_headers.is_agreed(self._now)
             and self.state.filter_headers.height >= height
             and all(w.scan is not None and w.scan.mark >= height for w in self.watches)
         )

@@ -15,6 +15,7 @@ from tests.benchmarks.sync_report import LIMIT, report
 from wallet_gui.chain.backend import BlockMatched, ChainEvent, Phase, Scanned, SyncProgress
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import P2PBackend
+from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.storage.chain_db import ChainDb
 from wallet_gui.wallet.changes import BlockRef, WalletDescription
@@ -48,7 +49,8 @@ async def sync(port: int, text: str, directory: str) -> dict[str, Any]:
                 pass
 
     with ChainDb(Path(directory) / "chain.db", REGTEST) as database:
-        backend = P2PBackend(REGTEST, [PeerAddress("127.0.0.1", port)], database, sink)
+        options = P2POptions(own_peers=(PeerAddress("127.0.0.1", port),), only_own_peers=True)
+        backend = P2PBackend(REGTEST, options, database, sink)
         backend.watch("bench", wallet.watch_scripts(), checkpoints=(), birthday_time=None)
         await backend.start()
         async with asyncio.timeout(LIMIT):

@@ -25,6 +25,7 @@ from wallet_gui.chain.backend import (
 )
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import P2PBackend, system_clock
+from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.p2p.sync_state import Instant
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.hashes import hash160
@@ -124,9 +125,10 @@ class Client:
         self._changed = asyncio.Event()
         self.backend = P2PBackend(
             REGTEST,
-            [PeerAddress("127.0.0.1", port) for port in ports],
+            P2POptions(own_peers=tuple(PeerAddress("127.0.0.1", port) for port in ports)),
             database,
             self._sink,
+            netgroup=lambda address: str(address).encode(),  # each node is a network of its own
             clock=clock,
             on_failure=self.failures.append,
         )

@@ -26,6 +26,7 @@ from wallet_gui.chain.backend import (
     ChainStores,
     ConnectionState,
     EventSink,
+    PeerStore,
     Phase,
     Reorganized,
     SyncProgress,
@@ -33,6 +34,7 @@ from wallet_gui.chain.backend import (
     TxSeen,
 )
 from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.storage.errors import StorageError
@@ -59,10 +61,11 @@ class BackendFactory(Protocol):
     def __call__(
         self,
         params: ChainParams,
-        peers: Sequence[PeerAddress],
+        options: P2POptions,
         stores: ChainStores,
         sink: EventSink,
         *,
+        peer_store: PeerStore | None = None,
         on_failure: Callable[[BaseException], None],
     ) -> ChainBackend:
         """Make a backend that is not started yet; `on_failure` hears of an error that ended it."""
@@ -132,7 +135,12 @@ class BackendSelector:
             self._update(state=ConnectionState.STOPPED, detail=NO_PEERS)
             return
         self._backend = self._make_backend(
-            self.params, self._peers, self._stores, self._sink, on_failure=self._failed
+            self.params,
+            # Until the settings say more, nobody is asked whom the person did not name.
+            P2POptions(own_peers=self._peers, only_own_peers=True),
+            self._stores,
+            self._sink,
+            on_failure=self._failed,
         )
         for session in self._sessions.values():
             session.attach(self._backend)

@@ -370,11 +370,11 @@ class FilterStore(Protocol):
 class PeerStore(Protocol):
     """The address book between sessions."""
 
-    def load(self) -> Sequence[tuple[str, int]]:
-        """Give known `(host, port)` pairs, the best first."""
+    def load(self) -> bytes:
+        """Give what was saved last, b"" when nothing was; it may be damaged."""
         ...
 
-    def save(self, addresses: Sequence[tuple[str, int]]) -> None:
+    def save(self, data: bytes) -> None:
         """Replace the book."""
         ...
 

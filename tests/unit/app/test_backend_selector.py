@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from wallet_gui.app.backend_selector import NO_PEERS, BackendSelector
 from wallet_gui.app.published import SyncSnapshot
@@ -12,8 +12,9 @@ from wallet_gui.chain.backend import (
     FilterHeaderStore,
     FilterStore,
     HeaderStore,
+    PeerStore,
 )
-from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.primitives.params import MAINNET, ChainParams
 
 
@@ -27,10 +28,11 @@ class NoStores:
 
 def no_backend(
     params: ChainParams,
-    peers: Sequence[PeerAddress],
+    options: P2POptions,
     stores: ChainStores,
     sink: EventSink,
     *,
+    peer_store: PeerStore | None = None,
     on_failure: Callable[[BaseException], None] | None = None,
 ) -> ChainBackend:
     raise AssertionError("nobody to connect to")

@@ -22,18 +22,23 @@ from wallet_gui.chain.backend import (
     ConnectionState,
     EventSink,
     NoPeers,
+    PeerStore,
     SyncProgress,
     TipChanged,
 )
 from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import ChainAnchor, HeaderChain, InvalidHeader
-from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.connect import Connector
 from wallet_gui.chain.p2p.dialer import Dialer
 from wallet_gui.chain.p2p.filter_header_chain import FilterAnchor, FilterHeaderChain
 from wallet_gui.chain.p2p.filter_match import LazyEngine
 from wallet_gui.chain.p2p.long_scans import PreviewScripts
+from wallet_gui.chain.p2p.netgroup import Netgroup
+from wallet_gui.chain.p2p.netgroup import netgroup as default_netgroup
+from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.p2p.peer_group import PeerGroup
 from wallet_gui.chain.p2p.progress import ProgressMeter
+from wallet_gui.chain.p2p.seeds import Resolver, system_resolver
 from wallet_gui.chain.p2p.sync import ChainSync
 from wallet_gui.chain.p2p.sync_state import Action, Disconnect, Instant, Lane, Send, Work
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
@@ -72,10 +77,13 @@ class P2PBackend:
     def __init__(
         self,
         params: ChainParams,
-        peers: Sequence[PeerAddress],
+        options: P2POptions,
         stores: ChainStores,
         sink: EventSink,
         *,
+        peer_store: PeerStore | None = None,
+        resolver: Resolver | None = None,
+        netgroup: Netgroup | None = None,
         anchor: ChainAnchor | None = None,
         filter_anchor: FilterAnchor | None = None,
         checkpoints: Mapping[int, bytes] | None = None,
@@ -90,7 +98,10 @@ class P2PBackend:
         it the loop's exception handler is.
         """
         self._params = params
-        self._addresses = tuple(peers)
+        self._options = options
+        self._peer_store = peer_store
+        self._resolver = system_resolver if resolver is None else resolver
+        self._netgroup = default_netgroup if netgroup is None else netgroup
         self._stores = stores
         self._sink = sink
         self._anchor = anchor
@@ -257,7 +268,7 @@ class P2PBackend:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         self._news.append(BackendState(ConnectionState.CONNECTING, 0))
-        if self._addresses:
+        if self._options.own_peers or self._params.dns_seeds:
             # Picking an engine imports NumPy: begun now, needed only when the first filters arrive.
             self._jobs.add(warm := loop.run_in_executor(self._lanes[Lane.ENGINE], self._warm_up))
             warm.add_done_callback(self._jobs.discard)
@@ -285,9 +296,9 @@ class P2PBackend:
                 self._perform(sync.extend_watch(wallet_id, scripts, now, from_height))
         self._spawn(self._deliver(sync, group))
         self._spawn(self._tick(sync, group))
-        nonces: set[int] = set()
-        for address in self._addresses:
-            self._spawn(Dialer(address, self._params.magic, group, nonces).run())
+        connector = Connector(self._params, self._options, self._clock)
+        for address in self._options.own_peers:
+            self._spawn(Dialer(address, connector, group).run())
 
     def _warm_up(self) -> None:
         self._engine.prepare(())

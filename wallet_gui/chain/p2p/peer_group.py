@@ -107,6 +107,7 @@ class PeerGroup:
                 outbound_bytes=session.connection.sent_bytes,
                 connected_since=session.since.unix,
                 ping_ms=self._ping_ms.get(session.number),
+                transport=session.connection.transport_name,
             )
             for session in self.sessions.values()
         ]

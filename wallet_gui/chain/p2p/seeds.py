@@ -1,0 +1,115 @@
+"""DNS seeds: where addresses of peers come from when none are known.
+
+A seeder answers a name that begins with the services wanted, in hexadecimal, but only for the
+combinations on its list; for any other it says nothing (bitcoin-seeder, `main.cpp`). The ones that
+serve compact filters are asked for of every seed at once, so that no single seed decides whom a new
+wallet meets: each adds a bounded number of addresses.
+"""
+
+import asyncio
+import random
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.messages import Services
+from wallet_gui.chain.p2p.netgroup import ip_of
+
+Resolver = Callable[[str], Awaitable[list[str]]]
+"""Looks up a name and gives IP addresses as text; raises OSError when there are none."""
+
+WITH_FILTERS: Final = (0x849, 0x49, 0xC48, 0x448)
+WITHOUT_FILTERS: Final = (0x9, 0)  # 0: the bare name
+ENOUGH: Final = 40
+MAX_PER_SEED: Final = 64
+LOOK_UP_TIMEOUT: Final = 10.0
+ASK_INTERVAL: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """One name that was looked up; `hosts` are what came, `failure` why nothing did."""
+
+    seed: str
+    name: str
+    services: Services
+    hosts: tuple[str, ...]
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedAddress:
+    """An address that a seed told; `services` are what was asked for, not what is known."""
+
+    address: PeerAddress
+    services: Services
+    seed: str
+
+
+def seed_name(seed: str, services: int) -> str:
+    """Give the name that asks a seed for nodes with these services; 0 for any."""
+    return f"x{services:x}.{seed}" if services else seed
+
+
+async def ask_seeds(
+    seeds: Sequence[str],
+    port: int,
+    resolver: Resolver,
+    on_look_up: Callable[[LookUp], None],
+    shuffle: Callable[[list[SeedAddress]], None] = random.shuffle,
+) -> list[SeedAddress]:
+    """Ask every seed for peers that serve filters, and for any peers when those are few.
+
+    Gives at most `MAX_PER_SEED` addresses of each seed; one that several name belongs to the first.
+    `on_look_up` hears of every name, as its answer comes.
+    """
+    found: dict[PeerAddress, SeedAddress] = {}
+    counts = dict.fromkeys(seeds, 0)
+    for wanted in (WITH_FILTERS, WITHOUT_FILTERS):
+        if len(found) >= ENOUGH:
+            break
+        names = [(seed, services) for seed in seeds for services in wanted]
+        answers = await asyncio.gather(
+            *(_look_up(seed, services, resolver, on_look_up) for seed, services in names)
+        )
+        for answer in answers:
+            new = [
+                SeedAddress(PeerAddress(host, port), answer.services, answer.seed)
+                for host in answer.hosts
+            ]
+            shuffle(new)
+            for item in new:
+                if counts[answer.seed] >= MAX_PER_SEED:
+                    break
+                if item.address not in found:
+                    found[item.address] = item
+                    counts[answer.seed] += 1
+    return list(found.values())
+
+
+async def _look_up(
+    seed: str, services: int, resolver: Resolver, on_look_up: Callable[[LookUp], None]
+) -> LookUp:
+    name = seed_name(seed, services)
+    hosts: tuple[str, ...] = ()
+    failure = ""
+    try:
+        async with asyncio.timeout(LOOK_UP_TIMEOUT):
+            answer = await resolver(name)
+        ips = [ip_of(host) for host in answer]
+        hosts = tuple(dict.fromkeys(str(ip) for ip in ips if ip is not None))
+    except TimeoutError:
+        failure = "No answer came."
+    except OSError as error:
+        failure = f"{error.strerror or 'The look-up failed'}."
+    told = LookUp(seed, name, Services(services), hosts, failure)
+    on_look_up(told)
+    return told
+
+
+async def system_resolver(name: str) -> list[str]:
+    """Ask the operating system; raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]

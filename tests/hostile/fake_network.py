@@ -24,7 +24,9 @@ from wallet_gui.chain.p2p.protocol import PeerProtocol, Ready
 from wallet_gui.chain.p2p.sync import ChainSync
 from wallet_gui.chain.p2p.sync_state import Action, Ban, Disconnect, Instant, Send, Work
 from wallet_gui.chain.p2p.transport import ProtocolViolation, V1Transport
-from wallet_gui.primitives.params import REGTEST
+from wallet_gui.primitives.params import REGTEST, ChainParams
+
+START = 1000.0
 
 
 class MemoryStore:
@@ -94,12 +96,13 @@ class Network:
     wallets: list[ScriptWallet]
     stores: MemoryStores = field(default_factory=MemoryStores)
     shuffle: random.Random | None = None
-    now: float = 1000.0
+    now: float = START
     unix_time: int = 4_000_000_000
     events: list[ChainEvent] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     farewells: list[str] = field(default_factory=list)
     bans: list[tuple[FakeNode, Ban]] = field(default_factory=list)
+    params: ChainParams = REGTEST
     packaged: dict[int, bytes] = field(default_factory=dict)  # filter headers known beforehand
 
     def __post_init__(self) -> None:
@@ -111,13 +114,13 @@ class Network:
     def open(self) -> None:
         """Start the client anew, from its stores."""
         start, raw = self.stores.headers.load()
-        headers = HeaderChain.load(REGTEST, start, raw)
+        headers = HeaderChain.load(self.params, start, raw)
         filter_headers = FilterHeaderChain()
         filter_headers.load(*self.stores.filter_headers.load(), headers.height)
         self._links.clear()
         self._todo.clear()
         self.sync = ChainSync(
-            REGTEST, self.stores, headers, filter_headers, ScalarEngine(), self.packaged
+            self.params, self.stores, headers, filter_headers, ScalarEngine(), self.packaged
         )
         for wallet in self.wallets:
             actions = self.sync.watch(
@@ -154,7 +157,7 @@ class Network:
 
     @property
     def instant(self) -> Instant:
-        return Instant(self.now, self.unix_time)
+        return Instant(self.now, self.unix_time + int(self.now - START))
 
     def connect(
         self, node: FakeNode, netgroup: bytes | None = None, *, is_own: bool = False

@@ -31,6 +31,7 @@ from wallet_gui.chain.p2p.long_scans import PreviewScripts
 from wallet_gui.chain.p2p.messages import Headers, Inv, InventoryType, RawBlock
 from wallet_gui.chain.p2p.protocol import Event, FilterRun, Ready
 from wallet_gui.chain.p2p.sync_state import Action, Instant, Lane, Peer, SyncState, Work
+from wallet_gui.chain.p2p.tips import TipReport, Tips
 from wallet_gui.chain.p2p.watches import Watches
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.transaction import OutPoint
@@ -54,6 +55,7 @@ class ChainSync:
         self.state.filter_checkpoints = dict(filter_checkpoints or {})
         self.watches = Watches(self.state)
         self.headers = HeaderSync(self.state, self._on_chain_changed)
+        self.tips = Tips(self.state, self.headers.ask)
         self.filter_headers = FilterHeaderSync(
             self.state,
             on_extended=self._on_filter_headers,
@@ -100,12 +102,14 @@ class ChainSync:
             return []
         self.filter_headers.on_disconnected(peer)
         self.conflicts.on_disconnected(peer)
+        self.tips.on_disconnected(peer)
         self.filters.on_disconnected(peer)
         self.blocks.on_disconnected(peer)
         return self._plan(now)
 
     def handle(self, number: int, event: Event, now: Instant) -> list[Action]:
         """Take one event of a connected peer; return what is to be done."""
+        self._now = now
         peer = self.state.peers.get(number)
         if peer is None:
             return []
@@ -142,6 +146,7 @@ class ChainSync:
         self.headers.tick(now)
         self.filter_headers.tick(now)
         self.conflicts.tick(now)
+        self.tips.tick(now)
         self.filters.tick(now)
         self.blocks.tick(now)
         return self._plan(now)
@@ -252,6 +257,7 @@ class ChainSync:
                 peer.shown_height = min(peer.shown_height, fork)
                 update_shown(state, peer)
             self.watches.rewind(fork, is_reorganization=True)
+        self.tips.on_new_tip(self._now)
         self._persist_headers(accepted)
         time = state.headers.header_at(accepted.tip.height).time
         state.emit(TipChanged(accepted.tip, time))
@@ -303,11 +309,16 @@ class ChainSync:
         height = self.state.headers.height
         return (
             self.headers.is_synced
+            and self.tips.report(self._now).is_agreed
             and not self.conflicts.is_pending
             and self.filter_headers.is_agreed(self._now)
             and self.state.filter_headers.height >= height
             and all(w.scan is not None and w.scan.mark >= height for w in self.watches)
         )
+
+    def tip_report(self, now: Instant) -> TipReport:
+        """Tell whether the tip can be the newest there is, and who says so."""
+        return self.tips.report(now)
 
     def progress(self) -> SyncProgress:
         """Tell what the sync is busy with, as counts of heights."""

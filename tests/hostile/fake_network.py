@@ -5,6 +5,7 @@ Messages take the way they take in life, through `PeerProtocol` and the wire's b
 
 import random
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.functional.p2p_wallet import ScriptWallet
@@ -19,6 +20,7 @@ from wallet_gui.chain.backend import (
 )
 from wallet_gui.chain.filters import ScalarEngine
 from wallet_gui.chain.header_chain import HeaderChain
+from wallet_gui.chain.p2p.audit import Audit
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
 from wallet_gui.chain.p2p.protocol import PeerProtocol, Ready
 from wallet_gui.chain.p2p.sync import ChainSync
@@ -103,6 +105,7 @@ class Network:
     farewells: list[str] = field(default_factory=list)
     bans: list[tuple[FakeNode, Ban]] = field(default_factory=list)
     params: ChainParams = REGTEST
+    audit_chance: Callable[[], float] = lambda: 1.0  # no audits
     packaged: dict[int, bytes] = field(default_factory=dict)  # filter headers known beforehand
 
     def __post_init__(self) -> None:
@@ -122,6 +125,7 @@ class Network:
         self.sync = ChainSync(
             self.params, self.stores, headers, filter_headers, ScalarEngine(), self.packaged
         )
+        self.sync.audit = Audit(self.audit_chance)
         for wallet in self.wallets:
             actions = self.sync.watch(
                 wallet.name, wallet.scripts, wallet.checkpoints, wallet.birthday_time, self.instant
@@ -183,6 +187,9 @@ class Network:
         for number, link in list(self._links.items()):
             if link.node is node:
                 self._receive(number, link.server.frame("headers", b"\x01" + raw + b"\0"))
+
+    def suspect(self, height: int) -> None:
+        self._perform(self.sync.suspect_block(height, self.instant))
 
     def run(self, seconds: float = 0.0) -> None:
         """Let everything happen, and time pass."""

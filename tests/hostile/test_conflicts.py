@@ -324,3 +324,82 @@ def test_stale_store_and_only_liars_never_confirm_anything_false() -> None:
     assert wallet.balance in {50 * BTC, 100 * BTC}
     assert OutPoint(bytes(32), 0) not in wallet.coins
     assert network.warnings
+
+
+def test_a_lie_that_everybody_tells_is_found_by_audit() -> None:
+    """One block in two hundred is checked: who hides payments from all of them is soon found."""
+    wallet = ScriptWallet()
+    chain = FakeChain()
+    for height in range(1, 401):
+        chain.mine(to=wallet.script(0) if height == 77 else OTHER)
+    found = 0
+    for seed in range(4):
+        chance = random.Random(seed).random
+        network = Network([ScriptWallet()], audit_chance=chance)
+        bad = liar(chain, *range(1, 401), data=b"\x00")
+        for _ in range(3):
+            network.connect(bad)
+        network.run(20)
+        if network.bans:
+            found += 1
+            assert {ban for _, ban in network.bans} == {Ban.NETGROUP}
+            assert network.connected == []
+            assert any("every source agreed on" in sentence for sentence in network.warnings)
+            assert not network.sync.is_synced()
+            honest = FakeNode(chain)
+            network.connect(honest)
+            network.run(30)
+            assert is_synced(network, honest), network.describe()
+            assert network.wallets[0].balance == 50 * BTC
+            assert honest not in network.banned
+    assert found >= 3  # each misses with a chance of one in seven
+
+
+def test_an_audit_finds_nothing_where_nobody_lies() -> None:
+    wallet = ScriptWallet()
+    chain, height = spending_chain(wallet)
+    assert height
+    nodes = [FakeNode(chain), FakeNode(chain)]
+    network = Network([wallet], audit_chance=lambda: 0.0, stores=MemoryStores(forgets=True))
+    for node in nodes:
+        network.connect(node)
+    network.run(60)
+    assert is_synced(network, nodes[0])
+    read = [m for node in nodes for m in node.asked if isinstance(m, GetData)]
+    assert len(read) >= chain.height
+    assert not network.bans
+    assert not network.warnings
+    assert not network.farewells
+
+
+def test_a_suspected_block_is_read_although_its_filter_says_nothing() -> None:
+    wallet = ScriptWallet()
+    chain = paid_chain(wallet, 0)
+    network = Network([wallet])
+    network.connect(liar(chain, 6))
+    network.run(1)
+    assert wallet.balance == 0
+    network.suspect(6)
+    network.run(5)
+    assert wallet.balance == 50 * BTC
+    assert len(network.bans) == 1  # and the liar is found out
+
+
+def test_the_only_node_is_ones_own_and_wrong() -> None:
+    """It is not banned, but neither believed; it is said what to do."""
+    wallet = ScriptWallet()
+    chain = paid_chain(wallet, 0)
+    node = liar(chain, 6)
+    network = Network([wallet])
+    network.connect(node, is_own=True)
+    network.run(1)
+    network.suspect(6)
+    for _ in range(3):
+        network.run(5)
+        network.connect(node, is_own=True)
+    network.run(5)
+    assert not network.sync.is_synced()
+    assert wallet.balance == 50 * BTC
+    sentences = [s for s in network.warnings if "Your node" in s]
+    assert sentences
+    assert all("block 6" in sentence for sentence in sentences)

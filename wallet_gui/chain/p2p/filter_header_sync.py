@@ -39,15 +39,18 @@ class FilterHeaderSync:
         *,
         on_extended: Callable[[int, int], None],
         on_rewound: Callable[[int], None],
+        on_refuted: Callable[[Peer, int], None],
     ) -> None:
         """Set what is called.
 
         `on_extended(first, last)` when headers were added, `on_rewound(height)` when everything
-        above turned out to be wrong.
+        above turned out to be wrong, `on_refuted(peer, height)` when a peer tells what was proven
+        false.
         """
         self._state = state
         self._on_extended = on_extended
         self._on_rewound = on_rewound
+        self._on_refuted = on_refuted
         self._requests: list[FilterHeaderRequest] = []
         self._checks: dict[int, FilterHeaderRequest] = {}  # by peer; cfheaders to compare
         self._checkpoints: dict[int, FilterHeaderRequest] = {}  # by peer
@@ -206,13 +209,13 @@ class FilterHeaderSync:
         if check is not None and check.is_answered_by(message):
             del self._checks[peer.number]
             peer.last_answer = now.monotonic
-            if self._meets_packaged(peer, check, message):
+            if self._is_sound(peer, check, message):
                 self._compare(peer, check, message)
             return
         vote = None if self._ballot is None else self._ballot.requests.get(peer.number)
         if vote is not None and vote.answer is None and vote.is_answered_by(message):
             peer.last_answer = now.monotonic
-            if self._meets_packaged(peer, vote, message):
+            if self._is_sound(peer, vote, message):
                 vote.answer = message
                 self._count(self._state.filter_peers(now), now)
             return
@@ -220,7 +223,7 @@ class FilterHeaderSync:
         for request in mine:
             if request.is_answered_by(message):
                 peer.last_answer = now.monotonic
-                if self._meets_packaged(peer, request, message):
+                if self._is_sound(peer, request, message):
                     request.answer = message
                     self._apply(now)
                 return
@@ -238,6 +241,16 @@ class FilterHeaderSync:
         known = stop_hash in self._forgiven or self._state.headers.height_of(stop_hash) is not None
         if not known:
             self._state.disconnect(peer, "It sent filter headers nobody asked for.", is_fault=True)
+
+    def _is_sound(self, peer: Peer, request: FilterHeaderRequest, message: CFHeaders) -> bool:
+        """Hold an answer against all that is known for certain; False when it is of no use."""
+        for height, refuted in self._state.refuted.items():
+            if not request.start <= height <= request.stop:
+                continue
+            if message.filter_hashes[height - request.start] in refuted:
+                self._on_refuted(peer, height)
+                return False
+        return self._meets_packaged(peer, request, message)
 
     def _meets_packaged(self, peer: Peer, request: FilterHeaderRequest, message: CFHeaders) -> bool:
         """Hold an answer against the packaged headers; False when it is of no more use.

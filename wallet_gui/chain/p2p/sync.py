@@ -20,6 +20,7 @@ from wallet_gui.chain.backend import (
 )
 from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import HeaderChain, HeadersAccepted
+from wallet_gui.chain.p2p.audit import Audit
 from wallet_gui.chain.p2p.block_queue import BlockQueue
 from wallet_gui.chain.p2p.conflicts import Conflicts
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
@@ -60,15 +61,18 @@ class ChainSync:
             self.state,
             on_extended=self._on_filter_headers,
             on_rewound=self._on_filter_headers_rewound,
+            on_refuted=self._on_refuted,
         )
         self.filters = FilterSync(self.state, self.watches, engine)
         self.blocks = BlockQueue(self.state, self.watches)
         self.conflicts = Conflicts(
             self.state,
             request_block=self.blocks.request_evidence,
+            is_deliverable=self.watches.is_deliverable,
             on_opened=self._on_disputed,
             on_overturned=lambda height: self._on_overturned(height - 1),
         )
+        self.audit = Audit()
         self.state.contest = self.conflicts.contest
         self._now = Instant(0.0, 0)
 
@@ -116,7 +120,7 @@ class ChainSync:
         peer.is_sending_block = False
         match event:
             case FilterRun():
-                self.conflicts.on_filters(peer, event, now)
+                self.conflicts.on_filters(peer, event)
                 self.filters.on_filters(peer, event, now)
             case RawBlock():
                 self.blocks.on_block(peer, event, now)
@@ -167,10 +171,21 @@ class ChainSync:
             is_synced=self.headers.is_synced,
             now=now,
         )
+        self._audit(now)
         self.conflicts.plan(now)
         self.filters.plan(now)
         self.blocks.plan(now)
         return self.state.take_actions()
+
+    def _audit(self, now: Instant) -> None:
+        """Check some of what was scanned, once there is nothing else to do."""
+        for watch in self.watches:
+            if watch.scan is not None:
+                self.audit.note_scan(watch.wallet_id, watch.scan.mark)
+        if self.is_synced():
+            height = self.audit.due(self.state.headers.height, now.monotonic)
+            if height is not None:
+                self.conflicts.audit(height)
 
     # --- wallets ----------------------------------------------------------------------------------
 
@@ -217,6 +232,17 @@ class ChainSync:
         """Forget a wallet."""
         self.watches.unwatch(wallet_id)
 
+    def suspect_block(self, height: int, now: Instant) -> list[Action]:
+        """Read a block in full, and check its filter: a payment is known to be in it.
+
+        For what is known by other means than filters: our own payment, say, that left every
+        mempool when this block came.
+        """
+        if 0 <= height <= self.state.headers.height:
+            self.watches.include(height)
+            self.conflicts.audit(height)
+        return self._plan(now)
+
     def next_event(self, now: Instant) -> ChainEvent | None:
         """Give the event to deliver now; call `delivered` when the sink has taken it."""
         if self.state.events:
@@ -250,6 +276,7 @@ class ChainSync:
         if fork is not None:
             self.filter_headers.rewind(fork)
             self.conflicts.rewind(fork)
+            self.audit.rewind(fork)
             self.filters.rewind(fork)
             self.blocks.rewind(fork)
             state.disputed = {h for h in state.disputed if h <= fork}
@@ -289,8 +316,12 @@ class ChainSync:
             self.state.disputed.add(height)
             self.watches.include(height)
 
+    def _on_refuted(self, peer: Peer, height: int) -> None:
+        self.conflicts.convict(peer, height)
+
     def _on_overturned(self, height: int) -> None:
         self.filter_headers.rewind(height)
+        self.audit.rewind(height)
         self._on_filter_headers_rewound(height)
 
     def _on_filter_headers_rewound(self, height: int) -> None:

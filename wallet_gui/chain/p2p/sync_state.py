@@ -148,6 +148,7 @@ class SyncState:
         self.options = P2POptions()
         self.disputed: set[int] = set()  # heights at which peers disagree about the filter
         self.filter_checkpoints: Mapping[int, bytes] = {}  # packaged filter headers by height
+        self.refuted: dict[int, set[bytes]] = {}  # height -> filter hashes that the block refutes
         self.own_coins: dict[OutPoint, bytes] = {}  # scripts of coins of the wallets, where known
         self.wants_extra_peer = False  # those connected may be keeping something from us
         self.contest: Callable[[Peer, int, bytes], None] = lambda _peer, _height, _hash: None

@@ -38,7 +38,7 @@ from wallet_gui.chain.p2p.messages import (
     Version,
     WtxidRelay,
 )
-from wallet_gui.chain.p2p.transport import ProtocolViolation, Transport, V1Transport
+from wallet_gui.chain.p2p.transport import Frame, ProtocolViolation, Transport, V1Transport
 from wallet_gui.chain.p2p.transport_v2 import V2Transport
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.transaction import Transaction
@@ -185,6 +185,7 @@ def decode(transport: Transport, data: bytes) -> list[Message]:
         room[:count] = view[:count]
         view = view[count:]
         for frame in transport.received(count):
+            assert isinstance(frame, Frame)
             payload = bytes(transport.buffer[frame.start : frame.end])
             found.append(messages.parse(frame.command, payload))
     return found

@@ -18,7 +18,7 @@ from typing import Final
 from wallet_gui.chain.backend import BackendWarning
 from wallet_gui.chain.p2p.evidence import OURS, Conflict, Evidence
 from wallet_gui.chain.p2p.filter_evidence import PROOFS, Finding
-from wallet_gui.chain.p2p.protocol import FilterRun
+from wallet_gui.chain.p2p.filter_messages import FilterRun
 from wallet_gui.chain.p2p.sync_state import Instant, Peer, SyncState
 from wallet_gui.primitives.block import Block
 

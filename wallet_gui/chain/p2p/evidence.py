@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from wallet_gui.chain.backend import StoredFilters
 from wallet_gui.chain.p2p.filter_evidence import BlockScripts, Finding, judge, scripts_of
 from wallet_gui.chain.p2p.filter_header_chain import chain
-from wallet_gui.chain.p2p.filter_messages import GetCFilters
-from wallet_gui.chain.p2p.protocol import FilterRun
+from wallet_gui.chain.p2p.filter_messages import FilterRun, GetCFilters
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, Peer, SyncState
 from wallet_gui.primitives.block import Block
 from wallet_gui.primitives.hashes import sha256d
@@ -144,22 +144,26 @@ class Evidence:
         block_hash, height = conflict.block_hash, conflict.height
         camp.looked_up = camp.is_looking_up = True
 
-        def done(data: bytes | None, _now: Instant) -> None:
+        def done(runs: list[StoredFilters], _now: Instant) -> None:
             camp.is_looking_up = False
-            is_due = self.open.get(height) is conflict and camp.data is None
-            if is_due and data is not None and self._is_stored(height, sha256d(data)):
+            if self.open.get(height) is not conflict or camp.data is not None or not runs:
+                return
+            _, _, buffer, starts, ends = runs[0]
+            data = bytes(buffer[starts[0] : ends[0]])
+            if self._is_stored(height, sha256d(data)):
                 camp.filter_hash, camp.data = sha256d(data), data
 
-        self._state.work(Lane.STORE, lambda: store.get(block_hash), done)
+        self._state.work(Lane.STORE, lambda: store.get_runs(height, block_hash), done)
 
     def on_filters(self, peer: Peer, run: FilterRun) -> None:
         """Look at filters that came, for those that are owed as evidence. None is consumed."""
         if not any(c.asked == peer.number for f in self.open.values() for c in f.camps.values()):
             return
         wanted = {conflict.block_hash: conflict for conflict in self.open.values()}
-        for block_hash, start, stop in run.entries:
-            if block_hash in wanted:
-                self._on_filter(peer, wanted[block_hash], bytes(run.data[start:stop]))
+        for index, (start, stop) in enumerate(zip(run.starts, run.ends, strict=True)):
+            conflict = wanted.get(run.hashes[32 * index : 32 * index + 32])
+            if conflict is not None:
+                self._on_filter(peer, conflict, bytes(run.data[start:stop]))
 
     def _on_filter(self, peer: Peer, conflict: Conflict, data: bytes) -> None:
         owed = (

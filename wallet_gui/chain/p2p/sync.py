@@ -64,7 +64,7 @@ class ChainSync:
             on_refuted=self._on_refuted,
         )
         self.filters = FilterSync(self.state, self.watches, engine)
-        self.blocks = BlockQueue(self.state, self.watches)
+        self.blocks = BlockQueue(self.state, self.watches, engine)
         self.conflicts = Conflicts(
             self.state,
             request_block=self.blocks.request_evidence,

@@ -19,6 +19,9 @@ from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.transaction import OutPoint
 
+BYTE_BUDGET: Final = 32_000_000
+"""Bytes of filters that are due or wait, and of the receive buffers, all together."""
+
 RETRY_DELAYS: Final = (1.0, 3.0, 10.0)
 """Seconds of silence after which a request is repeated to the same peer, then the last for ever.
 
@@ -152,6 +155,7 @@ class SyncState:
         self.own_coins: dict[OutPoint, bytes] = {}  # scripts of coins of the wallets, where known
         self.wants_extra_peer = False  # those connected may be keeping something from us
         self.contest: Callable[[Peer, int, bytes], None] = lambda _peer, _height, _hash: None
+        self.byte_budget = BYTE_BUDGET
         self.filter_sources: dict[int, int] = {}  # matched height -> who sent its filter
         self._actions: list[Action] = []
 

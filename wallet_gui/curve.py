@@ -14,11 +14,14 @@ from coincurve._libsecp256k1 import ffi, lib  # type: ignore[import-not-found]
 from coincurve.context import GLOBAL_CONTEXT
 from coincurve.flags import EC_COMPRESSED
 
+from wallet_gui.primitives import ellswift
 from wallet_gui.primitives.hashes import tagged_hash
 
 ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 _CONTEXT: Final[Any] = GLOBAL_CONTEXT.ctx
+# The module is optional when libsecp256k1 is built; without it Python does the same, slowly.
+_HAS_ELLSWIFT: Final = hasattr(lib, "secp256k1_ellswift_xdh")
 
 
 class CurveError(ValueError):
@@ -175,6 +178,57 @@ def taproot_secret(secret: bytes, merkle_root: bytes = b"") -> bytes:
     return bytes(ffi.buffer(result))
 
 
+def ellswift_create(secret: bytes, entropy: bytes | None = None) -> bytes:
+    """Return the public key of a secret as 64 bytes that look random (ElligatorSwift, BIP324).
+
+    A key has many such forms; `entropy` (32 bytes, drawn when None) chooses one.
+    """
+    _checked_secret(secret)
+    entropy = secrets.token_bytes(32) if entropy is None else entropy
+    if len(entropy) != 32:
+        raise CurveError("the entropy of an ElligatorSwift key has 32 bytes")
+    if not _HAS_ELLSWIFT:
+        return ellswift.create(secret, entropy)
+    encoding = ffi.new("unsigned char[64]")
+    if not lib.secp256k1_ellswift_create(_CONTEXT, encoding, secret, entropy):
+        raise CurveError("the private key is not valid")
+    return bytes(ffi.buffer(encoding))
+
+
+def ellswift_decode(encoding: bytes) -> bytes:
+    """Return the x coordinate (32 bytes) that an ElligatorSwift key (any 64 bytes) stands for."""
+    _checked_ellswift(encoding)
+    if not _HAS_ELLSWIFT:
+        return ellswift.decode(encoding)
+    point = ffi.new("secp256k1_pubkey *")
+    lib.secp256k1_ellswift_decode(_CONTEXT, point, encoding)  # every encoding is a key
+    return _serialize(point)[1:]
+
+
+def ellswift_shared_secret(
+    secret: bytes, ours: bytes, theirs: bytes, *, is_initiator: bool
+) -> bytes:
+    """Return the secret (32 bytes) shared with the owner of the key `theirs` (64 bytes).
+
+    `ours` is the encoding that they were sent; the secret commits to both (BIP324,
+    v2_ecdh). Raises CurveError for an invalid secret or length.
+    """
+    _checked_secret(secret)
+    first, second = (ours, theirs) if is_initiator else (theirs, ours)
+    _checked_ellswift(first)
+    _checked_ellswift(second)
+    if not _HAS_ELLSWIFT:
+        return ellswift.shared_secret(secret, ours, theirs, is_initiator=is_initiator)
+    output = ffi.new("unsigned char[32]")
+    party = 0 if is_initiator else 1
+    hash_function = lib.secp256k1_ellswift_xdh_hash_function_bip324
+    if not lib.secp256k1_ellswift_xdh(
+        _CONTEXT, output, first, second, secret, party, hash_function, ffi.NULL
+    ):
+        raise CurveError("there is no shared secret with this key")
+    return bytes(ffi.buffer(output))
+
+
 def self_test() -> None:
     """Compare the library with published vectors; raise CurveError at the first difference.
 
@@ -230,6 +284,11 @@ def _checked_tweak(tweak: bytes) -> bytes:
     if len(tweak) != 32:
         raise CurveError("a tweak has 32 bytes")
     return tweak
+
+
+def _checked_ellswift(encoding: bytes) -> None:
+    if len(encoding) != 64:
+        raise CurveError("an ElligatorSwift key has 64 bytes")
 
 
 def _checked_digest(digest: bytes) -> None:

@@ -199,6 +199,7 @@ def test_two_wallets_of_different_age(node: Node, tmp_path: Path) -> None:
 def test_restart_goes_on_where_it_was(node: Node, tmp_path: Path) -> None:
     wallet = ScriptWallet()
     node.mature()
+    node.mine(200)
     node.fund(wallet.address(0), BTC)
     node.mine(1)
 
@@ -213,7 +214,8 @@ def test_restart_goes_on_where_it_was(node: Node, tmp_path: Path) -> None:
             assert wallet.balance == 2 * BTC
             assert wallet.heights == [node.height - 1]
             (info,) = client.backend.peers()
-            assert info.inbound_bytes < 5_000, "the chain was fetched again"
+            # Headers would be 24 KB more; up to 4 KB are the garbage of an encrypted handshake.
+            assert info.inbound_bytes < 20_000, "the chain was fetched again"
 
     run(scenario)
 
@@ -321,7 +323,7 @@ def test_broadcast_is_refused(node: Node, tmp_path: Path) -> None:
             assert result.stage is BroadcastStage.FAILED
             assert not result.is_accepted
             assert tx.txid[::-1].hex() not in node.mempool()
-            assert "spent already" in result.detail
+            assert "another one that spends the same coin" in result.detail
 
     run(scenario)
 

@@ -38,7 +38,8 @@ from wallet_gui.chain.p2p.messages import (
     Version,
     WtxidRelay,
 )
-from wallet_gui.chain.p2p.transport import V1Transport
+from wallet_gui.chain.p2p.transport import ProtocolViolation, Transport, V1Transport
+from wallet_gui.chain.p2p.transport_v2 import V2Transport
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.transaction import Transaction
 
@@ -174,7 +175,7 @@ class FakeNode:
         return [*answers, NotFound(tuple(missing))] if missing else answers
 
 
-def decode(transport: V1Transport, data: bytes) -> list[Message]:
+def decode(transport: Transport, data: bytes) -> list[Message]:
     """Read messages as they come off the wire."""
     found: list[Message] = []
     view = memoryview(data)
@@ -189,27 +190,74 @@ def decode(transport: V1Transport, data: bytes) -> list[Message]:
     return found
 
 
+class Wire:
+    """The framing of one accepted connection: version 1, or 2 when the client begins so.
+
+    Without `v2` a client that begins with anything but a version message is a ProtocolViolation,
+    which ends the connection without a byte: what a node does that knows no version 2.
+    """
+
+    def __init__(self, magic: bytes = REGTEST.magic, *, v2: bool) -> None:
+        self.transport: Transport | None = None
+        self._magic = magic
+        self._v2 = v2
+        self._first = b""
+
+    def read(self, data: bytes) -> list[Message]:
+        if self.transport is None:
+            self._first += data
+            opening = self._magic + b"version".ljust(12, b"\0")
+            if len(self._first) < len(opening) and opening.startswith(self._first):
+                return []
+            if self._first.startswith(opening) or not self._v2:
+                self.transport = V1Transport(self._magic)
+            else:
+                self.transport = V2Transport(self._magic, is_initiator=False)
+            data, self._first = self._first, b""
+        return decode(self.transport, data)
+
+    def opening(self) -> bytes:
+        """What the framing itself has to say, to be written first."""
+        return b"" if self.transport is None else self.transport.data_to_send()
+
+    def frame(self, message: Message) -> bytes:
+        assert self.transport is not None, "the server never speaks first"
+        return self.transport.frame(message.command, message.serialize())
+
+
 @asynccontextmanager
 async def serve(
     node: FakeNode,
     write: Callable[[asyncio.StreamWriter, bytes], None] | None = None,
+    *,
+    v2: bool = False,
 ) -> AsyncIterator[int]:
-    """Serve a node on a free port; `write` may send the bytes in its own way."""
+    """Serve a node on a free port; `write` may send the bytes in its own way.
+
+    With `v2` it speaks both versions of the transport, as Core does; without, it hangs up on a
+    client that begins with version 2, as nodes before Core 26 do.
+    """
     tasks: set[asyncio.Task[None]] = set()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
-        incoming, outgoing = V1Transport(REGTEST.magic), V1Transport(REGTEST.magic)
+        wire = Wire(v2=v2)
+
+        def send(raw: bytes) -> None:
+            (write or asyncio.StreamWriter.write)(writer, raw)
+
         try:
             while data := await reader.read(65536):
-                for message in decode(incoming, data):
+                received = wire.read(data)
+                if opening := wire.opening():
+                    send(opening)
+                for message in received:
                     for answer in node.greet(message) or node.answer(message):
-                        raw = outgoing.frame(answer.command, answer.serialize())
-                        (write or asyncio.StreamWriter.write)(writer, raw)
+                        send(wire.frame(answer))
                 await writer.drain()
-        except (HangUp, ConnectionError, asyncio.CancelledError):
+        except (HangUp, ProtocolViolation, ConnectionError, asyncio.CancelledError):
             pass  # the end of the test, too
         finally:
             tasks.discard(task)

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Protocol
 
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
-from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.block import ScannedBlock
 from wallet_gui.primitives.transaction import Transaction
 
 
@@ -82,7 +82,7 @@ class BlockMatched:
 
     wallet_id: str
     height: int
-    block: Block
+    block: ScannedBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class PreviewMatched:
 
     wallet_id: str
     height: int
-    block: Block
+    block: ScannedBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +261,12 @@ class ChainBackend(Protocol):
         """Forget a wallet: no event names it any more."""
         ...
 
-    async def broadcast(self, tx: Transaction) -> BroadcastResult:
+    async def broadcast(
+        self, tx: Transaction, parents: Sequence[Transaction] = ()
+    ) -> BroadcastResult:
         """Send a transaction and wait for evidence; `BroadcastProgress` events tell the way.
 
+        `parents` are unconfirmed ancestors of ours, given to a node that lacks them.
         Raises `NoPeers` when there was nobody to send it to.
         """
         ...

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from wallet_gui.chain import gcs_scalar
-from wallet_gui.chain.filter_hashes import hash_many, header_chain
+from wallet_gui.chain import filter_runs, gcs_scalar
+from wallet_gui.chain.filter_runs import Buffer, Framed, Offsets, PlainRuns
 from wallet_gui.chain.gcs_scalar import MAX_FILTER_SIZE, MalformedFilter, PreparedScripts, prepared
-from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.block import Block, ScannedBlock
 from wallet_gui.primitives.hashes import sha256d
 
 __all__ = [
@@ -20,7 +20,9 @@ __all__ = [
     "MAX_FILTER_SIZE",
     "BlockFilter",
     "FilterEngine",
+    "Framed",
     "MalformedFilter",
+    "Offsets",
     "PreparedScripts",
     "ScalarEngine",
     "build",
@@ -85,12 +87,42 @@ def build(block: Block, prev_scripts: Iterable[bytes]) -> BlockFilter:
 
 
 class FilterEngine(Protocol):
-    """Bulk work on filters. Holds no state and may be called in a worker thread."""
+    """Bulk work on filters, headers and blocks. Holds no state; may be called in worker threads.
+
+    Filters come as runs: one buffer, the block hashes (32 bytes each, wire order), and where each
+    filter begins and ends (`array("Q")`). `bytearray` buffers must not be resized meanwhile.
+    """
 
     name: str
 
     def prepare(self, scripts: Iterable[bytes]) -> PreparedScripts:
-        """Make scripts ready for `match_many`; worth keeping while they stay the same."""
+        """Make scripts ready for matching; worth keeping while they stay the same."""
+        ...
+
+    def frame_filters(self, buffer: Buffer, start: int, end: int, magic: bytes) -> Framed:
+        """Take the complete cfilter messages at the start of a version 1 stream.
+
+        Stops before the first message that is another one, incomplete, or not well formed.
+        """
+        ...
+
+    def first_wrong(
+        self, data: Buffer, starts: Offsets, ends: Offsets, previous: bytes, agreed: bytes
+    ) -> int | None:
+        """Return the index of the first filter that does not lead to its agreed filter header.
+
+        Each one is judged with the agreed header before it (`previous` for the first).
+        """
+        ...
+
+    def match_run(
+        self, data: Buffer, hashes: bytes, starts: Offsets, ends: Offsets, prepared: PreparedScripts
+    ) -> list[int]:
+        """Return the indexes of the filters that hold any of the scripts.
+
+        Every filter is decoded strictly to its last bit. Raises MalformedFilter with the
+        `position` of one that is not well formed.
+        """
         ...
 
     def match_many(
@@ -98,11 +130,11 @@ class FilterEngine(Protocol):
         filters: Sequence[tuple[bytes, bytes]],
         scripts: PreparedScripts | Sequence[bytes],
     ) -> list[bool]:
-        """Tell for each `(block_hash, data)` whether it holds any of the scripts.
+        """Tell for each `(block_hash, data)` whether it holds a script, as `match_run`."""
+        ...
 
-        Every filter is decoded strictly to its last bit. Raises MalformedFilter with the
-        `position` of one that is not well formed.
-        """
+    def hash_run(self, data: Buffer, starts: Offsets, ends: Offsets) -> bytes:
+        """Return the filter hash of each filter of a run, 32 bytes each."""
         ...
 
     def hash_many(self, filters: Sequence[bytes]) -> list[bytes]:
@@ -113,8 +145,19 @@ class FilterEngine(Protocol):
         """Return the filter headers that follow `previous`, one for each filter hash."""
         ...
 
+    def header_hashes(self, raw_headers: Buffer) -> bytes:
+        """Return the block hash of each 80 bytes, 32 bytes each in wire order."""
+        ...
 
-class ScalarEngine:
+    def scan_block(self, raw: Buffer) -> ScannedBlock:
+        """Read a block of at most 4,000,000 bytes; raise ParseError. `check` is a call of its own.
+
+        Equal to `Block.parse` in what it accepts and in what its methods answer.
+        """
+        ...
+
+
+class ScalarEngine(PlainRuns):
     """Plain Python: slow (about 200 filters a second), always there, and the reference."""
 
     name = "scalar"
@@ -136,11 +179,11 @@ class ScalarEngine:
                 raise MalformedFilter(str(error), position) from error
         return matches
 
-    def hash_many(self, filters: Sequence[bytes]) -> list[bytes]:
-        return hash_many(filters)
-
-    def header_chain(self, filter_hashes: Sequence[bytes], previous: bytes) -> list[bytes]:
-        return header_chain(filter_hashes, previous)
+    def match_run(
+        self, data: Buffer, hashes: bytes, starts: Offsets, ends: Offsets, prepared: PreparedScripts
+    ) -> list[int]:
+        filters = filter_runs.filters_of(data, hashes, starts, ends)
+        return [index for index, hit in enumerate(self.match_many(filters, prepared)) if hit]
 
 
 def pick_engine() -> FilterEngine:

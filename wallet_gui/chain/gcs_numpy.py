@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wallet_gui.chain.filter_hashes import hash_many, header_chain
+from wallet_gui.chain.filter_runs import Buffer, Offsets, PlainRuns, filters_of
 from wallet_gui.chain.gcs_scalar import (
     SIPHASH_KEY_SIZE,
     M,
@@ -56,7 +56,7 @@ def _codeword_lengths() -> I64:
 _LENGTHS: Final = _codeword_lengths()
 
 
-class NumpyEngine:
+class NumpyEngine(PlainRuns):
     """Lock-step decoding and vectorised SipHash; see `filters.FilterEngine`."""
 
     name = "numpy"
@@ -94,11 +94,11 @@ class NumpyEngine:
                     matches[part[lane]] = True
         return matches
 
-    def hash_many(self, filters: Sequence[bytes]) -> list[bytes]:
-        return hash_many(filters)
-
-    def header_chain(self, filter_hashes: Sequence[bytes], previous: bytes) -> list[bytes]:
-        return header_chain(filter_hashes, previous)
+    def match_run(
+        self, data: Buffer, hashes: bytes, starts: Offsets, ends: Offsets, prepared: PreparedScripts
+    ) -> list[int]:
+        filters = filters_of(data, hashes, starts, ends)
+        return [index for index, hit in enumerate(self.match_many(filters, prepared)) if hit]
 
 
 def _batches(

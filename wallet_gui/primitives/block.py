@@ -6,15 +6,16 @@ Sources: Core `primitives/block.h`, `consensus/merkle.cpp`, `validation.cpp` (`C
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from wallet_gui.primitives.hashes import sha256d
 from wallet_gui.primitives.serialize import ParseError, Reader, compact_size
 from wallet_gui.primitives.transaction import (
     MAX_BLOCK_WEIGHT,
     WITNESS_SCALE_FACTOR,
+    OutPoint,
     Transaction,
     bounded_read,
     read_transaction,
@@ -63,6 +64,41 @@ class BlockHeader:
         return known
 
 
+class ScannedBlock(Protocol):
+    """A block whose bytes are well formed.
+
+    `Block` has every transaction parsed; the native engine's parses the few that are asked for.
+    """
+
+    @property
+    def header(self) -> BlockHeader: ...
+
+    @property
+    def transactions(self) -> tuple[Transaction, ...]:
+        """All transactions, parsed."""
+        ...
+
+    @property
+    def weight(self) -> int:
+        """Three times the stripped size plus the total size (BIP141)."""
+        ...
+
+    def serialize(self) -> bytes: ...
+
+    def check(self, *, segwit_active: bool = True) -> None:
+        """Check what needs no context, see `Block.check`; raise ParseError."""
+        ...
+
+    def candidates(
+        self,
+        scripts: Container[bytes],
+        outpoints: Container[OutPoint],
+        public_keys: Container[bytes] = (),
+    ) -> Iterator[tuple[int, Transaction]]:
+        """Give the transactions that may concern a wallet, see `Block.candidates`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     header: BlockHeader
@@ -102,6 +138,30 @@ class Block:
         return overhead * WITNESS_SCALE_FACTOR + sum(
             transaction.weight for transaction in self.transactions
         )
+
+    def candidates(
+        self,
+        scripts: Container[bytes],
+        outpoints: Container[OutPoint],
+        public_keys: Container[bytes] = (),
+    ) -> Iterator[tuple[int, Transaction]]:
+        """Give position and transaction of all that may concern a wallet, in the block's order.
+
+        Those are the transactions that pay one of `scripts`, or spend one of `outpoints` or an
+        output of an earlier candidate, or reveal one of `public_keys`: as the last item of an
+        input's witness, or as the last 33 bytes of its script.
+        """
+        found: set[bytes] = set()
+        for position, transaction in enumerate(self.transactions):
+            if any(output.script_pubkey in scripts for output in transaction.outputs) or any(
+                tx_input.prevout in outpoints
+                or tx_input.prevout.txid in found
+                or (tx_input.witness and tx_input.witness[-1] in public_keys)
+                or tx_input.script_sig[-33:] in public_keys
+                for tx_input in transaction.inputs
+            ):
+                found.add(transaction.txid)
+                yield position, transaction
 
     def check(self, *, segwit_active: bool = True) -> None:
         """Check that header and transactions belong together and obey the context-free rules.

@@ -5,7 +5,7 @@ finds all payments when it restores the words; `LOOKAHEAD` scripts beyond the la
 watched at the least, which finds payments to addresses that a less careful wallet gave out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from wallet_gui.descriptors.descriptor import DerivedKey, Descriptor
@@ -79,6 +79,14 @@ class WatchSet:
 
     def place(self, script: bytes) -> ScriptPlace | None:
         return self._places.get(script)
+
+    def known_scripts(self) -> Collection[bytes]:
+        """All watched scripts; grows with the watch set."""
+        return self._places.keys()
+
+    def public_keys(self) -> Collection[bytes]:
+        """The public keys of all watched scripts; grows with the watch set."""
+        return self._public_keys
 
     def is_own_key(self, public_key: bytes) -> bool:
         """Tell whether a compressed public key is one behind the watched scripts."""

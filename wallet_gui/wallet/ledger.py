@@ -4,8 +4,9 @@ The ledger reads the transaction graph through the eyes of the watch set. Entrie
 and kept until a transaction they depend on changes, so that a snapshot of a large wallet is cheap.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.hashes import hash_to_hex
@@ -23,6 +24,23 @@ POISON_LIMIT_SAT = 1_000
 """Unasked payments to used addresses up to this amount are taken for dust attacks."""
 
 _SHOWN_ADDRESSES = 10
+
+
+class _Either(Collection[OutPoint]):
+    """What is in one of two collections; counted twice and given twice when in both."""
+
+    def __init__(self, one: Collection[OutPoint], other: Collection[OutPoint]) -> None:
+        self._one = one
+        self._other = other
+
+    def __contains__(self, outpoint: object) -> bool:
+        return outpoint in self._one or outpoint in self._other
+
+    def __iter__(self) -> Iterator[OutPoint]:
+        return chain(self._one, self._other)
+
+    def __len__(self) -> int:
+        return len(self._one) + len(self._other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +116,10 @@ class Ledger:
 
     def owned(self, outpoint: OutPoint) -> OwnedOutput | None:
         return self._owned.get(outpoint)
+
+    def known_outpoints(self) -> Collection[OutPoint]:
+        """Ours and all that stored transactions spend, so that rivals are seen."""
+        return _Either(self._owned.keys(), self._graph.spent_outpoints())
 
     def is_relevant(self, tx: Transaction) -> bool:
         """Tell whether the transaction pays us, spends from us, or rivals a stored one."""

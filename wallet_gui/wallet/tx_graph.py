@@ -12,7 +12,7 @@ inputs indexed by outpoint, and settles which ones count:
 - a coinbase outside the active chain never counts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum
 
 from wallet_gui.primitives.transaction import OutPoint, Transaction, TxOut
@@ -79,6 +79,10 @@ class TxGraph:
 
     def counts(self, txid: bytes) -> bool:
         return self._standing.get(txid, Standing.DEAD) is not Standing.DEAD
+
+    def spent_outpoints(self) -> Collection[OutPoint]:
+        """All that stored transactions spend, but what coinbases do; grows with the graph."""
+        return self._spenders.keys()
 
     def spends_known_outpoint(self, outpoint: OutPoint) -> bool:
         """Tell whether any stored transaction, counting or not, spends the outpoint."""

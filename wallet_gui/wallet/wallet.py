@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 
 from wallet_gui.descriptors.descriptor import Descriptor
-from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.block import ScannedBlock
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.transaction import OutPoint, Transaction
 from wallet_gui.wallet import labels as bip329
@@ -117,7 +117,7 @@ class Wallet:
         """Tell whether the transaction pays us, spends from us, or rivals a known one."""
         return tx.txid in self._graph or self._ledger.is_relevant(tx)
 
-    def apply_block(self, block: Block, height: int) -> list[WalletEvent]:
+    def apply_block(self, block: ScannedBlock, height: int) -> list[WalletEvent]:
         """Take what concerns us from a block of the active chain; again is no harm.
 
         When payments in it grow the watch set, no scan mark holds until `scanned` says so again:
@@ -130,7 +130,12 @@ class Wallet:
         grown = len(self._watch)
         while True:
             before = len(self._watch)
-            for position, tx in enumerate(block.transactions):
+            # What may concern us is parsed; what does is found out by looking at it.
+            for position, tx in block.candidates(
+                self._watch.known_scripts(),
+                self._ledger.known_outpoints(),
+                self._watch.public_keys(),
+            ):
                 if not self.is_relevant(tx):
                     continue
                 if self._graph.add(tx, block.header.time):

@@ -101,8 +101,10 @@ class Backend:
     def unwatch(self, wallet_id: str) -> None:
         pass
 
-    async def broadcast(self, tx: Transaction) -> BroadcastResult:
-        raise AssertionError(tx)
+    async def broadcast(
+        self, tx: Transaction, parents: Sequence[Transaction] = ()
+    ) -> BroadcastResult:
+        raise AssertionError(tx, parents)
 
     def tip(self) -> BlockRef | None:
         return self._tip

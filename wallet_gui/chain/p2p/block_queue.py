@@ -2,10 +2,12 @@
 
 Several are fetched ahead and from several peers, checked away from the loop, and kept until every
 wallet that wants them has them. The lowest heights come first, since blocks are delivered in
-height order.
+height order. Which blocks are asked for tells something about the wallet, so no peer is asked for
+more than two fifths of them where there are others, and rather not the one that sent the filter.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,19 +15,27 @@ from wallet_gui.chain.backend import BackendWarning
 from wallet_gui.chain.p2p.messages import GetData, InventoryType, RawBlock
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, Peer, SyncState
 from wallet_gui.chain.p2p.watches import Watches
-from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.block import MAX_BLOCK_SIZE, Block
 from wallet_gui.primitives.hashes import sha256d
 from wallet_gui.primitives.serialize import ParseError
 
-LOOK_AHEAD: Final = 8
+LOOK_AHEAD_BYTES: Final = 12_000_000
+LOOK_AHEAD: Final = 4  # blocks, whatever their size
+MAX_LOOK_AHEAD: Final = 32
 MAX_PER_PEER: Final = 8
-MAX_KEPT_BYTES: Final = 40_000_000  # more than LOOK_AHEAD blocks of the largest size
-SILENCE: Final = 10.0  # seconds after which another peer is asked
+MAX_SHARE: Final = 0.4  # of all blocks, for one peer
+MAX_KEPT_BYTES: Final = 16_000_000  # of blocks that nobody waits for any more
+SILENCE: Final = 10.0  # seconds without a byte after which another peer is asked
+LIMIT: Final = 30.0  # seconds for a block that has not begun to come
+SLOWEST: Final = 100_000  # bytes a second that a block is to come at
 MAX_FORGIVEN: Final = 1000
 WITHHELD: Final = (
-    "No peer sends block {height}, which may hold a payment of yours. It is asked for again and "
-    "again; another peer may help."
+    "Waiting for block {height}, which may hold a payment of yours, from {peers}. "
+    "It is asked for again and again; another peer may help."
 )
+
+Evidence = Callable[[Block, Instant], None]
+"""Takes a block that was asked for as evidence, checked, and the time."""
 
 
 @dataclass(slots=True)
@@ -47,6 +57,10 @@ class BlockQueue:
         self._forgiven: OrderedDict[bytes, None] = OrderedDict()
         self._shunned: dict[bytes, set[int]] = {}  # who was asked in vain
         self._warned: set[bytes] = set()
+        self._evidence: dict[int, list[Evidence]] = {}  # height -> who waits for the block
+        self._asked: Counter[int] = Counter()  # blocks by peer, over the whole session
+        self._last_block: dict[int, float] = {}  # peer -> when it last finished one
+        self._mean_size = 0.0
         self.received = 0
 
     def block_at(self, height: int) -> Block | None:
@@ -59,9 +73,22 @@ class BlockQueue:
         return found[0]
 
     def wanted(self) -> list[int]:
-        """List the lowest heights that wallets wait for, ascending."""
-        heights = {h for scan in self._watches.all_scans() for h in scan.pending(LOOK_AHEAD)}
-        return sorted(heights)[:LOOK_AHEAD]
+        """List the lowest heights that wallets wait for, ascending, and those of evidence."""
+        ahead = LOOK_AHEAD
+        if self._mean_size:
+            ahead = min(max(ahead, int(LOOK_AHEAD_BYTES / self._mean_size)), MAX_LOOK_AHEAD)
+        heights = {h for scan in self._watches.all_scans() for h in scan.pending(ahead)}
+        return sorted({*sorted(heights)[:ahead], *self._evidence})
+
+    def request_evidence(self, height: int, callback: Evidence) -> None:
+        """Fetch the block of the active chain at `height` whatever its filter says.
+
+        `callback` gets it parsed in full and checked against its header. It is not called any more
+        when a reorganisation replaces the block; ask again then. Asking twice is no harm.
+        """
+        waiting = self._evidence.setdefault(height, [])
+        if callback not in waiting:
+            waiting.append(callback)
 
     def plan(self, now: Instant) -> None:
         """Ask for blocks that are wanted and neither here nor on their way."""
@@ -70,6 +97,8 @@ class BlockQueue:
             if height > headers.height:
                 continue
             block_hash = headers.hash_at(height)
+            if block_hash in self._blocks and height in self._evidence:
+                self._give_evidence(height, self._blocks[block_hash][0], now)
             known = block_hash in self._blocks or block_hash in self._checking
             if known or block_hash in self._requests:
                 continue
@@ -78,6 +107,7 @@ class BlockQueue:
                 continue
             request = _Request(height, peer.number, now.monotonic)
             self._requests[block_hash] = request
+            self._asked[peer.number] += 1
             self._forgiven.pop(block_hash, None)
             self._state.send(peer, GetData(((InventoryType.WITNESS_BLOCK, block_hash),)))
 
@@ -90,8 +120,16 @@ class BlockQueue:
             and p.shown_height >= height
             and self._load(p) < MAX_PER_PEER
         ]
-        fresh = [p for p in able if p.number not in shunned]
-        return min(fresh or able, key=self._load, default=None)
+        able = [p for p in able if p.number not in shunned] or able
+        if len(able) < 2:
+            return able[0] if able else None
+        server = self._state.filter_sources.get(height)
+        able = [p for p in able if p.number != server]
+        least = min(self._asked[p.number] for p in able)
+        share = MAX_SHARE * (self._asked.total() + 1)
+        fair = [p for p in able if self._asked[p.number] == least]
+        fair = [p for p in able if self._asked[p.number] + 1 <= share] or fair
+        return min(fair, key=lambda p: (self._load(p), self._asked[p.number]))
 
     def _load(self, peer: Peer) -> int:
         return sum(request.peer == peer.number for request in self._requests.values())
@@ -106,10 +144,14 @@ class BlockQueue:
                 self._state.disconnect(peer, "It sent a block nobody asked for.", is_fault=True)
             return
         peer.last_answer = now.monotonic
+        self._last_block[peer.number] = now.monotonic
         self._checking.add(block_hash)
         self._forgive(block_hash)  # a second copy may be on its way
-        segwit_active = request.height >= self._state.params.segwit_height
+        height = request.height
+        segwit_active = height >= self._state.params.segwit_height
         raw = message.raw
+        size = len(raw)
+        self._mean_size = size if not self._mean_size else 0.8 * self._mean_size + 0.2 * size
 
         def run() -> Block | ParseError:
             try:
@@ -129,9 +171,13 @@ class BlockQueue:
                 return
             self._shunned.pop(block_hash, None)
             self.received += 1
-            self._keep(block_hash, result, len(raw))
+            self._keep(block_hash, result, size)
 
         self._state.work(Lane.BLOCKS, run, done)
+
+    def _give_evidence(self, height: int, block: Block, now: Instant) -> None:
+        for callback in self._evidence.pop(height, ()):
+            callback(block, now)
 
     def _keep(self, block_hash: bytes, block: Block, size: int) -> None:
         self._blocks[block_hash] = (block, size)
@@ -152,6 +198,7 @@ class BlockQueue:
 
     def rewind(self, height: int) -> None:
         """Stop waiting for blocks that have left the chain."""
+        self._evidence = {h: waiting for h, waiting in self._evidence.items() if h <= height}
         for block_hash, request in list(self._requests.items()):
             if request.height > height:
                 del self._requests[block_hash]
@@ -159,6 +206,7 @@ class BlockQueue:
 
     def on_disconnected(self, peer: Peer) -> None:
         """Ask others for what this peer was asked."""
+        self._last_block.pop(peer.number, None)
         for block_hash, request in list(self._requests.items()):
             if request.peer == peer.number:
                 del self._requests[block_hash]
@@ -167,13 +215,30 @@ class BlockQueue:
     def tick(self, now: Instant) -> None:
         """Ask another peer, or the only one again, for what does not come."""
         for block_hash, request in list(self._requests.items()):
-            peer = self._state.peers.get(request.peer)
-            last = request.sent if peer is None else max(request.sent, peer.last_answer)
-            if now.monotonic - last >= SILENCE:
-                shunned = self._shunned.setdefault(block_hash, set())
-                shunned.add(request.peer)
-                del self._requests[block_hash]
-                self._forgive(block_hash)
-                if block_hash not in self._warned and shunned.issuperset(self._state.peers):
-                    self._warned.add(block_hash)
-                    self._state.emit(BackendWarning(WITHHELD.format(height=request.height)))
+            if not self._is_overdue(request, now):
+                continue
+            shunned = self._shunned.setdefault(block_hash, set())
+            shunned.add(request.peer)
+            del self._requests[block_hash]
+            self._forgive(block_hash)
+            able = {p.number for p in self._state.peers.values() if p.serves_blocks}
+            if block_hash not in self._warned and shunned.issuperset(able):
+                self._warned.add(block_hash)
+                count = len(able)
+                peers = "the only peer" if count == 1 else f"{count} peers"
+                self._state.emit(
+                    BackendWarning(WITHHELD.format(height=request.height, peers=peers))
+                )
+
+    def _is_overdue(self, request: _Request, now: Instant) -> bool:
+        """Tell whether a block is late: no byte came, or it comes too slowly.
+
+        A block comes in its turn, so the time of each begins when the one before it was complete.
+        """
+        peer = self._state.peers.get(request.peer)
+        if peer is None:
+            return True
+        if now.monotonic - max(request.sent, peer.last_answer) >= SILENCE:
+            return True
+        limit = LIMIT + (MAX_BLOCK_SIZE / SLOWEST if peer.is_sending_block else 0)
+        return now.monotonic - max(request.sent, self._last_block.get(peer.number, 0.0)) >= limit

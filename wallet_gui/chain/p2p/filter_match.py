@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from wallet_gui.chain.filter_runs import Buffer
 from wallet_gui.chain.filters import (
     FilterEngine,
+    Framed,
     MalformedFilter,
+    Offsets,
     PreparedScripts,
     pick_engine,
 )
 from wallet_gui.chain.scan import ScanRange, WalletScan
+from wallet_gui.primitives.block import ScannedBlock
 
 MAX_MALFORMED: Final = 4
 
@@ -51,6 +55,34 @@ class LazyEngine:
     def header_chain(self, filter_hashes: Sequence[bytes], previous: bytes) -> list[bytes]:
         """Chain filter hashes."""
         return self._picked().header_chain(filter_hashes, previous)
+
+    def frame_filters(self, buffer: Buffer, start: int, end: int, magic: bytes) -> Framed:
+        """Find filters in a stream."""
+        return self._picked().frame_filters(buffer, start, end, magic)
+
+    def first_wrong(
+        self, data: Buffer, starts: Offsets, ends: Offsets, previous: bytes, agreed: bytes
+    ) -> int | None:
+        """Compare a run with the agreed filter headers."""
+        return self._picked().first_wrong(data, starts, ends, previous, agreed)
+
+    def match_run(
+        self, data: Buffer, hashes: bytes, starts: Offsets, ends: Offsets, prepared: PreparedScripts
+    ) -> list[int]:
+        """Match a run."""
+        return self._picked().match_run(data, hashes, starts, ends, prepared)
+
+    def hash_run(self, data: Buffer, starts: Offsets, ends: Offsets) -> bytes:
+        """Hash a run."""
+        return self._picked().hash_run(data, starts, ends)
+
+    def header_hashes(self, raw_headers: Buffer) -> bytes:
+        """Hash block headers."""
+        return self._picked().header_hashes(raw_headers)
+
+    def scan_block(self, raw: Buffer) -> ScannedBlock:
+        """Read a block."""
+        return self._picked().scan_block(raw)
 
 
 @dataclass(frozen=True, slots=True)

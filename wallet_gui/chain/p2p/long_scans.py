@@ -14,7 +14,7 @@ from wallet_gui.chain.p2p.scan_plan import Speed, block_bytes, filter_bytes
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, SyncState
 from wallet_gui.chain.reports import ScanPlan
 from wallet_gui.chain.scan import WalletScan
-from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.block import ScannedBlock
 
 PREVIEW_BLOCKS: Final = 2016
 PREVIEW_ABOVE: Final = 200_000_000
@@ -212,7 +212,7 @@ class LongScans:
 
         state.work(Lane.ENGINE, run, done)
 
-    def next_event(self, block_at: Callable[[int], Block | None]) -> ChainEvent | None:
+    def next_event(self, block_at: Callable[[int], ScannedBlock | None]) -> ChainEvent | None:
         """Give the next block of a preview, or that it is through."""
         for each in self._scans.values():
             preview = each.preview

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import ClassVar, Final, Protocol
 
+from wallet_gui.chain.p2p.addr_messages import Addr, AddrV2, GetAddr
 from wallet_gui.chain.p2p.filter_messages import (
     MAX_FILTER_HEADERS,
     MAX_FILTER_SIZE,
@@ -42,6 +43,9 @@ PAYLOAD_LIMITS: Final[Mapping[str, int]] = {
     "wtxidrelay": 0,
     "sendaddrv2": 0,
     "sendheaders": 0,
+    "getaddr": 0,
+    "addr": 3 + 30 * 1000,
+    "addrv2": 3 + 1000 * (4 + 9 + 1 + 3 + 512 + 2),
     "ping": 8,
     "pong": 8,
     "feefilter": 8,
@@ -376,9 +380,12 @@ _PARSERS: Final[Mapping[str, Callable[[bytes], Message]]] = {
     "getcfcheckpt": GetCFCheckpt.parse,
     "cfcheckpt": CFCheckpt.parse,
     "cfilter": CFilter.parse,
+    "addr": Addr.parse,
+    "addrv2": AddrV2.parse,
 }
 _EMPTY: Final[Mapping[str, Message]] = {
-    message.command: message for message in (Verack(), WtxidRelay(), SendAddrV2(), SendHeaders())
+    message.command: message
+    for message in (Verack(), WtxidRelay(), SendAddrV2(), SendHeaders(), GetAddr())
 }
 
 

@@ -1,23 +1,25 @@
-"""One TCP connection on asyncio: feeds a `PeerProtocol` and writes what it has to say.
+"""One connection on asyncio: feeds a `PeerProtocol` and writes what it has to say.
 
 `BufferedProtocol` lets the socket write straight into the transport's buffer. Everything about
-the meaning of messages is elsewhere.
+the meaning of messages is elsewhere; `connect` opens connections.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from wallet_gui.chain.p2p.protocol import Event, PeerProtocol, State
+from wallet_gui.chain.p2p.protocol import Event, PeerProtocol, Ready, State
 from wallet_gui.chain.p2p.transport import ProtocolViolation
 
-CONNECT_TIMEOUT: Final = 5.0
-HANDSHAKE_TIMEOUT: Final = 15.0
 _BULK: Final = frozenset({"cfilter", "block", "headers", "cfheaders", "cfcheckpt", "tx"})
 
 
-class PeerConnection(asyncio.BufferedProtocol):
-    """A connection from the first byte to the last."""
+class Connection(asyncio.BufferedProtocol):
+    """A connection from the first byte to the last.
+
+    What arrives before `begin` is kept until then, so that nothing is told of a peer before
+    whoever opened the connection knows it.
+    """
 
     def __init__(
         self,
@@ -27,21 +29,49 @@ class PeerConnection(asyncio.BufferedProtocol):
         on_progress: Callable[[], None],
     ) -> None:
         """Call `on_events` for what was received and `on_progress` for part of a long message."""
+        loop = asyncio.get_running_loop()
         self.protocol = protocol
         self.received_bytes = 0
         self.sent_bytes = 0
         self.error: Exception | None = None
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self.established: asyncio.Future[None] = loop.create_future()
+        """Done when messages can flow; at once without encryption."""
+        self.handshake: asyncio.Future[Ready] = loop.create_future()
+        """Done when version messages were exchanged."""
         self._on_events = on_events
         self._on_progress = on_progress
         self._transport: asyncio.Transport | None = None
         self._is_paused = False
+        self._early: list[Event] | None = []  # None: begun
+
+    @property
+    def ready(self) -> Ready:
+        """What the peer said about itself; only after the handshake."""
+        return self.handshake.result()
+
+    @property
+    def transport_name(self) -> str:
+        """The version of the framing: "v1" or, encrypted, "v2"."""
+        return self.protocol.transport.name
+
+    @property
+    def session_id(self) -> bytes:
+        """What both ends can compare to know that nobody is in between; empty with v1."""
+        return self.protocol.transport.session_id
+
+    def begin(self) -> None:
+        """Hand on events from now on, and first those that came meanwhile."""
+        early, self._early = self._early, None
+        if early:
+            self._on_events(early)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say hello."""
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
             self.flush()
+            self._note_established()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Give the socket the protocol's own buffer, which knows better how much it needs."""
@@ -59,10 +89,21 @@ class PeerConnection(asyncio.BufferedProtocol):
             self.hang_up(error)
             return
         self.flush()
+        self._note_established()
         if events:
-            self._on_events(events)
-        elif self.protocol.state is State.READY and self.protocol.partial() in _BULK:
+            self._tell(events)
+        elif self._early is None and self.protocol.partial() in _BULK:
             self._on_progress()
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes that arrived before the socket was ours."""
+        view = memoryview(data)
+        while view:
+            room = self.get_buffer(len(view))
+            count = min(len(room), len(view))
+            room[:count] = view[:count]
+            self.buffer_updated(count)
+            view = view[count:]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits."""
@@ -97,3 +138,19 @@ class PeerConnection(asyncio.BufferedProtocol):
             self._transport.abort()
         elif not self.closed.done():
             self.closed.set_result(None)
+
+    def _note_established(self) -> None:
+        if not self.established.done() and self.protocol.transport.is_established:
+            self.established.set_result(None)
+
+    def _tell(self, events: list[Event]) -> None:
+        if not self.handshake.done() and self.protocol.state is State.READY:
+            for index, event in enumerate(events):
+                if isinstance(event, Ready):
+                    self.handshake.set_result(event)
+                    events = events[:index] + events[index + 1 :]
+                    break
+        if self._early is not None:
+            self._early += events
+        elif events:
+            self._on_events(events)

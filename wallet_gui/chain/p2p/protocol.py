@@ -148,6 +148,11 @@ class PeerProtocol:
             view = view[count:]
         return events
 
+    @property
+    def transport(self) -> Transport:
+        """The framing of this connection."""
+        return self._transport
+
     def partial(self) -> str | None:
         """Name the command of the message that is on its way but not complete."""
         return self._transport.partial()
@@ -158,7 +163,7 @@ class PeerProtocol:
 
     def data_to_send(self) -> bytes:
         """Take the bytes that are to be written to the socket."""
-        data = b"".join(self._outgoing)
+        data = b"".join((self._transport.data_to_send(), *self._outgoing))
         self._outgoing.clear()
         return data
 

@@ -94,6 +94,7 @@ class ChainSync:
         peer = self.state.peers.get(number)
         if peer is None:
             return []
+        peer.is_sending_block = False
         match event:
             case FilterRun():
                 self.filters.on_filters(peer, event, now)
@@ -113,11 +114,12 @@ class ChainSync:
                 return []
         return self._plan(now)
 
-    def progressed(self, number: int, now: Instant) -> None:
+    def progressed(self, number: int, now: Instant, command: str | None = None) -> None:
         """Note that part of a long message came from a peer: it is slow, not silent."""
         peer = self.state.peers.get(number)
         if peer is not None:
             peer.last_answer = now.monotonic
+            peer.is_sending_block = command == "block"
 
     def tick(self, now: Instant) -> list[Action]:
         """Look at the clock: repeat what met with silence. To be called about once a second."""

@@ -103,6 +103,7 @@ class Peer:
     compares_hashes: bool = False  # its checkpoints differ from ours: every hash is looked at
     last_answer: float = 0.0  # when it last sent part of something that was asked for
     stalled_until: float = 0.0  # it was silent: it gets nothing new before
+    is_sending_block: bool = False  # what is on its way from it is part of a block
 
     @property
     def serves_filters(self) -> bool:
@@ -142,7 +143,9 @@ class SyncState:
         self.peers: dict[int, Peer] = {}
         self.events: deque[ChainEvent] = deque()
         self.options = P2POptions()
+        self.wants_extra_peer = False  # set while what peers tell is not agreed on enough
         self.disputed: set[int] = set()  # heights at which peers disagree about the filter
+        self.filter_sources: dict[int, int] = {}  # matched height -> who sent its filter
         self._actions: list[Action] = []
 
     def send(self, peer: Peer, message: Message) -> None:

@@ -1,7 +1,8 @@
 """Framing: bytes from a socket become frames, messages become bytes. Version 1, in clear.
 
-`Transport` is the seam behind which BIP324 will stand. A transport owns its receive buffer, so
-that a socket writes straight into it and a stream of filters is copied once, not once per read.
+`Transport` is the seam behind which version 2 (`transport_v2`) stands, too. A transport owns its
+receive buffer, so that a socket writes straight into it and a stream of filters is copied once,
+not once per read.
 Nothing is allocated on a peer's word: a frame's announced size is checked against the limit of
 its command before the buffer grows.
 """
@@ -40,6 +41,25 @@ class Transport(Protocol):
     """Between the socket's bytes and the protocol's frames."""
 
     @property
+    def name(self) -> str:
+        """The version: "v1" or "v2"."""
+        ...
+
+    @property
+    def is_established(self) -> bool:
+        """Whether messages can flow: the framing itself has no handshake, or it is done."""
+        ...
+
+    @property
+    def session_id(self) -> bytes:
+        """Name the encrypted session (32 bytes); empty without encryption."""
+        ...
+
+    def data_to_send(self) -> bytes:
+        """Take what the framing itself has to say; it goes before any frame made later."""
+        ...
+
+    @property
     def buffer(self) -> memoryview:
         """Where the payloads of the frames last given out lie, until `get_buffer` is called."""
         ...
@@ -57,12 +77,16 @@ class Transport(Protocol):
         ...
 
     def frame(self, command: str, payload: bytes) -> bytes:
-        """Wrap one message for sending."""
+        """Wrap one message for sending; empty while it has to wait for `data_to_send`."""
         ...
 
 
 class V1Transport:
     """The original framing: magic, command, length, checksum, payload."""
+
+    name: Final = "v1"
+    is_established: Final = True
+    session_id: Final = b""
 
     def __init__(self, magic: bytes) -> None:
         self._magic = magic
@@ -75,6 +99,9 @@ class V1Transport:
     @property
     def buffer(self) -> memoryview:
         return self._view
+
+    def data_to_send(self) -> bytes:
+        return b""
 
     def get_buffer(self) -> memoryview:
         waiting = self._end - self._start

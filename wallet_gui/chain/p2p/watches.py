@@ -21,7 +21,7 @@ from wallet_gui.chain.backend import (
 from wallet_gui.chain.p2p.long_scans import LongScans, PreviewScripts
 from wallet_gui.chain.p2p.sync_state import Instant, SyncState
 from wallet_gui.chain.scan import WalletScan
-from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.block import ScannedBlock
 
 BIRTHDAY_MARGIN: Final = 2 * 24 * 3600
 """Seconds by which a birthday is trusted less than it says: clocks are wrong, miners' too."""
@@ -222,7 +222,7 @@ class Watches:
     # --- delivery ---------------------------------------------------------------------------------
 
     def next_event(
-        self, block_at: Callable[[int], Block | None], now: Instant
+        self, block_at: Callable[[int], ScannedBlock | None], now: Instant
     ) -> ChainEvent | None:
         """Give the next block or scan mark that can be delivered; the caller must deliver it."""
         ahead = self.long.next_event(block_at)

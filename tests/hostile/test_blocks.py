@@ -1,0 +1,107 @@
+"""Who is asked for which block, and what happens when it does not come."""
+
+from tests.functional.p2p_wallet import ScriptWallet
+from tests.hostile.fake_chain import FakeChain
+from tests.hostile.fake_network import Network
+from tests.hostile.fake_peer import FakeNode
+from wallet_gui.chain.backend import BackendWarning
+from wallet_gui.chain.p2p.messages import GetData, Message
+from wallet_gui.chain.p2p.sync_state import Instant
+from wallet_gui.primitives.block import Block
+
+BTC = 10**8
+
+
+def chain_with_payments(wallet: ScriptWallet, count: int) -> FakeChain:
+    chain = FakeChain()
+    chain.mine_empty(3)
+    for index in range(count):
+        chain.mine(to=wallet.script(index % 5))
+        chain.mine_empty(1)
+    return chain
+
+
+def asked_blocks(node: FakeNode) -> int:
+    return sum(len(m.entries) for m in node.asked if isinstance(m, GetData))
+
+
+def withhold(message: Message, answers: list[Message]) -> list[Message]:
+    return [] if isinstance(message, GetData) else answers
+
+
+def test_no_peer_is_asked_for_more_than_two_fifths() -> None:
+    wallet = ScriptWallet()
+    chain = chain_with_payments(wallet, 50)
+    nodes = [FakeNode(chain) for _ in range(4)]
+    network = Network([wallet])
+    for node in nodes:
+        network.connect(node)
+    network.run(2)
+    assert wallet.balance == 50 * 50 * BTC
+    counts = [asked_blocks(node) for node in nodes]
+    assert sum(counts) == 50
+    assert max(counts) <= 20
+
+
+def test_a_block_withheld_by_all_is_named_and_the_rest_goes_on() -> None:
+    wallet = ScriptWallet()
+    chain = chain_with_payments(wallet, 1)
+    network = Network([wallet])
+    nodes = [FakeNode(chain, rewrite=withhold) for _ in range(3)]
+    for node in nodes:
+        network.connect(node)
+    network.run(60)
+    (warning,) = [e for e in network.events if isinstance(e, BackendWarning)]
+    assert "block 4," in warning.sentence
+    assert "3 peers" in warning.sentence
+    chain.mine_empty(5)
+    network.announce(nodes[0])
+    network.run(5)
+    assert network.sync.state.filter_headers.height == chain.height
+    assert network.sync.filters.lowest_wanted() is None
+    for node in nodes:
+        node.rewrite = None
+    network.run(60)
+    assert wallet.balance == 50 * BTC
+    assert network.sync.is_synced()
+    assert not network.faults
+    assert not network.farewells
+
+
+def test_evidence_is_fetched_whatever_the_filter_says() -> None:
+    wallet = ScriptWallet()
+    chain = chain_with_payments(wallet, 1)
+    network = Network([wallet])
+    network.connect(FakeNode(chain))
+    network.run(1)
+    got: list[Block] = []
+
+    def take(block: Block, now: Instant) -> None:
+        del now
+        got.append(block)
+
+    network.sync.blocks.request_evidence(2, take)
+    network.sync.blocks.request_evidence(2, take)
+    network.sync.blocks.request_evidence(4, take)
+    network.run(1)
+    assert [block.header.hash for block in got] == [chain.blocks[h].header.hash for h in (4, 2)]
+    assert wallet.heights == [4], "evidence is nothing for the wallet"
+
+
+def test_evidence_of_a_block_that_left_the_chain_is_not_given() -> None:
+    chain = chain_with_payments(ScriptWallet(), 1)
+    node = FakeNode(chain, rewrite=withhold)
+    network = Network([ScriptWallet()])
+    network.connect(node)
+    network.run(1)
+    got: list[Block] = []
+    network.sync.blocks.request_evidence(3, lambda block, _now: got.append(block))
+    network.run(1)
+    other = chain.copy(2)
+    other.mine_empty(8, salt=3)
+    node.rewrite = None
+    node.switch(other)
+    network.announce(node)
+    network.run(20)
+    assert network.sync.is_synced()
+    assert got == []

@@ -1,0 +1,303 @@
+"""Framing, version 2: every byte looks random, every message is authenticated (BIP324).
+
+Both sides begin with a public key and some garbage; then a terminator that only the two can know,
+and from there on packets. A byte changed on the way ends the connection: nothing that was not sent
+is ever given out. Who the other side is, the protocol does not prove.
+"""
+
+import secrets
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+from wallet_gui import curve
+from wallet_gui.chain.p2p import bip324
+from wallet_gui.chain.p2p.bip324 import DECOY, EXPANSION, HEADER_SIZE, LENGTH_SIZE, TERMINATOR_SIZE
+from wallet_gui.chain.p2p.messages import MAX_MESSAGE_SIZE, payload_limit
+from wallet_gui.chain.p2p.transport import (
+    FIRST_CAPACITY,
+    LARGEST_CAPACITY,
+    Frame,
+    ProtocolViolation,
+)
+
+_READ_SIZE: Final = 32 * 1024  # offer the socket at least this much room
+_LONGEST_NAME: Final = 12
+_MAX_CONTENTS: Final = 1 + _LONGEST_NAME + MAX_MESSAGE_SIZE
+_PEEK_SIZE: Final = HEADER_SIZE + 1 + _LONGEST_NAME
+_MAX_QUEUE: Final = 100
+_NO_LENGTH: Final = -1
+_STRANGER: Final = "The peer does not speak the encrypted protocol."
+_TAMPERED: Final = "What the peer sent was changed on the way, or is nonsense."
+
+SHORT_IDS: Final[Mapping[int, str]] = dict(
+    enumerate(
+        (
+            *("addr", "block", "blocktxn", "cmpctblock", "feefilter", "filteradd", "filterclear"),
+            *("filterload", "getblocks", "getblocktxn", "getdata", "getheaders", "headers", "inv"),
+            *("mempool", "merkleblock", "notfound", "ping", "pong", "sendcmpct", "tx"),
+            *("getcfilters", "cfilter", "getcfheaders", "cfheaders", "getcfcheckpt", "cfcheckpt"),
+            "addrv2",
+        ),
+        start=1,
+    )
+)
+"""The one-byte names of messages; others are written out after a zero byte (BIP324)."""
+
+_IDS: Final = {command: bytes((number,)) for number, command in SHORT_IDS.items()}
+_LIMITS: Final = {number: (name, payload_limit(name)) for number, name in SHORT_IDS.items()}
+_NAME_BYTES: Final = frozenset(range(0x21, 0x7F))
+
+
+class _Stage(Enum):
+    """What is awaited."""
+
+    KEY = "key"
+    TERMINATOR = "terminator"
+    VERSION_PACKET = "version packet"
+    MESSAGES = "messages"
+
+
+class V2Transport:
+    """One side of an encrypted connection; `received` and `frame` as in `Transport`."""
+
+    name: Final = "v2"
+
+    def __init__(
+        self,
+        magic: bytes,
+        *,
+        is_initiator: bool = True,
+        secret: bytes | None = None,
+        garbage: bytes | None = None,
+    ) -> None:
+        """Prepare the first bytes; `secret` (32 bytes) and `garbage` are drawn when None."""
+        self._magic = magic
+        self._is_initiator = is_initiator
+        self._secret = _new_secret() if secret is None else secret
+        self._public_key = curve.ellswift_create(self._secret)
+        if garbage is None:
+            garbage = secrets.token_bytes(secrets.randbelow(bip324.MAX_GARBAGE + 1))
+        self._garbage = garbage
+        self._stage = _Stage.KEY
+        self._session: bip324.Session | None = None
+        self._pending = [self._public_key + garbage] if is_initiator else []
+        self._queue: list[bytes] = []  # contents that wait for the keys
+        self._their_garbage = b""
+        self._bytes = bytearray(FIRST_CAPACITY)  # as received
+        self._view = memoryview(self._bytes)
+        self._plain = memoryview(bytearray())  # headers and contents, decrypted
+        self._start = 0
+        self._end = 0
+        self._length = _NO_LENGTH  # of the contents of the packet at `_start`
+        self._command: str | None = None  # of that packet, once it was looked at
+        self._room = 0  # that this packet needs, once its length was found acceptable
+
+    @property
+    def buffer(self) -> memoryview:
+        return self._plain
+
+    @property
+    def is_established(self) -> bool:
+        """Whether the other side has proved that it holds the same keys."""
+        return self._stage is _Stage.MESSAGES
+
+    @property
+    def session_id(self) -> bytes:
+        """What two people compare to be sure that nobody sits between them; empty at first."""
+        return b"" if self._session is None else self._session.id
+
+    def data_to_send(self) -> bytes:
+        data = b"".join(self._pending)
+        self._pending.clear()
+        return data
+
+    def frame(self, command: str, payload: bytes) -> bytes:
+        short = _IDS.get(command)
+        name = b"\0" + command.encode("ascii").ljust(_LONGEST_NAME, b"\0")
+        contents = (short or name) + payload
+        if self._session is not None:
+            return self._session.encrypt(contents)
+        if len(self._queue) >= _MAX_QUEUE:
+            raise ProtocolViolation("The peer does not come to the end of the handshake.")
+        self._queue.append(contents)
+        return b""
+
+    def get_buffer(self) -> memoryview:
+        waiting = self._end - self._start
+        needed = max(waiting + _READ_SIZE, self._room)
+        if self._start and (not waiting or len(self._bytes) - self._start < needed):
+            self._view[:waiting] = bytes(self._view[self._start : self._end])
+            self._start, self._end = 0, waiting
+        if len(self._bytes) < needed:
+            self._grow(needed)
+        elif self._end == len(self._bytes):
+            self._grow(len(self._bytes) + _READ_SIZE)
+        return self._view[self._end :]
+
+    def received(self, count: int) -> list[Frame]:
+        self._end += count
+        if self._end == len(self._bytes) and self._end < LARGEST_CAPACITY // 4:
+            # The socket has more than we took: read in larger pieces.
+            self._grow(2 * len(self._bytes))
+        if self._stage is _Stage.KEY:
+            self._receive_key()
+        if self._stage is _Stage.TERMINATOR:
+            self._receive_terminator()
+        if self._session is None or self._stage in (_Stage.KEY, _Stage.TERMINATOR):
+            return []
+        return self._receive_packets(self._session)
+
+    def partial(self) -> str | None:
+        return self._command
+
+    # --- the handshake ----------------------------------------------------------------------------
+
+    def _receive_key(self) -> None:
+        if self._end - self._start < bip324.KEY_SIZE:
+            return
+        theirs = bytes(self._view[self._start : self._start + bip324.KEY_SIZE])
+        self._start += bip324.KEY_SIZE
+        session = bip324.Session(
+            self._secret, self._public_key, theirs, self._magic, is_initiator=self._is_initiator
+        )
+        self._secret = b""
+        if not self._is_initiator:
+            self._pending.append(self._public_key + self._garbage)
+        # Our version packet is empty: there is no other version yet.
+        self._pending += [session.send_terminator, session.encrypt(b"", aad=self._garbage)]
+        self._pending += [session.encrypt(contents) for contents in self._queue]
+        self._queue.clear()
+        self._session = session
+        self._stage = _Stage.TERMINATOR
+
+    def _receive_terminator(self) -> None:
+        if self._session is None:
+            return
+        longest = self._start + bip324.MAX_GARBAGE + TERMINATOR_SIZE
+        terminator = self._session.receive_terminator
+        found = self._bytes.find(terminator, self._start, min(self._end, longest))
+        if found < 0:
+            if self._end >= longest:
+                raise ProtocolViolation(_STRANGER)
+            return
+        self._their_garbage = bytes(self._view[self._start : found])
+        self._start = found + TERMINATOR_SIZE
+        self._stage = _Stage.VERSION_PACKET
+
+    # --- packets ----------------------------------------------------------------------------------
+
+    def _receive_packets(self, session: bip324.Session) -> list[Frame]:
+        spans = self._decrypt(session)
+        if spans and self._stage is _Stage.VERSION_PACKET:
+            del spans[0]  # what it holds is for versions to come
+            self._stage = _Stage.MESSAGES
+        if self._length >= 0 and not self._room:
+            self._look_ahead(session)
+        plain = self._plain
+        return [frame for start, end in spans if (frame := _read(plain, start, end)) is not None]
+
+    def _decrypt(self, session: bip324.Session) -> list[tuple[int, int]]:
+        """Decrypt every complete packet; return where the contents lie, without those of decoys."""
+        spans: list[tuple[int, int]] = []
+        view, position, end = self._view, self._start, self._end
+        if len(self._plain) < end - position:
+            self._plain = memoryview(bytearray(len(self._bytes)))
+        plain, filled = self._plain, 0
+        next_length, decrypt = session.receive_length.apply, session.receive_packet.decrypt
+        length = self._length
+        while True:
+            if length < 0:
+                if end - position < LENGTH_SIZE:
+                    break
+                masked = int.from_bytes(view[position : position + LENGTH_SIZE], "little")
+                length = next_length(masked)
+                if length > _MAX_CONTENTS:
+                    raise ProtocolViolation(f"The peer announced a message of {length} bytes.")
+            stop = position + EXPANSION + length
+            if stop > end:
+                break
+            contents = filled + HEADER_SIZE
+            packet_end = contents + length
+            encrypted = view[position + LENGTH_SIZE : stop]
+            if not decrypt(encrypted, plain[filled:packet_end], self._their_garbage):
+                raise ProtocolViolation(_TAMPERED)
+            if not plain[filled] & DECOY:
+                spans.append((contents, packet_end))
+            self._their_garbage = b""  # the first packet proves it, be it a decoy or not
+            position, length, filled = stop, _NO_LENGTH, packet_end
+        if position != self._start:
+            self._command, self._room = None, 0
+        self._start, self._length = position, length
+        return spans
+
+    def _look_ahead(self, session: bip324.Session) -> None:
+        """Refuse a message that is too long for its kind before memory is set aside for it.
+
+        What is read here is not proved yet, so it only ever ends the connection.
+        """
+        there = self._end - self._start - LENGTH_SIZE
+        if there < min(_PEEK_SIZE, HEADER_SIZE + self._length):
+            return
+        if self._stage is _Stage.MESSAGES:
+            first = self._start + LENGTH_SIZE
+            peeked = session.receive_packet.peek(self._view[first : first + _PEEK_SIZE])
+            if not peeked[0] & DECOY:
+                name = _name(peeked[HEADER_SIZE:])
+                if name is not None:
+                    command, limit, size = name
+                    _check(command, self._length - size, limit)
+                    self._command = command
+        self._room = EXPANSION + self._length
+
+    def _grow(self, capacity: int) -> None:
+        larger = bytearray(min(max(capacity, len(self._bytes)), LARGEST_CAPACITY))
+        larger[: self._end] = self._view[: self._end]
+        self._bytes = larger
+        self._view = memoryview(larger)
+
+
+def _read(plain: memoryview, start: int, end: int) -> Frame | None:
+    """Make a frame of the contents at `start`; None for what has no name we could know."""
+    known = _LIMITS.get(plain[start]) if end > start else None
+    if known is not None:
+        command, limit = known
+        start += 1
+    else:
+        name = _name(plain[start : min(end, start + 1 + _LONGEST_NAME)].tobytes())
+        if name is None:
+            return None  # as Core does: a later version may have more of them
+        command, limit, size = name
+        start += size
+    if end - start > limit:
+        _check(command, end - start, limit)
+    return Frame(command, start, end)
+
+
+def _name(contents: bytes) -> tuple[str, int, int] | None:
+    """Read the command at the start of contents: it, its limit, and how many bytes name it."""
+    if not contents:
+        return None
+    if contents[0]:
+        known = _LIMITS.get(contents[0])
+        return None if known is None else (*known, 1)
+    name = contents[1 : 1 + _LONGEST_NAME]
+    stripped = name.rstrip(b"\0")
+    if len(name) < _LONGEST_NAME or not stripped or not _NAME_BYTES.issuperset(stripped):
+        return None
+    command = stripped.decode("ascii")
+    return command, payload_limit(command), 1 + _LONGEST_NAME
+
+
+def _check(command: str, size: int, limit: int) -> None:
+    if size > limit:
+        raise ProtocolViolation(f"The peer announced a {command} message of {size} bytes.")
+
+
+def _new_secret() -> bytes:
+    while True:
+        secret = secrets.token_bytes(32)
+        try:
+            return curve.check_secret(secret)
+        except curve.CurveError:  # one in 2^128
+            continue

@@ -57,6 +57,14 @@ _LOOK_SECONDS = 0.5
 _RECENT_BYTES = 3_000_000
 
 
+class PeerBackend(ChainBackend, Protocol):
+    """A source of blocks whose peers a person decides about."""
+
+    def set_options(self, options: P2POptions) -> None:
+        """Apply other options while it runs."""
+        ...
+
+
 class BackendFactory(Protocol):
     """Makes the backend of a network; tests give one with scripted peers."""
 
@@ -69,7 +77,7 @@ class BackendFactory(Protocol):
         *,
         peer_store: PeerStore | None = None,
         on_failure: Callable[[BaseException], None],
-    ) -> ChainBackend:
+    ) -> PeerBackend:
         """Make a backend that is not started yet; `on_failure` hears of an error that ended it."""
         ...
 
@@ -114,7 +122,7 @@ class BackendSelector:
         self._make_backend = make_backend
         self._publish = publish
         self._sessions: dict[str, WalletSession] = {}
-        self._backend: ChainBackend | None = None
+        self._backend: PeerBackend | None = None
         self._snapshot = SyncSnapshot(params.name, "Directly (P2P)")
         self._publishing: asyncio.TimerHandle | None = None
         self.reorganizations = 0
@@ -164,8 +172,19 @@ class BackendSelector:
         await backend.start()
         self._reporting = asyncio.get_running_loop().create_task(self._report())
 
-    def hold(self, reason: str) -> None:
-        """Stay unconnected for a reason that the person is told."""
+    async def use(self, options: P2POptions) -> None:
+        """Go on with other options, without a new start where the backend runs already."""
+        backend = self._backend
+        if backend is None or self._failure is not None or why_not_connect(options, self.params):
+            await self.start(options)
+            return
+        self._options = options
+        backend.set_options(options)
+        self._update()
+
+    async def hold(self, reason: str) -> None:
+        """Stay unconnected, or disconnect, for a reason that the person is told."""
+        await self.stop()
         self._update(state=ConnectionState.STOPPED, detail=reason)
 
     async def stop(self) -> None:

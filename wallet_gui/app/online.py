@@ -25,7 +25,7 @@ from wallet_gui.app.published import (
 from wallet_gui.app.rebroadcast import Rebroadcast
 from wallet_gui.app.session import WalletSession
 from wallet_gui.app.vault_client import VaultClient, VaultError
-from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult, PeerStore
+from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.p2p.proxy_check import check_proxy
@@ -38,6 +38,7 @@ from wallet_gui.sealing import KdfParameters
 from wallet_gui.storage.chain_db import ChainDb
 from wallet_gui.storage.errors import Unreadable
 from wallet_gui.storage.locks import FileLock
+from wallet_gui.storage.peer_store import PeerFile
 from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile, cache_path
 from wallet_gui.storage.wallet_cache import WalletCache
 from wallet_gui.storage.wallet_file import WalletFile
@@ -120,7 +121,11 @@ class Online:
         chain_db = await asyncio.to_thread(self._open_files)
         self._chain_db = chain_db
         selector = self.selector = BackendSelector(
-            self.params, chain_db, self._make_backend, self._publish, peer_store=self._peer_store()
+            self.params,
+            chain_db,
+            self._make_backend,
+            self._publish,
+            peer_store=PeerFile(self.data_directory.network_directory),
         )
         if self.playground is not None:
             host, port = await self.playground.start()
@@ -138,19 +143,16 @@ class Online:
     ) -> None:
         if options is None and self.unread_settings:
             # What was lost may have been "only through Tor": nothing is risked on a guess.
-            selector.hold(
+            await selector.hold(
                 f"{self.unread_settings} Nothing is connected to until you choose how, in Settings."
             )
             return
         try:
             options = self.network_choice().options() if options is None else options
         except NotPossible as error:
-            selector.hold(str(error))
+            await selector.hold(str(error))
             return
-        await selector.start(options if peers is None else with_own_peers(options, peers))
-
-    def _peer_store(self) -> PeerStore | None:
-        return None
+        await selector.use(options if peers is None else with_own_peers(options, peers))
 
     async def stop(self) -> None:
         """Close every wallet, disconnect, and give the chain database back.

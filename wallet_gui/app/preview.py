@@ -15,7 +15,7 @@ from wallet_gui.chain.backend import (
     Reorganized,
     Scanned,
 )
-from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.block import ScannedBlock
 from wallet_gui.wallet.changes import ViewChange, WalletState
 from wallet_gui.wallet.wallet import Wallet
 
@@ -66,7 +66,7 @@ class Preview:
         self._wallet = wallet
         return wallet.watch_scripts()
 
-    def _apply_block(self, wallet: Wallet, block: Block, height: int) -> None:
+    def _apply_block(self, wallet: Wallet, block: ScannedBlock, height: int) -> None:
         wallet.apply_block(block, height)
         if self._from_height is None:
             self._from_height, self._from_time = height, block.header.time

@@ -1,12 +1,11 @@
 import asyncio
 from collections.abc import Callable
 
-from wallet_gui.app.backend_selector import BackendSelector
+from wallet_gui.app.backend_selector import BackendSelector, PeerBackend
 from wallet_gui.app.p2p_choice import NO_PEERS
 from wallet_gui.app.published import SyncSnapshot
 from wallet_gui.chain.backend import (
     BroadcastProgress,
-    ChainBackend,
     ChainStores,
     ConnectionState,
     EventSink,
@@ -35,7 +34,7 @@ def no_backend(
     *,
     peer_store: PeerStore | None = None,
     on_failure: Callable[[BaseException], None] | None = None,
-) -> ChainBackend:
+) -> PeerBackend:
     raise AssertionError("nobody to connect to")
 
 

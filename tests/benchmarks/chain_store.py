@@ -76,9 +76,9 @@ def _root() -> ExtendedPrivateKey:
     return ExtendedPrivateKey.from_seed(bip39_seed(*entropy_from_words(WORDS), ""), REGTEST)
 
 
-def descriptor() -> str:
+def descriptor(account: int = 0) -> str:
     """The public BIP84 descriptor of a well-known test seed."""
-    return account_descriptors(_root(), REGTEST)[DescriptorType.WPKH].to_string()
+    return account_descriptors(_root(), REGTEST, account)[DescriptorType.WPKH].to_string()
 
 
 class RestoredWallet:

@@ -13,6 +13,9 @@ from tests.functional.p2p_wallet import ScriptWallet, run, running
 from tests.hostile.fake_chain import FakeChain
 from tests.hostile.fake_peer import FakeNode, decode, serve
 from wallet_gui.chain.backend import BackendState, BroadcastStage, ConnectionState
+from wallet_gui.chain.p2p.backend import system_clock
+from wallet_gui.chain.p2p.messages import Inv
+from wallet_gui.chain.p2p.sync_state import Instant
 from wallet_gui.chain.p2p.transport_v2 import V2Transport
 from wallet_gui.primitives.params import MAINNET, REGTEST
 from wallet_gui.primitives.transaction import OutPoint, Transaction, TxIn, TxOut
@@ -235,16 +238,26 @@ def test_a_peer_that_dies_in_the_middle(tmp_path: Path, *, v2: bool) -> None:
 def test_broadcast_to_two_peers(tmp_path: Path) -> None:
     chain = paid(ScriptWallet())
     first, second = FakeNode(chain), FakeNode(chain)
+    second.mempool = first.mempool  # what one has, the other gets
     tx = Transaction(2, (TxIn(OutPoint(bytes(32), 1)),), (TxOut(1, b"\x51"),), 0)
+    started = system_clock()
+
+    def hasty() -> Instant:
+        now = system_clock()
+        return now._replace(monotonic=started[0] + 10 * (now.monotonic - started[0]))
 
     async def scenario() -> None:
         async with AsyncExitStack() as stack:
             ports = [await stack.enter_async_context(serve(n)) for n in (first, second)]
-            client = await stack.enter_async_context(running(tmp_path, ports, ScriptWallet()))
+            client = await stack.enter_async_context(
+                running(tmp_path, ports, ScriptWallet(), clock=hasty)
+            )
             await client.until(lambda: len(client.backend.peers()) == 2)
             result = await client.backend.broadcast(tx)
             assert result.stage is BroadcastStage.ECHOED
-            assert len(first.mempool) + len(second.mempool) == 1, "everybody was told"
+            assert list(first.mempool) == [tx.wtxid]
+            told = [sum(isinstance(m, Inv) for m in node.asked) for node in (first, second)]
+            assert sorted(told) == [0, 1], "everybody was told"
 
     run(scenario)
 

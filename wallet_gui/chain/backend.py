@@ -262,11 +262,18 @@ class ChainBackend(Protocol):
         """Forget a wallet: no event names it any more."""
         ...
 
-    async def broadcast(self, tx: Transaction) -> BroadcastResult:
+    async def broadcast(
+        self, tx: Transaction, parents: Sequence[Transaction] = ()
+    ) -> BroadcastResult:
         """Send a transaction and wait for evidence; `BroadcastProgress` events tell the way.
 
+        `parents` are unconfirmed ancestors of ours, given to a node that lacks them.
         Raises `NoPeers` when there was nobody to send it to.
         """
+        ...
+
+    def withdraw(self, txid: bytes) -> None:
+        """Send a transaction no more and give it to nobody who has not got it."""
         ...
 
     def tip(self) -> BlockRef | None:

@@ -83,10 +83,23 @@ static int has_sha(void)
 
 #endif
 
+/* What there is, asked once: under a hypervisor the question takes longer than a filter. Threads
+ * that ask at the same time come to the same answer. */
+static int best_mode(void)
+{
+    static int known = -1;
+    int mode = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    if (mode < 0) {
+        mode = best_level() | (sha256_is_compiled() && has_sha() ? FLAG_SHA : 0);
+        __atomic_store_n(&known, mode, __ATOMIC_RELAXED);
+    }
+    return mode;
+}
+
 const kernels *kernels_of(int mode)
 {
     int level = mode & LEVEL_MASK;
-    if (level > best_level())
+    if (level > (best_mode() & LEVEL_MASK))
         return NULL;
 #if defined(__x86_64__)
     if (level == LEVEL_V4)
@@ -101,7 +114,7 @@ int is_mode(int mode)
 {
     if (mode < 0 || mode & ~(LEVEL_MASK | FLAG_SHA) || !kernels_of(mode))
         return 0;
-    return !(mode & FLAG_SHA) || (sha256_is_compiled() && has_sha());
+    return !(mode & FLAG_SHA) || best_mode() & FLAG_SHA;
 }
 
 EXPORT int32_t engine_abi(void)
@@ -112,8 +125,7 @@ EXPORT int32_t engine_abi(void)
 /* The fastest mode here. All levels below it work too, each with and without the flag. */
 EXPORT int32_t engine_best_mode(void)
 {
-    int mode = best_level();
-    return is_mode(mode | FLAG_SHA) ? mode | FLAG_SHA : mode;
+    return best_mode();
 }
 
 /* What this was built from, found in the file by `packaging/build_engine.py`. */

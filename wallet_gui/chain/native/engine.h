@@ -25,7 +25,7 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* Raised when a signature or a meaning below changes: the loader refuses any other number. */
-#define ENGINE_ABI 1
+#define ENGINE_ABI 2
 
 #define HASH_SIZE 32
 #define HEADER_SIZE 80

@@ -17,9 +17,9 @@ from wallet_gui.chain.filter_runs import (
     offsets,
 )
 from wallet_gui.chain.gcs_scalar import MalformedFilter, PreparedScripts, prepared
-from wallet_gui.chain.native import self_test
+from wallet_gui.chain.native import blocks, self_test
 from wallet_gui.chain.native.library import OUT_OF_MEMORY, EngineUnavailable, load
-from wallet_gui.primitives.block import Block, ScannedBlock
+from wallet_gui.primitives.block import ScannedBlock
 
 _SMALLEST_MESSAGE: Final = 24 + 1 + HASH_SIZE + 1
 _ROOM: Final = 4096  # filters framed in one call
@@ -143,7 +143,7 @@ class NativeEngine:
         return hashes.raw
 
     def scan_block(self, raw: Buffer) -> ScannedBlock:
-        return Block.parse(raw)
+        return blocks.scan(self._library, self.mode, raw)
 
     def _hits(
         self, data: Buffer, hashes: bytes, starts: Offsets, ends: Offsets, scripts: PreparedScripts

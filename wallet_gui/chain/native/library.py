@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 FOLDER: Final = Path(__file__).parent
-ABI: Final = 1
+ABI: Final = 2
 """`ENGINE_ABI` of engine.h."""
 
 OUT_OF_MEMORY: Final = -1
@@ -32,6 +32,9 @@ _FUNCTIONS: Final = {
     "engine_match_run": [_MODE, _P, _N, _P, _P, _P, _N, _N, _P, _P, _P, _P],
     "engine_header_hashes": [_MODE, _P, _N, _P],
     "engine_header_chain": [_MODE, _P, _N, _P, _P],
+    "engine_block_scan": [_P, _N, _N, _P, _P],
+    "engine_block_check": [_MODE, _P, _N, _P, _N, _N, _MODE, _P],
+    "engine_block_candidates": [_MODE, _P, _N, _P, _N, _P, _P, _N, _N, _N, _P, _P],
 }
 
 

@@ -7,11 +7,9 @@
  * and the processor would wait.
  *
  * A filter is decoded strictly: see `gcs_scalar.decode`, which refuses exactly the same. Sources:
- * BIP158, Core blockfilter.cpp; Aumasson and Bernstein, "SipHash: a fast short-input PRF".
+ * BIP158, Core blockfilter.cpp.
  */
-#include "engine.h"
-
-#include <stdlib.h>
+#include "scripts.h"
 
 #define JOIN_(name, level) name##_##level
 #define JOIN(name, level) JOIN_(name, level)
@@ -25,113 +23,6 @@
 #define KEPT_MAP_BITS 12 /* of the small bitmap by which scripts are sorted out again */
 #define MAP_BITS_PER_SCRIPT 64
 #define MAX_MAP_BITS ((size_t)1 << 24)
-
-/* --- scripts -------------------------------------------------------------------------------- */
-
-#if defined(__AVX512F__)
-#define WIDTH 8
-#elif defined(__AVX2__)
-#define WIDTH 4
-#else
-#define WIDTH 2
-#endif
-#define STEP (2 * WIDTH) /* two vectors in turns, since the rounds are one long chain */
-
-typedef uint64_t vec __attribute__((vector_size(8 * WIDTH)));
-
-typedef struct {
-    size_t count;
-    size_t stride; /* the count rounded up to STEP */
-    size_t words;
-    uint64_t *columns; /* columns[w * stride + i]: word w of script i */
-} group;
-
-typedef struct {
-    group *groups;
-    size_t group_count;
-    size_t count; /* of scripts */
-    uint64_t *columns;
-} prepared;
-
-static int prepare(prepared *p, const script_set *set)
-{
-    size_t total = 0;
-    memset(p, 0, sizeof *p);
-    for (size_t g = 0; g < set->groups; g++)
-        total += (set->counts[g] + STEP) * set->words[g];
-    p->groups = calloc(set->groups + 1, sizeof *p->groups);
-    p->columns = calloc(total + 1, sizeof *p->columns);
-    if (!p->groups || !p->columns)
-        return 0;
-    p->group_count = set->groups;
-    uint64_t *column = p->columns;
-    const uint8_t *from = set->packed;
-    for (size_t g = 0; g < set->groups; g++) {
-        group *made = &p->groups[g];
-        made->count = set->counts[g];
-        made->words = set->words[g];
-        made->stride = (made->count + STEP - 1) / STEP * STEP;
-        made->columns = column;
-        for (size_t i = 0; i < made->count; i++) {
-            for (size_t w = 0; w < made->words; w++, from += 8)
-                column[w * made->stride + i] = read_u64(from);
-        }
-        column += made->stride * made->words;
-        p->count += made->count;
-    }
-    return 1;
-}
-
-#define ROTL(x, n) (((x) << (n)) | ((x) >> (64 - (n))))
-
-#define ROUND_OF(v)                                                                               \
-    v##0 += v##1, v##2 += v##3, v##1 = ROTL(v##1, 13) ^ v##0, v##3 = ROTL(v##3, 16) ^ v##2,       \
-    v##0 = ROTL(v##0, 32), v##2 += v##1, v##0 += v##3, v##1 = ROTL(v##1, 17) ^ v##2,              \
-    v##3 = ROTL(v##3, 21) ^ v##0, v##2 = ROTL(v##2, 32)
-
-#define ROUND                                                                                     \
-    do {                                                                                          \
-        ROUND_OF(a);                                                                              \
-        ROUND_OF(b);                                                                              \
-    } while (0)
-
-static inline vec load(const uint64_t *from)
-{
-    vec v;
-    memcpy(&v, from, sizeof v);
-    return v;
-}
-
-/* The hashes of STEP scripts of a group from `at` on. */
-static inline void siphash(const group *g, size_t at, uint64_t k0, uint64_t k1,
-                           uint64_t hashes[STEP])
-{
-    const vec zero = {0};
-    vec a0 = zero + (k0 ^ 0x736f6d6570736575u), b0 = a0;
-    vec a1 = zero + (k1 ^ 0x646f72616e646f6du), b1 = a1;
-    vec a2 = zero + (k0 ^ 0x6c7967656e657261u), b2 = a2;
-    vec a3 = zero + (k1 ^ 0x7465646279746573u), b3 = a3;
-    const uint64_t *word = g->columns + at;
-    for (size_t w = 0; w < g->words; w++, word += g->stride) {
-        vec x = load(word), y = load(word + WIDTH);
-        a3 ^= x;
-        b3 ^= y;
-        ROUND;
-        ROUND;
-        a0 ^= x;
-        b0 ^= y;
-    }
-    a2 ^= zero + 0xff;
-    b2 ^= zero + 0xff;
-    ROUND;
-    ROUND;
-    ROUND;
-    ROUND;
-    a0 ^= a1 ^ a2 ^ a3;
-    b0 ^= b1 ^ b2 ^ b3;
-    memcpy(hashes, &a0, sizeof a0);
-    memcpy(hashes + WIDTH, &b0, sizeof b0);
-}
 
 /* --- one filter ----------------------------------------------------------------------------- */
 
@@ -167,7 +58,7 @@ static void destroy(workspace *space)
     free(space->memory);
 }
 
-static int create(workspace *space, const script_set *set)
+static int create(workspace *space, const script_set *set, size_t largest_copy)
 {
     memset(space, 0, sizeof *space);
     if (!prepare(&space->scripts, set))
@@ -177,7 +68,7 @@ static int create(workspace *space, const script_set *set)
         bits *= 2;
     space->map_mask = bits - 1;
     space->map_words = bits / 64;
-    size_t copy_words = (MAX_FILTER_SIZE + MARGIN + 7) / 8;
+    size_t copy_words = (largest_copy + MARGIN + 7) / 8;
     size_t words = space->map_words + space->scripts.count + KEPT + copy_words;
     space->memory = malloc(2 * words * sizeof(uint64_t));
     if (!space->memory)
@@ -219,8 +110,8 @@ static void mark(workspace *space, slot *s, const uint8_t *block_hash)
 }
 
 /* Read the count and get ready for the first codeword; 0 when the bytes cannot be a filter. */
-static int open_filter(workspace *space, slot *s, const uint8_t *filter, size_t size, int has_margin,
-                       const uint8_t *block_hash)
+static int open_filter(workspace *space, slot *s, const uint8_t *filter, size_t size,
+                       int is_readable_behind, const uint8_t *block_hash)
 {
     uint64_t count;
     size_t offset = read_compact_size(filter, filter + size, &count);
@@ -230,7 +121,7 @@ static int open_filter(workspace *space, slot *s, const uint8_t *filter, size_t 
     if (count * MIN_CODEWORD > (uint64_t)payload * 8 || (!count && payload))
         return 0;
     s->bits = filter + offset;
-    if (!has_margin) {
+    if (!is_readable_behind) {
         memcpy(s->copy, filter + offset, payload);
         memset(s->copy + payload, 0, MARGIN);
         s->bits = s->copy;
@@ -427,16 +318,32 @@ typedef struct {
     uint8_t *hits;
 } run;
 
+static int has_margin(const run *r, size_t index)
+{
+    return r->size - r->ends[index] >= MARGIN;
+}
+
+/* The size of the largest filter that has to be copied to be read. */
+static size_t largest_without_margin(const run *r)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < r->stop; i++) {
+        uint64_t size = r->ends[i] - r->starts[i];
+        if (!has_margin(r, i) && size <= MAX_FILTER_SIZE && size > largest)
+            largest = (size_t)size;
+    }
+    return largest;
+}
+
 /* Put the next filter that has codewords into a slot; 0 when there is none. */
 static int refill(workspace *space, slot *s, run *r)
 {
     while (r->next < r->stop) {
         size_t index = r->next++;
         uint64_t start = r->starts[index], end = r->ends[index];
-        int has_margin = r->size - end >= MARGIN;
         r->hits[index] = 0;
         s->index = index;
-        if (!open_filter(space, s, r->data + start, (size_t)(end - start), has_margin,
+        if (!open_filter(space, s, r->data + start, (size_t)(end - start), has_margin(r, index),
                          r->hashes + HASH_SIZE * index)) {
             r->stop = index;
             return 0;
@@ -463,7 +370,7 @@ int64_t JOIN(match_filters, LEVEL)(const uint8_t *data, size_t size, const uint8
 {
     workspace space;
     run r = {data, size, hashes, starts, ends, 0, count, hits};
-    if (!create(&space, scripts)) {
+    if (!create(&space, scripts, largest_without_margin(&r))) {
         destroy(&space);
         return OUT_OF_MEMORY;
     }

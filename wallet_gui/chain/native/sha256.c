@@ -95,10 +95,12 @@ void sha256d_one(int mode, const uint8_t *data, size_t size, uint8_t *out)
     sha256_with(compress, first, sizeof first, out);
 }
 
+#define FEW 8
+
 void sha256d_many(int mode, const span *messages, size_t count, uint8_t *out)
 {
-    /* Sixteen lanes outdo the processor's instructions; eight do not. */
-    if (!(mode & FLAG_SHA) || (mode & LEVEL_MASK) == LEVEL_V4) {
+    /* Sixteen lanes outdo the processor's instructions if most are busy; eight do not. */
+    if (!(mode & FLAG_SHA) || ((mode & LEVEL_MASK) == LEVEL_V4 && count >= FEW)) {
         kernels_of(mode)->sha256d_lanes(messages, count, out);
         return;
     }

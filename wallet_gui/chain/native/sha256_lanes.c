@@ -119,37 +119,99 @@ static inline void load(vec w[16], const uint8_t *const *from)
 
 #define PLAIN(i) w[i]
 
-/* Take `count` blocks of each lane, at least one. */
-static void compress(word state[8], const uint8_t *const data[LANES], size_t count)
+/* Work one block of each lane, as loaded, into the state. */
+static inline __attribute__((always_inline)) void work(word state[8], vec w[16])
 {
     const uint32_t *const k = SHA256_ROUNDS;
-    const uint8_t *from[LANES];
-    memcpy(from, data, sizeof from);
     vec a = state[0].all, b = state[1].all, c = state[2].all, d = state[3].all;
     vec e = state[4].all, f = state[5].all, g = state[6].all, h = state[7].all;
-    for (;;) {
+    EIGHT(0, PLAIN);
+    EIGHT(8, PLAIN);
+    for (int i = 16; i < 64; i += 16) {
+        EIGHT(i, EXPAND);
+        EIGHT(i + 8, EXPAND);
+    }
+    state[0].all += a;
+    state[1].all += b;
+    state[2].all += c;
+    state[3].all += d;
+    state[4].all += e;
+    state[5].all += f;
+    state[6].all += g;
+    state[7].all += h;
+}
+
+/* Take `count` blocks of each lane. */
+static void compress(word state[8], const uint8_t *const data[LANES], size_t count)
+{
+    const uint8_t *from[LANES];
+    memcpy(from, data, sizeof from);
+    for (; count; count--) {
         vec w[16];
         load(w, from);
-        EIGHT(0, PLAIN);
-        EIGHT(8, PLAIN);
-        for (int i = 16; i < 64; i += 16) {
-            EIGHT(i, EXPAND);
-            EIGHT(i + 8, EXPAND);
-        }
-        a = state[0].all += a;
-        b = state[1].all += b;
-        c = state[2].all += c;
-        d = state[3].all += d;
-        e = state[4].all += e;
-        f = state[5].all += f;
-        g = state[6].all += g;
-        h = state[7].all += h;
-        if (--count == 0)
-            return;
+        work(state, w);
         for (int lane = 0; lane < LANES; lane++)
             from[lane] += 64;
     }
 }
+
+static void digest(const word state[8], int lane, uint8_t *out)
+{
+    for (int i = 0; i < 8; i++)
+        write_u32_be(out + 4 * i, state[i].lane[lane]);
+}
+
+/* --- short messages: all lanes begin and end together ---------------------------------------- */
+
+#define SHORT 8 /* blocks, the padding included */
+
+static void start(word state[8])
+{
+    const vec zero = {0};
+    for (int i = 0; i < 8; i++)
+        state[i].all = zero + SHA256_START[i];
+}
+
+static size_t padded_blocks(size_t size)
+{
+    return (size + 8) / 64 + 1;
+}
+
+/* Hash up to LANES messages, named by their indexes, that take `blocks` blocks each. */
+static void hash_short(const span *messages, const uint16_t *indexes, int count, size_t blocks,
+                       uint8_t *out)
+{
+    uint8_t padded[LANES][64 * SHORT];
+    const uint8_t *from[LANES];
+    word state[8];
+    for (int lane = 0; lane < LANES; lane++) {
+        from[lane] = padded[lane < count ? lane : 0];
+        if (lane >= count)
+            continue;
+        const span *m = &messages[indexes[lane]];
+        size_t whole = m->size / 64 * 64;
+        if (whole)
+            memcpy(padded[lane], m->data, whole);
+        sha256_tail(padded[lane] + whole, m->data, m->size);
+    }
+    start(state);
+    compress(state, from, blocks);
+    /* The second hash is over the first one's digest, whose words are already where they belong. */
+    const vec zero = {0};
+    vec w[16];
+    for (int i = 0; i < 8; i++)
+        w[i] = state[i].all;
+    w[8] = zero + 0x80000000u;
+    for (int i = 9; i < 15; i++)
+        w[i] = zero;
+    w[15] = zero + 8 * HASH_SIZE;
+    start(state);
+    work(state, w);
+    for (int lane = 0; lane < count; lane++)
+        digest(state, lane, out + HASH_SIZE * indexes[lane]);
+}
+
+/* --- long messages: a lane that is done takes the next one ------------------------------------ */
 
 /* A message in its lane: whole blocks where they lie, then the padded tail, then the second hash,
  * over the first one's digest. */
@@ -165,12 +227,6 @@ static void reset(word state[8], int lane)
 {
     for (int i = 0; i < 8; i++)
         state[i].lane[lane] = SHA256_START[i];
-}
-
-static void digest(const word state[8], int lane, uint8_t *out)
-{
-    for (int i = 0; i < 8; i++)
-        write_u32_be(out + 4 * i, state[i].lane[lane]);
 }
 
 static void begin(job *j, word state[8], int lane, const span *messages, size_t message,
@@ -190,7 +246,8 @@ static void begin(job *j, word state[8], int lane, const span *messages, size_t 
     }
 }
 
-void JOIN(sha256d_lanes, LEVEL)(const span *messages, size_t count, uint8_t *out)
+/* Hash messages named by their indexes. */
+static void hash_long(const span *messages, const uint16_t *indexes, size_t count, uint8_t *out)
 {
     word state[8];
     job jobs[LANES];
@@ -203,7 +260,7 @@ void JOIN(sha256d_lanes, LEVEL)(const span *messages, size_t count, uint8_t *out
         if (idle[lane]) {
             reset(state, lane);
         } else {
-            begin(&jobs[lane], state, lane, messages, next++, &from[lane]);
+            begin(&jobs[lane], state, lane, messages, indexes[next++], &from[lane]);
             busy++;
         }
     }
@@ -245,7 +302,7 @@ void JOIN(sha256d_lanes, LEVEL)(const span *messages, size_t count, uint8_t *out
             } else {
                 digest(state, lane, out + HASH_SIZE * j->message);
                 if (next < count) {
-                    begin(j, state, lane, messages, next++, &from[lane]);
+                    begin(j, state, lane, messages, indexes[next++], &from[lane]);
                 } else {
                     idle[lane] = 1;
                     busy--;
@@ -253,4 +310,37 @@ void JOIN(sha256d_lanes, LEVEL)(const span *messages, size_t count, uint8_t *out
             }
         }
     }
+}
+
+/* Sort up to SLICE messages by how many blocks they take, and hash them. */
+#define SLICE 256
+
+static void hash_slice(const span *messages, size_t count, uint8_t *out)
+{
+    uint16_t waiting[SHORT + 1][LANES], rest[SLICE];
+    int numbers[SHORT + 1] = {0};
+    size_t rest_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t blocks = padded_blocks(messages[i].size);
+        if (blocks > SHORT) {
+            rest[rest_count++] = (uint16_t)i;
+            continue;
+        }
+        waiting[blocks][numbers[blocks]++] = (uint16_t)i;
+        if (numbers[blocks] == LANES) {
+            hash_short(messages, waiting[blocks], LANES, blocks, out);
+            numbers[blocks] = 0;
+        }
+    }
+    for (size_t blocks = 1; blocks <= SHORT; blocks++) {
+        if (numbers[blocks])
+            hash_short(messages, waiting[blocks], numbers[blocks], blocks, out);
+    }
+    hash_long(messages, rest, rest_count, out);
+}
+
+void JOIN(sha256d_lanes, LEVEL)(const span *messages, size_t count, uint8_t *out)
+{
+    for (size_t i = 0; i < count; i += SLICE)
+        hash_slice(messages + i, count - i < SLICE ? count - i : SLICE, out + HASH_SIZE * i);
 }

@@ -206,6 +206,11 @@ class BlockQueue:
                 return
             total -= self._blocks.pop(candidate)[1]
 
+    def tolerate(self, block_hash: bytes) -> None:
+        """Let a peer send a block in full that it was asked for in another form."""
+        if block_hash not in self._requests:
+            self._forgive(block_hash)
+
     def _forgive(self, block_hash: bytes) -> None:
         self._forgiven[block_hash] = None
         while len(self._forgiven) > MAX_FORGIVEN:

@@ -101,20 +101,16 @@ class Batch:
     ends: Offsets
     peer: int | None
     is_verified: bool = False
+    count: int = field(init=False)
+    stop: int = field(init=False)
+    """The last height."""
+    size: int = field(init=False)
+    """Bytes of the filters and of what lies between them."""
 
-    @property
-    def count(self) -> int:
-        return len(self.starts)
-
-    @property
-    def stop(self) -> int:
-        """The last height."""
-        return self.start + len(self.starts) - 1
-
-    @property
-    def size(self) -> int:
-        """Bytes of the filters and of what lies between them."""
-        return self.ends[-1] - self.starts[0]
+    def __post_init__(self) -> None:
+        self.count = len(self.starts)
+        self.stop = self.start + self.count - 1
+        self.size = self.ends[-1] - self.starts[0]
 
     def part(self, first: int, last: int) -> "Batch":
         """Give the filters of the heights `first..last`, without copying them."""

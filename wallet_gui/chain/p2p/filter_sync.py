@@ -16,10 +16,13 @@ from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.p2p.filter_match import Batch, Check, EngineJob, MatchJob, ScriptCache
 from wallet_gui.chain.p2p.filter_messages import FilterRun
 from wallet_gui.chain.p2p.filter_ranges import FilterRanges
+from wallet_gui.chain.p2p.height_spans import HeightSpans, gaps
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, Peer, SyncState
 from wallet_gui.chain.p2p.watches import Watches
+from wallet_gui.chain.scan import WalletScan
 
 KEPT_BYTES: Final = 4_000_000  # of filters that were matched
+KEPT_BATCHES: Final = 32
 LOOKUP: Final = 4000  # heights that are looked up in the cache in one go
 LOOKUP_BYTES: Final = 4_000_000
 MAX_LOOKUPS: Final = 3
@@ -48,7 +51,7 @@ class FilterSync:
         self._lookups: dict[int, int] = {}  # start -> stop of what is being looked up
         # The cache can have filters only up to here: those of earlier sessions, and ours.
         self._cached_through = state.filter_headers.height
-        self._missing: set[int] = set()  # heights below that the cache does not have
+        self._missing = HeightSpans()  # heights below that the cache does not have
         self._prepared = ScriptCache()
         self._is_working = False
         self._held_since: float | None = None
@@ -61,8 +64,11 @@ class FilterSync:
 
     def lowest_wanted(self) -> int | None:
         """The lowest height whose filter a wallet needs and that has an agreed header."""
+        return self._lowest(self._watches.filter_targets())
+
+    def _lowest(self, scans: list[WalletScan]) -> int | None:
         tip = self._tip()
-        ranges = (scan.wanted_range(1, tip) for scan in self._watches.filter_targets())
+        ranges = (scan.wanted_range(1, tip) for scan in scans)
         return min((r.start for r in ranges if r is not None), default=None)
 
     @property
@@ -101,7 +107,8 @@ class FilterSync:
         """Look up and ask for what is needed next, as far as the budget goes; then match."""
         wanted = self.lowest_wanted()
         self._forget_matched(wanted)
-        self._ranges.keep(wanted)
+        # What is on its way for a scan that waits behind another is not thrown away.
+        self._ranges.keep(self._lowest(self._watches.all_scans()))
         if wanted is not None:
             for first, last in self._gaps(wanted, self._tip()):
                 if not self._fill(first, last, wanted, now):
@@ -116,12 +123,13 @@ class FilterSync:
         while height <= last:
             if self._spent(wanted) >= self._budget and not self._make_room(wanted, height):
                 return False
-            if not self._is_missing(height):
-                stop = self._look_up(height, last)
+            is_missing, until = self._missing_from(height, last)
+            if not is_missing:
+                stop = self._look_up(height, until)
             elif self.paused:
                 return False
             else:
-                stop = self._ranges.ask(height, self._last_missing(height, last), now)
+                stop = self._ranges.ask(height, until, now)
             if stop < height:
                 return False
             height = stop + 1
@@ -132,7 +140,7 @@ class FilterSync:
         spans = self._ranges.spans()
         spans += [(b.start, b.stop) for b in self._batches]
         spans += self._lookups.items()
-        return _gaps(sorted(spans), first, last)
+        return gaps(sorted(spans), first, last)
 
     def _spent(self, wanted: int) -> int:
         held = sum(batch.size for batch in self._batches if batch.stop >= wanted)
@@ -152,39 +160,34 @@ class FilterSync:
     def _forget_matched(self, wanted: int | None) -> None:
         """Keep the newest of what was matched: a window that grows may need it again at once."""
         lowest = self._tip() + 1 if wanted is None else wanted
-        size = 0
+        size = count = 0
         for index in range(len(self._batches) - 1, -1, -1):
             batch = self._batches[index]
             if batch.is_verified and batch.stop < lowest:
                 size += batch.size
-                if size > KEPT_BYTES:
+                count += 1
+                if size > KEPT_BYTES or count > KEPT_BATCHES:
                     del self._batches[index]
 
-    def _is_missing(self, height: int) -> bool:
-        return height > self._cached_through or height in self._missing
-
-    def _last_missing(self, start: int, stop: int) -> int:
-        """Give the last height of those from `start` on that the cache does not have."""
-        for height in range(start + 1, min(stop, self._cached_through) + 1):
-            if height not in self._missing:
-                return height - 1
-        return stop
+    def _missing_from(self, height: int, last: int) -> tuple[bool, int]:
+        """Tell whether the cache lacks the filter at `height`, and up to where that is so."""
+        if height > self._cached_through:
+            return True, last
+        is_missing, stop = self._missing.run_from(height, min(last, self._cached_through))
+        if is_missing and stop == self._cached_through:
+            stop = last
+        return is_missing, stop
 
     # --- the cache --------------------------------------------------------------------------------
 
     def _look_up(self, start: int, stop: int) -> int:
         if len(self._lookups) >= MAX_LOOKUPS:
             return start - 1
-        stop = min(stop, start + LOOKUP - 1, self._cached_through)
+        stop = min(stop, start + LOOKUP - 1)
         if self.mean_size:
             stop = min(stop, start + max(1, int(LOOKUP_BYTES / self.mean_size)))
         else:
             stop = min(stop, start + LOOKUP // 10)  # they may be large
-        if self._missing:
-            for height in range(start + 1, stop + 1):
-                if height in self._missing:
-                    stop = height - 1
-                    break
         hashes = b"".join(self._state.headers.hashes(start, stop))
         generation = self._generation
         store = self._state.stores.filters
@@ -205,11 +208,11 @@ class FilterSync:
         """Take what the cache had; what it did not have is to be fetched."""
         height = start
         for first, _, data, starts, ends in found:
-            self._missing.update(range(height, first))
+            self._missing.add(height, first - 1)
             height = first + len(starts)
             some = hashes[32 * (first - start) : 32 * (height - start)]
             self._take(Batch(first, some, data, starts, ends, None))
-        self._missing.update(range(height, stop + 1))
+        self._missing.add(height, stop)
         if found and not self._ranges.mean_size:
             _, _, _, starts, ends = found[0]
             self._ranges.mean_size = max((ends[-1] - starts[0]) / len(starts), 1.0)
@@ -238,7 +241,7 @@ class FilterSync:
     def _take(self, batch: Batch) -> None:
         """Hold filters; of those that two peers were asked for, the first to come."""
         spans = [(b.start, b.stop) for b in self._batches]
-        for first, last in _gaps(spans, batch.start, batch.stop):
+        for first, last in gaps(spans, batch.start, batch.stop):
             insort(self._batches, batch.part(first, last), key=lambda each: each.start)
 
     # --- the engine -------------------------------------------------------------------------------
@@ -298,7 +301,7 @@ class FilterSync:
         if batch in self._batches:
             self._batches.remove(batch)
         if batch.peer is None:
-            self._missing.update(range(batch.start, batch.stop + 1))  # the cache is damaged
+            self._missing.add(batch.start, batch.stop)  # the cache is damaged
             return
         # Either its sender lies or those who told the header did. The block is read in full, so
         # neither matters to the wallet.
@@ -312,12 +315,12 @@ class FilterSync:
 
     def _to_store(self, batch: Batch, skipped: frozenset[int]) -> list[StoredFilters]:
         """Note what the cache gets of a verified batch, and give it."""
-        self._missing.difference_update(range(batch.start, batch.stop + 1))
         if batch.stop > self._cached_through:
-            self._missing.update(range(self._cached_through + 1, batch.start))
+            self._missing.add(self._cached_through + 1, batch.start - 1)
             self._cached_through = batch.stop
+        self._missing.discard(batch.start, batch.stop)
         spans = [(height, height) for height in sorted(skipped)]
-        parts = [batch.part(*gap) for gap in _gaps(spans, batch.start, batch.stop)]
+        parts = [batch.part(*gap) for gap in gaps(spans, batch.start, batch.stop)]
         return [(part.start, part.hashes, part.data, part.starts, part.ends) for part in parts]
 
     # --- matching ---------------------------------------------------------------------------------
@@ -376,7 +379,7 @@ class FilterSync:
         """Forget everything above `height`; what is still on its way is ignored when it comes."""
         self._generation += 1
         self._lookups.clear()
-        self._missing = {h for h in self._missing if h <= height}
+        self._missing.discard(height + 1, self._cached_through)
         self._cached_through = min(self._cached_through, max(height, 0))
         self._ranges.keep(None)
         # Those below would be found in the cache, but the outcome of their check is void too.
@@ -389,19 +392,3 @@ class FilterSync:
     def tick(self, now: Instant) -> None:
         """Repeat requests that met with silence, or let other peers have them."""
         self._ranges.tick(now)
-
-
-def _gaps(spans: list[tuple[int, int]], first: int, last: int) -> list[tuple[int, int]]:
-    """List what ascending spans leave out between `first` and `last`."""
-    gaps = []
-    for start, stop in spans:
-        if stop < first:
-            continue
-        if start > last:
-            break
-        if start > first:
-            gaps.append((first, start - 1))
-        first = stop + 1
-    if first <= last:
-        gaps.append((first, last))
-    return gaps

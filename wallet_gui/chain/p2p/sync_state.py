@@ -146,6 +146,7 @@ class SyncState:
         self.peers: dict[int, Peer] = {}
         self.events: deque[ChainEvent] = deque()
         self.options = P2POptions()
+        self.wants_extra_peer = False  # set while what peers tell is not agreed on enough
         self.disputed: set[int] = set()  # heights at which peers disagree about the filter
         self.byte_budget = BYTE_BUDGET
         self.filter_sources: dict[int, int] = {}  # matched height -> who sent its filter

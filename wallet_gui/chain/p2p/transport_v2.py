@@ -264,13 +264,18 @@ class V2Transport:
             packets += 1
             self._their_garbage = b""  # the first packet proves it, be it a decoy or not
             position, length, filled = stop, _NO_LENGTH, packet_end
-        if position != self._start:
-            self._command, self._room = None, 0
-        self._start, self._length, self._plain = position, length, plain
+        self._plain, self._length = plain, length
         self._decoys = 0 if spans else self._decoys + packets
+        self._advance(position)
+        return spans
+
+    def _advance(self, position: int) -> None:
+        """Go on with the packet at `position`."""
         if self._decoys > MAX_DECOYS:
             raise ProtocolViolation("The peer sends nothing but decoys.")
-        return spans
+        if position != self._start:
+            self._command, self._room = None, 0
+        self._start = position
 
     def _look_ahead(self, session: bip324.Session) -> None:
         """Refuse a message that is too long for its kind before memory is set aside for it.

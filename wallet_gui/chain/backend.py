@@ -338,6 +338,10 @@ class HeaderStore(Protocol):
         """Store headers of which the first has `height`: the next one, or any in an empty store."""
         ...
 
+    def prepend(self, height: int, raw_headers: bytes) -> None:
+        """Store headers of which the last is just below the lowest one stored."""
+        ...
+
     def truncate(self, height: int) -> None:
         """Drop every header above `height`; that one and those below stay."""
         ...
@@ -352,6 +356,10 @@ class FilterHeaderStore(Protocol):
 
     def append(self, height: int, raw: bytes) -> None:
         """Store filter headers of which the first has `height`."""
+        ...
+
+    def prepend(self, height: int, raw: bytes) -> None:
+        """Store filter headers of which the last is just below the lowest one stored."""
         ...
 
     def truncate(self, height: int) -> None:

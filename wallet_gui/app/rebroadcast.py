@@ -115,7 +115,8 @@ class Rebroadcast:
         if offered_at is None:
             if tried.last < self._since:
                 return True
-            offered_at = self._offered[txid] = height  # it was sent by hand meanwhile
+            # It was sent by hand meanwhile.
+            offered_at = self._offered[txid] = tried.height if tried.count == 1 else height
         if offered_at < height <= tried.height + FIRST_BLOCKS:
             return True
         # A clock that was wrong must not put it off for years.

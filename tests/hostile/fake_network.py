@@ -4,12 +4,21 @@ Messages take the way they take in life, through `PeerProtocol` and the wire's b
 """
 
 import random
+from array import array
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.functional.p2p_wallet import ScriptWallet
 from tests.hostile.fake_peer import FakeNode, HangUp, decode
-from wallet_gui.chain.backend import BlockMatched, BlockRef, ChainEvent, Reorganized, Scanned
+from wallet_gui.chain.backend import (
+    BlockMatched,
+    BlockRef,
+    ChainEvent,
+    Reorganized,
+    Scanned,
+    StoredFilters,
+)
 from wallet_gui.chain.filters import ScalarEngine
 from wallet_gui.chain.header_chain import HeaderChain
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
@@ -38,6 +47,12 @@ class MemoryStore:
             self.start = height
         self.raw += raw
 
+    def prepend(self, height: int, raw: bytes) -> None:
+        if self.raw and height + len(raw) // self._size != self.start:
+            raise ValueError(f"{height} does not end below the first height")
+        self.start = height
+        self.raw = raw + self.raw
+
     def truncate(self, height: int) -> None:
         self.raw = self.raw[: max(0, height + 1 - self.start) * self._size]
 
@@ -49,17 +64,22 @@ class MemoryFilters:
         self.filters: dict[bytes, bytes] = {}
         self._forgets = forgets
 
-    def get(self, block_hash: bytes) -> bytes | None:
-        return self.filters.get(block_hash)
+    def get_runs(self, height: int, hashes: bytes) -> list[StoredFilters]:
+        runs: list[StoredFilters] = []
+        for index in range(len(hashes) // 32):
+            block_hash = hashes[32 * index : 32 * index + 32]
+            data = self.filters.get(block_hash)
+            if data is not None:
+                ends = array("Q", [len(data)])
+                runs.append((height + index, block_hash, data, array("Q", [0]), ends))
+        return runs
 
-    def get_range(self, hashes: object) -> list[bytes | None]:
-        assert isinstance(hashes, list)
-        return [self.filters.get(block_hash) for block_hash in hashes]
-
-    def put_many(self, items: object) -> None:
-        assert isinstance(items, list)
-        if not self._forgets:
-            self.filters.update(items)
+    def put_runs(self, runs: Sequence[StoredFilters]) -> None:
+        if self._forgets:
+            return
+        for _, hashes, data, starts, ends in runs:
+            for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
+                self.filters[hashes[32 * index : 32 * index + 32]] = bytes(data[start:end])
 
 
 class MemoryStores:
@@ -121,7 +141,7 @@ class Network:
                 f"wanted {self.sync.filters.lowest_wanted()}, blocks {self.sync.blocks.wanted()}"
             ),
             f"farewells {self.farewells}, events {self.events[-5:]}",
-            f"requests {self.sync.filter_headers._requests} {self.sync.filters._requests}",
+            f"requests {self.sync.filter_headers._requests} {self.sync.filters._ranges._requests}",
         ]
         lines += [f"{w.wallet_id}: mark {w.scan and w.scan.mark}" for w in self.sync.watches]
         lines += [str(peer) for peer in state.peers.values()]

@@ -44,6 +44,7 @@ class ChainSync:
         filter_headers: FilterHeaderChain,
         engine: FilterEngine,
     ) -> None:
+        headers.hasher = engine.header_hashes
         self.state = SyncState(params, stores, headers, filter_headers)
         self.watches = Watches(self.state)
         self.headers = HeaderSync(self.state, self._on_chain_changed)
@@ -54,7 +55,7 @@ class ChainSync:
             on_rewound=self._on_filter_headers_rewound,
         )
         self.filters = FilterSync(self.state, self.watches, engine)
-        self.blocks = BlockQueue(self.state, self.watches)
+        self.blocks = BlockQueue(self.state, self.watches, engine)
 
     # --- peers ------------------------------------------------------------------------------------
 
@@ -84,6 +85,7 @@ class ChainSync:
         peer = self.state.peers.pop(number, None)
         if peer is None:
             return []
+        self.headers.on_disconnected(peer)
         self.filter_headers.on_disconnected(peer)
         self.filters.on_disconnected(peer)
         self.blocks.on_disconnected(peer)
@@ -260,7 +262,7 @@ class ChainSync:
         """Whether everything was matched and delivered up to the tip that peers show."""
         height = self.state.headers.height
         return (
-            self.headers.is_synced
+            self.headers.is_synced  # never on a chain below the minimum work
             and self.state.filter_headers.height >= height
             and all(w.scan is not None and w.scan.mark >= height for w in self.watches)
         )

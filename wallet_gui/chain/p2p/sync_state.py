@@ -18,6 +18,9 @@ from wallet_gui.chain.p2p.messages import Message, Services, Version
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.primitives.params import ChainParams
 
+BYTE_BUDGET: Final = 32_000_000
+"""Bytes of filters that are due or wait, and of the receive buffers, all together."""
+
 RETRY_DELAYS: Final = (1.0, 3.0, 10.0)
 """Seconds of silence after which a request is repeated to the same peer, then the last for ever.
 
@@ -145,6 +148,7 @@ class SyncState:
         self.options = P2POptions()
         self.wants_extra_peer = False  # set while what peers tell is not agreed on enough
         self.disputed: set[int] = set()  # heights at which peers disagree about the filter
+        self.byte_budget = BYTE_BUDGET
         self.filter_sources: dict[int, int] = {}  # matched height -> who sent its filter
         self._actions: list[Action] = []
 

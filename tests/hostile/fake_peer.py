@@ -63,6 +63,7 @@ class FakeNode:
     greeted: list[Version] = field(default_factory=list)
     nonce: int = 4711
     past: list[FakeChain] = field(default_factory=list)
+    claimed_height: int | None = None  # in its version message
 
     def switch(self, chain: FakeChain) -> None:
         """Follow another chain. A node still answers about recent blocks that it left."""
@@ -81,9 +82,8 @@ class FakeNode:
         match message:
             case Version():
                 self.greeted.append(message)
-                version = Version(
-                    70016, self.services, 0, self.nonce, "/Fake:1/", self.chain.height, True
-                )
+                height = self.chain.height if self.claimed_height is None else self.claimed_height
+                version = Version(70016, self.services, 0, self.nonce, "/Fake:1/", height, True)
                 return [version, WtxidRelay(), SendAddrV2(), Verack()]
             case _:
                 return []

@@ -248,9 +248,9 @@ def test_a_payment_is_offered_again_when_the_node_lost_it(
             await live.in_sync(60)
             await asyncio.to_thread(node.mine, 1)
             await in_mempool(live, node, tx.txid)
-            attempts = session.attempts(tx.txid)
+            attempts = session.sending.attempts(tx.txid)
             assert attempts is not None
-            await live.until(lambda: (session.attempts(tx.txid) or attempts).count == 2)
+            await live.until(lambda: (session.sending.attempts(tx.txid) or attempts).count == 2)
             node.mine(1)
             node.wait_for_filters()
             await live.in_sync()
@@ -273,10 +273,10 @@ def test_a_payment_made_without_a_connection_goes_out_with_the_next_one(
             await live.until(lambda: not session._minimum_rates())
             tx = await paid(live, session)
             await asyncio.sleep(2 * rebroadcast.LOOK_EVERY)
-            assert session.attempts(tx.txid) is None
+            assert session.sending.attempts(tx.txid) is None
             await asyncio.to_thread(node.start)
             await in_mempool(live, node, tx.txid, 90)
-            await live.until(lambda: session.attempts(tx.txid) is not None)
+            await live.until(lambda: session.sending.attempts(tx.txid) is not None)
 
     asyncio.run(scenario())
 
@@ -303,7 +303,7 @@ async def main():
         print(tx.txid[::-1].hex(), flush=True)
         sys.stdin.readline()
         sending = asyncio.create_task(live.online.broadcast(session.wallet_id, tx.txid))
-        while not session.is_sending(tx.txid):
+        while not session.sending.is_sending(tx.txid):
             await asyncio.sleep(0)
         print("sending", flush=True)
         await sending
@@ -345,10 +345,10 @@ def test_a_kill_in_the_middle_of_sending_loses_no_payment(node: Node, tmp_path: 
             await live.in_sync()
             assert [hash_to_hex(tx.txid) for tx in session.unconfirmed_own()] == [txid]
             await in_mempool(live, node, hash_from_hex(txid))
-            await live.until(lambda: session.attempts(hash_from_hex(txid)) is not None)
+            await live.until(lambda: session.sending.attempts(hash_from_hex(txid)) is not None)
         async with online_at(node, tmp_path, keys, connect=False) as live:
             session = await live.open(path)
-            attempts = session.attempts(hash_from_hex(txid))
+            attempts = session.sending.attempts(hash_from_hex(txid))
             assert attempts is not None
             assert attempts.evidence is Evidence.ECHOED
             assert attempts.due > attempts.last

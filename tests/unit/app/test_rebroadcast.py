@@ -45,6 +45,10 @@ class Wallet:
     def unconfirmed_own(self) -> list[Transaction]:
         return list(self.waiting)
 
+    @property
+    def sending(self) -> "Wallet":
+        return self
+
     def attempts(self, txid: bytes) -> Attempts | None:
         return self.tried.get(txid)
 

@@ -94,7 +94,7 @@ def test_an_attempt_is_stored_with_its_evidence_until_the_payment_is_given_up() 
         again = disk.cache.attempts[child.txid]
         assert again is not None
         assert (again.count, again.evidence, again.first) == (2, Evidence.FAILED, attempts.first)
-        assert session.attempts(child.txid) == again
+        assert session.sending.attempts(child.txid) == again
 
         await session.abandon(child.txid)
         assert network.withdrawn == [child.txid]

@@ -122,6 +122,7 @@ class Connections:
         if self.options.only_own_peers:
             return planned
         self.book.resolve_collisions(now.unix)
+        self._remember_anchors()
         if now.monotonic >= self._next_look:
             room = MAX_DIALING - sum(not link.is_ready for link in self.links.values())
             if self.is_offline(now):
@@ -292,7 +293,6 @@ class Connections:
             return False
         link.role = role
         link.ready_at = now.monotonic
-        self._remember_anchors()
         return True
 
     def _role_of(self, link: Link, demand: Demand) -> Role | None:
@@ -352,7 +352,6 @@ class Connections:
         elif not by_us and not link.is_own:
             self._scores.append((now.monotonic, link.address))
             self._note_death(now)
-        self._remember_anchors()
 
     def on_line_dead(self, now: Instant) -> None:
         """Take note that all peers fell silent at once: that is us."""
@@ -382,7 +381,7 @@ class Connections:
         """Keep the two longest connected for the next start, however this one ends."""
         kept = [k for k in self.ready(Role.BLOCKS, Role.FILTER) if not k.relay]
         kept.sort(key=lambda link: (link.role is not Role.BLOCKS, link.ready_at))
-        # Those of before stay until others take their place: an end of all is no news about them.
+        # Those of before stay until others take their place.
         found = dict.fromkeys([*(link.address for link in kept), *self.book.anchors])
         anchors = list(found)[:MAX_ANCHORS]
         if anchors != self.book.anchors:

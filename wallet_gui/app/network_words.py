@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from wallet_gui.app.published import PreviewSnapshot, SyncSnapshot
+from wallet_gui.app.published import PhaseProgress, PreviewSnapshot, SyncSnapshot
+from wallet_gui.chain.backend import Phase
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, Purpose, ScanPlan, SeenBy
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.plain_text import plain_text
@@ -22,12 +23,13 @@ PEER_TITLES: Final = (
     "Says it is",
     "Route",
     "Encrypted",
-    "Used to",
+    "Used for",
     "Block",
     "Ping",
     "Received",
+    "Speed",
     "Sent",
-    "Since",
+    "Connected",
     "Note",
 )
 LEDGER_TITLES: Final = (
@@ -42,7 +44,16 @@ LEDGER_TITLES: Final = (
     "Outcome",
 )
 _ADDRESS, _NAME, _NOTE = 80, 60, 200
+_USED_FOR: Final = {
+    Purpose.SEED: "addresses",
+    Purpose.SYNC: "chain",
+    Purpose.RELAY: "payments",
+    Purpose.FEELER: "test",
+    Purpose.ADDRESSES: "addresses",
+    Purpose.BROADCAST: "sending",
+}
 _STEP: Final = 1_000
+_TWO_DAYS: Final = 2 * 24 * 3600
 _WEEK: Final = 7 * 24 * 3600
 
 
@@ -64,7 +75,9 @@ def duration_text(seconds: int) -> str:
         return f"{max(1, seconds)} s"
     if seconds < 3600:
         return f"{seconds // 60} min"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    if seconds < _TWO_DAYS:
+        return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    return f"{seconds // 86_400} days"
 
 
 def moment_text(moment: int) -> str:
@@ -98,13 +111,13 @@ def encrypted_text(transport: str) -> str:
 
 
 def purposes_text(purposes: Sequence[Purpose]) -> str:
-    """What a peer is used for."""
-    return ", ".join(purpose.value for purpose in purposes)
+    """What a peer is used for, in few words."""
+    return ", ".join(dict.fromkeys(_USED_FOR[purpose] for purpose in purposes))
 
 
 def peer_cells(peer: PeerInfo, now: int) -> tuple[str, ...]:
     """One peer as in `PEER_TITLES`."""
-    speed = f" ({bytes_text(peer.bytes_per_second)}/s)" if peer.bytes_per_second >= 1 else ""
+    speed = f"{bytes_text(peer.bytes_per_second)}/s" if peer.bytes_per_second >= 1 else ""
     own = " (yours)" if peer.is_own else ""
     since = duration_text(max(0, now - peer.connected_since)) if peer.connected_since else ""
     return (
@@ -116,7 +129,8 @@ def peer_cells(peer: PeerInfo, now: int) -> tuple[str, ...]:
         purposes_text(peer.purposes),
         f"{peer.best_height:,}" if peer.best_height >= 0 else "",
         "" if peer.ping_ms is None else f"{peer.ping_ms:,} ms",
-        bytes_text(peer.inbound_bytes) + speed,
+        bytes_text(peer.inbound_bytes),
+        speed,
         bytes_text(peer.outbound_bytes),
         since,
         plain_text(peer.note, _NOTE),
@@ -212,3 +226,25 @@ def advice_age(advice: FeeAdvice, now: int) -> str:
 def rate_text(rate: int) -> str:
     """A rate in sat/kvB as people write it."""
     return f"{FeeRate(rate)} sat/vB"
+
+
+def speed_text(progress: PhaseProgress) -> str:
+    """How fast a phase goes and when it will be through, as far as that is known."""
+    if progress.phase is Phase.PEERS or progress.done >= progress.total:
+        return ""
+    parts = []
+    if progress.speed >= 1:
+        parts.append(f"{progress.speed:,.0f} a second")
+    if progress.bytes_per_second >= 1:
+        parts.append(f"{bytes_text(progress.bytes_per_second)}/s")
+    left = seconds_left(progress)
+    if left is not None:
+        parts.append(f"about {duration_text(left)} left")
+    return ", ".join(parts)
+
+
+def seconds_left(progress: PhaseProgress) -> int | None:
+    """Time left at the present speed; None while that says nothing."""
+    if progress.speed <= 0 or progress.done >= progress.total:
+        return None
+    return round((progress.total - progress.done) / progress.speed)

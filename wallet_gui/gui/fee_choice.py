@@ -22,8 +22,8 @@ _SPEEDS = (
 _LEAST = "The least that peers take"
 _OWN = "Own rate"
 _NOTHING_KNOWN = (
-    "No usual rates are known: none of the connected peers has told anything yet. Type a rate of "
-    "your own; 1 to 5 sat/vB is common in quiet times. No website is asked."
+    "No usual rates are known: none of the connected peers has told anything yet, and no website "
+    "is asked. Type a rate of your own."
 )
 
 

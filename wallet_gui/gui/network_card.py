@@ -134,8 +134,8 @@ class NetworkCard(QFrame):
                 self.only_own,
                 "network_only_own",
                 (
-                    "Nobody else is contacted, whatever happens. The wallet believes what they say "
-                    "about payments that are not there."
+                    "Nobody else is contacted, whatever happens. If they keep a payment back, "
+                    "there is nobody to contradict them."
                 ),
             ),
         ):
@@ -160,8 +160,8 @@ class NetworkCard(QFrame):
         layout.addWidget(self.encrypted)
         layout.addWidget(
             _hint(
-                "Most peers encrypt anyhow. With this on, those that do not are refused, so that "
-                "nobody on the way can read along or force plain text."
+                "Most peers encrypt anyhow. With this on, those that do not are refused: whoever "
+                "listens on the way reads nothing, and nobody can force plain text."
             )
         )
 

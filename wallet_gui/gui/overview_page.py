@@ -13,13 +13,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from wallet_gui.app.network_words import preview_sentence
+from wallet_gui.app.network_words import preview_sentence, speed_text
 from wallet_gui.app.published import PHASES, SyncSnapshot
 from wallet_gui.chain.backend import ConnectionState, Phase
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_table import HistoryTable
 from wallet_gui.gui.scan_plan_card import ScanPlanCard
-from wallet_gui.gui.sync_model import PHASE_NAMES, SyncModel, current, percent_of, speed_text
+from wallet_gui.gui.sync_model import PHASE_NAMES, SyncModel, current, percent_of
 from wallet_gui.gui.wallet_model import WalletModel, masked
 from wallet_gui.primitives.amount import format_btc
 from wallet_gui.wallet.snapshot import Balance

@@ -39,19 +39,20 @@ from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.labels import card, heading, set_role, text_label
 from wallet_gui.widgets.notice import ERROR, INFORMATION, Notice
 from wallet_gui.widgets.page import Page
-from wallet_gui.widgets.text import plain
+from wallet_gui.widgets.text import chunked, plain, shortened
 
 # (column, letters that the table must be wide): the rest of a peer stands in its details.
 _PEER_SPARE = (
-    (1, 150),
-    (3, 110),
-    (4, 92),
-    (5, 78),
-    (6, 130),
-    (8, 60),
-    (9, 170),
-    (10, 140),
-    (11, 210),
+    (1, 140),
+    (3, 118),
+    (4, 84),
+    (5, 72),
+    (6, 128),
+    (7, 60),
+    (9, 104),
+    (10, 170),
+    (11, 150),
+    (12, 210),
 )
 _LEDGER_SPARE = ((2, 60), (3, 110), (4, 150), (5, 92), (6, 130), (7, 120), (8, 78))
 _COMPARED = "What they say is compared: one that lies is found out and let go."
@@ -64,6 +65,9 @@ _ONE_NETWORK = (
     "being seen."
 )
 _MONOSPACE = frozenset({0, 1})
+_LONG = frozenset({0, 2, 12})
+_LONGEST_LINE = 44
+_ADDRESS_LETTERS = 14
 
 
 class PeersPage(Page):
@@ -77,6 +81,7 @@ class PeersPage(Page):
         super().__init__("peers_page", parent, spacing=14)
         self._sync = sync
         self._clock = clock
+        self._full: dict[str, tuple[str, ...]] = {}
         layout = self.body
         self.back_button = QPushButton("&Back")
         self.back_button.setObjectName("peers_back")
@@ -113,7 +118,7 @@ class PeersPage(Page):
         self.summary = text_label(role="muted")
         self.summary.setObjectName("peers_summary")
         layout.addWidget(self.summary)
-        model = RowsModel(PEER_TITLES, frozenset({6, 7, 8, 9, 10}), self)
+        model = RowsModel(PEER_TITLES, frozenset({6, 7, 8, 9, 10, 11}), self)
         self.table = RowsTable(model, self, stretch=2, spare=_PEER_SPARE)
         self.table.setObjectName("peers_table")
         self.table.setAccessibleName("Connected peers")
@@ -134,6 +139,7 @@ class PeersPage(Page):
         grid.setHorizontalSpacing(18)
         grid.setVerticalSpacing(4)
         self.values: list[QLabel] = []
+        place = 0
         for number, title in enumerate(PEER_TITLES):
             name = text_label(title, role="muted", wrap=False)
             name.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
@@ -143,10 +149,16 @@ class PeersPage(Page):
             value.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
             if number in _MONOSPACE:
                 use_font(value, monospace=True)
-            grid.addWidget(name, number, 0)
-            grid.addWidget(value, number, 1)
+            # Long ones have a line of their own, the others share one.
+            is_long = number in _LONG
+            place += place % 2 if is_long else 0
+            row, half = divmod(place, 2)
+            grid.addWidget(name, row, 2 * half)
+            grid.addWidget(value, row, 2 * half + 1, 1, 3 if is_long else 1)
+            place += 2 if is_long else 1
             self.values.append(value)
         grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(3, 1)
         outer.addLayout(grid)
         self.details.hide()
         return self.details
@@ -163,7 +175,7 @@ class PeersPage(Page):
         self.search = QLineEdit()
         self.search.setObjectName("ledger_search")
         self.search.setAccessibleName("Search connections")
-        self.search.setPlaceholderText("Search host, purpose, route")
+        self.search.setPlaceholderText("Search connections")
         self.search.setClearButtonEnabled(True)
         self.search.setMinimumWidth(280)
         self.search.textChanged.connect(self._search)
@@ -214,7 +226,8 @@ class PeersPage(Page):
     def _show_peers(self, snapshot: SyncSnapshot) -> None:
         now = int(self._clock())
         peers = sorted(snapshot.peers, key=lambda peer: (not peer.is_own, peer.connected_since))
-        self.table.show_rows([Row(peer.address, peer_cells(peer, now)) for peer in peers])
+        self._full = {peer.address: peer_cells(peer, now) for peer in peers}
+        self.table.show_rows([Row(key, _narrow(cells)) for key, cells in self._full.items()])
         self.table.setVisible(bool(peers))
         self.empty.setVisible(not peers)
         self.empty.setText(_why_empty(snapshot))
@@ -230,15 +243,12 @@ class PeersPage(Page):
         self._show_details()
 
     def _show_details(self) -> None:
-        row = next((r for r in self.table.shown_rows() if r.key == self.table.selected_key()), None)
-        self.details.setVisible(row is not None)
-        for value, title, text in zip(
-            self.values,
-            PEER_TITLES,
-            ("",) * len(PEER_TITLES) if row is None else row.cells,
-            strict=True,
-        ):
-            value.setText(text or "\N{EN DASH}")
+        key = self.table.selected_key()
+        cells = self._full.get(key) if isinstance(key, str) else None
+        self.details.setVisible(cells is not None)
+        texts = ("",) * len(PEER_TITLES) if cells is None else cells
+        for value, title, text in zip(self.values, PEER_TITLES, texts, strict=True):
+            value.setText(_breakable(text) or "\N{EN DASH}")
             value.setAccessibleName(f"{title}: {text or 'not known'}")
 
     def _show_ledger(self, entries: tuple[LedgerEntry, ...]) -> None:
@@ -273,6 +283,18 @@ class PeersPage(Page):
             )
         else:
             self.notice.say("The clipboard did not take the text. Try again.", ERROR)
+
+
+def _narrow(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """The cells of the table: the middle of an onion address stands in the details only."""
+    host, space, own = cells[0].partition(" ")
+    return (shortened(host, _ADDRESS_LETTERS) + space + own, *cells[1:])
+
+
+def _breakable(text: str) -> str:
+    """An onion address in groups, since it has no place to break a line at."""
+    host, space, rest = text.partition(" ")
+    return (chunked(host, 8) if len(host) > _LONGEST_LINE else host) + space + rest
 
 
 def _why_empty(snapshot: SyncSnapshot) -> str:

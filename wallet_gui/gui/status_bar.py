@@ -3,7 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
-from wallet_gui.app.network_words import sources_text
+from wallet_gui.app.network_words import sources_text, speed_text
 from wallet_gui.app.published import PHASES, SyncSnapshot
 from wallet_gui.chain.backend import ConnectionState
 from wallet_gui.gui.sync_model import (
@@ -11,7 +11,6 @@ from wallet_gui.gui.sync_model import (
     SyncModel,
     current,
     percent_of,
-    speed_text,
     summary,
 )
 from wallet_gui.widgets.flow_layout import FlowLayout

@@ -2,7 +2,6 @@
 
 from PySide6.QtCore import QObject, Signal
 
-from wallet_gui.app.network_words import bytes_text, duration_text
 from wallet_gui.app.published import PhaseProgress, SyncSnapshot
 from wallet_gui.chain.backend import ConnectionState, Phase
 
@@ -78,25 +77,3 @@ def percent_of(progress: PhaseProgress) -> int:
     if progress.done >= progress.total:
         return 100
     return min(99, progress.done * 100 // progress.total)
-
-
-def speed_text(progress: PhaseProgress) -> str:
-    """How fast a phase goes and when it will be through, as far as that is known."""
-    if progress.phase is Phase.PEERS or progress.done >= progress.total:
-        return ""
-    parts = []
-    if progress.speed >= 1:
-        parts.append(f"{progress.speed:,.0f} a second")
-    if progress.bytes_per_second >= 1:
-        parts.append(f"{bytes_text(progress.bytes_per_second)}/s")
-    left = seconds_left(progress)
-    if left is not None:
-        parts.append(f"about {duration_text(left)} left")
-    return ", ".join(parts)
-
-
-def seconds_left(progress: PhaseProgress) -> int | None:
-    """Time left at the present speed; None while that says nothing."""
-    if progress.speed <= 0 or progress.done >= progress.total:
-        return None
-    return round((progress.total - progress.done) / progress.speed)

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from tests.functional.p2p_wallet import ScriptWallet
 from tests.hostile.fake_peer import FakeNode, HangUp, decode
 from wallet_gui.chain.backend import BlockMatched, BlockRef, ChainEvent, Reorganized, Scanned
+from wallet_gui.chain.checkpoints import NONE, Checkpoints
 from wallet_gui.chain.filters import ScalarEngine
-from wallet_gui.chain.header_chain import HeaderChain
-from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
+from wallet_gui.chain.p2p.chain_start import earliest_height, open_chains
 from wallet_gui.chain.p2p.protocol import PeerProtocol, Ready
 from wallet_gui.chain.p2p.sync import ChainSync
 from wallet_gui.chain.p2p.sync_state import Action, Disconnect, Instant, Send, Work
 from wallet_gui.chain.p2p.transport import ProtocolViolation, V1Transport
-from wallet_gui.primitives.params import REGTEST
+from wallet_gui.primitives.params import REGTEST, ChainParams
 
 
 class MemoryStore:
@@ -69,11 +69,12 @@ class MemoryFilters:
 
 
 class MemoryStores:
-    def __init__(self, *, forgets: bool = False) -> None:
+    def __init__(self, *, forgets: bool = False, is_new: bool = False) -> None:
         self.headers = MemoryStore(80)
         self.filter_headers = MemoryStore(32)
         self.filters = MemoryFilters(forgets=forgets)
-        self.headers.append(0, REGTEST.genesis_header)
+        if not is_new:
+            self.headers.append(0, REGTEST.genesis_header)
 
 
 @dataclass
@@ -96,6 +97,8 @@ class Network:
     events: list[ChainEvent] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     farewells: list[str] = field(default_factory=list)
+    params: ChainParams = REGTEST
+    checkpoints: Checkpoints = NONE
 
     def __post_init__(self) -> None:
         self._links: dict[int, _Link] = {}
@@ -105,13 +108,14 @@ class Network:
 
     def open(self) -> None:
         """Start the client anew, from its stores."""
-        start, raw = self.stores.headers.load()
-        headers = HeaderChain.load(REGTEST, start, raw)
-        filter_headers = FilterHeaderChain()
-        filter_headers.load(*self.stores.filter_headers.load(), headers.height)
+        wallets = [(w.scripts, w.checkpoints, w.birthday_time) for w in self.wallets]
+        earliest = earliest_height(self.params, self.checkpoints, wallets)
+        headers, filter_headers = open_chains(self.params, self.stores, self.checkpoints, earliest)
         self._links.clear()
         self._todo.clear()
-        self.sync = ChainSync(REGTEST, self.stores, headers, filter_headers, ScalarEngine())
+        self.sync = ChainSync(
+            self.params, self.stores, headers, filter_headers, ScalarEngine(), self.checkpoints
+        )
         for wallet in self.wallets:
             actions = self.sync.watch(
                 wallet.name, wallet.scripts, wallet.checkpoints, wallet.birthday_time, self.instant

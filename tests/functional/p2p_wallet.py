@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from wallet_gui.chain.backend import (
@@ -33,6 +34,8 @@ from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.script import p2wpkh
 from wallet_gui.primitives.transaction import OutPoint, Transaction
 from wallet_gui.storage.chain_db import ChainDb
+
+DEFAULT = P2POptions()
 
 
 class ScriptWallet:
@@ -117,15 +120,17 @@ class Client:
         ports: Sequence[int],
         wallets: Sequence[ScriptWallet],
         clock: Callable[[], Instant] = system_clock,
+        options: P2POptions = DEFAULT,
     ) -> None:
         self.wallets = {wallet.name: wallet for wallet in wallets}
         self.events: list[ChainEvent] = []
         self.failures: list[BaseException] = []
         self.tip: BlockRef | None = None
         self._changed = asyncio.Event()
+        peers = (PeerAddress("127.0.0.1", port) for port in ports)
         self.backend = P2PBackend(
             REGTEST,
-            P2POptions(own_peers=tuple(PeerAddress("127.0.0.1", port) for port in ports)),
+            replace(options, own_peers=(*options.own_peers, *peers)),
             database,
             self._sink,
             netgroup=lambda address: str(address).encode(),  # each node is a network of its own
@@ -204,10 +209,14 @@ async def running(
     ports: Sequence[int],
     *wallets: ScriptWallet,
     clock: Callable[[], Instant] = system_clock,
+    options: P2POptions = DEFAULT,
 ) -> AsyncIterator[Client]:
-    """A started client; nothing of it is left afterwards."""
+    """A started client; nothing of it is left afterwards.
+
+    Its peers are those of `options` and the `ports` of this computer.
+    """
     with ChainDb(directory / "chain.db", REGTEST) as database:
-        client = Client(database, ports, wallets, clock)
+        client = Client(database, ports, wallets, clock, options)
         await client.start()
         try:
             yield client

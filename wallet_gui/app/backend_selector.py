@@ -124,6 +124,11 @@ class BackendSelector:
         return self._snapshot
 
     @property
+    def tip_height(self) -> int | None:
+        tip = None if self._backend is None else self._backend.tip()
+        return None if tip is None else tip.height
+
+    @property
     def backend(self) -> ChainBackend | None:
         return self._backend
 

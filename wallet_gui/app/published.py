@@ -4,10 +4,12 @@ They stand apart so that a window can be drawn before cryptography, databases an
 code are loaded.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wallet_gui.chain.backend import ConnectionState, Phase
-from wallet_gui.chain.reports import PeerInfo
+from wallet_gui.chain.reports import PeerInfo, SeenBy
+from wallet_gui.wallet.changes import Attempts
 from wallet_gui.wallet.snapshot import WalletSnapshot
 
 PHASES = (Phase.PEERS, Phase.HEADERS, Phase.FILTER_HEADERS, Phase.FILTERS, Phase.BLOCKS)
@@ -54,11 +56,26 @@ class RevealedAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingReport:
+    """What is known of one payment without a block.
+
+    `seen`: how many networks announced it since the program began; None when nobody did, which
+    means little for one that is older. `is_below_minimum`: it pays less than most peers take now.
+    `attempts`: how often we sent it; None for payments of others and those never sent.
+    """
+
+    seen: SeenBy | None = None
+    is_below_minimum: bool = False
+    attempts: Attempts | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SessionUpdate:
     """A fresh picture of one wallet, for the screen."""
 
     wallet_id: str
     snapshot: WalletSnapshot
+    pending: Mapping[bytes, PendingReport] = field(default_factory=dict)  # by txid
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ wallet sees only the events below and cannot tell which one runs, so switching n
 All of it is plain values: no socket, no clock, no disk.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from wallet_gui.chain.filter_runs import Buffer, Offsets
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
 from wallet_gui.primitives.block import ScannedBlock
 from wallet_gui.primitives.transaction import Transaction
@@ -261,11 +262,18 @@ class ChainBackend(Protocol):
         """Forget a wallet: no event names it any more."""
         ...
 
-    async def broadcast(self, tx: Transaction) -> BroadcastResult:
+    async def broadcast(
+        self, tx: Transaction, parents: Sequence[Transaction] = ()
+    ) -> BroadcastResult:
         """Send a transaction and wait for evidence; `BroadcastProgress` events tell the way.
 
+        `parents` are unconfirmed ancestors of ours, given to a node that lacks them.
         Raises `NoPeers` when there was nobody to send it to.
         """
+        ...
+
+    def withdraw(self, txid: bytes) -> None:
+        """Send a transaction no more and give it to nobody who has not got it."""
         ...
 
     def tip(self) -> BlockRef | None:
@@ -359,19 +367,23 @@ class FilterHeaderStore(Protocol):
         ...
 
 
+StoredFilters: TypeAlias = tuple[int, bytes, Buffer, Offsets, Offsets]
+"""Filters of consecutive blocks: the first height, the block hashes (32 bytes each, wire order),
+one buffer, and where each filter begins and ends in it (`array("Q")`)."""
+
+
 class FilterStore(Protocol):
-    """A cache of serialized BIP158 filters by block hash; it may forget any of them."""
+    """A cache of serialized BIP158 filters; it may forget any of them."""
 
-    def get(self, block_hash: bytes) -> bytes | None:
-        """Give the filter of a block, or None."""
+    def get_runs(self, height: int, hashes: bytes) -> list[StoredFilters]:
+        """Give what there is of the filters of these blocks, of which the first has `height`.
+
+        The runs ascend and do not overlap.
+        """
         ...
 
-    def get_range(self, hashes: Sequence[bytes]) -> list[bytes | None]:
-        """Give the filters of many blocks in one go, in the order asked, None where unknown."""
-        ...
-
-    def put_many(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        """Store `(block_hash, filter)` pairs; the least recently used ones make room."""
+    def put_runs(self, runs: Sequence[StoredFilters]) -> None:
+        """Store filters; the least recently used ones make room."""
         ...
 
 

@@ -223,6 +223,18 @@ class HeaderChain:
             return self.anchor.height
         return self._index.find(self, block_hash)
 
+    def fork_height_of(self, block_hash: bytes) -> int | None:
+        """Return the height of the last active block that a known block's branch has.
+
+        That is its own height when it is active itself; None when it is not known.
+        """
+        height = self.height_of(block_hash)
+        if height is not None:
+            return height
+        holding = (b for b in self._side if b.height_of(block_hash) is not None)
+        branch = next(holding, None)
+        return None if branch is None else branch.fork_height
+
     def median_time_past(self, height: int) -> int:
         """Return the median time of the last eleven blocks through `height` (BIP113).
 

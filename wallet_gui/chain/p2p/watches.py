@@ -214,6 +214,10 @@ class Watches:
             if height >= scan.start_height:
                 scan.include(height)
 
+    def is_deliverable(self, height: int) -> bool:
+        """Whether a wallet waits for this block and is ready to take it: it comes next."""
+        return any(scan.next_block() == height for scan in self.scans())
+
     def may_widen(self) -> bool:
         """Whether a block that waits for delivery may well make a window grow.
 

@@ -1,0 +1,111 @@
+"""Which address is dialled next for a role: from the last session, the book, or nowhere."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+from wallet_gui.chain.p2p.address_book import AddressBook, Record
+from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.links import Link, Role
+from wallet_gui.chain.p2p.messages import Services
+from wallet_gui.chain.p2p.netgroup import Netgroup, Network, network_of
+from wallet_gui.chain.p2p.options import P2POptions
+from wallet_gui.chain.p2p.routes import has_tor, route_to
+from wallet_gui.chain.p2p.sync_state import Instant
+from wallet_gui.chain.reports import Route
+
+SEED_SOURCE: Final = b"seed:"
+REDIAL_ALONE: Final = 60  # seconds before an address is dialled again, while nobody is there
+REDIAL: Final = 600
+
+
+class Candidates:
+    """Chooses; what is connected already comes in as an argument."""
+
+    def __init__(self, book: AddressBook, options: P2POptions, group_of: Netgroup) -> None:
+        self.options = options
+        self._book = book
+        self._group_of = group_of
+        self._anchors = list(book.anchors)
+        self._avoided: dict[Network, float] = {}
+
+    def avoid(self, network: Network, until: float) -> None:
+        """Do not dial such addresses directly: there is no route to them."""
+        self._avoided[network] = until
+
+    def route(self, address: PeerAddress, role: Role, now: Instant) -> Route | None:
+        """Give the way to an address, None when there is none at present."""
+        route = route_to(address, self.options, is_payment=role is Role.BROADCAST)
+        is_avoided = self._avoided.get(network_of(address), 0.0) > now.monotonic
+        return None if is_avoided and route is Route.DIRECT else route
+
+    def pick(
+        self, role: Role, links: Collection[Link], target: int, now: Instant
+    ) -> PeerAddress | None:
+        """Choose an address of the book for a role; `target`: of how many peers it will be one."""
+        is_free = self._freedom(role, links, now)
+        if role in {Role.FILTER, Role.BLOCKS}:
+            while self._anchors:
+                anchor = self._anchors.pop(0)
+                if is_free(anchor) and not self._book.is_banned(anchor, now.unix):
+                    return anchor
+        sources = Counter(link.source for link in links if link.role.is_sync)
+        most = max(2, target // 2)
+        redial = REDIAL if any(link.is_ready for link in links) else REDIAL_ALONE
+
+        def accepts(record: Record) -> bool:
+            since = now.unix - record.last_try
+            if 0 <= since < redial << min(record.fails, 4) or not is_free(record.address):
+                return False
+            if record.source.startswith(SEED_SOURCE) and sources[record.source] >= most:
+                return False  # no single seed decides whom we hear
+            return _suits(record, role, now)
+
+        record = None
+        if self._prefers_onion(role, links):
+            record = self._book.select(
+                now.unix, lambda r: network_of(r.address) is Network.ONION and accepts(r)
+            )
+        if record is None:
+            record = self._book.select(now.unix, accepts, only_new=role is Role.FEELER)
+        return None if record is None else record.address
+
+    def first_free(
+        self, addresses: Iterable[PeerAddress], role: Role, links: Collection[Link], now: Instant
+    ) -> PeerAddress | None:
+        """Give the first address that may be dialled now."""
+        return next(filter(self._freedom(role, links, now), addresses), None)
+
+    def _freedom(
+        self, role: Role, links: Collection[Link], now: Instant
+    ) -> Callable[[PeerAddress], bool]:
+        """Tell of addresses whether they may be dialled beside the present ones."""
+        taken = {link.address for link in links} | set(self.options.own_peers)
+        groups = {link.netgroup for link in links if link.role is not Role.FEELER}
+
+        def is_free(address: PeerAddress) -> bool:
+            return (
+                address not in taken
+                and self.route(address, role, now) is not None
+                and (role is Role.FEELER or self._group_of(address) not in groups)
+            )
+
+        return is_free
+
+    def _prefers_onion(self, role: Role, links: Collection[Link]) -> bool:
+        """Whether an onion service comes first: one at least, and for payments always."""
+        if not has_tor(self.options) or role not in {Role.FILTER, Role.BROADCAST}:
+            return False
+        return role is Role.BROADCAST or not any(
+            network_of(link.address) is Network.ONION for link in links
+        )
+
+
+def _suits(record: Record, role: Role, now: Instant) -> bool:
+    match role:
+        case Role.FILTER:
+            return record.claims_filters(now.unix)
+        case Role.BLOCKS:
+            return bool(record.services & Services.WITNESS)
+        case _:
+            return True

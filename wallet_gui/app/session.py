@@ -14,6 +14,7 @@ from random import Random, SystemRandom
 from typing import Protocol
 
 from wallet_gui.app.pending import PendingReports, check_fee_rate
+from wallet_gui.app.preview import Preview
 from wallet_gui.app.published import RevealedAddress, SessionUpdate
 from wallet_gui.app.rebroadcast import due_again
 from wallet_gui.chain.backend import (
@@ -28,6 +29,7 @@ from wallet_gui.chain.backend import (
     TxSeen,
 )
 from wallet_gui.chain.backend import BlockRef as ChainBlockRef
+from wallet_gui.chain.reports import SeenBy
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import ChainParams
@@ -122,6 +124,9 @@ class WalletSession:
         self._sending: set[bytes] = set()
         self._reports = PendingReports(wallet, self.publish_soon)
         self._scanned_height: int | None = None
+        self._preview: Preview | None = None
+        self._seen: dict[bytes, SeenBy] = {}
+        self._waiting: tuple[bytes, ...] = ()
         self._is_closed = False
         self._is_released = False
 
@@ -138,12 +143,14 @@ class WalletSession:
         self._rivals = set(wallet.rival_scripts())
         mark = wallet.scan_mark
         self._scanned_height = None if mark is None else mark.height
+        self._preview = preview = Preview(self.wallet_id, wallet)
         backend.watch(
             self.wallet_id,
             [*wallet.watch_scripts(), *self._rivals],
             checkpoints=[ChainBlockRef(ref.height, ref.hash) for ref in wallet.checkpoints()],
             birthday_time=wallet.description.birthday_time,
             anchors=[ChainBlockRef(ref.height, ref.hash) for ref in wallet.unmarked_blocks()],
+            preview_scripts=preview.scripts,
         )
         wallet.take_new_scripts()
         self._follow_tip()
@@ -153,6 +160,7 @@ class WalletSession:
         if self._backend is not None:
             self._backend.unwatch(self.wallet_id)
             self._backend = None
+            self._preview = None
 
     async def handle(self, event: ChainEvent) -> None:
         """Apply one event of the chain; events of other wallets are ignored.
@@ -163,6 +171,8 @@ class WalletSession:
         if self._is_closed:
             return
         wallet = self.wallet
+        if self._preview is not None and self._preview.take(event):
+            self.publish_soon()
         match event:
             case BlockMatched(wallet_id, height, block) if wallet_id == self.wallet_id:
                 wallet.apply_block(block, height)
@@ -463,9 +473,27 @@ class WalletSession:
             return
         began = time.perf_counter()
         reports = self._reports.collect(self._backend)
-        self._publish(SessionUpdate(self.wallet_id, self.snapshot(), reports))
+        snapshot = self.snapshot()
+        self._seen = self._seen_by(snapshot)
+        preview = None if self._preview is None else self._preview.snapshot()
+        self._publish(SessionUpdate(self.wallet_id, snapshot, preview, self._seen, reports))
         spent = time.perf_counter() - began
         self._publish_interval = max(_PUBLISH_INTERVAL, spent * _PUBLISH_SHARE)
+
+    def _seen_by(self, snapshot: WalletSnapshot) -> dict[bytes, SeenBy]:
+        if self._backend is None:
+            return {}
+        self._waiting = tuple(e.txid for e in snapshot.history if e.height is None and e.is_live)
+        told = {txid: self._backend.seen_by(txid) for txid in self._waiting}
+        return {txid: seen for txid, seen in told.items() if seen is not None}
+
+    def publish_if_seen_changed(self) -> None:
+        """Show the present state when more, or fewer, peers know a waiting payment."""
+        if self._backend is None or self._is_closed:
+            return
+        told = {txid: self._backend.seen_by(txid) for txid in self._waiting}
+        if {txid: seen for txid, seen in told.items() if seen is not None} != self._seen:
+            self.publish_soon()
 
     async def close(self) -> None:
         """Store what is left and release the files."""

@@ -5,8 +5,9 @@
     python3 packaging/run.py test [arguments of pytest]
 
 It names and installs the system libraries that Qt needs (Linux), makes `.venv`, installs the locked
-packages into it when the lock has changed, and starts the program. Only the standard library is
-imported, and the syntax is old enough for an old Python to be told which one is needed.
+packages into it when the lock has changed, builds the engine in C where there is a compiler, and
+starts the program. Only the standard library is imported, and the syntax is old enough for an old
+Python to be told which one is needed.
 """
 
 from __future__ import annotations
@@ -236,6 +237,12 @@ def prepare_venv(locks: list[Path]) -> None:
     (packages / "wallet-gui-source.pth").write_text(f"{ROOT}\n")
 
 
+def build_engine() -> None:
+    """Bring the native engine up to date; without a compiler the program does without."""
+    script = ROOT / "packaging" / "build_engine.py"
+    subprocess.run([sys.executable, str(script), "--quiet"], stdout=sys.stderr, check=False)
+
+
 def run(command: list[str], failure: str) -> None:
     """Run a step of the set-up; raises Stop with `failure` when it does not succeed."""
     try:
@@ -256,6 +263,7 @@ def start_wallet(arguments: list[str]) -> int:
     """Start the program with these arguments; on POSIX it takes the place of this process."""
     prepare_system(window=opens_window(arguments), tests=False)
     prepare_venv([RUNTIME_LOCK])
+    build_engine()
     settings = environment()
     if "--playground" in arguments:
         settings["BITCOIND"] = obtain_bitcoind()
@@ -289,6 +297,7 @@ def run_tests(arguments: list[str]) -> int:
     """Run every check and every test; arguments go to pytest."""
     prepare_system(window=True, tests=True)
     prepare_venv([RUNTIME_LOCK, TEST_LOCK])
+    build_engine()
     try:
         obtain_bitcoind()
     except Stop:

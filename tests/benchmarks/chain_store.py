@@ -13,6 +13,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,9 +76,9 @@ def _root() -> ExtendedPrivateKey:
     return ExtendedPrivateKey.from_seed(bip39_seed(*entropy_from_words(WORDS), ""), REGTEST)
 
 
-def descriptor() -> str:
+def descriptor(account: int = 0) -> str:
     """The public BIP84 descriptor of a well-known test seed."""
-    return account_descriptors(_root(), REGTEST)[DescriptorType.WPKH].to_string()
+    return account_descriptors(_root(), REGTEST, account)[DescriptorType.WPKH].to_string()
 
 
 class RestoredWallet:
@@ -186,12 +187,17 @@ def build_heavy(node: Node, count: int) -> Facts:
 
 def build_light(node: Node, count: int) -> Facts:
     """Mine nearly empty blocks up to height `count`, a dozen receives among the first."""
+    # Each six blocks take at least a second of the chain's time: begin far enough in the past.
+    clock = int(time.time()) - count // 2
+    node.rpc("setmocktime", clock)
     wallet = _prepared(node)
     for _ in range(12):
         wallet.receive()
         node.mine(5)
     node.rpc("unloadwallet", BANK)
     while node.height < count:
+        clock += 250
+        node.rpc("setmocktime", clock)
         node.mine(min(1000, count - node.height), NOBODY)
     return wallet.facts("light")
 

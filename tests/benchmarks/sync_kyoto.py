@@ -1,40 +1,47 @@
 """Restores a wallet with bdkpython's compact-filter client; run by `bench_sync.py`.
 
-    python -m tests.benchmarks.sync_kyoto PORT DESCRIPTOR DIRECTORY
+    python -m tests.benchmarks.sync_kyoto PORTS DESCRIPTOR DIRECTORY [--used 100] [--v2]
 
-It is told how far the wallet was used and looks far ahead, since it finds nothing beyond.
+It is told how far the wallet was used and looks further ahead, since it finds nothing beyond.
 """
 
 import asyncio
-import sys
 import time
 from typing import Any
 
 import bdkpython as bdk  # type: ignore[import-untyped]
 
-from tests.benchmarks.sync_report import LIMIT, report
+from tests.benchmarks.sync_report import LIMIT, Job, parse, report
+
+LOOKAHEAD = 150
+MARGIN = 20
 
 
-async def sync(port: int, text: str, directory: str) -> dict[str, Any]:
+async def sync(job: Job) -> dict[str, Any]:
     """Sync with Kyoto."""
     began = time.perf_counter()
-    public = bdk.Descriptor(text, bdk.NetworkKind.TEST)
+    public = bdk.Descriptor(job.descriptor, bdk.NetworkKind.TEST)
     wallet = bdk.Wallet.create_from_two_path_descriptor(
         two_path_descriptor=public,
         network=bdk.Network.REGTEST,
         persister=bdk.Persister.new_in_memory(),
-        lookahead=150,
+        lookahead=LOOKAHEAD,
     )
-    peer = bdk.Peer(address=bdk.IpAddress.from_ipv4(127, 0, 0, 1), port=port, v2_transport=False)
+    peers = [
+        bdk.Peer(
+            address=bdk.IpAddress.from_ipv4(127, 0, 0, 1), port=port, v2_transport=job.is_encrypted
+        )
+        for port in job.ports
+    ]
     genesis = bdk.RecoveryPoint.GENESIS_BLOCK()
     components = (
         bdk.CbfBuilder()
-        .connections(1)
-        .data_dir(directory)
+        .connections(len(peers))
+        .data_dir(str(job.directory))
         .only_configured_peers()
-        .peers([peer])
+        .peers(peers)
         .configure_timeout_millis(5000, 60000)
-        .scan_type(bdk.ScanType.RECOVERY(used_script_index=120, checkpoint=genesis))
+        .scan_type(bdk.ScanType.RECOVERY(used_script_index=job.used + MARGIN, checkpoint=genesis))
         .build(wallet)
     )
     components.node.run()
@@ -51,4 +58,4 @@ async def sync(port: int, text: str, directory: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    report(sync, *sys.argv[1:4])
+    report(sync, parse())

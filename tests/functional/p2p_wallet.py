@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wallet_gui.chain.backend import (
@@ -37,6 +37,8 @@ from wallet_gui.primitives.params import REGTEST, ChainParams
 from wallet_gui.primitives.script import p2wpkh
 from wallet_gui.primitives.transaction import OutPoint, Transaction
 from wallet_gui.storage.chain_db import ChainDb
+
+DEFAULT = P2POptions()
 
 
 class ScriptWallet:
@@ -117,14 +119,11 @@ def own_group(address: PeerAddress) -> bytes:
     return str(address).encode()
 
 
-DEFAULTS = P2POptions()
-
-
 @dataclass(frozen=True)
 class Setup:
     """What a backend of a test is made of, beside its database."""
 
-    options: P2POptions = DEFAULTS
+    options: P2POptions = DEFAULT
     params: ChainParams = REGTEST
     peer_store: PeerStore | None = None
     resolver: Resolver | None = None
@@ -229,10 +228,15 @@ async def running(
     ports: Sequence[int],
     *wallets: ScriptWallet,
     clock: Callable[[], Instant] = system_clock,
+    options: P2POptions = DEFAULT,
 ) -> AsyncIterator[Client]:
-    """A started client of these peers on this computer; nothing of it is left afterwards."""
-    own_peers = tuple(PeerAddress("127.0.0.1", port) for port in ports)
-    setup = Setup(P2POptions(own_peers=own_peers), clock=clock)
+    """A started client; nothing of it is left afterwards.
+
+    Its peers are those of `options` and the `ports` of this computer.
+    """
+    peers = (PeerAddress("127.0.0.1", port) for port in ports)
+    options = replace(options, own_peers=(*options.own_peers, *peers))
+    setup = Setup(options, clock=clock)
     async with running_with(directory, setup, *wallets) as client:
         yield client
 

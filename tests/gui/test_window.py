@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import Screen
 from tests.gui.samples import EMPTY, WAITING, address, entry, request, snapshot, sync
+from wallet_gui.app.p2p_choice import NetworkChoice
 from wallet_gui.app.published import NewWallet, SessionUpdate, WalletEntry
 from wallet_gui.app.vault_client import VaultCancelled, VaultError
 from wallet_gui.chain.backend import ConnectionState, Phase
@@ -421,12 +422,13 @@ def test_peers_are_checked_before_they_are_used(screen: Screen, qtbot: QtBot) ->
     page.peers_edit.setPlainText("127.0.0.1\n\n[::1]:18444\nlocalhost:18443")
     page.apply_button.click()
     assert page.notice.text.startswith("Line 4: 18443 is the port of a node's commands")
-    assert screen.online.named("set_peers") == []
+    assert screen.online.named("set_network") == []
     page.peers_edit.setPlainText("127.0.0.1\n\n[::1]:18445\n")
     page.apply_button.click()
-    qtbot.waitUntil(lambda: bool(screen.online.named("set_peers")))
-    (peers,) = screen.online.named("set_peers")[0]
-    assert [str(peer) for peer in peers] == ["127.0.0.1:18444", "[::1]:18445"]  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: bool(screen.online.named("set_network")))
+    (choice,) = screen.online.named("set_network")[0]
+    assert isinstance(choice, NetworkChoice)
+    assert [str(peer) for peer in choice.own_peers] == ["127.0.0.1:18444", "[::1]:18445"]
 
 
 def test_stored_settings_are_shown_without_being_announced(screen: Screen, qtbot: QtBot) -> None:

@@ -36,7 +36,7 @@ def mined(previous: bytes, time: int, transactions: list[Transaction]) -> Block:
 def genesis_block() -> Block:
     """The block behind every regtest's first header (Core `CreateGenesisBlock`)."""
     text = b"The Times 03/Jan/2009 Chancellor on brink of second bailout for banks"
-    script_sig = push(bytes.fromhex("ffff001d")) + push(b"\x04") + push(text)
+    script_sig = push(bytes.fromhex("ffff001d")) + b"\x01\x04" + push(text)
     key = bytes.fromhex(
         "04678afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb6"
         "49f6bc3f4cef38c4f35504e51ec112de5c384df7ba0b8d578a4c702b6bf11d5f"

@@ -38,7 +38,7 @@ from wallet_gui.chain.p2p.messages import (
     Version,
     WtxidRelay,
 )
-from wallet_gui.chain.p2p.transport import ProtocolViolation, Transport, V1Transport
+from wallet_gui.chain.p2p.transport import Frame, ProtocolViolation, Transport, V1Transport
 from wallet_gui.chain.p2p.transport_v2 import V2Transport
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.transaction import Transaction
@@ -60,8 +60,10 @@ class FakeNode:
     filters_are_silent: bool = False
     mempool: dict[bytes, Transaction] = field(default_factory=dict)
     asked: list[Message] = field(default_factory=list)
+    greeted: list[Version] = field(default_factory=list)
     nonce: int = 4711
     past: list[FakeChain] = field(default_factory=list)
+    claimed_height: int | None = None  # in its version message
 
     def switch(self, chain: FakeChain) -> None:
         """Follow another chain. A node still answers about recent blocks that it left."""
@@ -79,9 +81,9 @@ class FakeNode:
         """Do the server's part of the handshake."""
         match message:
             case Version():
-                version = Version(
-                    70016, self.services, 0, self.nonce, "/Fake:1/", self.chain.height, True
-                )
+                self.greeted.append(message)
+                height = self.chain.height if self.claimed_height is None else self.claimed_height
+                version = Version(70016, self.services, 0, self.nonce, "/Fake:1/", height, True)
                 return [version, WtxidRelay(), SendAddrV2(), Verack()]
             case _:
                 return []
@@ -185,6 +187,7 @@ def decode(transport: Transport, data: bytes) -> list[Message]:
         room[:count] = view[:count]
         view = view[count:]
         for frame in transport.received(count):
+            assert isinstance(frame, Frame)
             payload = bytes(transport.buffer[frame.start : frame.end])
             found.append(messages.parse(frame.command, payload))
     return found

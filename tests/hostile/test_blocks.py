@@ -43,6 +43,18 @@ def test_no_peer_is_asked_for_more_than_two_fifths() -> None:
     assert max(counts) <= 20
 
 
+def test_the_sender_of_the_filter_is_not_asked_for_the_block() -> None:
+    chain = chain_with_payments(ScriptWallet(), 1)
+    nodes = [FakeNode(chain), FakeNode(chain)]
+    network = Network([ScriptWallet()])
+    numbers = [network.connect(node) for node in nodes]
+    network.run(2)
+    assert network.sync.is_synced()
+    (source,) = network.sync.state.filter_sources.values()
+    asked = [n for n, node in zip(numbers, nodes, strict=True) if asked_blocks(node)]
+    assert asked == [n for n in numbers if n != source]
+
+
 def test_a_block_withheld_by_all_is_named_and_the_rest_goes_on() -> None:
     wallet = ScriptWallet()
     chain = chain_with_payments(wallet, 1)

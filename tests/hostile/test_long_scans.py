@@ -13,7 +13,7 @@ from tests.hostile.fake_network import Network
 from tests.hostile.fake_peer import FakeNode
 from tests.hostile.test_sync import balance, is_synced
 from wallet_gui.chain.backend import BlockMatched, PreviewDone, PreviewMatched
-from wallet_gui.chain.p2p import long_scans
+from wallet_gui.chain.p2p import filter_ranges, long_scans
 from wallet_gui.chain.p2p.filter_messages import GetCFilters
 from wallet_gui.chain.p2p.options import P2POptions
 
@@ -151,6 +151,7 @@ def test_pause_holds_back_filters_and_nothing_else() -> None:
 
 def test_the_data_limit_stops_a_long_scan_and_not_the_tip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long_scans, "PREVIEW_ABOVE", 10**9)
+    monkeypatch.setattr(filter_ranges, "FIRST_RANGE", 20)  # or all would come in one go
     old, new = ScriptWallet("old"), ScriptWallet("new")
     node = FakeNode(long_chain(old))
     tip = node.chain.blocks[-1].header

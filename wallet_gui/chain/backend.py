@@ -5,11 +5,12 @@ wallet sees only the events below and cannot tell which one runs, so switching n
 All of it is plain values: no socket, no clock, no disk.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from wallet_gui.chain.filter_runs import Buffer, Offsets
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
 from wallet_gui.primitives.block import ScannedBlock
 from wallet_gui.primitives.transaction import Transaction
@@ -271,6 +272,10 @@ class ChainBackend(Protocol):
         """
         ...
 
+    def withdraw(self, txid: bytes) -> None:
+        """Send a transaction no more and give it to nobody who has not got it."""
+        ...
+
     def tip(self) -> BlockRef | None:
         """Tell the tip of the most-work chain; None before the first headers."""
         ...
@@ -333,6 +338,10 @@ class HeaderStore(Protocol):
         """Store headers of which the first has `height`: the next one, or any in an empty store."""
         ...
 
+    def prepend(self, height: int, raw_headers: bytes) -> None:
+        """Store headers of which the last is just below the lowest one stored."""
+        ...
+
     def truncate(self, height: int) -> None:
         """Drop every header above `height`; that one and those below stay."""
         ...
@@ -349,24 +358,32 @@ class FilterHeaderStore(Protocol):
         """Store filter headers of which the first has `height`."""
         ...
 
+    def prepend(self, height: int, raw: bytes) -> None:
+        """Store filter headers of which the last is just below the lowest one stored."""
+        ...
+
     def truncate(self, height: int) -> None:
         """Drop every filter header above `height`."""
         ...
 
 
+StoredFilters: TypeAlias = tuple[int, bytes, Buffer, Offsets, Offsets]
+"""Filters of consecutive blocks: the first height, the block hashes (32 bytes each, wire order),
+one buffer, and where each filter begins and ends in it (`array("Q")`)."""
+
+
 class FilterStore(Protocol):
-    """A cache of serialized BIP158 filters by block hash; it may forget any of them."""
+    """A cache of serialized BIP158 filters; it may forget any of them."""
 
-    def get(self, block_hash: bytes) -> bytes | None:
-        """Give the filter of a block, or None."""
+    def get_runs(self, height: int, hashes: bytes) -> list[StoredFilters]:
+        """Give what there is of the filters of these blocks, of which the first has `height`.
+
+        The runs ascend and do not overlap.
+        """
         ...
 
-    def get_range(self, hashes: Sequence[bytes]) -> list[bytes | None]:
-        """Give the filters of many blocks in one go, in the order asked, None where unknown."""
-        ...
-
-    def put_many(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        """Store `(block_hash, filter)` pairs; the least recently used ones make room."""
+    def put_runs(self, runs: Sequence[StoredFilters]) -> None:
+        """Store filters; the least recently used ones make room."""
         ...
 
 

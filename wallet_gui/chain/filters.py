@@ -4,6 +4,7 @@
 gives the fastest engine there is; all of them are equal by test to the scalar reference.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -34,6 +35,7 @@ EMPTY_FILTER_HASH: Final = sha256d(EMPTY_FILTER)
 """A block with this filter hash pays and spends nothing: its filter need not be fetched."""
 
 _OP_RETURN: Final = 0x6A
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,17 @@ class ScalarEngine(PlainRuns):
 
 
 def pick_engine() -> FilterEngine:
-    """Return the fastest engine that can be had here, importing it only now."""
+    """Return the fastest engine that can be had here, importing it only now.
+
+    The native one if its library is built and right about its self-test, then NumPy.
+    """
+    from wallet_gui.chain.native.engine import tested_engine  # noqa: PLC0415 (loads the library)
+    from wallet_gui.chain.native.library import EngineUnavailable  # noqa: PLC0415
+
+    try:
+        return tested_engine()
+    except EngineUnavailable as reason:
+        logger.warning("The native engine is not used: %s", reason)
     try:
         from wallet_gui.chain.gcs_numpy import NumpyEngine  # noqa: PLC0415 (NumPy costs 0.1 s)
     except ImportError:

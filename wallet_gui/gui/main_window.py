@@ -1,6 +1,7 @@
 """The main window: sidebar, pages and status bar; wires signals of pages to the engine's calls."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
@@ -467,7 +468,8 @@ class MainWindow(QMainWindow):
         )
 
     def _set_peers(self, peers: tuple[PeerAddress, ...]) -> None:
-        self._call(self._online.set_peers(peers), lambda _: None, self._fail)
+        choice = replace(self._online.network_choice(), own_peers=peers)
+        self._call(self._online.set_network(choice), lambda _: None, self._fail)
 
     def _fail(self, text: str) -> None:
         if text:

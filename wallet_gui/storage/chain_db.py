@@ -2,13 +2,14 @@
 
 All of it is public and can be had again, so nothing is sealed, and a database that is damaged or
 of another network is dropped and begun anew. Headers and filter headers lie in segments of 2016,
-each with a CRC: bit rot in a filter header would otherwise look like a lying peer.
+each with a CRC: bit rot in a filter header would otherwise look like a lying peer. Filters lie in
+files beside (`filter_cache`).
 """
 
 import contextlib
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Self
 
@@ -24,10 +25,11 @@ from wallet_gui.storage.database import (
     transaction,
 )
 from wallet_gui.storage.errors import Damaged
+from wallet_gui.storage.filter_cache import FILTER_TABLES, FilterCache
 from wallet_gui.storage.fs import make_private_directory
 from wallet_gui.storage.locks import FileLock
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 SEGMENT: Final = 2016
 HEADER_SIZE: Final = 80
 FILTER_HEADER_SIZE: Final = 32
@@ -36,11 +38,6 @@ FILTER_CACHE_BYTES: Final = 256 * 1024 * 1024
 _SEGMENTS: Final = (
     "CREATE TABLE {} (segment INTEGER PRIMARY KEY, first INTEGER NOT NULL, "
     "crc INTEGER NOT NULL, data BLOB NOT NULL)"
-)
-# `used` and `size` come before the blob: summing and ordering then read no overflow page.
-_FILTERS: Final = (
-    "CREATE TABLE filters (number INTEGER PRIMARY KEY, used INTEGER NOT NULL, "
-    "size INTEGER NOT NULL, crc INTEGER NOT NULL, hash BLOB NOT NULL UNIQUE, data BLOB NOT NULL)"
 )
 
 
@@ -52,7 +49,7 @@ def _schema(params: ChainParams) -> Schema:
         tables={
             "headers": _SEGMENTS.format("headers"),
             "filter_headers": _SEGMENTS.format("filter_headers"),
-            "filters": _FILTERS,
+            **FILTER_TABLES,
         },
         durable=False,
         check_pages=False,  # the segments' own CRCs are checked instead: ten times faster
@@ -101,7 +98,12 @@ class ChainDb:
             with mapped_errors(self.path):
                 self.headers = SegmentStore(self, "headers", HEADER_SIZE)
                 self.filter_headers = SegmentStore(self, "filter_headers", FILTER_HEADER_SIZE)
-                self.filters = FilterCache(self, self._filter_cache_bytes)
+                self.filters = FilterCache(
+                    self.connection,
+                    self.batch,
+                    self.path.with_name(self.path.name + ".filters"),
+                    self._filter_cache_bytes,
+                )
         except BaseException:
             self.connection.close()
             raise
@@ -130,6 +132,7 @@ class ChainDb:
 
     def close(self) -> None:
         """Close the database and give the lock back."""
+        self.filters.close()
         self.connection.close()
         self._lock.release()
 
@@ -181,8 +184,11 @@ class SegmentStore:
         self._put(height, raw)
 
     def prepend(self, height: int, raw: bytes) -> None:
-        """Extend downwards: the last of these items is just below the first stored one."""
-        if height < 0 or not self._count or height + len(raw) // self._size != self._start:
+        """Extend downwards: the last of these items is just below the first stored one.
+
+        An empty store takes them as they are. Raises ValueError for a gap or half an item.
+        """
+        if height < 0 or (self._count and height + len(raw) // self._size != self._start):
             raise ValueError(f"{self._table}: {height} does not end below the first height")
         self._put(height, raw)
 
@@ -272,99 +278,3 @@ class SegmentStore:
             next_height = end
             parts.append(data)
         return start, b"".join(parts)
-
-
-class FilterCache:
-    """Serialized filters by block hash; the least recently used ones make room.
-
-    "Recently" counts in openings of the database: a filter that was read since it was opened
-    outlives those that were not, and reading writes at most once per filter and opening.
-    """
-
-    def __init__(self, database: ChainDb, capacity: int) -> None:
-        self._database = database
-        self._capacity = capacity
-        self._bytes = 0
-        self.refresh()
-        query = "SELECT coalesce(max(used), 0) + 1 FROM filters"
-        self._opening = int(database.connection.execute(query).fetchone()[0])
-
-    def get(self, block_hash: bytes) -> bytes | None:
-        """Return the filter of a block, or None."""
-        return self.get_range([block_hash])[0]
-
-    def get_range(self, hashes: Sequence[bytes]) -> list[bytes | None]:
-        """Return the filters of many blocks, in the order asked; None where unknown."""
-        execute = self._database.connection.execute
-        found: list[bytes | None] = []
-        touched: list[int] = []
-        with self._begun_anew_when_damaged(), mapped_errors(self._database.path):
-            for block_hash in hashes:
-                row = execute(
-                    "SELECT number, used, crc, data FROM filters WHERE hash = ?", (block_hash,)
-                ).fetchone()
-                intact = row is not None and zlib.crc32(row[3]) == row[2]
-                found.append(row[3] if intact else None)
-                if intact and row[1] != self._opening:
-                    touched.append(row[0])
-            if touched:
-                with self._database.batch():
-                    self._database.connection.executemany(
-                        "UPDATE filters SET used = ? WHERE number = ?",
-                        [(self._opening, number) for number in touched],
-                    )
-        return found + [None] * (len(hashes) - len(found))
-
-    def put_many(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        """Store `(block_hash, filter)` pairs in one transaction; raises WriteFailed."""
-        rows = [
-            (self._opening, len(data), zlib.crc32(data), block_hash, data)
-            for block_hash, data in items
-            if len(data) <= self._capacity
-        ]
-        if not rows:
-            return
-        connection = self._database.connection
-        with self._begun_anew_when_damaged(), self._database.batch():
-            connection.executemany("DELETE FROM filters WHERE hash = ?", [(r[3],) for r in rows])
-            connection.executemany(
-                "INSERT INTO filters (used, size, crc, hash, data) VALUES (?, ?, ?, ?, ?)", rows
-            )
-            self._bytes += sum(row[1] for row in rows)
-            if self._bytes > self._capacity:
-                self._make_room()
-
-    def refresh(self) -> None:
-        """Count the stored bytes again."""
-        query = "SELECT coalesce(sum(size), 0) FROM filters"
-        self._bytes = int(self._database.connection.execute(query).fetchone()[0])
-
-    def _make_room(self) -> None:
-        """Drop the oldest until a tenth is free, so that this is rare."""
-        self.refresh()  # pairs that replaced others were counted twice
-        excess = self._bytes - self._capacity * 9 // 10
-        if self._bytes <= self._capacity:
-            return
-        doomed = []
-        query = "SELECT number, size FROM filters ORDER BY used, number"
-        for number, size in self._database.connection.execute(query):
-            if excess <= 0:
-                break
-            doomed.append((number,))
-            excess -= size
-            self._bytes -= size
-        self._database.connection.executemany("DELETE FROM filters WHERE number = ?", doomed)
-
-    @contextlib.contextmanager
-    def _begun_anew_when_damaged(self) -> Iterator[None]:
-        """Empty the cache when its pages are damaged: it may forget, it may not fail."""
-        try:
-            yield
-        except Damaged:
-            connection = self._database.connection
-            if connection.in_transaction:
-                raise
-            with self._database.batch():
-                connection.execute("DROP TABLE filters")
-                connection.execute(_FILTERS)
-            self._bytes = 0

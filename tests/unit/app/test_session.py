@@ -80,6 +80,7 @@ class Backend:
         self.watched: list[bytes] = []
         self.extended: list[tuple[list[bytes], int | None]] = []
         self.minimum_rates: list[int] = []
+        self.withdrawn: list[bytes] = []
         self._tip = tip
 
     async def start(self) -> None:
@@ -105,6 +106,9 @@ class Backend:
         self, tx: Transaction, parents: Sequence[Transaction] = ()
     ) -> BroadcastResult:
         raise AssertionError(tx, parents)
+
+    def withdraw(self, txid: bytes) -> None:
+        self.withdrawn.append(txid)
 
     def tip(self) -> BlockRef | None:
         return self._tip

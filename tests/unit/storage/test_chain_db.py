@@ -1,6 +1,7 @@
 import random
 import sqlite3
 import time
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wallet_gui.chain.backend import ChainStores
+from wallet_gui.chain.backend import ChainStores, StoredFilters
 from wallet_gui.primitives.params import REGTEST, SIGNET
 from wallet_gui.storage.chain_db import SEGMENT, ChainDb
 from wallet_gui.storage.errors import Damaged, InUse
@@ -29,6 +30,13 @@ def headers(first: int, count: int) -> bytes:
     return b"".join(height.to_bytes(80, "big") for height in range(first, first + count))
 
 
+def filter_run(height: int, count: int) -> StoredFilters:
+    """Filters of one byte each."""
+    hashes = b"".join(bytes([n % 256]) * 32 for n in range(height, height + count))
+    places = array("Q", range(count + 1))
+    return height, hashes, bytes(count), places[:-1], places[1:]
+
+
 def reopened(path: Path) -> tuple[int, bytes]:
     with ChainDb(path, REGTEST) as database:
         assert database.notices == ()
@@ -38,7 +46,7 @@ def reopened(path: Path) -> tuple[int, bytes]:
 def test_empty_store(database: ChainDb) -> None:
     assert database.headers.load() == (0, b"")
     assert database.filter_headers.load() == (0, b"")
-    assert database.filters.get(bytes(32)) is None
+    assert database.filters.get_runs(0, bytes(32)) == []
     database.headers.truncate(5)
     assert database.headers.load() == (0, b"")
 
@@ -117,7 +125,7 @@ def test_batch_is_one_transaction(database: ChainDb) -> None:
         with database.batch():
             database.headers.append(10, headers(10, 3000))
             database.filter_headers.append(0, bytes(32))
-            database.filters.put_many([(b"h" * 32, b"filter")])
+            database.filters.put_runs([filter_run(0, 1)])
             database.headers.truncate(3)
             raise ZeroDivisionError
 
@@ -125,7 +133,7 @@ def test_batch_is_one_transaction(database: ChainDb) -> None:
         interrupted()
     assert database.headers.load() == (0, headers(0, 10))
     assert database.filter_headers.load() == (0, b"")
-    assert database.filters.get(b"h" * 32) is None
+    assert database.filters.get_runs(0, filter_run(0, 1)[1]) == []
     with database.batch():
         database.headers.append(10, headers(10, 1))
         database.filter_headers.append(0, bytes(32))
@@ -151,7 +159,7 @@ def test_one_owner(database: ChainDb, path: Path) -> None:
         "UPDATE headers SET data = 'text' WHERE segment = 0",
         "DELETE FROM headers WHERE segment = 1",
         "UPDATE filter_headers SET crc = crc + 1",
-        "DROP TABLE filters",
+        "DROP TABLE filter_runs",
         "CREATE TRIGGER t AFTER INSERT ON headers BEGIN DELETE FROM headers; END",
         "PRAGMA user_version = 9",
     ],
@@ -198,46 +206,6 @@ def test_database_of_another_network_is_set_aside(path: Path) -> None:
         assert database.headers.load() == (0, b"")
     with ChainDb(path.with_name("chain.db.aside"), SIGNET) as database:
         assert database.headers.load() == (0, headers(0, 10))
-
-
-def test_filters_by_hash(path: Path) -> None:
-    items = [(bytes([n]) * 32, bytes([n]) * n) for n in range(1, 50)]
-    with ChainDb(path, REGTEST) as database:
-        database.filters.put_many(iter(items))
-        database.filters.put_many([])
-        database.filters.put_many([(bytes([5]) * 32, b"again")])
-    with ChainDb(path, REGTEST) as database:
-        wanted = [bytes([7]) * 32, bytes(32), bytes([5]) * 32]
-        assert database.filters.get_range(wanted) == [bytes([7]) * 7, None, b"again"]
-        assert database.filters.get_range([]) == []
-
-
-def test_oldest_filters_make_room(path: Path) -> None:
-    def hash_of(number: int) -> bytes:
-        return number.to_bytes(32, "big")
-
-    with ChainDb(path, REGTEST, filter_cache_bytes=10_000) as database:
-        database.filters.put_many((hash_of(n), bytes(1000)) for n in range(10))
-    with ChainDb(path, REGTEST, filter_cache_bytes=10_000) as database:
-        assert database.filters.get(hash_of(0)) is not None  # used again: younger than the rest
-        database.filters.put_many([(hash_of(10), bytes(1000))])
-        kept = [n for n in range(11) if database.filters.get(hash_of(n)) is not None]
-        assert kept == [0, 3, 4, 5, 6, 7, 8, 9, 10]
-        database.filters.put_many([(hash_of(11), bytes(10_001))])  # would drive all others out
-        assert database.filters.get(hash_of(11)) is None
-        for n in range(100, 300):
-            database.filters.put_many([(hash_of(n), bytes(999))])
-            query = "SELECT sum(size), sum(length(data)) FROM filters"
-            total, measured = database.connection.execute(query).fetchone()
-            assert total == measured <= 10_000
-
-
-def test_damaged_filter_is_a_missing_one(database: ChainDb) -> None:
-    database.filters.put_many([(b"a" * 32, b"filter a"), (b"b" * 32, b"filter b")])
-    database.connection.execute("UPDATE filters SET data = x'00' WHERE hash = ?", (b"a" * 32,))
-    assert database.filters.get_range([b"a" * 32, b"b" * 32]) == [None, b"filter b"]
-    database.filters.put_many([(b"a" * 32, b"filter a")])
-    assert database.filters.get(b"a" * 32) == b"filter a"
 
 
 def test_900_000_headers_load_fast(path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a wallet knows must not depend on the order in which it learned it."""
 
+from collections.abc import Container, Iterator
 from functools import cache
 from random import Random
 
@@ -15,9 +16,11 @@ from tests.unit.wallet.chain_world import (
     new_wallet,
     signed_tx,
 )
+from wallet_gui.chain.filters import pick_engine
 from wallet_gui.descriptors.descriptor import Descriptor, DescriptorType
 from wallet_gui.primitives.amount import FeeRate
-from wallet_gui.primitives.transaction import TxOut
+from wallet_gui.primitives.block import Block
+from wallet_gui.primitives.transaction import OutPoint, Transaction, TxOut
 from wallet_gui.wallet.changes import BlockRef
 from wallet_gui.wallet.spend import Recipient, create
 from wallet_gui.wallet.wallet import Wallet
@@ -126,3 +129,32 @@ def test_five_thousand_transactions_are_quick_to_show() -> None:
     assert len(snapshot.history) == len(snapshot.coins) == 5_000
     assert snapshot.balance.confirmed == sum(range(1_000, 6_000))
     assert wallet.snapshot(START).history is snapshot.history
+
+
+class WholeBlock(Block):
+    """A block that leaves it to the wallet to see what concerns it."""
+
+    def candidates(
+        self,
+        scripts: Container[bytes],
+        outpoints: Container[OutPoint],
+        public_keys: Container[bytes] = (),
+    ) -> Iterator[tuple[int, Transaction]]:
+        del scripts, outpoints, public_keys  # every transaction is offered
+        return iter(enumerate(self.transactions))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_wallet_misses_nothing_by_looking_at_candidates_alone(seed: int) -> None:
+    world = busy_world()
+    heights = list(range(1, world.height + 1))
+    Random(seed).shuffle(heights)
+    wallets = [new_wallet(TYPES) for _ in range(3)]
+    engine = pick_engine()
+    for height in sorted(heights) if seed == 0 else heights * 2:
+        block = world.blocks[height]
+        whole = WholeBlock(block.header, block.transactions)
+        wallets[0].apply_block(whole, height)
+        wallets[1].apply_block(block, height)
+        wallets[2].apply_block(engine.scan_block(block.serialize()), height)
+        assert state_of(wallets[0]) == state_of(wallets[1]) == state_of(wallets[2])

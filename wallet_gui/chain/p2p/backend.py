@@ -7,7 +7,7 @@ I/O (`sync`, `relay`, `broadcast`). Everything here runs on one loop.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,9 +26,12 @@ from wallet_gui.chain.backend import (
     SyncProgress,
     TipChanged,
 )
+from wallet_gui.chain.checkpoints import Checkpoints
+from wallet_gui.chain.checkpoints import load as load_checkpoints
 from wallet_gui.chain.filters import FilterEngine
-from wallet_gui.chain.header_chain import ChainAnchor, HeaderChain, InvalidHeader
-from wallet_gui.chain.p2p.filter_header_chain import FilterAnchor, FilterHeaderChain
+from wallet_gui.chain.header_chain import HeaderChain
+from wallet_gui.chain.p2p.chain_start import earliest_height, open_chains
+from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
 from wallet_gui.chain.p2p.filter_match import LazyEngine
 from wallet_gui.chain.p2p.long_scans import PreviewScripts
 from wallet_gui.chain.p2p.netgroup import Netgroup
@@ -83,9 +86,7 @@ class P2PBackend:
         peer_store: PeerStore | None = None,
         resolver: Resolver | None = None,
         netgroup: Netgroup | None = None,
-        anchor: ChainAnchor | None = None,
-        filter_anchor: FilterAnchor | None = None,
-        checkpoints: Mapping[int, bytes] | None = None,
+        checkpoints: Checkpoints | None = None,
         engine: FilterEngine | None = None,
         clock: Callable[[], Instant] = system_clock,
         on_failure: Callable[[BaseException], None] | None = None,
@@ -99,8 +100,6 @@ class P2PBackend:
         self._params = params
         self._stores = stores
         self._sink = sink
-        self._anchor = anchor
-        self._filter_anchor = filter_anchor
         self._checkpoints = checkpoints
         self._engine: FilterEngine = LazyEngine() if engine is None else engine
         self._clock = clock
@@ -226,6 +225,11 @@ class P2PBackend:
                 await self._broadcast_news.wait()
         return result
 
+    def withdraw(self, txid: bytes) -> None:
+        """Send a transaction no more."""
+        if self._group is not None:
+            self._group.transactions.broadcasts.forget(txid)
+
     def tip(self) -> BlockRef | None:
         """Tell the tip of the most-work chain; None while it is being loaded."""
         return None if self._sync is None else self._sync.state.headers.tip
@@ -240,7 +244,7 @@ class P2PBackend:
 
     def minimum_fee_rates(self) -> list[int]:
         """List below which rate, in sat/kvB, each peer takes no transaction (BIP133)."""
-        return [] if self._group is None else sorted(self._group.transactions.fee_filters.values())
+        return [] if self._group is None else self._group.transactions.fee_filters()
 
     def ledger(self) -> list[LedgerEntry]:
         """List every contact with another host since the start, the newest first."""
@@ -262,7 +266,7 @@ class P2PBackend:
 
     def fee_advice(self) -> FeeAdvice | None:
         """Tell usual fee rates; None while nothing is known."""
-        return None
+        return None if self._group is None else self._group.transactions.fee_advice(self._clock())
 
     def seen_by(self, txid: bytes) -> SeenBy | None:
         """Count the networks whose peers announced a transaction; None when nobody did."""
@@ -314,24 +318,14 @@ class P2PBackend:
         self._engine.prepare(())
 
     def _load(self) -> tuple[HeaderChain, FilterHeaderChain]:
-        """Read the stores; what is damaged or does not fit is dropped and fetched again."""
-        stores = self._stores
-        start, raw = stores.headers.load()
-        try:
-            headers = HeaderChain.load(
-                self._params, start, raw, anchor=self._anchor, checkpoints=self._checkpoints
-            )
-        except (InvalidHeader, ValueError):
-            stores.filter_headers.truncate(-1)
-            stores.headers.truncate(-1)
-            raw = b""
-            headers = HeaderChain(self._params, self._anchor, self._checkpoints)
-        if not raw and headers.start_height == 0:
-            stores.headers.append(0, self._params.genesis_header)
-        filter_headers = FilterHeaderChain(self._filter_anchor)
-        if not filter_headers.load(*stores.filter_headers.load(), headers.height):
-            stores.filter_headers.truncate(filter_headers.height)
-        return headers, filter_headers
+        """Read the stores and choose where the chains start."""
+        known = load_checkpoints(self._params) if self._checkpoints is None else self._checkpoints
+        # A copy: wallets may join while this runs in its thread.
+        wallets = [
+            (w.scripts, w.checkpoints, w.birthday_time) for w in self._pending.copy().values()
+        ]
+        earliest = earliest_height(self._params, known, wallets)
+        return open_chains(self._params, self._stores, known, earliest)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

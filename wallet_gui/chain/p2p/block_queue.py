@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from wallet_gui.chain.backend import BackendWarning
+from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.p2p.messages import GetData, InventoryType, RawBlock
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, Peer, SyncState
 from wallet_gui.chain.p2p.watches import Watches
-from wallet_gui.primitives.block import MAX_BLOCK_SIZE, Block
+from wallet_gui.primitives.block import MAX_BLOCK_SIZE, Block, ScannedBlock
 from wallet_gui.primitives.hashes import sha256d
 from wallet_gui.primitives.serialize import ParseError
 
@@ -48,12 +49,13 @@ class _Request:
 class BlockQueue:
     """Fetches, checks and holds the blocks that filters pointed at."""
 
-    def __init__(self, state: SyncState, watches: Watches) -> None:
+    def __init__(self, state: SyncState, watches: Watches, engine: FilterEngine) -> None:
         self._state = state
         self._watches = watches
+        self._engine = engine
         self._requests: dict[bytes, _Request] = {}
         self._checking: set[bytes] = set()
-        self._blocks: OrderedDict[bytes, tuple[Block, int]] = OrderedDict()
+        self._blocks: OrderedDict[bytes, tuple[ScannedBlock, int]] = OrderedDict()
         self._forgiven: OrderedDict[bytes, None] = OrderedDict()
         self._shunned: dict[bytes, set[int]] = {}  # who was asked in vain
         self._warned: set[bytes] = set()
@@ -63,7 +65,7 @@ class BlockQueue:
         self._mean_size = 0.0
         self.received = 0
 
-    def block_at(self, height: int) -> Block | None:
+    def block_at(self, height: int) -> ScannedBlock | None:
         """Give the block of the active chain at `height` if it is at hand."""
         block_hash = self._state.headers.hash_at(height)
         found = self._blocks.get(block_hash)
@@ -98,7 +100,7 @@ class BlockQueue:
                 continue
             block_hash = headers.hash_at(height)
             if block_hash in self._blocks and height in self._evidence:
-                self._give_evidence(height, self._blocks[block_hash][0], now)
+                self._give_evidence(height, block_hash)
             known = block_hash in self._blocks or block_hash in self._checking
             if known or block_hash in self._requests:
                 continue
@@ -153,15 +155,17 @@ class BlockQueue:
         size = len(raw)
         self._mean_size = size if not self._mean_size else 0.8 * self._mean_size + 0.2 * size
 
-        def run() -> Block | ParseError:
+        engine = self._engine
+
+        def run() -> ScannedBlock | ParseError:
             try:
-                block = Block.parse(raw)
+                block = engine.scan_block(raw)
                 block.check(segwit_active=segwit_active)
             except ParseError as error:
                 return error
             return block
 
-        def done(result: Block | ParseError, now: Instant) -> None:
+        def done(result: ScannedBlock | ParseError, now: Instant) -> None:
             self._checking.discard(block_hash)
             if isinstance(result, ParseError):
                 self._shunned.setdefault(block_hash, set()).add(peer.number)
@@ -175,11 +179,22 @@ class BlockQueue:
 
         self._state.work(Lane.BLOCKS, run, done)
 
-    def _give_evidence(self, height: int, block: Block, now: Instant) -> None:
-        for callback in self._evidence.pop(height, ()):
-            callback(block, now)
+    def _give_evidence(self, height: int, block_hash: bytes) -> None:
+        callbacks = self._evidence.pop(height, [])
+        block = self._blocks[block_hash][0]
 
-    def _keep(self, block_hash: bytes, block: Block, size: int) -> None:
+        def run() -> Block:
+            return block if isinstance(block, Block) else Block.parse(block.serialize())
+
+        def done(parsed: Block, now: Instant) -> None:
+            headers = self._state.headers
+            if height <= headers.height and headers.hash_at(height) == block_hash:
+                for callback in callbacks:
+                    callback(parsed, now)
+
+        self._state.work(Lane.BLOCKS, run, done)
+
+    def _keep(self, block_hash: bytes, block: ScannedBlock, size: int) -> None:
         self._blocks[block_hash] = (block, size)
         total = sum(kept for _, kept in self._blocks.values())
         if total <= MAX_KEPT_BYTES:
@@ -190,6 +205,11 @@ class BlockQueue:
             if total <= MAX_KEPT_BYTES:
                 return
             total -= self._blocks.pop(candidate)[1]
+
+    def tolerate(self, block_hash: bytes) -> None:
+        """Let a peer send a block in full that it was asked for in another form."""
+        if block_hash not in self._requests:
+            self._forgive(block_hash)
 
     def _forgive(self, block_hash: bytes) -> None:
         self._forgiven[block_hash] = None

@@ -132,7 +132,7 @@ class Broadcasts:
         """Tell how a broadcast ended, None while it goes on."""
         broadcast = self._by_txid.get(txid)
         if broadcast is None:
-            return BroadcastResult(txid, BroadcastStage.FAILED, 0, verdicts.NOBODY)
+            return BroadcastResult(txid, BroadcastStage.FAILED, 0, verdicts.GONE)
         return broadcast.result
 
     def wanted_connections(self) -> int:

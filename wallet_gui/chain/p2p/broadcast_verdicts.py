@@ -24,6 +24,7 @@ IGNORED: Final = (
     "No node asked for the payment. It may have been refused before, or the connection may be "
     "broken; it will be tried again."
 )
+GONE: Final = "The payment is not being sent any more."
 NOBODY: Final = "The connection was lost before anyone confirmed the payment; it will be retried."
 NO_PROXY: Final = (
     "The payment was not sent: no peer could be reached through the proxy, and it is not sent "

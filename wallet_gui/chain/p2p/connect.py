@@ -201,9 +201,7 @@ class Connector:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                await loop.create_connection(
-                    lambda: connection, address.host, address.port, happy_eyeballs_delay=0.25
-                )
+                await loop.create_connection(lambda: connection, address.host, address.port)
         except TimeoutError:
             raise ConnectFailed("The connection took too long.") from None
         except OSError as error:

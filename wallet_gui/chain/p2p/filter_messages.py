@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from wallet_gui.chain.filter_runs import Buffer, Offsets
 from wallet_gui.primitives.serialize import ParseError, Reader, compact_size, var_bytes
 
 BASIC_FILTER: Final = 0
@@ -131,6 +132,23 @@ class CFilter:
 
     def serialize(self) -> bytes:
         return b"\0" + self.block_hash + var_bytes(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterRun:
+    """Filters that arrived one after the other.
+
+    `hashes` are the block hashes, 32 bytes each in wire order; filter i is
+    `data[starts[i]:ends[i]]`.
+    """
+
+    data: Buffer
+    hashes: bytes
+    starts: Offsets
+    ends: Offsets
+
+    def __len__(self) -> int:
+        return len(self.starts)
 
 
 _CFILTER = struct.Struct("<B32sB")

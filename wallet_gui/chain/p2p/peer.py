@@ -8,10 +8,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from wallet_gui.chain.p2p.protocol import Event, PeerProtocol, Ready, State
+from wallet_gui.chain.p2p.protocol import Event, FilterRun, PeerProtocol, Ready, State
 from wallet_gui.chain.p2p.transport import ProtocolViolation
 
 _BULK: Final = frozenset({"cfilter", "block", "headers", "cfheaders", "cfcheckpt", "tx"})
+_LARGE_READ: Final = 64 * 1024
+"""Of filters, less than this is read in one go only after a rest: each go costs a fixed price."""
+_LONGEST_REST: Final = 0.02  # seconds
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -43,6 +46,8 @@ class Connection(asyncio.BufferedProtocol):
         self._on_progress = on_progress
         self._transport: asyncio.Transport | None = None
         self._is_paused = False
+        self._is_resting = False
+        self._last_read = 0.0
         self._early: list[Event] | None = []  # None: begun
 
     @property
@@ -92,6 +97,8 @@ class Connection(asyncio.BufferedProtocol):
         self._note_established()
         if events:
             self._tell(events)
+            if nbytes < _LARGE_READ and isinstance(events[-1], FilterRun):
+                self._rest(nbytes)
         elif self._early is None and self.protocol.partial() in _BULK:
             self._on_progress()
 
@@ -125,9 +132,30 @@ class Connection(asyncio.BufferedProtocol):
         if wanted == self._is_paused or transport is None or transport.is_closing():
             return
         self._is_paused = wanted
+        if self._is_resting:
+            return
         if wanted:
             transport.pause_reading()
         else:
+            transport.resume_reading()
+
+    def _rest(self, count: int) -> None:
+        """Let more filters arrive before the next read: as long as a large one should take."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or self._is_paused or self._is_resting:
+            return
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        seconds = min((now - self._last_read) * _LARGE_READ / count, _LONGEST_REST)
+        self._last_read = now + seconds
+        self._is_resting = True
+        transport.pause_reading()
+        loop.call_later(seconds, self._wake)
+
+    def _wake(self) -> None:
+        self._is_resting = False
+        transport = self._transport
+        if transport is not None and not transport.is_closing() and not self._is_paused:
             transport.resume_reading()
 
     def hang_up(self, error: Exception | None = None) -> None:

@@ -61,7 +61,7 @@ class PeerGroup:
     ) -> None:
         """Have actions done by `perform`; put what a person should know into `news`."""
         self.sessions: dict[int, Session] = {}
-        self.transactions = Transactions(sync.state)
+        self.transactions = Transactions(sync.state, sync.blocks)
         self.connections = connections
         self._sync = sync
         self._ledger = ledger

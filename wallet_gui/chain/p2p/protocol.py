@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from wallet_gui.chain.filter_runs import offsets
 from wallet_gui.chain.p2p import messages
-from wallet_gui.chain.p2p.filter_messages import split_cfilter
+from wallet_gui.chain.p2p.filter_messages import FilterRun, split_cfilter
 from wallet_gui.chain.p2p.messages import (
     PROTOCOL_VERSION,
     Message,
@@ -28,6 +29,18 @@ from wallet_gui.chain.p2p.messages import (
 )
 from wallet_gui.chain.p2p.transport import Frame, ProtocolViolation, Transport
 from wallet_gui.primitives.serialize import ParseError
+
+__all__ = [
+    "MAX_HANDSHAKE_MESSAGES",
+    "USER_AGENT",
+    "Event",
+    "FilterRun",
+    "OldPeer",
+    "PeerProtocol",
+    "Ready",
+    "SelfConnection",
+    "State",
+]
 
 USER_AGENT: Final = "/WalletGUI:1/"
 """The same for all users and releases: a version number would tell people apart."""
@@ -62,17 +75,6 @@ class Ready:
     def services(self) -> Services:
         """What the peer claims to serve."""
         return Services(self.version.services)
-
-
-@dataclass(frozen=True, slots=True)
-class FilterRun:
-    """Filters that arrived one after the other.
-
-    Each entry is `(block hash, start, end)`; the filter is `data[start:end]`.
-    """
-
-    data: bytes
-    entries: tuple[tuple[bytes, int, int], ...]
 
 
 Event = Ready | FilterRun | Message
@@ -123,17 +125,21 @@ class PeerProtocol:
         """Read `count` bytes written into the buffer; raise ProtocolViolation: disconnect."""
         frames = self._transport.received(count)
         events: list[Event] = []
-        position = 0
-        while position < len(frames):
-            if frames[position].command == "cfilter":
-                stop = position
-                while stop < len(frames) and frames[stop].command == "cfilter":
-                    stop += 1
-                events.append(self._filters(frames[position:stop]))
-                position = stop
+        single: list[Frame] = []  # filters that a transport gives out one by one
+        for frame in frames:
+            if isinstance(frame, Frame) and frame.command == "cfilter":
+                single.append(frame)
+                continue
+            if single:
+                events.append(self._filters(single))
+                single = []
+            if isinstance(frame, FilterRun):
+                self._check_ready()
+                events.append(frame)
             else:
-                self._message(frames[position], events)
-                position += 1
+                self._message(frame, events)
+        if single:
+            events.append(self._filters(single))
         return events
 
     def receive_data(self, data: bytes) -> list[Event]:
@@ -167,17 +173,21 @@ class PeerProtocol:
         self._outgoing.clear()
         return data
 
-    def _filters(self, frames: Sequence[Frame]) -> FilterRun:
+    def _check_ready(self) -> None:
         if self.state is not State.READY:
             raise ProtocolViolation("The peer sent a filter before the handshake.")
-        # One copy of the whole run frees the receive buffer; the entries are offsets into it.
+
+    def _filters(self, frames: Sequence[Frame]) -> FilterRun:
+        self._check_ready()
+        # One copy of the whole run frees the receive buffer; the offsets are those in the copy.
         base, end = frames[0].start, frames[-1].end
         data = bytes(self._transport.buffer[base:end])
         try:
-            entries = [split_cfilter(data, start - base, stop - base) for _, start, stop in frames]
+            parts = [split_cfilter(data, start - base, stop - base) for _, start, stop in frames]
         except ParseError as error:
             raise ProtocolViolation(f"The peer sent a malformed filter: {error}") from error
-        return FilterRun(data, tuple(entries))
+        hashes, starts, ends = zip(*parts, strict=True)
+        return FilterRun(data, b"".join(hashes), offsets(starts), offsets(ends))
 
     def _message(self, frame: Frame, events: list[Event]) -> None:
         if self.state is not State.READY and frame.command not in _BEFORE_VERACK:

@@ -27,6 +27,7 @@ SEEN_SECONDS: Final = 1800.0
 REFETCH_AFTER: Final = 60.0
 """Seconds after which a transaction that concerns a wallet is fetched again when announced anew."""
 
+BACKED_BY: Final = 2
 MAX_WANTED: Final = 5_000
 MAX_PER_PEER: Final = 500
 MAX_ANNOUNCERS: Final = 4
@@ -98,6 +99,16 @@ class Relay:
             return None
         present = {peer.netgroup for peer in self._peers.values()}
         return SeenBy(len(groups), len(groups | present))
+
+    def is_backed(self, txid: bytes) -> bool:
+        """Whether two networks announced a transaction, or one where there is no other."""
+        present = {peer.netgroup for peer in self._peers.values()}
+        return len(self._sightings.peek(txid)) >= min(BACKED_BY, max(1, len(present)))
+
+    @property
+    def has_peers(self) -> bool:
+        """Whether anybody announces transactions."""
+        return bool(self._peers)
 
     def on_inv(self, peer: int, inv: Inv, now: Instant) -> list[Action]:
         """Ask for what is new among the transactions announced.

@@ -101,6 +101,15 @@ class Sightings:
         pinned = self._pinned.get(self._pinned_by_wtxid.get(tx_hash, tx_hash))
         return None if pinned is None else pinned.fetched
 
+    def peek(self, txid: bytes) -> frozenset[bytes]:
+        """Give the netgroups that announced a transaction; it may be forgotten afterwards."""
+        pinned = self._pinned.get(txid)
+        if pinned is not None:
+            return frozenset(pinned.groups)
+        linked = self._linked.get(txid)
+        names = (txid,) if linked is None else (txid, linked[0])
+        return frozenset(group for name in names for group in self._groups.get(name) or ())
+
     def of(self, txid: bytes) -> frozenset[bytes] | None:
         """Give the netgroups that announced a transaction, and keep it from being forgotten."""
         pinned = self._pinned.get(txid)
@@ -109,8 +118,8 @@ class Sightings:
             if linked is None:
                 return None
             wtxid, fetched = linked
-            groups = {*(self._groups.get(wtxid) or ()), *(self._groups.get(txid) or ())}
-            pinned = self._pinned[txid] = _Pinned(wtxid, fetched, groups)
+            pinned = _Pinned(wtxid, fetched, set(self.peek(txid)))
+            self._pinned[txid] = pinned
             self._pinned_by_wtxid[wtxid] = txid
             if len(self._pinned) > PINNED:
                 _, dropped = self._pinned.popitem(last=False)

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from wallet_gui.chain.backend import BroadcastResult, TxSeen
+from wallet_gui.chain.p2p.block_fees import BlockFees
+from wallet_gui.chain.p2p.block_queue import BlockQueue
 from wallet_gui.chain.p2p.broadcast import Broadcasts
+from wallet_gui.chain.p2p.compact_block import CompactBlock
+from wallet_gui.chain.p2p.fees import Fees
 from wallet_gui.chain.p2p.messages import FeeFilter, GetData, Inv, NotFound, RawBlock, Tx
 from wallet_gui.chain.p2p.protocol import Event, FilterRun
 from wallet_gui.chain.p2p.relay import Relay
 from wallet_gui.chain.p2p.sync_state import Action, Instant, SyncState
-from wallet_gui.chain.reports import SeenBy
+from wallet_gui.chain.reports import FeeAdvice, SeenBy
 from wallet_gui.primitives.transaction import Transaction
 
 MAX_WAITING_EVENTS: Final = 2_000
@@ -22,10 +26,13 @@ MAX_WAITING_EVENTS: Final = 2_000
 class Transactions:
     """Relay, broadcasts and fee filters of the connected peers."""
 
-    def __init__(self, state: SyncState) -> None:
+    def __init__(self, state: SyncState, blocks: BlockQueue) -> None:
         self.relay = Relay()
         self.broadcasts = Broadcasts()
-        self.fee_filters: dict[int, int] = {}
+        self._fees = Fees(state.params)
+        self._block_fees = BlockFees(self._fees, state, blocks)
+        self._fee_filters: dict[int, int] = {}
+        self._netgroups: dict[int, bytes] = {}
         self._state = state
         self._tip: tuple[int, bytes] | None = None
 
@@ -46,6 +53,25 @@ class Transactions:
         """Count the networks that announced a transaction; None when nobody did."""
         return self.relay.seen_by(txid)
 
+    def fee_filters(self) -> list[int]:
+        """List below which rate, in sat/kvB, each network takes no transaction, ascending.
+
+        Peers of one netgroup count once, with the least of what they ask.
+        """
+        return sorted(self._filters_by_group().values())
+
+    def _filters_by_group(self) -> dict[bytes, int]:
+        found: dict[bytes, int] = {}
+        for peer, rate in self._fee_filters.items():
+            group = self._netgroups.get(peer, b"")
+            found[group] = min(rate, found.get(group, rate))
+        return found
+
+    def fee_advice(self, now: Instant) -> FeeAdvice | None:
+        """Tell usual fee rates; who asks makes that facts about new blocks are collected."""
+        self._block_fees.on_interest(now)
+        return self._fees.advice(self._filters_by_group(), now.unix, self.relay.is_backed)
+
     # --- what peers do ----------------------------------------------------------------------------
 
     def on_ready(
@@ -63,6 +89,7 @@ class Transactions:
         `relays`: we asked it to announce transactions. `is_one_shot`: the connection is there for
         one payment and nothing else. `is_direct`: it goes through no proxy.
         """
+        self._netgroups[peer] = netgroup
         if relays and not is_one_shot:
             self.relay.on_ready(peer, netgroup, now)
         return self.broadcasts.on_ready(
@@ -80,30 +107,44 @@ class Transactions:
                 self.broadcasts.on_tx(peer, tx)
                 known = self._state.peers.get(peer)
                 if self.relay.on_tx(peer, tx, now) and known is not None:
+                    self._fees.on_transaction(tx, now.unix)
                     self._state.emit(TxSeen(tx, known.address))
             case NotFound():
                 actions = self.broadcasts.on_notfound(peer, event, now)
                 return actions + self.relay.on_notfound(peer, event, now)
             case GetData():
                 return self.broadcasts.on_getdata(peer, event, now)
+            case _:
+                self._learn(peer, event)
+        return []
+
+    def _learn(self, peer: int, event: Event) -> None:
+        match event:
             case FeeFilter(rate):
-                self.fee_filters[peer] = rate
-            case FilterRun() | RawBlock():
+                self._fee_filters[peer] = rate
+            case CompactBlock():
+                self._block_fees.on_compact_block(peer, event)
+            case RawBlock():
+                if not self._block_fees.on_block(peer, event):
+                    self.broadcasts.on_served(peer)
+            case FilterRun():
                 self.broadcasts.on_served(peer)
             case _:
                 pass
-        return []
 
     def on_disconnected(self, peer: int, now: Instant) -> list[Action]:
         """A peer less; what it was asked for is asked of others."""
-        self.fee_filters.pop(peer, None)
+        self._fee_filters.pop(peer, None)
+        self._netgroups.pop(peer, None)
+        self._block_fees.on_disconnected(peer)
         self.broadcasts.on_disconnected(peer)
         return self.relay.on_disconnected(peer, now)
 
     def tick(self, now: Instant) -> list[Action]:
         """Look at the clock, and whether the chain changed."""
         self._follow_chain()
-        return self.relay.tick(now) + self.broadcasts.tick(now)
+        actions = self.relay.tick(now) + self.broadcasts.tick(now)
+        return actions + self._block_fees.tick(now, is_cheap=not self.relay.has_peers)
 
     def _follow_chain(self) -> None:
         headers = self._state.headers

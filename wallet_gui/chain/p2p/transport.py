@@ -7,19 +7,28 @@ Nothing is allocated on a peer's word: a frame's announced size is checked again
 its command before the buffer grows.
 """
 
+import functools
 import struct
+from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from wallet_gui.chain.backend import ChainError
+from wallet_gui.chain.filters import Framed, pick_engine
+from wallet_gui.chain.p2p.filter_messages import FilterRun
 from wallet_gui.chain.p2p.messages import payload_limit
 
 FIRST_CAPACITY: Final = 64 * 1024
+STREAM_CAPACITY: Final = 1024 * 1024  # while more comes than is read in one go
 LARGEST_CAPACITY: Final = 5_000_000  # the longest message, and as much as Core holds per peer
 _READ_SIZE: Final = 32 * 1024  # offer the socket at least this much room
 _HEADER = struct.Struct("<4s12sI4s")
 # The filter hash covers a cfilter's bytes; checking the checksum too would double the hashing.
 _UNCHECKED: Final = frozenset({"cfilter"})
+_CFILTER: Final = b"cfilter".ljust(12, b"\0")
+
+FrameFilters: TypeAlias = Callable[[bytes, int, int, bytes], Framed]
+"""Takes the cfilter messages of a stream, see `FilterEngine.frame_filters`."""
 _COMMAND_BYTES: Final = frozenset(range(0x21, 0x7F))
 MAX_COMMANDS: Final = 100
 _STRANGER: Final = "The peer speaks another network's protocol, or none."
@@ -68,8 +77,12 @@ class Transport(Protocol):
         """Give room to write received bytes into."""
         ...
 
-    def received(self, count: int) -> list[Frame]:
-        """Note that `count` bytes were written; raise ProtocolViolation."""
+    def received(self, count: int) -> Sequence[Frame | FilterRun]:
+        """Note that `count` bytes were written; raise ProtocolViolation.
+
+        Gives the complete messages, in order. Filters in a row come as runs, or one by one where
+        the framing does not let them be taken together.
+        """
         ...
 
     def partial(self) -> str | None:
@@ -82,14 +95,18 @@ class Transport(Protocol):
 
 
 class V1Transport:
-    """The original framing: magic, command, length, checksum, payload."""
+    """The original framing: magic, command, length, checksum, payload.
+
+    `frame_filters` is an engine's; by default that of the fastest engine there is.
+    """
 
     name: Final = "v1"
     is_established: Final = True
     session_id: Final = b""
 
-    def __init__(self, magic: bytes) -> None:
+    def __init__(self, magic: bytes, frame_filters: FrameFilters | None = None) -> None:
         self._magic = magic
+        self._frame_filters = frame_filters
         self._bytes = bytearray(FIRST_CAPACITY)
         self._view = memoryview(self._bytes)
         self._start = 0  # of what was not given out as frames
@@ -105,6 +122,10 @@ class V1Transport:
 
     def get_buffer(self) -> memoryview:
         waiting = self._end - self._start
+        if not waiting and len(self._bytes) > STREAM_CAPACITY:
+            self._start = self._end = 0
+            self._bytes = bytearray(STREAM_CAPACITY)  # a long block is through
+            self._view = memoryview(self._bytes)
         needed = max(waiting + _READ_SIZE, self._frame_size() or 0)
         if self._start and (self._start == self._end or len(self._bytes) - self._start < needed):
             self._view[:waiting] = bytes(self._view[self._start : self._end])
@@ -115,12 +136,12 @@ class V1Transport:
             self._grow(len(self._bytes) + _READ_SIZE)
         return self._view[self._end :]
 
-    def received(self, count: int) -> list[Frame]:
+    def received(self, count: int) -> Sequence[Frame | FilterRun]:
         self._end += count
-        if self._end == len(self._bytes) and self._end < LARGEST_CAPACITY // 4:
+        if self._end == len(self._bytes) and len(self._bytes) < STREAM_CAPACITY:
             # The socket has more than we took: read in larger pieces.
-            self._grow(2 * len(self._bytes))
-        frames: list[Frame] = []
+            self._grow(min(4 * len(self._bytes), STREAM_CAPACITY))
+        frames: list[Frame | FilterRun] = []
         position, end, view = self._start, self._end, self._view
         while end - position >= _HEADER.size:
             magic, name, size, checksum = _HEADER.unpack_from(view, position)
@@ -129,6 +150,10 @@ class V1Transport:
             payload = position + _HEADER.size
             if end - payload < size:
                 break
+            if name == _CFILTER and (run := self._filters(position)) is not None:
+                frames.append(run[0])
+                position = run[1]
+                continue
             position = payload + size
             if command not in _UNCHECKED and _checksum(view[payload:position]) != checksum:
                 raise ProtocolViolation(f"The peer sent a {command} message with a wrong checksum.")
@@ -138,6 +163,22 @@ class V1Transport:
                 raise ProtocolViolation(_STRANGER)
         self._start = position
         return frames
+
+    def _filters(self, position: int) -> tuple[FilterRun, int] | None:
+        """Take the filters from `position` on in one go, and tell where they end.
+
+        None where the first is not well formed: what is wrong is found out on the way of all other
+        messages. The one copy that is made frees the receive buffer.
+        """
+        if self._frame_filters is None:
+            self._frame_filters = _default_framing()
+        data = bytes(self._view[position : self._end])
+        framed = self._frame_filters(data, 0, len(data), self._magic)
+        if not framed.consumed:
+            return None
+        return FilterRun(
+            data, framed.hashes, framed.starts, framed.ends
+        ), position + framed.consumed
 
     def partial(self) -> str | None:
         if self._end - self._start < _HEADER.size:
@@ -179,6 +220,11 @@ class V1Transport:
         if len(self._commands) < MAX_COMMANDS:  # made-up names do not fill memory
             self._commands[name] = known
         return known
+
+
+@functools.cache
+def _default_framing() -> FrameFilters:
+    return pick_engine().frame_filters
 
 
 def _checksum(payload: bytes | memoryview) -> bytes:

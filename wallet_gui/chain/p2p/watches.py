@@ -18,13 +18,11 @@ from wallet_gui.chain.backend import (
     Reorganized,
     Scanned,
 )
+from wallet_gui.chain.p2p.chain_start import BIRTHDAY_MARGIN
 from wallet_gui.chain.p2p.long_scans import LongScans, PreviewScripts
 from wallet_gui.chain.p2p.sync_state import Instant, SyncState
 from wallet_gui.chain.scan import WalletScan
 from wallet_gui.primitives.block import ScannedBlock
-
-BIRTHDAY_MARGIN: Final = 2 * 24 * 3600
-"""Seconds by which a birthday is trusted less than it says: clocks are wrong, miners' too."""
 
 SCANNED_INTERVAL: Final = 1.0
 """Seconds between two scan marks while the scan moves on; each one costs a write."""
@@ -204,6 +202,10 @@ class Watches:
         for scan in self.scans():
             if height >= scan.start_height:
                 scan.include(height)
+
+    def is_deliverable(self, height: int) -> bool:
+        """Whether a wallet waits for this block and is ready to take it: it comes next."""
+        return any(scan.next_block() == height for scan in self.scans())
 
     def may_widen(self) -> bool:
         """Whether a block that waits for delivery may well make a window grow.

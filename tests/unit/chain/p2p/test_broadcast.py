@@ -359,7 +359,7 @@ def test_old_ones_are_forgotten_first_those_that_are_over() -> None:
     assert not network.broadcasts.is_ours(TX.txid)
     assert not network.broadcasts.is_ours(TX.wtxid)
     assert network.broadcasts.is_ours(running.txid)
-    assert network.end.detail == verdicts.NOBODY, "nobody waits for it for ever"
+    assert network.end.detail == verdicts.GONE, "nobody waits for it for ever"
 
 
 def test_what_is_given_up_is_given_to_nobody() -> None:
@@ -367,5 +367,6 @@ def test_what_is_given_up_is_given_to_nobody() -> None:
     network.start()
     network.broadcasts.forget(TX.txid)
     assert network.request(1) == MISSING
+    assert network.end.detail == verdicts.GONE
     network.wait(20)
     assert network.offered == [1]

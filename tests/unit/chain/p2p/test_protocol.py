@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wallet_gui.chain.filter_runs import filters_of
 from wallet_gui.chain.p2p import messages as codec
 from wallet_gui.chain.p2p.filter_messages import CFilter
 from wallet_gui.chain.p2p.messages import (
@@ -29,7 +30,7 @@ from wallet_gui.chain.p2p.protocol import (
     Ready,
     SelfConnection,
 )
-from wallet_gui.chain.p2p.transport import ProtocolViolation, V1Transport
+from wallet_gui.chain.p2p.transport import Frame, ProtocolViolation, V1Transport
 from wallet_gui.primitives.hashes import sha256d
 from wallet_gui.primitives.params import MAINNET, REGTEST
 
@@ -57,6 +58,7 @@ def read(data: bytes) -> list[Message]:
         room[:count] = view[:count]
         view = view[count:]
         for frame in transport.received(count):
+            assert isinstance(frame, Frame)
             payload = bytes(transport.buffer[frame.start : frame.end])
             seen.append(codec.parse(frame.command, payload))
     return seen
@@ -136,10 +138,11 @@ def test_filters_that_follow_one_another_are_one_event() -> None:
     filters = [CFilter(bytes([i]) * 32, bytes([i]) * i) for i in range(1, 200)]
     (run,) = ready().receive_data(wire(*filters))
     assert isinstance(run, FilterRun)
-    assert len(run.entries) == len(filters)
-    for (block_hash, start, stop), sent in zip(run.entries, filters, strict=True):
-        assert block_hash == sent.block_hash
-        assert run.data[start:stop] == sent.data
+    assert filters_in(run) == [(each.block_hash, each.data) for each in filters]
+
+
+def filters_in(run: FilterRun) -> list[tuple[bytes, bytes]]:
+    return filters_of(run.data, run.hashes, run.starts, run.ends)
 
 
 def flatten(events: list[Event]) -> list[object]:
@@ -147,7 +150,7 @@ def flatten(events: list[Event]) -> list[object]:
     flat: list[object] = []
     for event in events:
         if isinstance(event, FilterRun):
-            flat += [(h, event.data[start:stop]) for h, start, stop in event.entries]
+            flat += filters_in(event)
         else:
             flat.append(event)
     return flat

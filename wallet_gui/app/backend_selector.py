@@ -133,6 +133,7 @@ class BackendSelector:
         self._contacts = Contacts()
         self._reporting: asyncio.Task[None] | None = None
         self._is_receiving = False
+        self._is_paying = False
         self._failure: BaseException | None = None
         self._restarting: asyncio.TimerHandle | None = None
         self._restart_task: asyncio.Task[None] | None = None
@@ -299,6 +300,12 @@ class BackendSelector:
             self._backend.pause_scans(paused=paused)
         self._update(is_paused=paused)
 
+    def set_paying(self, *, is_paying: bool) -> None:
+        """Say whether a person looks at fee rates."""
+        self._is_paying = is_paying
+        if is_paying:
+            self._update(fee_advice=self.fee_advice())
+
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Say whether a person waits for a payment."""
         self._is_receiving = is_receiving
@@ -398,13 +405,10 @@ class BackendSelector:
     async def _report(self) -> None:
         """Tell now and then what changes without an event."""
         while (backend := self._backend) is not None:
-            self._update(
-                ledger=self._contacts.all(backend.ledger()),
-                fee_advice=self.fee_advice(),
-                doubt=self._doubt(),
-            )
-            for session in list(self._sessions.values()):
-                session.publish_if_seen_changed()
+            self._update(ledger=self._contacts.all(backend.ledger()), doubt=self._doubt())
+            if self._is_paying:
+                # Being asked makes the source look for rates, which costs data.
+                self._update(fee_advice=self.fee_advice())
             await asyncio.sleep(_REPORT_INTERVAL)
 
     def fee_advice(self) -> FeeAdvice | None:

@@ -302,7 +302,8 @@ class P2PBackend:
         group = self._finder.start(sync, book, self._perform, self._spawn)
         group.set_receiving(is_receiving=self._is_receiving)
         self._sync, self._group = sync, group
-        if headers.height > 0:
+        # Above a packaged checkpoint there may be no header yet.
+        if 0 < headers.height >= headers.start_height:
             self._news.append(TipChanged(headers.tip, headers.header_at(headers.height).time))
         now = self._clock()
         pending, self._pending = self._pending, {}

@@ -54,8 +54,10 @@ class FakeChain:
     filters: list[BlockFilter] = field(default_factory=list)
     filter_headers: list[bytes] = field(default_factory=list)
     scripts: dict[OutPoint, bytes] = field(default_factory=dict)
+    heights: dict[bytes, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.heights = {block.header.hash: height for height, block in enumerate(self.blocks)}
         for block in self.blocks[len(self.filters) :]:
             self._index(block)
 
@@ -68,8 +70,7 @@ class FakeChain:
         return self.blocks[-1].header.hash
 
     def height_of(self, block_hash: bytes) -> int | None:
-        hashes = (block.header.hash for block in self.blocks)
-        return next((height for height, each in enumerate(hashes) if each == block_hash), None)
+        return self.heights.get(block_hash)
 
     def copy(self, height: int) -> Self:
         """Fork: the same chain up to `height`."""
@@ -89,6 +90,7 @@ class FakeChain:
         reward = coinbase(height, (TxOut(50 * 10**8, to),), salt)
         block = mined(self.tip, time, [reward, *transactions])
         self.blocks.append(block)
+        self.heights[block.header.hash] = height
         self._index(block)
         return block
 

@@ -39,7 +39,7 @@ V4 = [
     "-mprefer-vector-width=512",
 ]
 LEVELS = {"x64": {"portable": [], "v3": V3, "v4": V4}}
-SHA = {"x64": ["-msha", "-msse4.1"], "arm64": ["-march=armv8-a+crypto"]}
+SHA = {"x64": ["-msha", "-msse4.1"], "arm64": ["-mcpu=generic+crypto"]}
 
 # Name in file names -> zig's name. The floor of glibc is that of the oldest system with wheels.
 TARGETS = {
@@ -92,7 +92,8 @@ def find_compiler() -> list[str] | None:
     chosen = os.environ.get("CC")
     if chosen:
         return shlex.split(chosen)
-    for name in ("cc", "gcc", "clang"):
+    # GCC for Windows places vectors on a stack that is not aligned for them (GCC bug 54412).
+    for name in ("clang",) if sys.platform == "win32" else ("cc", "gcc", "clang"):
         found = shutil.which(name)
         if found is not None:
             return [found]
@@ -101,29 +102,35 @@ def find_compiler() -> list[str] | None:
     return None
 
 
+def source_flag() -> str:
+    """Return the compiler's option by which the library knows what it was built from."""
+    return f'-DENGINE_SOURCE="engine-source:{fingerprint()}"'
+
+
+def jobs(machine: str) -> list[tuple[str, str, list[str]]]:
+    """List what is compiled: source, name of the object, options."""
+    made = [(name, name, SHA.get(machine, [])) for name in (INSTRUCTIONS,)]
+    made += [(name, name, []) for name in PLAIN]
+    for level, options in LEVELS.get(machine, {"portable": []}).items():
+        made += [(name, f"{name}_{level}", [*options, f"-DLEVEL={level}"]) for name in KERNELS]
+    return made
+
+
 def build(compiler: list[str], target: str, output: Path) -> None:
     """Compile and link, and put the library in its place at once; raise BuildFailed."""
     system, machine = target.split("-", 1)
-    flags = [*COMMON, *([] if system == "win32" else ["-fPIC"])]
-    flags.append(f'-DENGINE_SOURCE="engine-source:{fingerprint()}"')
-    jobs = [
-        (name, name, SHA.get(machine, []) if name == INSTRUCTIONS else [])
-        for name in (*PLAIN, INSTRUCTIONS)
-    ]
-    for level, options in LEVELS.get(machine, {"portable": []}).items():
-        jobs += [(name, f"{name}_{level}", [*options, f"-DLEVEL={level}"]) for name in KERNELS]
+    flags = [*COMMON, *([] if system == "win32" else ["-fPIC"]), source_flag()]
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="engine-") as folder:
-        objects = [str(Path(folder, f"{made}.o")) for _, made, _ in jobs]
-        _all_at_once(
-            [
-                [*compiler, *flags, *options, "-c", str(SOURCES / f"{name}.c"), "-o", made]
-                for (name, _, options), made in zip(jobs, objects)  # noqa: B905 (old Python)
-            ]
-        )
+        objects, commands = [], []
+        for source, made, options in jobs(machine):
+            objects.append(str(Path(folder, f"{made}.o")))
+            path = str(SOURCES / f"{source}.c")
+            commands.append([*compiler, *flags, *options, "-c", path, "-o", objects[-1]])
+        all_at_once(commands)
         library = Path(folder, output.name)
         link = [*compiler, "-shared", "-O2", "-s" if system != "darwin" else "-Wl,-x", *objects]
-        _all_at_once([[*link, "-o", str(library)]])
+        all_at_once([[*link, "-o", str(library)]])
         # A copy on the same disk takes the old one's place in one step: a program that has it
         # open keeps what it has.
         beside = output.with_name(f".{output.name}.{os.getpid()}")
@@ -131,7 +138,7 @@ def build(compiler: list[str], target: str, output: Path) -> None:
         beside.replace(output)
 
 
-def _all_at_once(commands: list[list[str]]) -> None:
+def all_at_once(commands: list[list[str]]) -> None:
     """Run the compiler for each file, as many at a time as there are processors."""
     waiting = list(commands)
     running: list[subprocess.Popen[str]] = []

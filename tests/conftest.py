@@ -1,5 +1,6 @@
-"""Fixtures that several kinds of tests share: the real bitcoind."""
+"""Fixtures that several kinds of tests share: the real bitcoind, and no way to the internet."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,12 +10,32 @@ from pathlib import Path
 import pytest
 
 from tests.functional.bitcoind import Node, NodeFactory
+from tests.sandbox import contact_guard
+
+contact_guard.install()
 
 # Started in the background by a script, this process inherits Ctrl-C as ignored, and so would every
 # program that a test starts: those that are interrupted on purpose would never end.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def contact_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file in which attempts to contact the internet are written down."""
+    path = tmp_path_factory.mktemp("contacts") / "contacts.txt"
+    path.touch()
+    os.environ[contact_guard.VARIABLE] = str(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_internet(contact_record: Path) -> Iterator[None]:
+    """Fail the test that looks up a name or connects to anything but this computer."""
+    contact_record.write_text("")
+    yield
+    assert contact_record.read_text() == "", "the test contacted the internet"
 
 
 @pytest.fixture(scope="session")

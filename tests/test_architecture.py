@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QObject, Signal
 
+from tests.sandbox.contact_guard import FOLDER
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "wallet_gui"
 
@@ -171,6 +173,9 @@ def record():
         json.dump({{"arguments": sys.orig_argv, "modules": sorted(sys.modules)}}, file)
 
 atexit.register(record)
+sys.path.append({guard!r})
+import contact_guard
+contact_guard.install()
 """
 
 
@@ -179,7 +184,9 @@ class Recorder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "sitecustomize.py").write_text(RECORDER.format(folder=str(folder)))
+        (folder / "sitecustomize.py").write_text(
+            RECORDER.format(folder=str(folder), guard=str(FOLDER))
+        )
 
     def start(self, *arguments: str, pipes: tuple[int, ...] = ()) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -254,6 +254,9 @@ def self_test() -> None:
     secret = bytes.fromhex("6b973d88838f27366ed61c9ad6367663045cb456e28335c109e30717ae0c6baa")
     tweaked = bytes.fromhex("2405b971772ad26915c8dcdf10f238753a9b837e5f8e6a86fd7c0cce5b7296d9")
     one, two = (1).to_bytes(32, "big"), (2).to_bytes(32, "big")
+    # BIP324 ellswift_decode_test_vectors.csv, first case.
+    zero = bytes.fromhex("edd1fd3e327ce90cc7a3542614289aee9682003e9cf7dcc9cf2ca9743be5aa0c")
+    ours, theirs = ellswift_create(one), ellswift_create(three)
     checks = (
         public_key(three) == b"\x02" + x_of_three,
         schnorr_sign(three, bytes(32), bytes(32)) == schnorr,
@@ -267,6 +270,10 @@ def self_test() -> None:
         taproot_output_key(internal)[0] == output,
         public_key(secret)[1:] == internal,
         taproot_secret(secret) == tweaked,
+        ellswift_decode(bytes(64)) == zero,
+        ellswift_decode(theirs) == x_of_three,
+        ellswift_shared_secret(one, ours, theirs, is_initiator=True)
+        == ellswift_shared_secret(three, theirs, ours, is_initiator=False),
     )
     if not all(checks):
         raise CurveError("the secp256k1 library gives wrong results; nothing was signed")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.functional.bitcoind import Node
+from tests.sandbox.contact_guard import PYTHON_PATH
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PASSWORD = "a long enough password for a test"
@@ -46,7 +47,7 @@ class CommandLine:
             stderr=subprocess.PIPE,
             text=True,
             cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            env={**os.environ, "PYTHONPATH": PYTHON_PATH},
         )
 
     def run(

@@ -323,7 +323,7 @@ def test_broadcast_is_refused(node: Node, tmp_path: Path) -> None:
             assert result.stage is BroadcastStage.FAILED
             assert not result.is_accepted
             assert tx.txid[::-1].hex() not in node.mempool()
-            assert "spent already" in result.detail
+            assert "another one that spends the same coin" in result.detail
 
     run(scenario)
 

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.gui.samples import address, plan, snapshot, transaction
+from wallet_gui.app.p2p_choice import NetworkChoice
 from wallet_gui.app.published import NewWallet, OpenedWallet, RevealedAddress, WalletEntry
 from wallet_gui.chain.backend import BroadcastResult, BroadcastStage
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.amount import FeeRate
+from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.storage.settings import Settings
 from wallet_gui.wallet.draft import SpendPlan
@@ -54,8 +56,24 @@ class FakeOnline:
     def stored_peers(self) -> tuple[PeerAddress, ...]:
         return ()
 
-    async def set_peers(self, peers: Sequence[PeerAddress]) -> None:
-        await self._asked("set_peers", tuple(peers))
+    def network_choice(self) -> NetworkChoice:
+        return NetworkChoice.of(self.settings, REGTEST)
+
+    async def set_network(self, choice: NetworkChoice) -> None:
+        await self._asked("set_network", choice)
+
+    async def test_proxy(self, proxy: PeerAddress, *, is_tor: bool) -> str:
+        await self._asked("test_proxy", proxy, is_tor)
+        return f"Tor answers at {proxy}."
+
+    async def approve_scan(self, wallet_id: str) -> None:
+        await self._asked("approve_scan", wallet_id)
+
+    async def pause_scans(self, *, paused: bool) -> None:
+        await self._asked("pause_scans", paused)
+
+    async def set_receiving(self, *, is_receiving: bool) -> None:
+        await self._asked("set_receiving", is_receiving)
 
     async def change_settings(self, **changes: object) -> Settings:
         await self._asked("change_settings", changes)

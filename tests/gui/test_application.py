@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sandbox.contact_guard import PYTHON_PATH
 from wallet_gui.gui.application import parse_arguments
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.storage.settings import DataDirectory
@@ -42,7 +43,7 @@ def run(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         cwd=REPOSITORY,
-        env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": PYTHON_PATH},
         timeout=60,
     )
 

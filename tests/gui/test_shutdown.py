@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sandbox.contact_guard import PYTHON_PATH
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -16,7 +18,7 @@ def test_without_a_screen_a_sentence_says_what_to_do(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key not in hidden}
     done = subprocess.run(
         [sys.executable, "-m", "wallet_gui", "--data-dir", str(tmp_path)],
-        env=environment | {"PYTHONPATH": str(ROOT)},
+        env=environment | {"PYTHONPATH": PYTHON_PATH},
         capture_output=True,
         text=True,
         check=False,
@@ -30,7 +32,7 @@ def test_without_a_screen_a_sentence_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_closes_the_window_as_its_button_does(tmp_path: Path, number: int) -> None:
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": PYTHON_PATH}
     command = [sys.executable, "-m", "wallet_gui", "--network", "regtest"]
     with subprocess.Popen(
         [*command, "--data-dir", str(tmp_path)], env=environment, stderr=subprocess.PIPE

@@ -6,12 +6,13 @@ Messages take the way they take in life, through `PeerProtocol` and the wire's b
 import random
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.functional.p2p_wallet import ScriptWallet
 from tests.hostile.fake_peer import FakeNode, HangUp, decode
 from wallet_gui.chain.backend import (
+    BackendWarning,
     BlockMatched,
     BlockRef,
     ChainEvent,
@@ -19,14 +20,17 @@ from wallet_gui.chain.backend import (
     Scanned,
     StoredFilters,
 )
+from wallet_gui.chain.checkpoints import NONE, Checkpoints
 from wallet_gui.chain.filters import ScalarEngine
-from wallet_gui.chain.header_chain import HeaderChain
-from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
+from wallet_gui.chain.p2p.audit import Audit
+from wallet_gui.chain.p2p.chain_start import earliest_height, open_chains
 from wallet_gui.chain.p2p.protocol import PeerProtocol, Ready
 from wallet_gui.chain.p2p.sync import ChainSync
-from wallet_gui.chain.p2p.sync_state import Action, Disconnect, Instant, Send, Work
+from wallet_gui.chain.p2p.sync_state import Action, Ban, Disconnect, Instant, Send, Work
 from wallet_gui.chain.p2p.transport import ProtocolViolation, V1Transport
-from wallet_gui.primitives.params import REGTEST
+from wallet_gui.primitives.params import REGTEST, ChainParams
+
+START = 1000.0
 
 
 class MemoryStore:
@@ -46,6 +50,12 @@ class MemoryStore:
         if not self.raw:
             self.start = height
         self.raw += raw
+
+    def prepend(self, height: int, raw: bytes) -> None:
+        if self.raw and height + len(raw) // self._size != self.start:
+            raise ValueError(f"{height} does not end below the first height")
+        self.start = height
+        self.raw = raw + self.raw
 
     def truncate(self, height: int) -> None:
         self.raw = self.raw[: max(0, height + 1 - self.start) * self._size]
@@ -77,11 +87,12 @@ class MemoryFilters:
 
 
 class MemoryStores:
-    def __init__(self, *, forgets: bool = False) -> None:
+    def __init__(self, *, forgets: bool = False, is_new: bool = False) -> None:
         self.headers = MemoryStore(80)
         self.filter_headers = MemoryStore(32)
         self.filters = MemoryFilters(forgets=forgets)
-        self.headers.append(0, REGTEST.genesis_header)
+        if not is_new:
+            self.headers.append(0, REGTEST.genesis_header)
 
 
 @dataclass
@@ -90,6 +101,8 @@ class _Link:
     protocol: PeerProtocol
     server: V1Transport
     client: V1Transport
+    netgroup: bytes
+    is_own: bool
 
 
 @dataclass
@@ -99,11 +112,16 @@ class Network:
     wallets: list[ScriptWallet]
     stores: MemoryStores = field(default_factory=MemoryStores)
     shuffle: random.Random | None = None
-    now: float = 1000.0
+    now: float = START
     unix_time: int = 4_000_000_000
     events: list[ChainEvent] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     farewells: list[str] = field(default_factory=list)
+    bans: list[tuple[FakeNode, Ban]] = field(default_factory=list)
+    params: ChainParams = REGTEST
+    checkpoints: Checkpoints = NONE
+    audit_chance: Callable[[], float] = lambda: 1.0  # no audits
+    packaged: dict[int, bytes] = field(default_factory=dict)  # filter headers known beforehand
 
     def __post_init__(self) -> None:
         self._links: dict[int, _Link] = {}
@@ -113,13 +131,21 @@ class Network:
 
     def open(self) -> None:
         """Start the client anew, from its stores."""
-        start, raw = self.stores.headers.load()
-        headers = HeaderChain.load(REGTEST, start, raw)
-        filter_headers = FilterHeaderChain()
-        filter_headers.load(*self.stores.filter_headers.load(), headers.height)
+        wallets = [(w.scripts, w.checkpoints, w.birthday_time) for w in self.wallets]
+        earliest = earliest_height(self.params, self.checkpoints, wallets)
+        headers, filter_headers = open_chains(self.params, self.stores, self.checkpoints, earliest)
         self._links.clear()
         self._todo.clear()
-        self.sync = ChainSync(REGTEST, self.stores, headers, filter_headers, ScalarEngine())
+        self.sync = ChainSync(
+            self.params,
+            self.stores,
+            headers,
+            filter_headers,
+            ScalarEngine(),
+            self.packaged or None,
+            self.checkpoints,
+        )
+        self.sync.audit = Audit(self.audit_chance)
         for wallet in self.wallets:
             actions = self.sync.watch(
                 wallet.name, wallet.scripts, wallet.checkpoints, wallet.birthday_time, self.instant
@@ -142,15 +168,31 @@ class Network:
         return "\n".join(lines)
 
     @property
-    def instant(self) -> Instant:
-        return Instant(self.now, self.unix_time)
+    def warnings(self) -> list[str]:
+        return [event.sentence for event in self.events if isinstance(event, BackendWarning)]
 
-    def connect(self, node: FakeNode) -> int:
+    @property
+    def banned(self) -> list[FakeNode]:
+        return [node for node, _ in self.bans]
+
+    @property
+    def connected(self) -> list[FakeNode]:
+        return [link.node for link in self._links.values()]
+
+    @property
+    def instant(self) -> Instant:
+        return Instant(self.now, self.unix_time + int(self.now - START))
+
+    def connect(
+        self, node: FakeNode, netgroup: bytes | None = None, *, is_own: bool = False
+    ) -> int:
+        """Connect to a node; without a netgroup it is alone in one."""
         self._numbers += 1
         number = self._numbers
+        netgroup = f"net{number}".encode() if netgroup is None else netgroup
         client = V1Transport(REGTEST.magic)
         protocol = PeerProtocol(client, nonce=number, unix_time=0)
-        link = _Link(node, protocol, V1Transport(REGTEST.magic), client)
+        link = _Link(node, protocol, V1Transport(REGTEST.magic), client, netgroup, is_own)
         self._links[number] = link
         self._exchange(number)
         return number
@@ -165,6 +207,9 @@ class Network:
         for number, link in list(self._links.items()):
             if link.node is node:
                 self._receive(number, link.server.frame("headers", b"\x01" + raw + b"\0"))
+
+    def suspect(self, height: int) -> None:
+        self._perform(self.sync.suspect_block(height, self.instant))
 
     def run(self, seconds: float = 0.0) -> None:
         """Let everything happen, and time pass."""
@@ -220,8 +265,11 @@ class Network:
                     if number in self._links:
                         self._links[number].protocol.send(message)
                         self._todo.append(("exchange", number))
-                case Disconnect(number, reason, is_fault, _ban):
-                    if self._links.pop(number, None) is not None:
+                case Disconnect(number, reason, is_fault, ban):
+                    link = self._links.pop(number, None)
+                    if link is not None:
+                        if ban is not Ban.NOBODY:
+                            self.bans.append((link.node, ban))
                         (self.faults if is_fault else self.farewells).append(reason)
                         todo.extend(self.sync.disconnected(number, self.instant))
                 case Work() as work:
@@ -268,7 +316,15 @@ class Network:
             if number not in self._links:
                 return
             if isinstance(event, Ready):
-                actions = self.sync.connected(number, f"fake{number}", event, self.instant)
+                link = self._links[number]
+                actions = self.sync.connected(
+                    number,
+                    f"fake{number}",
+                    event,
+                    self.instant,
+                    netgroup=link.netgroup,
+                    is_own=link.is_own,
+                )
             else:
                 actions = self.sync.handle(number, event, self.instant)
             self._perform(actions)

@@ -60,8 +60,10 @@ class FakeNode:
     filters_are_silent: bool = False
     mempool: dict[bytes, Transaction] = field(default_factory=dict)
     asked: list[Message] = field(default_factory=list)
+    greeted: list[Version] = field(default_factory=list)
     nonce: int = 4711
     past: list[FakeChain] = field(default_factory=list)
+    claimed_height: int | None = None  # in its version message
 
     def switch(self, chain: FakeChain) -> None:
         """Follow another chain. A node still answers about recent blocks that it left."""
@@ -79,9 +81,9 @@ class FakeNode:
         """Do the server's part of the handshake."""
         match message:
             case Version():
-                version = Version(
-                    70016, self.services, 0, self.nonce, "/Fake:1/", self.chain.height, True
-                )
+                self.greeted.append(message)
+                height = self.chain.height if self.claimed_height is None else self.claimed_height
+                version = Version(70016, self.services, 0, self.nonce, "/Fake:1/", height, True)
                 return [version, WtxidRelay(), SendAddrV2(), Verack()]
             case _:
                 return []
@@ -127,6 +129,9 @@ class FakeNode:
                 fork = height
                 break
         blocks = self.chain.blocks[fork + 1 : fork + 2001]
+        stop = self.chain.height_of(message.stop)
+        if stop is not None and stop > fork:
+            blocks = blocks[: stop - fork]
         return Headers(b"".join(block.header.serialize() for block in blocks))
 
     def _stop(self, block_hash: bytes) -> tuple[FakeChain, int]:
@@ -232,8 +237,10 @@ async def serve(
     write: Callable[[asyncio.StreamWriter, bytes], None] | None = None,
     *,
     v2: bool = False,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> AsyncIterator[int]:
-    """Serve a node on a free port; `write` may send the bytes in its own way.
+    """Serve a node, on a free port by default; `write` may send the bytes in its own way.
 
     With `v2` it speaks both versions of the transport, as Core does; without, it hangs up on a
     client that begins with version 2, as nodes before Core 26 do.
@@ -266,7 +273,7 @@ async def serve(
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    server = await asyncio.start_server(converse, host, port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -1,19 +1,21 @@
 """BackendSelector: which source of blocks is in use, and one picture of how far it is.
 
-Today there is one kind, compact filters over P2P from peers that the person names. The selector
-owns the backend of one network, hands its events to every open wallet and condenses progress into
-a `SyncSnapshot` for the status bar.
+Today there is one kind, compact filters over P2P. The selector owns the backend of one network,
+hands its events to every open wallet and condenses what it tells into a `SyncSnapshot`.
 """
 
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from wallet_gui.app.published import PhaseProgress, SyncSnapshot
+from wallet_gui.app.contacts import Contacts
+from wallet_gui.app.p2p_choice import why_not_connect
+from wallet_gui.app.published import PHASES, PhaseProgress, SyncSnapshot
 from wallet_gui.app.session import WalletSession
 from wallet_gui.chain.backend import (
     BackendState,
@@ -33,19 +35,19 @@ from wallet_gui.chain.backend import (
     TipChanged,
     TxSeen,
 )
-from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.options import P2POptions
-from wallet_gui.primitives.params import ChainParams
+from wallet_gui.chain.reports import FeeAdvice
+from wallet_gui.primitives.params import REGTEST, ChainParams
 from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
 
 _PUBLISH_INTERVAL = 0.1
-NO_PEERS = (
-    "No peer is named yet, so nothing can be read. Choose one that serves compact filters: a node "
-    "with blockfilterindex=1 and peerblockfilters=1."
-)
+# What changes without an event (bytes, pings, contacts) is shown as often as this.
+_REPORT_INTERVAL = 1.0
+# A tip this old is a reason for doubt: three hours without a block happen once in 66 million times.
+_STALE_AFTER = 3 * 3600
 # A backend that the disk stopped is started again after so many seconds.
 _RESTART_SECONDS = 30.0
 # Being in sync is looked at after each event, and as often as this.
@@ -53,6 +55,14 @@ _LOOK_SECONDS = 0.5
 # Ten thousand ordinary transactions: some twenty minutes of what the network relays. They are held
 # as objects, which take about ten times as much.
 _RECENT_BYTES = 3_000_000
+
+
+class PeerBackend(ChainBackend, Protocol):
+    """A source of blocks whose peers a person decides about."""
+
+    def set_options(self, options: P2POptions) -> None:
+        """Apply other options while it runs."""
+        ...
 
 
 class BackendFactory(Protocol):
@@ -67,7 +77,7 @@ class BackendFactory(Protocol):
         *,
         peer_store: PeerStore | None = None,
         on_failure: Callable[[BaseException], None],
-    ) -> ChainBackend:
+    ) -> PeerBackend:
         """Make a backend that is not started yet; `on_failure` hears of an error that ended it."""
         ...
 
@@ -101,20 +111,28 @@ class BackendSelector:
         stores: ChainStores,
         make_backend: BackendFactory,
         publish: Callable[[SyncSnapshot | BroadcastProgress], None],
+        *,
+        peer_store: PeerStore | None = None,
+        clock: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
         self.params = params
         self._stores = stores
+        self._peer_store = peer_store
+        self._clock = clock
         self._make_backend = make_backend
         self._publish = publish
         self._sessions: dict[str, WalletSession] = {}
-        self._backend: ChainBackend | None = None
+        self._backend: PeerBackend | None = None
         self._snapshot = SyncSnapshot(params.name, "Directly (P2P)")
         self._publishing: asyncio.TimerHandle | None = None
         self.reorganizations = 0
         self._recent = RecentTransactions()
         self._catching_up: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
-        self._peers: tuple[PeerAddress, ...] = ()
+        self._options = P2POptions()
+        self._contacts = Contacts()
+        self._reporting: asyncio.Task[None] | None = None
+        self._is_receiving = False
         self._failure: BaseException | None = None
         self._restarting: asyncio.TimerHandle | None = None
         self._restart_task: asyncio.Task[None] | None = None
@@ -124,27 +142,55 @@ class BackendSelector:
         return self._snapshot
 
     @property
+    def tip_height(self) -> int | None:
+        tip = None if self._backend is None else self._backend.tip()
+        return None if tip is None else tip.height
+
+    @property
     def backend(self) -> ChainBackend | None:
         return self._backend
 
-    async def start(self, peers: Sequence[PeerAddress]) -> None:
-        """Connect to these peers; open wallets are scanned on. Replaces a running backend."""
+    async def start(self, options: P2POptions) -> None:
+        """Connect as these options say; open wallets are scanned on. Replaces a running backend.
+
+        Where nothing may be connected to, nothing is, and the snapshot says why.
+        """
         await self.stop()
-        self._peers = tuple(peers)
-        if not self._peers:
-            self._update(state=ConnectionState.STOPPED, detail=NO_PEERS)
+        self._options = options
+        reason = why_not_connect(options, self.params)
+        if reason:
+            self._update(state=ConnectionState.STOPPED, detail=reason)
             return
-        self._backend = self._make_backend(
+        backend = self._backend = self._make_backend(
             self.params,
-            # Until the settings say more, nobody is asked whom the person did not name.
-            P2POptions(own_peers=self._peers, only_own_peers=True),
+            options,
             self._stores,
             self._sink,
+            peer_store=self._peer_store,
             on_failure=self._failed,
         )
+        backend.set_receiving(is_receiving=self._is_receiving)
+        if self._snapshot.is_paused:
+            backend.pause_scans(paused=True)
         for session in self._sessions.values():
-            session.attach(self._backend)
-        await self._backend.start()
+            session.attach(backend)
+        await backend.start()
+        self._reporting = asyncio.get_running_loop().create_task(self._report())
+
+    async def use(self, options: P2POptions) -> None:
+        """Go on with other options, without a new start where the backend runs already."""
+        backend = self._backend
+        if backend is None or self._failure is not None or why_not_connect(options, self.params):
+            await self.start(options)
+            return
+        self._options = options
+        backend.set_options(options)
+        self._update()
+
+    async def hold(self, reason: str) -> None:
+        """Stay unconnected, or disconnect, for a reason that the person is told."""
+        await self.stop()
+        self._update(state=ConnectionState.STOPPED, detail=reason)
 
     async def stop(self) -> None:
         """Disconnect. Wallets stay open and show what is stored."""
@@ -152,13 +198,29 @@ class BackendSelector:
             self._restarting.cancel()
             self._restarting = None
         self._failure = None
+        reporting, self._reporting = self._reporting, None
+        if reporting is not None:
+            reporting.cancel()
+            await asyncio.wait([reporting])
         backend, self._backend = self._backend, None
         if backend is None:
             return
         for session in self._sessions.values():
             session.detach()
+        contacts = backend.ledger()
         await backend.stop()
-        self._update(state=ConnectionState.STOPPED, phase=Phase.PEERS, peers=(), detail="")
+        self._contacts.keep(backend.ledger() or contacts, self._clock())
+        self._update(
+            state=ConnectionState.STOPPED,
+            phase=Phase.PEERS,
+            phases=tuple(PhaseProgress(phase) for phase in PHASES),
+            peers=(),
+            plans=(),
+            detail="",
+            warning="",
+            doubt="",
+            ledger=self._contacts.all(()),
+        )
 
     async def close(self) -> None:
         """Disconnect for good; nothing is published after this."""
@@ -195,7 +257,7 @@ class BackendSelector:
 
     def _restart(self) -> None:
         self._restarting = None
-        self._restart_task = asyncio.get_running_loop().create_task(self.start(self._peers))
+        self._restart_task = asyncio.get_running_loop().create_task(self.start(self._options))
 
     def add(self, session: WalletSession) -> None:
         """Scan for one more wallet."""
@@ -222,6 +284,26 @@ class BackendSelector:
             if task is not None:
                 task.cancel()
             self._changed.set()
+
+    # --- what a person decides while it runs
+
+    def approve_scan(self, wallet_id: str) -> None:
+        """Begin a scan that waits because it is long."""
+        if self._backend is not None:
+            self._backend.approve_scan(wallet_id)
+            self._update()
+
+    def pause_scans(self, *, paused: bool) -> None:
+        """Hold back, or let go on, what long scans download."""
+        if self._backend is not None:
+            self._backend.pause_scans(paused=paused)
+        self._update(is_paused=paused)
+
+    def set_receiving(self, *, is_receiving: bool) -> None:
+        """Say whether a person waits for a payment."""
+        self._is_receiving = is_receiving
+        if self._backend is not None:
+            self._backend.set_receiving(is_receiving=is_receiving)
 
     async def wait_until_synced(self) -> None:
         """Return once headers are at the peers' tip and every open wallet is scanned up to it.
@@ -313,8 +395,59 @@ class BackendSelector:
             loop = asyncio.get_running_loop()
             self._publishing = loop.call_later(_PUBLISH_INTERVAL, self._publish_now)
 
+    async def _report(self) -> None:
+        """Tell now and then what changes without an event."""
+        while (backend := self._backend) is not None:
+            self._update(
+                ledger=self._contacts.all(backend.ledger()),
+                fee_advice=self.fee_advice(),
+                doubt=self._doubt(),
+            )
+            for session in list(self._sessions.values()):
+                session.publish_if_seen_changed()
+            await asyncio.sleep(_REPORT_INTERVAL)
+
+    def fee_advice(self) -> FeeAdvice | None:
+        """What the source knows; when it knows no usual rates, at least what peers ask for."""
+        if self._backend is None:
+            return None
+        advice = self._backend.fee_advice()
+        rates = sorted(self._backend.minimum_fee_rates())
+        if advice is not None or not rates:
+            return advice
+        source = "What the connected peers ask for at least; usual rates are not known yet."
+        return FeeAdvice(None, None, None, rates[len(rates) // 2], source, self._clock())
+
+    def _doubt(self) -> str:
+        tip_time = self._snapshot.tip_time
+        if self.params is REGTEST or tip_time is None or not self._snapshot.is_synced:
+            return ""
+        age = self._clock() - tip_time
+        if age < _STALE_AFTER:
+            return ""
+        return (
+            f"The newest block is {age // 3600} hours old. Either none was found since, or the "
+            "peers hold newer ones back."
+        )
+
     def _publish_now(self) -> None:
         self._publishing = None
-        if self._backend is not None:
-            self._snapshot = replace(self._snapshot, peers=tuple(self._backend.peers()))
+        backend = self._backend
+        if backend is not None:
+            self._snapshot = replace(
+                self._snapshot, peers=tuple(backend.peers()), plans=tuple(backend.scan_plans())
+            )
         self._publish(self._snapshot)
+
+    def picture(self) -> SyncSnapshot:
+        """Everything as it is at this moment."""
+        backend = self._backend
+        if backend is None:
+            return self._snapshot
+        return replace(
+            self._snapshot,
+            peers=tuple(backend.peers()),
+            plans=tuple(backend.scan_plans()),
+            ledger=self._contacts.all(backend.ledger()),
+            fee_advice=self.fee_advice(),
+        )

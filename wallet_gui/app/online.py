@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wallet_gui.app.backend_selector import BackendFactory, BackendSelector
-from wallet_gui.app.peer_address import parse_peer
+from wallet_gui.app.p2p_choice import ForThisSession, NetworkChoice, NotPossible
 from wallet_gui.app.playground import Playground
 from wallet_gui.app.published import (
     NewWallet,
@@ -27,6 +27,8 @@ from wallet_gui.app.session import WalletSession
 from wallet_gui.app.vault_client import VaultClient, VaultError
 from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult
 from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.options import P2POptions
+from wallet_gui.chain.p2p.proxy_check import check_proxy
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.params import ChainParams
@@ -36,6 +38,7 @@ from wallet_gui.sealing import KdfParameters
 from wallet_gui.storage.chain_db import ChainDb
 from wallet_gui.storage.errors import Unreadable
 from wallet_gui.storage.locks import FileLock
+from wallet_gui.storage.peer_store import PeerFile
 from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile, cache_path
 from wallet_gui.storage.wallet_cache import WalletCache
 from wallet_gui.storage.wallet_file import WalletFile
@@ -96,6 +99,8 @@ class Online:
         self.selector: BackendSelector | None = None
         self.settings = Settings()
         self._rebroadcasting: asyncio.Task[None] | None = None
+        self._session = ForThisSession()
+        self.unread_settings = ""
 
     # --- start and stop
 
@@ -106,20 +111,44 @@ class Online:
         """
         await asyncio.to_thread(self._open_settings)
 
-    async def start(self, peers: Sequence[PeerAddress] | None = None) -> None:
-        """Open the chain database and connect, to the stored peers unless others are given.
+    async def start(
+        self, peers: Sequence[PeerAddress] | None = None, *, options: P2POptions | None = None
+    ) -> None:
+        """Open the chain database and connect as the settings say.
 
-        Raises StorageError, in particular when another program uses this data directory.
+        `peers` take the place of the stored ones, `options` that of all settings. Raises
+        StorageError, in particular when another program uses this data directory.
         """
         chain_db = await asyncio.to_thread(self._open_files)
         self._chain_db = chain_db
-        self.selector = BackendSelector(self.params, chain_db, self._make_backend, self._publish)
+        selector = self.selector = BackendSelector(
+            self.params,
+            chain_db,
+            self._make_backend,
+            self._publish,
+            peer_store=PeerFile(self.data_directory.network_directory),
+        )
+        self._session = ForThisSession(None if peers is None else tuple(peers), options=options)
         if self.playground is not None:
             host, port = await self.playground.start()
-            peers = (PeerAddress(host, port),)
-        await self.selector.start(self.stored_peers() if peers is None else tuple(peers))
-        rebroadcast = Rebroadcast(self.selector, lambda: list(self._sessions.values()))
+            self._session = ForThisSession((PeerAddress(host, port),), is_private=True)
+        await self._connect(selector)
+        rebroadcast = Rebroadcast(selector, lambda: list(self._sessions.values()))
         self._rebroadcasting = asyncio.create_task(rebroadcast.run())
+
+    async def _connect(self, selector: BackendSelector) -> None:
+        if self.unread_settings and self._session == ForThisSession():
+            # What was lost may have been "only through Tor": nothing is risked on a guess.
+            await selector.hold(
+                f"{self.unread_settings} Nothing is connected to until you choose how, in Settings."
+            )
+            return
+        try:
+            options = self._session.options_for(self.network_choice())
+        except NotPossible as error:
+            await selector.hold(str(error))
+        else:
+            await selector.use(options)
 
     async def stop(self) -> None:
         """Close every wallet, disconnect, and give the chain database back.
@@ -152,6 +181,7 @@ class Online:
     def _open_settings(self) -> None:
         self.data_directory.create()
         self.settings = self._settings_file.load()
+        self.unread_settings = " ".join(self._settings_file.notices) or self.unread_settings
 
     def _open_files(self) -> ChainDb:
         self._open_settings()
@@ -163,17 +193,44 @@ class Online:
 
     # --- settings
 
+    def network_choice(self) -> NetworkChoice:
+        """What is stored about connections on this network."""
+        return NetworkChoice.of(self.settings, self.params)
+
     def stored_peers(self) -> tuple[PeerAddress, ...]:
         """The peers that the person named for this network."""
-        texts = self.settings.peers.get(self.params.name, ())
-        return tuple(parse_peer(text, self.params) for text in texts)
+        return self.network_choice().own_peers
 
-    async def set_peers(self, peers: Sequence[PeerAddress]) -> None:
-        """Store other peers and connect to them at once."""
-        texts = tuple(str(peer) for peer in peers)
-        await self.change_settings(peers={**self.settings.peers, self.params.name: texts})
+    async def set_network(self, choice: NetworkChoice) -> None:
+        """Store how to connect, and do so at once."""
+        if choice.own_peers != self.stored_peers() and self.playground is None:
+            self._session = ForThisSession()
+        try:
+            await self.change_settings(**choice.changes(self.settings, self.params))
+        finally:
+            # Also when the disk refused: what a person just decided holds now.
+            self.unread_settings = ""
+            if self.selector is not None:
+                await self._connect(self.selector)
+
+    async def test_proxy(self, proxy: PeerAddress, *, is_tor: bool) -> str:
+        """Ask a proxy whether it is one; returns a sentence. Raises ChainError when it is not."""
+        return await check_proxy(proxy, expects_tor=is_tor)
+
+    async def approve_scan(self, wallet_id: str) -> None:
+        """Begin a scan that waits because it is long."""
         if self.selector is not None:
-            await self.selector.start(peers)
+            self.selector.approve_scan(wallet_id)
+
+    async def pause_scans(self, *, paused: bool) -> None:
+        """Hold back, or let go on, what long scans download."""
+        if self.selector is not None:
+            self.selector.pause_scans(paused=paused)
+
+    async def set_receiving(self, *, is_receiving: bool) -> None:
+        """Say whether a person waits for a payment."""
+        if self.selector is not None:
+            self.selector.set_receiving(is_receiving=is_receiving)
 
     async def change_settings(self, **changes: object) -> Settings:
         """Store settings; what is not named stays."""

@@ -4,10 +4,12 @@ They stand apart so that a window can be drawn before cryptography, databases an
 code are loaded.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wallet_gui.chain.backend import ConnectionState, Phase
-from wallet_gui.chain.reports import PeerInfo
+from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
+from wallet_gui.wallet.changes import Attempts
 from wallet_gui.wallet.snapshot import WalletSnapshot
 
 PHASES = (Phase.PEERS, Phase.HEADERS, Phase.FILTER_HEADERS, Phase.FILTERS, Phase.BLOCKS)
@@ -26,7 +28,11 @@ class PhaseProgress:
 
 @dataclass(frozen=True, slots=True)
 class SyncSnapshot:
-    """Where the sync stands, for the status bar and the overview."""
+    """Where the sync stands, for the status bar, the overview and the page of peers.
+
+    `ledger` holds every contact since the program began, the newest first. `doubt` is a sentence on
+    why the tip may not be the newest one, or "". `is_paused`: the person holds long scans back.
+    """
 
     network: str
     backend: str
@@ -38,10 +44,40 @@ class SyncSnapshot:
     peers: tuple[PeerInfo, ...] = ()
     detail: str = ""
     warning: str = ""
+    plans: tuple[ScanPlan, ...] = ()
+    fee_advice: FeeAdvice | None = None
+    ledger: tuple[LedgerEntry, ...] = ()
+    doubt: str = ""
+    is_paused: bool = False
 
     @property
     def is_synced(self) -> bool:
         return self.state is ConnectionState.ONLINE and self.phase is Phase.SYNCED
+
+    @property
+    def networks(self) -> int:
+        """How many netgroups the peers are in: those of one may be one person's."""
+        return len({peer.network or peer.address for peer in self.peers})
+
+    def plan(self, wallet_id: str) -> ScanPlan | None:
+        """What is left to scan for a wallet, while it is more than following the tip."""
+        return next((plan for plan in self.plans if plan.wallet_id == wallet_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewSnapshot:
+    """What the newest blocks alone show of a wallet whose scan still goes on.
+
+    `held_sat` are coins that were received from `from_height` on and not spent since: the balance
+    at the end of the scan is at least this. `payments` counts the transactions found.
+    """
+
+    from_height: int
+    from_time: int | None
+    to_height: int
+    held_sat: int
+    payments: int
+    is_done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +90,31 @@ class RevealedAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingReport:
+    """What is known of one payment without a block.
+
+    `seen`: how many networks announced it since the program began; None when nobody did, which
+    means little for one that is older. `is_below_minimum`: it pays less than most peers take now.
+    `attempts`: how often we sent it; None for payments of others and those never sent.
+    """
+
+    seen: SeenBy | None = None
+    is_below_minimum: bool = False
+    attempts: Attempts | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SessionUpdate:
-    """A fresh picture of one wallet, for the screen."""
+    """A fresh picture of one wallet, for the screen.
+
+    `seen` tells by how many peers each unconfirmed payment was announced, where that is known.
+    """
 
     wallet_id: str
     snapshot: WalletSnapshot
+    preview: PreviewSnapshot | None = None
+    seen: Mapping[bytes, SeenBy] = field(default_factory=dict)
+    pending: Mapping[bytes, PendingReport] = field(default_factory=dict)  # by txid
 
 
 @dataclass(frozen=True, slots=True)

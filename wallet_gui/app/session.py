@@ -9,10 +9,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random, SystemRandom
 from typing import Protocol
 
+from wallet_gui.app.pending import PendingReports, check_fee_rate
+from wallet_gui.app.preview import Preview
 from wallet_gui.app.published import RevealedAddress, SessionUpdate
+from wallet_gui.app.sending import Sending
 from wallet_gui.chain.backend import (
     BlockMatched,
     BroadcastResult,
@@ -25,6 +29,7 @@ from wallet_gui.chain.backend import (
     TxSeen,
 )
 from wallet_gui.chain.backend import BlockRef as ChainBlockRef
+from wallet_gui.chain.reports import SeenBy
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import ChainParams
@@ -39,7 +44,6 @@ from wallet_gui.wallet.changes import (
     ViewChange,
 )
 from wallet_gui.wallet.draft import SpendPlan
-from wallet_gui.wallet.errors import FeeTooLow
 from wallet_gui.wallet.signed import finish
 from wallet_gui.wallet.snapshot import WalletSnapshot
 from wallet_gui.wallet.spend import Recipient
@@ -54,8 +58,6 @@ _PUBLISH_SHARE = 10
 # What the disk refused is tried again, also when nothing new happens.
 _RETRY_SECONDS = 10.0
 _BUMP_PERCENT = 150
-# Above 100 sat/vB what a peer asks for as its minimum is not believed.
-_LIKELY_MINIMUM = 100_000
 
 
 class WalletClosed(StorageError):
@@ -117,7 +119,12 @@ class WalletSession:
         self._retrying: asyncio.Task[None] | None = None
         self._unsaved = ChangeSet()
         self._rivals: set[bytes] = set()
+        self.sending = Sending(wallet, clock, self._rng)
+        self._reports = PendingReports(wallet, self.publish_soon)
         self._scanned_height: int | None = None
+        self._preview: Preview | None = None
+        self._seen: dict[bytes, SeenBy] = {}
+        self._waiting: tuple[bytes, ...] = ()
         self._is_closed = False
         self._is_released = False
 
@@ -134,12 +141,14 @@ class WalletSession:
         self._rivals = set(wallet.rival_scripts())
         mark = wallet.scan_mark
         self._scanned_height = None if mark is None else mark.height
+        self._preview = preview = Preview(self.wallet_id, wallet)
         backend.watch(
             self.wallet_id,
             [*wallet.watch_scripts(), *self._rivals],
             checkpoints=[ChainBlockRef(ref.height, ref.hash) for ref in wallet.checkpoints()],
             birthday_time=wallet.description.birthday_time,
             anchors=[ChainBlockRef(ref.height, ref.hash) for ref in wallet.unmarked_blocks()],
+            preview_scripts=preview.scripts,
         )
         wallet.take_new_scripts()
         self._follow_tip()
@@ -149,6 +158,7 @@ class WalletSession:
         if self._backend is not None:
             self._backend.unwatch(self.wallet_id)
             self._backend = None
+            self._preview = None
 
     async def handle(self, event: ChainEvent) -> None:
         """Apply one event of the chain; events of other wallets are ignored.
@@ -159,6 +169,8 @@ class WalletSession:
         if self._is_closed:
             return
         wallet = self.wallet
+        if self._preview is not None and self._preview.take(event):
+            self.publish_soon()
         match event:
             case BlockMatched(wallet_id, height, block) if wallet_id == self.wallet_id:
                 wallet.apply_block(block, height)
@@ -264,6 +276,8 @@ class WalletSession:
         """Give up on an unconfirmed payment of ours; its coins are free again."""
         self._check_open()
         self.wallet.abandon(txid)
+        if self._backend is not None:
+            self._backend.withdraw(txid)
         await self._store()
 
     async def plan_payment(
@@ -276,8 +290,8 @@ class WalletSession:
     ) -> SpendPlan:
         """Choose coins and build the unsigned payment; raises WalletError with a sentence."""
         self._check_open()
-        self._check_not_too_low(fee_rate)
-        return spend.create(
+        notes = check_fee_rate(fee_rate, self._minimum_rates())
+        plan = spend.create(
             self.wallet,
             recipients,
             fee_rate,
@@ -287,6 +301,7 @@ class WalletSession:
             now=self._clock(),
             allow_high_fee=allow_high_fee,
         )
+        return replace(plan, notes=(*plan.notes, *notes))
 
     async def plan_bump(
         self, txid: bytes, fee_rate: FeeRate | None = None, *, allow_high_fee: bool = False
@@ -302,8 +317,8 @@ class WalletSession:
             if tx is not None and old is not None and old.fee_sat is not None:
                 half_more = FeeRate.of(old.fee_sat * _BUMP_PERCENT // 100, tx.vsize)
                 fee_rate = max(fee_rate, half_more)
-        self._check_not_too_low(fee_rate)
-        return replacement.bump(
+        notes = check_fee_rate(fee_rate, self._minimum_rates())
+        plan = replacement.bump(
             self.wallet,
             txid,
             fee_rate,
@@ -311,13 +326,10 @@ class WalletSession:
             tip_height=self._tip_height,
             allow_high_fee=allow_high_fee,
         )
+        return replace(plan, notes=(*plan.notes, *notes))
 
-    def _check_not_too_low(self, fee_rate: FeeRate) -> None:
-        rates = [] if self._backend is None else self._backend.minimum_fee_rates()
-        # A node that is itself syncing asks for absurd rates; so may one that lies.
-        likely = [rate for rate in rates if rate <= _LIKELY_MINIMUM]
-        if likely and fee_rate.sat_per_kvb < min(likely):
-            raise FeeTooLow(fee_rate, FeeRate(min(likely)))
+    def _minimum_rates(self) -> list[int]:
+        return [] if self._backend is None else self._backend.minimum_fee_rates()
 
     async def reserve(self, plan: SpendPlan) -> None:
         """Keep the change address of a plan that goes to signing, before anybody sees it."""
@@ -361,7 +373,15 @@ class WalletSession:
         """Send a stored payment; raises ChainError when nobody could be asked."""
         if self._backend is None:
             raise NoPeers("The wallet is not connected to the network; the payment is kept.")
-        return await self._backend.broadcast(tx)
+        result = await self.sending.send(self._backend, tx)
+        if not self._is_closed:
+            self.sending.note(result)
+            try:
+                await self._store()
+            except StorageError as error:
+                # The payment was sent all the same; `_store` has set the next try.
+                logger.warning("Storing when a payment was sent failed: %s", type(error).__name__)
+        return result
 
     def unconfirmed_own(self) -> list[Transaction]:
         """Our payments that no block holds yet, parents first, to be sent again."""
@@ -426,9 +446,28 @@ class WalletSession:
         if self._is_closed or self._storing.locked():
             return
         began = time.perf_counter()
-        self._publish(SessionUpdate(self.wallet_id, self.snapshot()))
+        reports = self._reports.collect(self._backend)
+        snapshot = self.snapshot()
+        self._seen = self._seen_by(snapshot)
+        preview = None if self._preview is None else self._preview.snapshot()
+        self._publish(SessionUpdate(self.wallet_id, snapshot, preview, self._seen, reports))
         spent = time.perf_counter() - began
         self._publish_interval = max(_PUBLISH_INTERVAL, spent * _PUBLISH_SHARE)
+
+    def _seen_by(self, snapshot: WalletSnapshot) -> dict[bytes, SeenBy]:
+        if self._backend is None:
+            return {}
+        self._waiting = tuple(e.txid for e in snapshot.history if e.height is None and e.is_live)
+        told = {txid: self._backend.seen_by(txid) for txid in self._waiting}
+        return {txid: seen for txid, seen in told.items() if seen is not None}
+
+    def publish_if_seen_changed(self) -> None:
+        """Show the present state when more, or fewer, peers know a waiting payment."""
+        if self._backend is None or self._is_closed:
+            return
+        told = {txid: self._backend.seen_by(txid) for txid in self._waiting}
+        if {txid: seen for txid, seen in told.items() if seen is not None} != self._seen:
+            self.publish_soon()
 
     async def close(self) -> None:
         """Store what is left and release the files."""
@@ -436,6 +475,7 @@ class WalletSession:
             return
         self.detach()
         self._is_closed = True
+        self._reports.stop()
         for timer in (self._publishing, self._retry):
             if timer is not None:
                 timer.cancel()

@@ -262,11 +262,18 @@ class ChainBackend(Protocol):
         """Forget a wallet: no event names it any more."""
         ...
 
-    async def broadcast(self, tx: Transaction) -> BroadcastResult:
+    async def broadcast(
+        self, tx: Transaction, parents: Sequence[Transaction] = ()
+    ) -> BroadcastResult:
         """Send a transaction and wait for evidence; `BroadcastProgress` events tell the way.
 
+        `parents` are unconfirmed ancestors of ours, given to a node that lacks them.
         Raises `NoPeers` when there was nobody to send it to.
         """
+        ...
+
+    def withdraw(self, txid: bytes) -> None:
+        """Send a transaction no more and give it to nobody who has not got it."""
         ...
 
     def tip(self) -> BlockRef | None:
@@ -331,6 +338,10 @@ class HeaderStore(Protocol):
         """Store headers of which the first has `height`: the next one, or any in an empty store."""
         ...
 
+    def prepend(self, height: int, raw_headers: bytes) -> None:
+        """Store headers of which the last is just below the lowest one stored."""
+        ...
+
     def truncate(self, height: int) -> None:
         """Drop every header above `height`; that one and those below stay."""
         ...
@@ -345,6 +356,10 @@ class FilterHeaderStore(Protocol):
 
     def append(self, height: int, raw: bytes) -> None:
         """Store filter headers of which the first has `height`."""
+        ...
+
+    def prepend(self, height: int, raw: bytes) -> None:
+        """Store filter headers of which the last is just below the lowest one stored."""
         ...
 
     def truncate(self, height: int) -> None:

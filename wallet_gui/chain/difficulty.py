@@ -4,15 +4,16 @@ Sources: Core `pow.cpp` (`GetNextWorkRequired`, `CalculateNextWorkRequired`), `v
 (`ContextualCheckBlockHeader`), BIP94 (testnet4), BIP113 (median time past).
 """
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import sha256
 from struct import Struct
 from typing import Final, Self
 
 from wallet_gui.chain.backend import ChainError
+from wallet_gui.chain.filter_runs import HASH_SIZE, header_hashes
 from wallet_gui.primitives.block import (
-    HEADER_SIZE,
     bits_from_target,
     target_from_bits,
     work_from_bits,
@@ -38,8 +39,23 @@ class FutureHeader(InvalidHeader):
     """A header's time is over two hours ahead of ours: its sender's clock or ours is wrong."""
 
 
+Hasher = Callable[[bytes], bytes]
+"""Gives the hashes of headers (80 bytes each) one after the other, 32 bytes each."""
+
 work_of = lru_cache(maxsize=1024)(work_from_bits)
 """`work_from_bits`, remembered: a difficulty lasts for 2016 blocks."""
+
+
+def work_claimed(raw: bytes | bytearray) -> int:
+    """Add up the work that headers (80 bytes each) claim by their bits.
+
+    Raises InvalidHeader when bits are not those of a target.
+    """
+    counts = Counter(bits for _, _, bits in LINK_TIME_BITS.iter_unpack(raw))
+    try:
+        return sum(work_of(bits) * count for bits, count in counts.items())
+    except ParseError as error:
+        raise InvalidHeader("The difficulty bits of a header are malformed.") from error
 
 
 def retarget(old_bits: int, first_time: int, last_time: int, pow_limit: int) -> int:
@@ -111,7 +127,9 @@ class HeaderCursor:
             return self.normal_bits
         return self.bits
 
-    def advance(self, raw: bytes, now: int) -> None:  # noqa: C901, PLR0912 (one tight loop)
+    def advance(  # noqa: C901, PLR0912 (one tight loop)
+        self, raw: bytes, now: int, hasher: Hasher = header_hashes
+    ) -> None:
         """Check headers (80 bytes each, concatenated) and step over them.
 
         Raises InvalidHeader, and then stands somewhere among them: work on a copy.
@@ -124,6 +142,7 @@ class HeaderCursor:
         height, tip, bits, work = self.height, self.hash, self.bits, self.chain_work
         times = self.times
         target = block_work = target_of_bits = -1
+        hashes = hasher(raw)
         offset = 0
         for prev, time, header_bits in LINK_TIME_BITS.iter_unpack(raw):
             if prev != tip:
@@ -141,13 +160,12 @@ class HeaderCursor:
             if header_bits != target_of_bits:
                 target, block_work = _target_and_work(header_bits, params.pow_limit)
                 target_of_bits = header_bits
-            end = offset + HEADER_SIZE
-            tip = sha256(sha256(raw[offset:end]).digest()).digest()
+            end = offset + HASH_SIZE
+            tip = hashes[offset:end]
             offset = end
             if int.from_bytes(tip, "little") > target:
                 raise InvalidHeader(f"Header {height + 1} lacks the proof of work it claims.")
-            known = len(times)
-            if known == MEDIAN_SPAN:
+            if len(times) == MEDIAN_SPAN:
                 if time <= sorted(times)[MEDIAN_SPAN // 2]:
                     raise InvalidHeader(f"Header {height + 1} is older than the median before it.")
                 del times[0]

@@ -6,25 +6,29 @@ is read from the header that follows. Everything costs time linear in what is ad
 Sources: Core `validation.cpp`, `chain.cpp` (`LocatorEntries`), `headerssync.cpp`.
 """
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final, Self
 
 from wallet_gui.chain.backend import BlockRef, ChainError
+from wallet_gui.chain.chain_anchor import ChainAnchor, cursor_on_anchor
 from wallet_gui.chain.difficulty import (
     EPOCH,
     LINK_TIME_BITS,
     MEDIAN_SPAN,
     FutureHeader,
+    Hasher,
     HeaderCursor,
     InvalidHeader,
     median_time,
+    work_claimed,
     work_of,
 )
+from wallet_gui.chain.filter_runs import header_hashes
 from wallet_gui.chain.hash_index import HashIndex
+from wallet_gui.chain.known_hashes import KnownHashes
+from wallet_gui.chain.side_branch import HASH_SIZE, PREV_OFFSET, SideBranch
 from wallet_gui.primitives.block import HEADER_SIZE, BlockHeader
 from wallet_gui.primitives.params import ChainParams
 
@@ -39,28 +43,12 @@ __all__ = [
 
 MAX_SIDE_BRANCHES: Final = 32
 MAX_SIDE_HEADERS: Final = 200_000  # 16 MB
-HASH_SIZE: Final = 32
-_PREV: Final = 4  # offset of prev_blockhash in a header
 _LOCATOR_DENSE: Final = 10
 _END_OF_TIME: Final = 1 << 32  # later than any header can say
 
 
 class UnknownParent(ChainError):
     """The headers do not connect to anything known: ask for those between, nobody is at fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChainAnchor:
-    """The last block of a difficulty epoch, taken as known; the chain starts above it.
-
-    `next_bits` is what the following epoch's blocks must have (on testnet4, its first block), and
-    `chain_work` the work through `height`.
-    """
-
-    height: int
-    hash: bytes
-    next_bits: int
-    chain_work: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,37 +68,12 @@ class HeadersAccepted:
     last: BlockRef
 
 
-@dataclass(slots=True)
-class _Branch:
-    """A side branch: `raw` holds its headers above the active chain's block at `fork_height`."""
-
-    fork_height: int
-    raw: bytearray
-    cursor: HeaderCursor  # at its end
-
-    def hash_at(self, height: int) -> bytes:
-        if height == self.cursor.height:
-            return self.cursor.hash
-        offset = (height - self.fork_height) * HEADER_SIZE + _PREV
-        return bytes(self.raw[offset : offset + HASH_SIZE])
-
-    def height_of(self, block_hash: bytes) -> int | None:
-        if block_hash == self.cursor.hash:
-            return self.cursor.height
-        offset = self.raw.find(block_hash, HEADER_SIZE)
-        while offset >= 0:
-            index, within = divmod(offset, HEADER_SIZE)
-            if within == _PREV:
-                return self.fork_height + index
-            offset = self.raw.find(block_hash, offset + 1)
-        return None
-
-
 class HeaderChain:
     """Validates headers and follows the most work; on a tie, what came first.
 
     `checkpoints` (hash by height) must be met on the way. Nothing reorganises below the anchor or
-    below the highest checkpoint that the active chain has passed.
+    below the highest checkpoint that the active chain has passed. `minimum_work` is what the real
+    chain is known to have, at least; the network's own constant holds where that is more.
     """
 
     def __init__(
@@ -118,13 +81,15 @@ class HeaderChain:
         params: ChainParams,
         anchor: ChainAnchor | None = None,
         checkpoints: Mapping[int, bytes] | None = None,
+        minimum_work: int = 0,
     ) -> None:
         self.params = params
         self.anchor = anchor
-        self._checkpoints = dict(checkpoints or {})
-        self._checkpoint_heights = sorted(self._checkpoints)
-        self._side: list[_Branch] = []
+        self.minimum_work = max(params.minimum_chain_work, minimum_work)
+        self._known = KnownHashes(checkpoints or {})
+        self._side: list[SideBranch] = []
         self._index = HashIndex()
+        self.hasher: Hasher = header_hashes
         if anchor is None:
             self.start_height = 0
             self._raw = bytearray(params.genesis_header)
@@ -135,7 +100,7 @@ class HeaderChain:
                 raise ValueError("an anchor is the last block of a difficulty epoch")
             self.start_height = anchor.height + 1
             self._raw = bytearray()
-            self._cursor = _cursor_on_anchor(params, anchor)
+            self._cursor = cursor_on_anchor(params, anchor)
 
     @classmethod
     def load(
@@ -146,13 +111,16 @@ class HeaderChain:
         *,
         anchor: ChainAnchor | None = None,
         checkpoints: Mapping[int, bytes] | None = None,
+        minimum_work: int = 0,
+        hasher: Hasher = header_hashes,
     ) -> Self:
         """Rebuild a chain from what a `HeaderStore` kept, without repeating every rule.
 
         All links and the tip's proof of work are checked, so a damaged store is found out. Raises
         InvalidHeader then, and ValueError when the headers do not start where the chain does.
         """
-        chain = cls(params, anchor, checkpoints)
+        chain = cls(params, anchor, checkpoints, minimum_work)
+        chain.hasher = hasher
         if not raw:
             return chain
         if start_height != chain.start_height or len(raw) % HEADER_SIZE:
@@ -160,15 +128,10 @@ class HeaderChain:
         if anchor is None and raw[:HEADER_SIZE] != params.genesis_header:
             raise InvalidHeader("The stored headers belong to another network.")
         previous = bytes(HASH_SIZE) if anchor is None else anchor.hash
-        runs: Counter[int] = Counter()
-        offset = 0
-        for prev, _, bits in LINK_TIME_BITS.iter_unpack(raw):
-            if prev != previous:
-                raise InvalidHeader("The stored headers are damaged: a link is broken.")
-            end = offset + HEADER_SIZE
-            previous = sha256(sha256(raw[offset:end]).digest()).digest()
-            offset = end
-            runs[bits] += 1
+        links = [prev for prev, _, _ in LINK_TIME_BITS.iter_unpack(raw)]
+        if b"".join(links) != previous + hasher(raw)[:-HASH_SIZE]:
+            raise InvalidHeader("The stored headers are damaged: a link is broken.")
+        runs = Counter(bits for _, _, bits in LINK_TIME_BITS.iter_unpack(raw))
         chain._raw = bytearray(raw)
         last = start_height + len(raw) // HEADER_SIZE - 1
         if last > 0:
@@ -178,9 +141,9 @@ class HeaderChain:
             work = sum(work_of(bits) * count for bits, count in runs.items())
             work += 0 if anchor is None else anchor.chain_work
             cursor = chain._cursor_at(last - 1, LINK_TIME_BITS.unpack(tip)[0], work)
-            cursor.advance(tip, now=_END_OF_TIME)
+            cursor.advance(tip, _END_OF_TIME)
             chain._cursor = cursor
-        chain._check_checkpoints(start_height - 1, raw, chain._cursor.hash)
+        chain._known.check(start_height - 1, raw, chain._cursor.hash)
         return chain
 
     # --- reading ----------------------------------------------------------------------------------
@@ -202,14 +165,22 @@ class HeaderChain:
     @property
     def has_minimum_work(self) -> bool:
         """Whether this can be the real chain: it has the work known at the time of release."""
-        return self._cursor.chain_work >= self.params.minimum_chain_work
+        return self._cursor.chain_work >= self.minimum_work
 
     @property
     def final_height(self) -> int:
         """No block at or below this height can be reorganised away."""
-        passed = bisect_right(self._checkpoint_heights, self.height)
         lowest = max(self.start_height - 1, 0)
-        return max(lowest, self._checkpoint_heights[passed - 1]) if passed else lowest
+        return max(lowest, self._known.at_or_below(self.height) or 0)
+
+    @property
+    def checkpoints(self) -> Mapping[int, bytes]:
+        """The hashes that must be met on the way, by height."""
+        return self._known.by_height
+
+    def next_checkpoint(self, height: int) -> tuple[int, bytes] | None:
+        """Give the first checkpoint above `height`, and its hash."""
+        return self._known.above(height)
 
     def hash_at(self, height: int) -> bytes:
         """Return the hash of the active block at `height`, the anchor included; or IndexError."""
@@ -218,7 +189,7 @@ class HeaderChain:
             return cursor.hash
         if not self.start_height - 1 <= height < cursor.height or height < 0:
             raise IndexError(f"height {height} is not on the chain held here")
-        offset = (height + 1 - self.start_height) * HEADER_SIZE + _PREV
+        offset = (height + 1 - self.start_height) * HEADER_SIZE + PREV_OFFSET
         return bytes(self._raw[offset : offset + HASH_SIZE])
 
     def hashes(self, first: int, last: int) -> list[bytes]:
@@ -228,7 +199,7 @@ class HeaderChain:
         raw = self.raw_headers(first, last)
         found = [
             raw[offset : offset + HASH_SIZE]
-            for offset in range(HEADER_SIZE + _PREV, len(raw), HEADER_SIZE)
+            for offset in range(HEADER_SIZE + PREV_OFFSET, len(raw), HEADER_SIZE)
         ]
         found.append(self.hash_at(last))
         return found
@@ -251,6 +222,18 @@ class HeaderChain:
         if self.anchor is not None and block_hash == self.anchor.hash:
             return self.anchor.height
         return self._index.find(self, block_hash)
+
+    def fork_height_of(self, block_hash: bytes) -> int | None:
+        """Return the height of the last active block that a known block's branch has.
+
+        That is its own height when it is active itself; None when it is not known.
+        """
+        height = self.height_of(block_hash)
+        if height is not None:
+            return height
+        holding = (b for b in self._side if b.height_of(block_hash) is not None)
+        branch = next(holding, None)
+        return None if branch is None else branch.fork_height
 
     def median_time_past(self, height: int) -> int:
         """Return the median time of the last eleven blocks through `height` (BIP113).
@@ -309,21 +292,79 @@ class HeaderChain:
         raw = raw.removeprefix(self.params.genesis_header)
         if not raw:
             return HeadersAccepted(0, None, None, self.tip, self.tip)
-        branch, height = self._locate(raw[_PREV : _PREV + HASH_SIZE])
+        branch, height = self._locate(raw[PREV_OFFSET : PREV_OFFSET + HASH_SIZE])
         branch, height, new = self._step_over_known(branch, height, raw)
         if not new:
             known = self.hash_at(height) if branch is None else branch.hash_at(height)
             return HeadersAccepted(0, None, None, self.tip, BlockRef(height, known))
         if branch is None and height == self.height:
             cursor = self._cursor.copy()
-            cursor.advance(new, now)
-            self._check_checkpoints(height, new, cursor.hash)
+            cursor.advance(new, now, self.hasher)
+            self._known.check(height, new, cursor.hash)
             self._raw += new
             self._cursor = cursor
             return HeadersAccepted(len(new) // HEADER_SIZE, None, height + 1, self.tip, self.tip)
         return self._accept_aside(branch, height, new, now)
 
-    def _locate(self, block_hash: bytes) -> tuple[_Branch | None, int]:
+    def claimed_work(self, raw: bytes) -> int:
+        """Tell the work of the chain that ends with these headers, as they claim it, unchecked.
+
+        Headers have 80 bytes each and follow one another. UnknownParent when the first does not
+        connect, InvalidHeader when the bits are not those of any target.
+        """
+        raw = raw.removeprefix(self.params.genesis_header)
+        if not raw:
+            return self.chain_work
+        branch, height = self._locate(raw[PREV_OFFSET : PREV_OFFSET + HASH_SIZE])
+        if branch is None:
+            work = self._work_at(height)
+        else:
+            above = branch.raw[(height - branch.fork_height) * HEADER_SIZE :]
+            work = branch.cursor.chain_work - work_claimed(above)
+        return work + work_claimed(raw)
+
+    def cursor_on(self, block_hash: bytes) -> HeaderCursor:
+        """Stand on a known block, to check headers that are not added; or UnknownParent."""
+        branch, height = self._locate(block_hash)
+        if branch is not None and height == branch.cursor.height:
+            return branch.cursor.copy()
+        if branch is None and height == self.height:
+            return self._cursor.copy()
+        fork = height if branch is None else branch.fork_height
+        if fork < self.final_height:
+            raise InvalidHeader("The headers leave the chain below its last checkpoint.")
+        cursor = self._cursor_at(fork, self.hash_at(fork), self._work_at(fork))
+        if branch is not None:
+            way = bytes(branch.raw[: (height - fork) * HEADER_SIZE])
+            cursor.advance(way, _END_OF_TIME, self.hasher)
+        return cursor
+
+    def prepend(self, raw: bytes, anchor: ChainAnchor | None) -> None:
+        """Extend downwards to above `anchor`, or to genesis, which is then the first header.
+
+        The last header is the present anchor's block. Everything is checked, nothing changes when
+        it does not fit (InvalidHeader, ValueError).
+        """
+        old = self.anchor
+        start = 0 if anchor is None else anchor.height + 1
+        if old is None or len(raw) != (self.start_height - start) * HEADER_SIZE or not raw:
+            raise ValueError("these headers do not end below the first one held")
+        if anchor is None:
+            if not raw.startswith(self.params.genesis_header):
+                raise InvalidHeader("The headers do not begin with this network's first block.")
+            below = type(self)(self.params)._cursor  # noqa: SLF001 (stands on genesis)
+            below.advance(raw[HEADER_SIZE:], _END_OF_TIME, self.hasher)
+        else:
+            below = cursor_on_anchor(self.params, anchor)
+            below.advance(raw, _END_OF_TIME, self.hasher)
+        if (below.hash, below.chain_work) != (old.hash, old.chain_work):
+            raise InvalidHeader(f"Header {old.height} differs from the known one.")
+        self._raw[:0] = raw
+        self.start_height, self.anchor = start, anchor
+        self._index = HashIndex()
+        self._cursor = self._cursor_at(self.height, self._cursor.hash, self._cursor.chain_work)
+
+    def _locate(self, block_hash: bytes) -> tuple[SideBranch | None, int]:
         height = self.height_of(block_hash)
         if height is not None:
             return None, height
@@ -334,8 +375,8 @@ class HeaderChain:
         raise UnknownParent("The headers do not connect to any that are known.")
 
     def _step_over_known(
-        self, branch: _Branch | None, height: int, raw: bytes
-    ) -> tuple[_Branch | None, int, bytes]:
+        self, branch: SideBranch | None, height: int, raw: bytes
+    ) -> tuple[SideBranch | None, int, bytes]:
         for offset in range(0, len(raw), HEADER_SIZE):
             header = raw[offset : offset + HEADER_SIZE]
             if branch is None:
@@ -360,35 +401,40 @@ class HeaderChain:
         return branch, height, b""
 
     def _accept_aside(
-        self, branch: _Branch | None, height: int, new: bytes, now: int
+        self, branch: SideBranch | None, height: int, new: bytes, now: int
     ) -> HeadersAccepted:
         fork = height if branch is None else branch.fork_height
         if fork < self.final_height:
             raise InvalidHeader("The headers leave the chain below its last checkpoint.")
-        inherited = b"" if branch is None else bytes(branch.raw[: (height - fork) * HEADER_SIZE])
-        if branch is not None and height == branch.cursor.height:
-            cursor = branch.cursor.copy()
+        grows = branch is not None and height == branch.cursor.height
+        if branch is not None and grows:
+            cursor, inherited = branch.cursor.copy(), b""
         else:
             cursor = self._cursor_at(fork, self.hash_at(fork), self._work_at(fork))
-            cursor.advance(inherited, _END_OF_TIME)
-        cursor.advance(new, now)
-        self._check_checkpoints(height, new, cursor.hash)
-        if branch is not None and height == branch.cursor.height:
+            way = b"" if branch is None else branch.raw[: (height - fork) * HEADER_SIZE]
+            inherited = bytes(way)
+            cursor.advance(inherited, _END_OF_TIME, self.hasher)
+        cursor.advance(new, now, self.hasher)
+        self._known.check(height, new, cursor.hash)
+        if branch is not None and grows:
+            branch.raw += new  # in place: a long branch is not copied for each message
+            branch.cursor = cursor
             self._side.remove(branch)
-        candidate = _Branch(fork, bytearray(inherited + new), cursor)
+        else:
+            branch = SideBranch(fork, bytearray(inherited) + new, cursor)
         added = len(new) // HEADER_SIZE
         last = BlockRef(cursor.height, cursor.hash)
         if cursor.chain_work > self.chain_work:
-            self._reorganise(candidate)
+            self._reorganise(branch)
             return HeadersAccepted(added, fork, fork + 1, self.tip, last)
-        self._side.append(candidate)
+        self._side.append(branch)
         self._bound_side_branches()
         return HeadersAccepted(added, None, None, self.tip, last)
 
-    def _reorganise(self, candidate: _Branch) -> None:
+    def _reorganise(self, candidate: SideBranch) -> None:
         fork = candidate.fork_height
         offset = (fork + 1 - self.start_height) * HEADER_SIZE
-        removed = _Branch(fork, self._raw[offset:], self._cursor)
+        removed = SideBranch(fork, self._raw[offset:], self._cursor)
         del self._raw[offset:]
         self._raw += candidate.raw
         self._cursor = candidate.cursor
@@ -402,7 +448,7 @@ class HeaderChain:
         self._side.append(removed)
         self._bound_side_branches()
 
-    def _trim(self, branch: _Branch) -> None:
+    def _trim(self, branch: SideBranch) -> None:
         """Take off the headers that the branch now shares with the active chain."""
         shared = 0
         while branch.fork_height + shared < min(
@@ -427,27 +473,16 @@ class HeaderChain:
             del kept[0]
         self._side = kept
 
-    def _check_checkpoints(self, parent_height: int, raw: bytes, last_hash: bytes) -> None:
-        last = parent_height + len(raw) // HEADER_SIZE
-        for height in self._checkpoint_heights[
-            bisect_right(self._checkpoint_heights, parent_height) :
-        ]:
-            if height > last:
-                break
-            offset = (height - parent_height) * HEADER_SIZE + _PREV
-            found = last_hash if height == last else raw[offset : offset + HASH_SIZE]
-            if found != self._checkpoints[height]:
-                raise InvalidHeader(f"Header {height} differs from the known one.")
-
     def _work_at(self, height: int) -> int:
         """Return the chain work through an active height, in time linear in its depth."""
-        above = LINK_TIME_BITS.iter_unpack(self.raw_headers(height + 1, self.height))
-        return self.chain_work - sum(work_of(bits) for _, _, bits in above)
+        if height == self.height:
+            return self.chain_work
+        return self.chain_work - work_claimed(self.raw_headers(height + 1, self.height))
 
     def _cursor_at(self, height: int, block_hash: bytes, chain_work: int) -> HeaderCursor:
         """Stand on an active block: on the anchor, or on a header that is held."""
         if self.anchor is not None and height == self.anchor.height:
-            return _cursor_on_anchor(self.params, self.anchor)
+            return cursor_on_anchor(self.params, self.anchor)
         offset = (height - height % EPOCH - self.start_height) * HEADER_SIZE
         _, epoch_time, epoch_bits = LINK_TIME_BITS.unpack_from(self._raw, offset)
         end = (height + 1 - self.start_height) * HEADER_SIZE
@@ -470,14 +505,3 @@ class HeaderChain:
             times=[time for _, time, _ in recent],
             all_times=self.anchor is None,
         )
-
-
-def _cursor_on_anchor(params: ChainParams, anchor: ChainAnchor) -> HeaderCursor:
-    return HeaderCursor(
-        params,
-        height=anchor.height,
-        hash=anchor.hash,
-        chain_work=anchor.chain_work,
-        bits=anchor.next_bits,
-        required_bits=anchor.next_bits,
-    )

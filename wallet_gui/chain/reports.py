@@ -108,7 +108,18 @@ class FeeAdvice:
 
 @dataclass(frozen=True, slots=True)
 class SeenBy:
-    """How many of the peers that relay transactions announced one, and how many there are."""
+    """How many of the peers that relay transactions announced one, and how many there are.
+
+    Peers of one netgroup may be one person's and count as one.
+    """
 
     peers: int
     of: int
+
+    @property
+    def is_backed(self) -> bool:
+        """Whether more than one peer says so, where there is more than one to say it.
+
+        One alone may have made the transaction up: nobody can check its inputs before a block does.
+        """
+        return self.peers >= min(2, max(1, self.of))

@@ -75,6 +75,9 @@ class WalletScan:
         self._pending: list[int] = []  # ascending, distinct
         self._in_flight: int | None = None
 
+    def __contains__(self, script: object) -> bool:
+        return script in self._known
+
     @property
     def scripts(self) -> tuple[bytes, ...]:
         """Every script ever watched."""

@@ -184,8 +184,11 @@ class SegmentStore:
         self._put(height, raw)
 
     def prepend(self, height: int, raw: bytes) -> None:
-        """Extend downwards: the last of these items is just below the first stored one."""
-        if height < 0 or not self._count or height + len(raw) // self._size != self._start:
+        """Extend downwards: the last of these items is just below the first stored one.
+
+        An empty store takes them as they are. Raises ValueError for a gap or half an item.
+        """
+        if height < 0 or (self._count and height + len(raw) // self._size != self._start):
             raise ValueError(f"{self._table}: {height} does not end below the first height")
         self._put(height, raw)
 

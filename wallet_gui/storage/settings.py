@@ -100,6 +100,11 @@ class Settings:
 
     `appearance`: "system", "light" or "dark". `text_scale`: percent, 80 to 200. `unit`: "btc" or
     "sat". `peers`: "host:port" by network name; none means that the program finds its own.
+    `only_own_peers`: nobody but those is contacted. `encrypted_only`: no peer without BIP324.
+    `proxy`: "host:port" of a SOCKS5 server, "" for none; `is_tor` says that it is Tor; `proxy_use`:
+    "never", "onion" (onion peers and own payments) or "everything". `relay`: when payments are
+    shown before they confirm, "off", "receiving" or "always". `data_limit_mb`: for one session, 0
+    without a limit. `ask_before_long_scans`: tell what one costs and wait for a yes.
     `recent_wallets`: paths, newest first.
     `lock_after_minutes`: 0 never locks by itself. `others` are keys of other versions, kept.
     """
@@ -109,6 +114,14 @@ class Settings:
     unit: str = "btc"
     network: str = "mainnet"
     peers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    only_own_peers: bool = False
+    encrypted_only: bool = False
+    proxy: str = ""
+    is_tor: bool = True
+    proxy_use: str = "never"
+    relay: str = "always"
+    data_limit_mb: int = 0
+    ask_before_long_scans: bool = True
     recent_wallets: tuple[str, ...] = ()
     lock_after_minutes: int = 5
     filter_cache_mib: int = 256
@@ -130,7 +143,7 @@ class Settings:
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """Read settings; a value of the wrong type counts as not chosen.
+        """Read settings; a value of the wrong type counts as not chosen, or as the strict choice.
 
         Raises NewerFormat, or ParseError when it is no settings file at all.
         """
@@ -154,6 +167,20 @@ class Settings:
             "unit": lambda v: _one_of(v, ("btc", "sat")),
             "network": lambda v: v if isinstance(v, str) else None,
             "peers": _peers,
+            # What protects is not lost by a slip of whoever edits the file: what cannot be read
+            # counts as the stricter choice.
+            "only_own_peers": _strict,
+            "encrypted_only": _strict,
+            "proxy": lambda v: v if isinstance(v, str) else None,
+            "is_tor": lambda v: v if isinstance(v, bool) else None,
+            "proxy_use": lambda v: (
+                None if v is None else _one_of(v, ("never", "onion", "everything")) or "everything"
+            ),
+            "relay": lambda v: (
+                None if v is None else _one_of(v, ("off", "receiving", "always")) or "off"
+            ),
+            "data_limit_mb": lambda v: _number(v, 1 << 40),
+            "ask_before_long_scans": _strict,
             "recent_wallets": _texts,
             "lock_after_minutes": lambda v: _number(v, 24 * 60),
             "filter_cache_mib": lambda v: _number(v, 1 << 20),
@@ -166,6 +193,11 @@ class Settings:
 
 def _one_of(value: Any, choices: tuple[str, ...]) -> str | None:
     return value if isinstance(value, str) and value in choices else None
+
+
+def _strict(value: Any) -> bool | None:
+    """A switch that protects: on unless it is absent or plainly off."""
+    return None if value is None else value is not False
 
 
 def _number(value: Any, maximum: int) -> int | None:

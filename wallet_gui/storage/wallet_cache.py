@@ -26,7 +26,7 @@ from wallet_gui.storage.database import (
 )
 from wallet_gui.storage.errors import Damaged
 from wallet_gui.storage.file_names import CACHE_SUFFIX
-from wallet_gui.wallet.changes import Anchor, CacheChange, Keychain
+from wallet_gui.wallet.changes import Anchor, Attempts, CacheChange, Evidence, Keychain
 
 SUFFIX: Final = CACHE_SUFFIX
 FORMAT: Final = 1
@@ -45,11 +45,13 @@ _TRANSACTION: Final = b"t"
 _STATUS: Final = b"s"
 _LAST_USED: Final = b"u"
 _CHECKPOINT: Final = b"c"
+_ATTEMPTS: Final = b"a"
 
 _CHAIN: Final = struct.Struct("<IB")
 _HEIGHT: Final = struct.Struct("<I")
 _NUMBER: Final = struct.Struct("<q")
 _ANCHOR: Final = struct.Struct("<I32sqI")
+_TRIES: Final = struct.Struct("<qqqiIB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,24 +142,24 @@ class WalletCache:
         }
         puts: list[tuple[bytes, bytes, bytes]] = []
         drops: list[bytes] = []
-        for txid, raw in change.transactions.items():
-            if raw is None:
-                drops.append(self._row_id(_TRANSACTION, txid))
+        named: list[tuple[bytes, bytes, bytes | None]] = [
+            *((_TRANSACTION, txid, raw) for txid, raw in change.transactions.items()),
+            *((_ATTEMPTS, txid, _encode_attempts(t)) for txid, t in change.attempts.items()),
+            *((_CHECKPOINT, _HEIGHT.pack(h), name) for h, name in change.checkpoints.items()),
+        ]
+        for kind, key, value in named:
+            if value is None:
+                drops.append(self._row_id(kind, key))
             else:
-                puts.append((_TRANSACTION, txid, raw))
+                puts.append((kind, key, value))
         for txid, item in status.items():
             if item == _Status():
                 drops.append(self._row_id(_STATUS, txid))
             else:
                 puts.append((_STATUS, txid, item.encode()))
         for (descriptor_index, keychain), index in last_used.items():
-            key = _CHAIN.pack(descriptor_index, keychain)
-            puts.append((_LAST_USED, key, _NUMBER.pack(index)))
-        for height, block_hash in change.checkpoints.items():
-            if block_hash is None:
-                drops.append(self._row_id(_CHECKPOINT, _HEIGHT.pack(height)))
-            else:
-                puts.append((_CHECKPOINT, _HEIGHT.pack(height), block_hash))
+            chain = _CHAIN.pack(descriptor_index, keychain)
+            puts.append((_LAST_USED, chain, _NUMBER.pack(index)))
         self._write(puts, drops)
         self._status.update(status)
         self._last_used.update(last_used)
@@ -247,6 +249,10 @@ class WalletCache:
             content.last_used[descriptor_index, Keychain(keychain)] = index
         elif kind == _CHECKPOINT:
             content.checkpoints[_HEIGHT.unpack(key)[0]] = value
+        elif kind == _ATTEMPTS:
+            first, last, due, height, count, evidence = _TRIES.unpack(value)
+            tried = Attempts(first, last, due, height, count, Evidence(evidence))
+            content.attempts[key] = tried
         else:
             raise Unusable("a row is of an unknown kind")
 
@@ -260,6 +266,14 @@ class WalletCache:
             "Nothing is lost: the transactions are read from the chain again."
         )
         self.notices = (notice,)
+
+
+def _encode_attempts(tried: Attempts | None) -> bytes | None:
+    if tried is None:
+        return None
+    return _TRIES.pack(
+        tried.first, tried.last, tried.due, tried.height, tried.count, tried.evidence
+    )
 
 
 def _split(plaintext: bytes) -> tuple[bytes, bytes, bytes]:
@@ -276,6 +290,7 @@ _STORED: Final = {
     "last_used",
     "checkpoints",
     "abandoned",
+    "attempts",
 }
 if {part.name for part in fields(CacheChange)} != _STORED:
     raise ImportError("the cache does not store every part of a CacheChange")

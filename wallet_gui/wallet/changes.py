@@ -74,6 +74,32 @@ class OwnTransaction:
     created: int
 
 
+class Evidence(IntEnum):
+    """How far the last attempt to send a payment came, as the backend showed it."""
+
+    NONE = 0
+    SENT = 1
+    REQUESTED = 2
+    ECHOED = 3
+    SPREAD = 4
+    FAILED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """The sending of an own transaction so far. Times are Unix times.
+
+    `height` is that of the tip at the first try, `due` when it is to be offered again.
+    """
+
+    first: int
+    last: int
+    due: int
+    height: int
+    count: int
+    evidence: Evidence
+
+
 ChainKey = tuple[int, Keychain]
 """(descriptor_index, keychain): one of the chains of scripts of a wallet."""
 
@@ -165,6 +191,7 @@ class CacheChange:
     the same coin the network keeps the one seen last; 0 marks the loser. `last_used`: highest
     index paid per chain (only grows). `checkpoints`: height -> hash of blocks up to which
     everything is scanned; the highest is the scan mark. `abandoned`: the person gave up on them.
+    `attempts`: own transactions that were sent and are to be sent again until they confirm.
     """
 
     transactions: dict[bytes, bytes | None] = field(default_factory=dict)
@@ -174,6 +201,7 @@ class CacheChange:
     last_used: dict[ChainKey, int] = field(default_factory=dict)
     checkpoints: dict[int, bytes | None] = field(default_factory=dict)
     abandoned: dict[bytes, bool] = field(default_factory=dict)
+    attempts: dict[bytes, Attempts | None] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -194,6 +222,7 @@ class CacheChange:
             last_used=_highest(self.last_used, later.last_used),
             checkpoints=_later(self.checkpoints, later.checkpoints),
             abandoned=_later(self.abandoned, later.abandoned),
+            attempts=_later(self.attempts, later.attempts),
         )
 
     def settled(self) -> Self:
@@ -206,6 +235,7 @@ class CacheChange:
             last_used=dict(self.last_used),
             checkpoints={k: v for k, v in self.checkpoints.items() if v is not None},
             abandoned={k: True for k, v in self.abandoned.items() if v},
+            attempts={k: v for k, v in self.attempts.items() if v is not None},
         )
 
 

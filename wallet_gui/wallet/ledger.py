@@ -364,6 +364,7 @@ class Ledger:
             can_bump=is_live and anchor is None and is_all_own,
             vsize=tx.vsize,
             addresses=tuple(shown),
+            signals_rbf=anchor is None and tx.signals_rbf,
         )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.transaction import OutPoint
 from wallet_gui.wallet.changes import BlockRef, Keychain, PaymentRequest
 
@@ -76,6 +77,8 @@ class HistoryEntry:
     it spends our coins. `is_live`: it counts in the balance. `conflicts`: other known
     transactions that spend a coin of it; `replaced_by`: the one of them that counts instead.
     `addresses`: whom it paid when it spends our coins, else where we were paid; at most ten.
+    `signals_rbf`: it waits and says of itself that it may be replaced (BIP125); any other may be
+    replaced too, by the rules of most nodes.
     """
 
     txid: bytes
@@ -96,6 +99,14 @@ class HistoryEntry:
     can_bump: bool
     vsize: int
     addresses: tuple[str, ...]
+    signals_rbf: bool = False
+
+    @property
+    def fee_rate(self) -> FeeRate | None:
+        """What it pays per size; None unless the fee is known."""
+        return (
+            None if self.fee_sat is None or not self.vsize else FeeRate.of(self.fee_sat, self.vsize)
+        )
 
     @property
     def time(self) -> int:

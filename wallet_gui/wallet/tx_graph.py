@@ -129,6 +129,17 @@ class TxGraph:
             for child in self._spenders.get(OutPoint(txid, vout), ())
         }
 
+    def unconfirmed_ancestors(self, tx: Transaction) -> list[Transaction]:
+        """List the stored transactions without a block that this one builds on, parents first."""
+        found: dict[bytes, Transaction] = {}
+        queue = [tx_in.prevout.txid for tx_in in tx.inputs]
+        while queue:
+            txid = queue.pop()
+            if txid in self._unconfirmed and txid not in found:
+                found[txid] = self._transactions[txid]
+                queue += [tx_in.prevout.txid for tx_in in found[txid].inputs]
+        return sorted(found.values(), key=lambda parent: self._seen_order[parent.txid])
+
     def txids(self) -> list[bytes]:
         return list(self._transactions)
 

@@ -84,7 +84,11 @@ class Wallet:
         )
         self._frozen = {outpoint for outpoint, frozen in state.view.frozen.items() if frozen}
         self._own = OwnTransactions(
-            self._staged.view.own_transactions, state.view.own_transactions, self._graph
+            self._staged.view.own_transactions,
+            state.view.own_transactions,
+            self._graph,
+            self._staged.cache.attempts,
+            state.cache.attempts,
         )
         self._marks = ScanMarks(self._staged.cache.checkpoints, state.cache.checkpoints)
         self._tip: BlockRef | None = None
@@ -404,6 +408,11 @@ class Wallet:
     def pending_own(self) -> list[Transaction]:
         """List own transactions that wait for a block, parents first: to be broadcast again."""
         return self._own.pending()
+
+    @property
+    def own(self) -> OwnTransactions:
+        """The transactions signed here."""
+        return self._own
 
     def is_own(self, txid: bytes) -> bool:
         """Tell whether the transaction was signed here and is not yet buried."""

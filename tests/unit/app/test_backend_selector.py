@@ -1,11 +1,11 @@
 import asyncio
 from collections.abc import Callable
 
-from wallet_gui.app.backend_selector import NO_PEERS, BackendSelector
+from wallet_gui.app.backend_selector import BackendSelector, PeerBackend
+from wallet_gui.app.p2p_choice import NO_PEERS
 from wallet_gui.app.published import SyncSnapshot
 from wallet_gui.chain.backend import (
     BroadcastProgress,
-    ChainBackend,
     ChainStores,
     ConnectionState,
     EventSink,
@@ -15,7 +15,7 @@ from wallet_gui.chain.backend import (
     PeerStore,
 )
 from wallet_gui.chain.p2p.options import P2POptions
-from wallet_gui.primitives.params import MAINNET, ChainParams
+from wallet_gui.primitives.params import REGTEST, ChainParams
 
 
 class NoStores:
@@ -34,15 +34,15 @@ def no_backend(
     *,
     peer_store: PeerStore | None = None,
     on_failure: Callable[[BaseException], None] | None = None,
-) -> ChainBackend:
+) -> PeerBackend:
     raise AssertionError("nobody to connect to")
 
 
 def test_without_a_peer_the_window_is_told_what_to_do() -> None:
     async def scenario() -> list[SyncSnapshot | BroadcastProgress]:
         shown: list[SyncSnapshot | BroadcastProgress] = []
-        selector = BackendSelector(MAINNET, NoStores(), no_backend, shown.append)
-        await selector.start(())
+        selector = BackendSelector(REGTEST, NoStores(), no_backend, shown.append)
+        await selector.start(P2POptions())
         await asyncio.sleep(0.15)
         assert selector.backend is None
         await selector.close()

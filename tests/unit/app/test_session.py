@@ -80,6 +80,7 @@ class Backend:
         self.watched: list[bytes] = []
         self.extended: list[tuple[list[bytes], int | None]] = []
         self.minimum_rates: list[int] = []
+        self.withdrawn: list[bytes] = []
         self._tip = tip
 
     async def start(self) -> None:
@@ -101,8 +102,13 @@ class Backend:
     def unwatch(self, wallet_id: str) -> None:
         pass
 
-    async def broadcast(self, tx: Transaction) -> BroadcastResult:
-        raise AssertionError(tx)
+    async def broadcast(
+        self, tx: Transaction, parents: Sequence[Transaction] = ()
+    ) -> BroadcastResult:
+        raise AssertionError(tx, parents)
+
+    def withdraw(self, txid: bytes) -> None:
+        self.withdrawn.append(txid)
 
     def tip(self) -> BlockRef | None:
         return self._tip

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sandbox.contact_guard import PYTHON_PATH
 from wallet_gui.__main__ import COMMANDS, WITH_VALUE, is_command_line
 from wallet_gui.cli.arguments import WrongArguments, make_parser, parse
 from wallet_gui.cli.commands import COMMANDS as RUNNABLE
@@ -21,7 +22,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         text=True,
         check=False,
         cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH},
     )
 
 

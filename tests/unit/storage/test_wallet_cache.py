@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from wallet_gui.storage.database import Schema, open_database
 from wallet_gui.storage.errors import InUse, WriteFailed
 from wallet_gui.storage.wallet_cache import WalletCache
-from wallet_gui.wallet.changes import Anchor, BlockRef, CacheChange, Keychain
+from wallet_gui.wallet.changes import (
+    Anchor,
+    Attempts,
+    BlockRef,
+    CacheChange,
+    Evidence,
+    Keychain,
+)
 
 KEY = b"K" * 32
 TXID = bytes(range(32))
@@ -25,6 +32,7 @@ FULL = CacheChange(
     last_used={(0, Keychain.RECEIVE): 4, (1, Keychain.CHANGE): 0},
     checkpoints={800_000: BLOCK, 799_999: b"c" * 32},
     abandoned={b"b" * 32: True},
+    attempts={TXID: Attempts(1_700_000_003, 1_700_000_500, 1_700_001_000, -1, 3, Evidence.ECHOED)},
 )
 
 
@@ -72,6 +80,19 @@ change = st.builds(
     ),
     checkpoints=st.dictionaries(heights, st.none() | hashes),
     abandoned=st.dictionaries(hashes, st.booleans()),
+    attempts=st.dictionaries(
+        hashes,
+        st.one_of(
+            st.none(),
+            st.builds(
+                Attempts,
+                *[st.integers(0, 2**40)] * 3,
+                st.integers(-1, 10**6),
+                st.integers(1, 2**32 - 1),
+                st.sampled_from(Evidence),
+            ),
+        ),
+    ),
 )
 
 
@@ -106,7 +127,7 @@ def test_same_content_gives_other_rows_under_another_key(path: Path, tmp_path: P
     ids = [
         {row[0] for row in sqlite_rows(file, "SELECT hex(id) FROM rows")} for file in (path, other)
     ]
-    assert len(ids[0]) == len(ids[1]) == 9
+    assert len(ids[0]) == len(ids[1]) == 10
     assert not ids[0] & ids[1]
 
 

@@ -6,9 +6,11 @@ from tests.unit.wallet.chain_world import describe
 from wallet_gui.primitives.transaction import OutPoint
 from wallet_gui.wallet.changes import (
     Anchor,
+    Attempts,
     BlockRef,
     CacheChange,
     ChangeSet,
+    Evidence,
     Keychain,
     OwnTransaction,
     PaymentRequest,
@@ -52,6 +54,13 @@ CHANGES = st.builds(
         last_used=INDEXES,
         checkpoints=st.dictionaries(st.integers(0, 5), st.one_of(st.none(), IDS)),
         abandoned=st.dictionaries(IDS, st.booleans()),
+        attempts=st.dictionaries(
+            IDS,
+            st.one_of(
+                st.none(),
+                st.builds(Attempts, *[st.integers(0, 9)] * 5, evidence=st.sampled_from(Evidence)),
+            ),
+        ),
     ),
 )
 

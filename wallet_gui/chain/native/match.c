@@ -3,15 +3,17 @@
  * Compiled once for each level. For each filter the scripts are hashed into its range (SipHash-2-4,
  * several at a time) and the hashes' low bits marked in a bitmap that fits a near cache. Decoding
  * then needs one look into the bitmap per value; the few values that pass it are kept and compared
- * exactly. Two filters are decoded in turns, since each codeword's place depends on the one before
- * and the processor would wait.
+ * exactly. Several filters are decoded in turns, since each codeword's place depends on the one
+ * before and the processor would wait.
  *
  * A filter is decoded strictly: see `gcs_scalar.decode`, which refuses exactly the same. Sources:
- * BIP158, Core blockfilter.cpp; Aumasson and Bernstein, "SipHash: a fast short-input PRF".
+ * BIP158, Core blockfilter.cpp.
  */
-#include "engine.h"
+#include "scripts.h"
 
-#include <stdlib.h>
+#if defined(__LZCNT__)
+#include <immintrin.h>
+#endif
 
 #define JOIN_(name, level) name##_##level
 #define JOIN(name, level) JOIN_(name, level)
@@ -20,118 +22,13 @@
 #define M 784931u
 #define MIN_CODEWORD (P + 1)
 #define MAX_FILTER_SIZE 1000000u
+#define SLOTS 2          /* filters decoded in turns; more want more registers than there are */
+#define WINDOW 57        /* bits that eight bytes hold from any bit of the first on */
 #define MARGIN 16        /* bytes behind a filter that may be read, whatever they are */
 #define KEPT 1024        /* values that passed the bitmap, compared when there are so many */
 #define KEPT_MAP_BITS 12 /* of the small bitmap by which scripts are sorted out again */
 #define MAP_BITS_PER_SCRIPT 64
 #define MAX_MAP_BITS ((size_t)1 << 24)
-
-/* --- scripts -------------------------------------------------------------------------------- */
-
-#if defined(__AVX512F__)
-#define WIDTH 8
-#elif defined(__AVX2__)
-#define WIDTH 4
-#else
-#define WIDTH 2
-#endif
-#define STEP (2 * WIDTH) /* two vectors in turns, since the rounds are one long chain */
-
-typedef uint64_t vec __attribute__((vector_size(8 * WIDTH)));
-
-typedef struct {
-    size_t count;
-    size_t stride; /* the count rounded up to STEP */
-    size_t words;
-    uint64_t *columns; /* columns[w * stride + i]: word w of script i */
-} group;
-
-typedef struct {
-    group *groups;
-    size_t group_count;
-    size_t count; /* of scripts */
-    uint64_t *columns;
-} prepared;
-
-static int prepare(prepared *p, const script_set *set)
-{
-    size_t total = 0;
-    memset(p, 0, sizeof *p);
-    for (size_t g = 0; g < set->groups; g++)
-        total += (set->counts[g] + STEP) * set->words[g];
-    p->groups = calloc(set->groups + 1, sizeof *p->groups);
-    p->columns = calloc(total + 1, sizeof *p->columns);
-    if (!p->groups || !p->columns)
-        return 0;
-    p->group_count = set->groups;
-    uint64_t *column = p->columns;
-    const uint8_t *from = set->packed;
-    for (size_t g = 0; g < set->groups; g++) {
-        group *made = &p->groups[g];
-        made->count = set->counts[g];
-        made->words = set->words[g];
-        made->stride = (made->count + STEP - 1) / STEP * STEP;
-        made->columns = column;
-        for (size_t i = 0; i < made->count; i++) {
-            for (size_t w = 0; w < made->words; w++, from += 8)
-                column[w * made->stride + i] = read_u64(from);
-        }
-        column += made->stride * made->words;
-        p->count += made->count;
-    }
-    return 1;
-}
-
-#define ROTL(x, n) (((x) << (n)) | ((x) >> (64 - (n))))
-
-#define ROUND_OF(v)                                                                               \
-    v##0 += v##1, v##2 += v##3, v##1 = ROTL(v##1, 13) ^ v##0, v##3 = ROTL(v##3, 16) ^ v##2,       \
-    v##0 = ROTL(v##0, 32), v##2 += v##1, v##0 += v##3, v##1 = ROTL(v##1, 17) ^ v##2,              \
-    v##3 = ROTL(v##3, 21) ^ v##0, v##2 = ROTL(v##2, 32)
-
-#define ROUND                                                                                     \
-    do {                                                                                          \
-        ROUND_OF(a);                                                                              \
-        ROUND_OF(b);                                                                              \
-    } while (0)
-
-static inline vec load(const uint64_t *from)
-{
-    vec v;
-    memcpy(&v, from, sizeof v);
-    return v;
-}
-
-/* The hashes of STEP scripts of a group from `at` on. */
-static inline void siphash(const group *g, size_t at, uint64_t k0, uint64_t k1,
-                           uint64_t hashes[STEP])
-{
-    const vec zero = {0};
-    vec a0 = zero + (k0 ^ 0x736f6d6570736575u), b0 = a0;
-    vec a1 = zero + (k1 ^ 0x646f72616e646f6du), b1 = a1;
-    vec a2 = zero + (k0 ^ 0x6c7967656e657261u), b2 = a2;
-    vec a3 = zero + (k1 ^ 0x7465646279746573u), b3 = a3;
-    const uint64_t *word = g->columns + at;
-    for (size_t w = 0; w < g->words; w++, word += g->stride) {
-        vec x = load(word), y = load(word + WIDTH);
-        a3 ^= x;
-        b3 ^= y;
-        ROUND;
-        ROUND;
-        a0 ^= x;
-        b0 ^= y;
-    }
-    a2 ^= zero + 0xff;
-    b2 ^= zero + 0xff;
-    ROUND;
-    ROUND;
-    ROUND;
-    ROUND;
-    a0 ^= a1 ^ a2 ^ a3;
-    b0 ^= b1 ^ b2 ^ b3;
-    memcpy(hashes, &a0, sizeof a0);
-    memcpy(hashes + WIDTH, &b0, sizeof b0);
-}
 
 /* --- one filter ----------------------------------------------------------------------------- */
 
@@ -156,7 +53,7 @@ typedef struct {
     prepared scripts;
     uint64_t map_mask;
     size_t map_words;
-    slot slots[2];
+    slot slots[SLOTS];
     uint8_t *memory;
 } workspace;
 
@@ -167,7 +64,7 @@ static void destroy(workspace *space)
     free(space->memory);
 }
 
-static int create(workspace *space, const script_set *set)
+static int create(workspace *space, const script_set *set, size_t largest_copy)
 {
     memset(space, 0, sizeof *space);
     if (!prepare(&space->scripts, set))
@@ -177,13 +74,13 @@ static int create(workspace *space, const script_set *set)
         bits *= 2;
     space->map_mask = bits - 1;
     space->map_words = bits / 64;
-    size_t copy_words = (MAX_FILTER_SIZE + MARGIN + 7) / 8;
+    size_t copy_words = (largest_copy + MARGIN + 7) / 8;
     size_t words = space->map_words + space->scripts.count + KEPT + copy_words;
-    space->memory = malloc(2 * words * sizeof(uint64_t));
+    space->memory = malloc(SLOTS * words * sizeof(uint64_t));
     if (!space->memory)
         return 0;
     uint64_t *at = (uint64_t *)(void *)space->memory;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < SLOTS; i++) {
         space->slots[i].map = at;
         at += space->map_words;
         space->slots[i].queries = at;
@@ -219,8 +116,8 @@ static void mark(workspace *space, slot *s, const uint8_t *block_hash)
 }
 
 /* Read the count and get ready for the first codeword; 0 when the bytes cannot be a filter. */
-static int open_filter(workspace *space, slot *s, const uint8_t *filter, size_t size, int has_margin,
-                       const uint8_t *block_hash)
+static int open_filter(workspace *space, slot *s, const uint8_t *filter, size_t size,
+                       int is_readable_behind, const uint8_t *block_hash)
 {
     uint64_t count;
     size_t offset = read_compact_size(filter, filter + size, &count);
@@ -230,7 +127,7 @@ static int open_filter(workspace *space, slot *s, const uint8_t *filter, size_t 
     if (count * MIN_CODEWORD > (uint64_t)payload * 8 || (!count && payload))
         return 0;
     s->bits = filter + offset;
-    if (!has_margin) {
+    if (!is_readable_behind) {
         memcpy(s->copy, filter + offset, payload);
         memset(s->copy + payload, 0, MARGIN);
         s->bits = s->copy;
@@ -292,10 +189,20 @@ static __attribute__((noinline)) void keep(slot *s, uint64_t value, size_t queri
         s->kept[s->kept_count++] = value;
 }
 
-/* At least 57 bits from `position` on, the first on top. */
+/* At least WINDOW bits from `position` on, the first on top. */
 static inline uint64_t window(const uint8_t *bits, uint64_t position)
 {
     return __builtin_bswap64(read_u64(bits + (position >> 3))) << (position & 7);
+}
+
+/* How many ones a window begins with, up to 63. */
+static inline unsigned leading_ones(uint64_t w)
+{
+#if defined(__LZCNT__)
+    return (unsigned)_lzcnt_u64(~w); /* 64 for no zero at all is as good */
+#else
+    return (unsigned)__builtin_clzll(~w | 1);
+#endif
 }
 
 /* Read a codeword of any length; 0 when it does not end within the filter. */
@@ -306,14 +213,14 @@ static __attribute__((noinline)) int read_long(const uint8_t *bits, uint64_t end
     for (;;) {
         if (at >= end)
             return 0;
-        unsigned run = (unsigned)__builtin_clzll(~window(bits, at) | 1);
-        if (run < 57) {
+        unsigned run = leading_ones(window(bits, at));
+        if (run < WINDOW) {
             at += run;
             ones += run;
             break;
         }
-        at += 56;
-        ones += 56;
+        at += WINDOW - 1;
+        ones += WINDOW - 1;
     }
     if (at + MIN_CODEWORD > end)
         return 0;
@@ -323,18 +230,43 @@ static __attribute__((noinline)) int read_long(const uint8_t *bits, uint64_t end
 }
 
 /* Read the next codeword; `fail` is where to go when it does not end within the filter. A
- * position never goes beyond `end` without that, so that a window always lies within the margin. */
+ * position never goes beyond `end` without that, so that a window always lies within the margin.
+ * The copies keep position and value themselves in registers. */
 #define READ(bits, end, position, value, fail)                                                    \
     do {                                                                                          \
         uint64_t w_ = window(bits, position);                                                     \
-        unsigned ones_ = (unsigned)__builtin_clzll(~w_ | 1);                                      \
-        if (LIKELY(ones_ + MIN_CODEWORD <= 57)) {                                                 \
+        unsigned ones_ = leading_ones(w_);                                                        \
+        if (LIKELY(ones_ <= WINDOW - MIN_CODEWORD)) {                                             \
             position += ones_ + MIN_CODEWORD;                                                     \
-            value += ((uint64_t)ones_ << P) + (w_ << ones_ << 1 >> (64 - P));                     \
+            value += ((uint64_t)ones_ << P) + (w_ << ones_ >> (64 - MIN_CODEWORD));               \
             if (UNLIKELY(position > end))                                                         \
                 goto fail;                                                                        \
-        } else if (!read_long(bits, end, &position, &value)) {                                    \
-            goto fail;                                                                            \
+        } else {                                                                                  \
+            uint64_t position_ = position, value_ = value;                                        \
+            if (!read_long(bits, end, &position_, &value_))                                       \
+                goto fail;                                                                        \
+            position = position_;                                                                 \
+            value = value_;                                                                       \
+        }                                                                                         \
+    } while (0)
+
+/* Read the next two codewords from one window, which nearly always has them both. */
+#define READ_TWO(bits, end, position, first, value, fail)                                         \
+    do {                                                                                          \
+        uint64_t w_ = window(bits, position);                                                     \
+        unsigned ones_ = leading_ones(w_);                                                        \
+        uint64_t next_ = w_ << ((ones_ + MIN_CODEWORD) & 63);                                     \
+        unsigned more_ = leading_ones(next_);                                                     \
+        if (LIKELY(ones_ + more_ <= WINDOW - 2 * MIN_CODEWORD)) {                                 \
+            first = value + ((uint64_t)ones_ << P) + (w_ << ones_ >> (64 - MIN_CODEWORD));        \
+            value = first + ((uint64_t)more_ << P) + (next_ << more_ >> (64 - MIN_CODEWORD));     \
+            position += ones_ + more_ + 2 * MIN_CODEWORD;                                         \
+            if (UNLIKELY(position > end))                                                         \
+                goto fail;                                                                        \
+        } else {                                                                                  \
+            READ(bits, end, position, value, fail);                                               \
+            first = value;                                                                        \
+            READ(bits, end, position, value, fail);                                               \
         }                                                                                         \
     } while (0)
 
@@ -345,36 +277,43 @@ static __attribute__((noinline)) int read_long(const uint8_t *bits, uint64_t end
             keep(s, value, queries);                                                              \
     } while (0)
 
-/* Decode the same number of codewords of both; returns the slot that is malformed, NULL if none. */
-static slot *decode_two(const workspace *space, slot *one, slot *two, uint64_t count)
+/* Decode the same number of codewords of all slots, each of which has as many; returns the slot that
+ * is malformed, NULL if none. */
+static slot *decode_together(workspace *space, uint64_t count)
 {
     const uint64_t mask = space->map_mask;
     const size_t queries = space->scripts.count;
-    const uint8_t *const bits_a = one->bits, *const bits_b = two->bits;
-    const uint64_t *const map_a = one->map, *const map_b = two->map;
-    const uint64_t end_a = one->end, end_b = two->end;
-    uint64_t at_a = one->position, at_b = two->position, a = one->value, b = two->value;
-    slot *malformed = NULL;
-    for (uint64_t i = 0; i < count; i++) {
-        READ(bits_a, end_a, at_a, a, first_fails);
-        READ(bits_b, end_b, at_b, b, second_fails);
-        LOOK_UP(one, map_a, a);
-        LOOK_UP(two, map_b, b);
+    slot *const s = space->slots;
+    uint64_t at[SLOTS], value[SLOTS];
+    int k;
+#pragma GCC unroll 8
+    for (k = 0; k < SLOTS; k++) {
+        at[k] = s[k].position;
+        value[k] = s[k].value;
     }
-    one->left -= count;
-    two->left -= count;
-    one->position = at_a;
-    two->position = at_b;
-    one->value = a;
-    two->value = b;
+    for (uint64_t i = count / 2; i; i--) {
+#pragma GCC unroll 8
+        for (k = 0; k < SLOTS; k++) {
+            uint64_t first;
+            READ_TWO(s[k].bits, s[k].end, at[k], first, value[k], fails);
+            LOOK_UP(&s[k], s[k].map, first);
+            LOOK_UP(&s[k], s[k].map, value[k]);
+        }
+    }
+#pragma GCC unroll 8
+    for (k = 0; count % 2 && k < SLOTS; k++) {
+        READ(s[k].bits, s[k].end, at[k], value[k], fails);
+        LOOK_UP(&s[k], s[k].map, value[k]);
+    }
+#pragma GCC unroll 8
+    for (k = 0; k < SLOTS; k++) {
+        s[k].position = at[k];
+        s[k].value = value[k];
+        s[k].left -= count;
+    }
     return NULL;
-first_fails:
-    malformed = one;
-    goto end;
-second_fails:
-    malformed = two;
-end:
-    return malformed;
+fails:
+    return &s[k];
 }
 
 /* Decode what is left of a filter; 0 when it is malformed. */
@@ -427,16 +366,32 @@ typedef struct {
     uint8_t *hits;
 } run;
 
+static int has_margin(const run *r, size_t index)
+{
+    return r->size - r->ends[index] >= MARGIN;
+}
+
+/* The size of the largest filter that has to be copied to be read. */
+static size_t largest_without_margin(const run *r)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < r->stop; i++) {
+        uint64_t size = r->ends[i] - r->starts[i];
+        if (!has_margin(r, i) && size <= MAX_FILTER_SIZE && size > largest)
+            largest = (size_t)size;
+    }
+    return largest;
+}
+
 /* Put the next filter that has codewords into a slot; 0 when there is none. */
 static int refill(workspace *space, slot *s, run *r)
 {
     while (r->next < r->stop) {
         size_t index = r->next++;
         uint64_t start = r->starts[index], end = r->ends[index];
-        int has_margin = r->size - end >= MARGIN;
         r->hits[index] = 0;
         s->index = index;
-        if (!open_filter(space, s, r->data + start, (size_t)(end - start), has_margin,
+        if (!open_filter(space, s, r->data + start, (size_t)(end - start), has_margin(r, index),
                          r->hashes + HASH_SIZE * index)) {
             r->stop = index;
             return 0;
@@ -463,43 +418,41 @@ int64_t JOIN(match_filters, LEVEL)(const uint8_t *data, size_t size, const uint8
 {
     workspace space;
     run r = {data, size, hashes, starts, ends, 0, count, hits};
-    if (!create(&space, scripts)) {
+    if (!create(&space, scripts, largest_without_margin(&r))) {
         destroy(&space);
         return OUT_OF_MEMORY;
     }
-    slot *one = &space.slots[0], *two = &space.slots[1];
-    int has_one = refill(&space, one, &r);
-    int has_two = has_one && refill(&space, two, &r);
-    while (has_one && has_two) {
-        uint64_t steps = one->left < two->left ? one->left : two->left;
-        slot *malformed = decode_two(&space, one, two, steps);
+    int is_open[SLOTS], open_count = 0;
+    for (int k = 0; k < SLOTS; k++)
+        open_count += is_open[k] = refill(&space, &space.slots[k], &r);
+    while (open_count == SLOTS) {
+        uint64_t steps = UINT64_MAX;
+        for (int k = 0; k < SLOTS; k++)
+            steps = space.slots[k].left < steps ? space.slots[k].left : steps;
+        slot *malformed = decode_together(&space, steps);
         if (malformed) {
-            /* The other one may be malformed too, and come before: it starts anew by itself. */
-            if (malformed->index < r.stop)
-                r.stop = malformed->index;
-            has_one = one != malformed;
-            has_two = two != malformed;
+            /* Those of the others that come before it may be malformed too: each starts anew. */
+            r.stop = malformed->index < r.stop ? malformed->index : r.stop;
+            is_open[malformed - space.slots] = 0;
             break;
         }
-        if (!one->left) {
-            finish(&space, one, &r);
-            has_one = refill(&space, one, &r);
-        }
-        if (!two->left) {
-            finish(&space, two, &r);
-            has_two = refill(&space, two, &r);
+        for (int k = 0; k < SLOTS; k++) {
+            if (space.slots[k].left)
+                continue;
+            finish(&space, &space.slots[k], &r);
+            is_open[k] = refill(&space, &space.slots[k], &r);
+            open_count -= !is_open[k];
         }
     }
-    for (int i = 0; i < 2; i++) {
-        slot *s = &space.slots[i];
-        if (!(i ? has_two : has_one))
-            continue;
-        do {
+    for (int k = 0; k < SLOTS; k++) {
+        while (is_open[k]) {
+            slot *s = &space.slots[k];
             if (decode_rest(&space, s))
                 finish(&space, s, &r);
-            else if (s->index < r.stop)
-                r.stop = s->index;
-        } while (refill(&space, s, &r));
+            else
+                r.stop = s->index < r.stop ? s->index : r.stop;
+            is_open[k] = refill(&space, s, &r);
+        }
     }
     destroy(&space);
     return (int64_t)r.stop;

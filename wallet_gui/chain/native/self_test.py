@@ -13,7 +13,10 @@ from wallet_gui.chain import filter_runs, gcs_scalar
 from wallet_gui.chain.filter_hashes import header_chain
 from wallet_gui.chain.filter_runs import Buffer, Framed, Offsets, offsets
 from wallet_gui.chain.gcs_scalar import MalformedFilter, PreparedScripts
-from wallet_gui.primitives.serialize import var_bytes
+from wallet_gui.primitives.block import Block, BlockHeader, ScannedBlock, merkle_root
+from wallet_gui.primitives.hashes import sha256d
+from wallet_gui.primitives.serialize import ParseError, var_bytes
+from wallet_gui.primitives.transaction import OutPoint, Transaction, TxIn, TxOut
 
 _MAGIC: Final = b"\xfa\xbf\xb5\xda"
 _SIZES: Final = (3, 0, 60, 1, 17, 90)
@@ -37,6 +40,8 @@ class Tested(Protocol):
     def header_chain(self, filter_hashes: Sequence[bytes], previous: bytes) -> list[bytes]: ...
 
     def header_hashes(self, raw_headers: Buffer) -> bytes: ...
+
+    def scan_block(self, raw: Buffer) -> ScannedBlock: ...
 
 
 @dataclass(frozen=True)
@@ -135,10 +140,55 @@ def _refuses(engine: Tested) -> bool:
     return False
 
 
+def _reads_blocks(engine: Tested) -> bool:
+    block, raw = _block()
+    scanned = engine.scan_block(raw)
+    wishes: list[tuple[set[bytes], set[OutPoint], set[bytes]]] = [
+        ({block.transactions[2].outputs[0].script_pubkey}, set(), set()),
+        (set(), {block.transactions[1].inputs[0].prevout}, set()),
+        (set(), set(), {_KEY}),
+        (set(), set(), set()),
+    ]
+    if any(list(scanned.candidates(*each)) != list(block.candidates(*each)) for each in wishes):
+        return False
+    # A witness that is not the one that the coinbase commits to.
+    forged = raw.replace(_KEY, bytes(33))
+    return _passes(scanned) and not _passes(engine.scan_block(forged))
+
+
+def _passes(block: ScannedBlock) -> bool:
+    try:
+        block.check()
+    except ParseError:
+        return False
+    return True
+
+
+_KEY: Final = b"\x02" + _bytes("public key", 32)
+
+
+@functools.cache
+def _block() -> tuple[Block, bytes]:
+    """Make a block with witnesses, a payment that spends another one, and a commitment."""
+    coin = OutPoint(_bytes("coin", 32), 1)
+    first = Transaction(2, (TxIn(coin),), (TxOut(50, _bytes("script", 22)),), 0)
+    spend = TxIn(OutPoint(first.txid, 0), witness=(b"\x30" * 71, _KEY))
+    second = Transaction(2, (spend,), (TxOut(40, _bytes("another", 34)),), 0)
+    root, _ = merkle_root([bytes(32), first.wtxid, second.wtxid])
+    commitment = b"\x6a\x24\xaa\x21\xa9\xed" + sha256d(root + bytes(32))
+    nothing = TxIn(OutPoint(bytes(32), 0xFFFFFFFF), b"\x51\x51", witness=(bytes(32),))
+    coinbase = Transaction(2, (nothing,), (TxOut(0, commitment),), 0)
+    transactions = (coinbase, first, second)
+    root, _ = merkle_root([each.txid for each in transactions])
+    block = Block(BlockHeader(4, bytes(32), root, 0, 0x207FFFFF, 0), transactions)
+    return block, block.serialize()
+
+
 _TESTS: Final[dict[str, Callable[[Tested], bool]]] = {
     "framing": _frames,
     "hashes": _hashes,
     "filters compared with headers": _verifies,
     "matches": _matches,
     "a malformed filter": _refuses,
+    "blocks": _reads_blocks,
 }

@@ -5,21 +5,21 @@ lengths of known ones are an error.
 """
 
 import base64
-import hashlib
 import ipaddress
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Final
 
+from wallet_gui.chain.p2p import onion
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.serialize import ParseError, Reader, compact_size, var_bytes
 
 MAX_ADDRESSES: Final = 1000
 MAX_ADDRESS_SIZE: Final = 512
 _MAPPED: Final = bytes(10) + b"\xff\xff"
+_ONION_CAT: Final = b"\xfd\x87\xd8\x7e\xeb\x43"
 _ADDR: Final = struct.Struct("<IQ16s")
-_ONION_VERSION: Final = b"\x03"
 
 
 class NetworkId(IntEnum):
@@ -128,24 +128,6 @@ class AddrV2:
         return compact_size(len(parts)) + b"".join(parts)
 
 
-def onion_host(public_key: bytes) -> str:
-    """Write the name of an onion service of version 3 (Tor rend-spec-v3, [ONIONADDRESS])."""
-    checksum = hashlib.sha3_256(b".onion checksum" + public_key + _ONION_VERSION).digest()[:2]
-    name = base64.b32encode(public_key + checksum + _ONION_VERSION)
-    return name.decode().lower() + ".onion"
-
-
-def onion_key(host: str) -> bytes:
-    """Read the public key out of an onion service's name; raise ParseError when it is none."""
-    try:
-        raw = base64.b32decode(host.removesuffix(".onion").upper())
-    except ValueError:
-        raise ParseError(f"{host[:80]!r} is not the name of an onion service.") from None
-    if len(raw) != 35 or onion_host(raw[:32]) != host.lower():
-        raise ParseError(f"{host[:80]!r} is not the name of an onion service.")
-    return raw[:32]
-
-
 def _host(network: int, raw: bytes) -> str:
     """Write an address as text; empty for a network of no interest."""
     if network not in _SIZES:
@@ -155,25 +137,23 @@ def _host(network: int, raw: bytes) -> str:
     match network:
         case NetworkId.IPV4:
             return str(ipaddress.IPv4Address(raw))
-        case NetworkId.IPV6:
-            # BIP155: IPv4 and Tor addresses wrapped into IPv6 are to be ignored.
-            is_wrapped = raw.startswith(_MAPPED) or raw.startswith(b"\xfd\x87\xd8\x7e\xeb\x43")
-            return "" if is_wrapped else str(ipaddress.IPv6Address(raw))
         case NetworkId.TORV3:
-            return onion_host(raw)
+            return onion.encode(raw)
         case NetworkId.I2P:
             return base64.b32encode(raw).decode().lower().rstrip("=") + ".b32.i2p"
+        case NetworkId.IPV6:
+            # BIP155: IPv4 and Tor addresses wrapped into IPv6 are to be ignored.
+            is_wanted = not raw.startswith((_MAPPED, _ONION_CAT))
         case NetworkId.CJDNS:
-            return str(ipaddress.IPv6Address(raw)) if raw[0] == 0xFC else ""
-        case NetworkId.YGGDRASIL:
-            return str(ipaddress.IPv6Address(raw)) if raw[0] in {0x02, 0x03} else ""
+            is_wanted = raw[0] == 0xFC
         case _:
-            return ""
+            is_wanted = network == NetworkId.YGGDRASIL and raw[0] in {0x02, 0x03}
+    return str(ipaddress.IPv6Address(raw)) if is_wanted else ""
 
 
 def _network_and_bytes(host: str) -> tuple[NetworkId, bytes]:
     if host.endswith(".onion"):
-        return NetworkId.TORV3, onion_key(host)
+        return NetworkId.TORV3, onion.decode(host)
     if host.endswith(".b32.i2p"):
         name = host.removesuffix(".b32.i2p").upper()
         return NetworkId.I2P, base64.b32decode(name + "=" * (-len(name) % 8))

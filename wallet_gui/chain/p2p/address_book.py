@@ -246,14 +246,12 @@ class AddressBook:
                 del self._collisions[challenger]
             elif holder is None:
                 self._make_tried(record, now)
-                del self._collisions[challenger]
             elif now - holder.last_ok < REPLACEMENT:
                 del self._collisions[challenger]
             elif (now - holder.last_try < REPLACEMENT and now - holder.last_try > 60) or (
                 now - record.last_ok > TEST_WINDOW
             ):
                 self._make_tried(record, now)
-                del self._collisions[challenger]
 
     def _holder(self, challenger: PeerAddress) -> Record | None:
         bucket, place = self._tried_place(challenger)

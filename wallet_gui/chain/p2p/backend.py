@@ -7,7 +7,7 @@ I/O (`sync`, `relay`, `broadcast`). Everything here runs on one loop.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,16 +26,18 @@ from wallet_gui.chain.backend import (
     SyncProgress,
     TipChanged,
 )
+from wallet_gui.chain.checkpoints import Checkpoints
+from wallet_gui.chain.checkpoints import load as load_checkpoints
 from wallet_gui.chain.filters import FilterEngine
-from wallet_gui.chain.header_chain import ChainAnchor, HeaderChain, InvalidHeader
-from wallet_gui.chain.p2p.connect import Connector
-from wallet_gui.chain.p2p.dialer import Dialer
-from wallet_gui.chain.p2p.filter_header_chain import FilterAnchor, FilterHeaderChain
+from wallet_gui.chain.header_chain import HeaderChain
+from wallet_gui.chain.p2p.chain_start import earliest_height, open_chains
+from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
 from wallet_gui.chain.p2p.filter_match import LazyEngine
 from wallet_gui.chain.p2p.long_scans import PreviewScripts
 from wallet_gui.chain.p2p.netgroup import Netgroup
 from wallet_gui.chain.p2p.netgroup import netgroup as default_netgroup
 from wallet_gui.chain.p2p.options import P2POptions
+from wallet_gui.chain.p2p.peer_finder import PeerFinder, PeerSources
 from wallet_gui.chain.p2p.peer_group import PeerGroup
 from wallet_gui.chain.p2p.progress import ProgressMeter
 from wallet_gui.chain.p2p.seeds import Resolver, system_resolver
@@ -84,9 +86,7 @@ class P2PBackend:
         peer_store: PeerStore | None = None,
         resolver: Resolver | None = None,
         netgroup: Netgroup | None = None,
-        anchor: ChainAnchor | None = None,
-        filter_anchor: FilterAnchor | None = None,
-        checkpoints: Mapping[int, bytes] | None = None,
+        checkpoints: Checkpoints | None = None,
         engine: FilterEngine | None = None,
         clock: Callable[[], Instant] = system_clock,
         on_failure: Callable[[BaseException], None] | None = None,
@@ -98,14 +98,8 @@ class P2PBackend:
         it the loop's exception handler is.
         """
         self._params = params
-        self._options = options
-        self._peer_store = peer_store
-        self._resolver = system_resolver if resolver is None else resolver
-        self._netgroup = default_netgroup if netgroup is None else netgroup
         self._stores = stores
         self._sink = sink
-        self._anchor = anchor
-        self._filter_anchor = filter_anchor
         self._checkpoints = checkpoints
         self._engine: FilterEngine = LazyEngine() if engine is None else engine
         self._clock = clock
@@ -114,6 +108,8 @@ class P2PBackend:
         self._group: PeerGroup | None = None
         self._pending: dict[str, _PendingWatch] = {}
         self._news: deque[ChainEvent] = deque()  # of the backend itself
+        sources = PeerSources(peer_store, resolver or system_resolver, netgroup or default_netgroup)
+        self._finder = PeerFinder(params, options, sources, clock, self._news)
         self._meter = ProgressMeter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._jobs: set[asyncio.Future[Any]] = set()
@@ -121,6 +117,7 @@ class P2PBackend:
         self._wake = asyncio.Event()
         self._broadcast_news = asyncio.Condition()
         self._is_running = False
+        self._is_receiving = False
         self._silent_since: float | None = None
 
     # --- the ChainBackend protocol ----------------------------------------------------------------
@@ -149,6 +146,8 @@ class P2PBackend:
             self._lanes[lane].shutdown(wait=False, cancel_futures=True)
         if self._jobs:
             await asyncio.wait(self._jobs)
+        if (save := self._finder.save_later()) is not None:
+            self._lanes[Lane.STORE].submit(save)
         for executor in self._lanes.values():
             executor.shutdown(wait=True)
         self._sync = None
@@ -156,6 +155,13 @@ class P2PBackend:
         self._news.clear()
         async with self._broadcast_news:
             self._broadcast_news.notify_all()
+
+    def set_options(self, options: P2POptions) -> None:
+        """Apply what a person decided: connections that it does not allow any more are closed."""
+        self._finder.set_options(options)
+        if self._group is not None:
+            self._group.set_options(options)
+            self._wake.set()
 
     def watch(
         self,
@@ -204,19 +210,25 @@ class P2PBackend:
         if self._sync is not None:
             self._sync.unwatch(wallet_id)
 
-    async def broadcast(self, tx: Transaction) -> BroadcastResult:
+    async def broadcast(
+        self, tx: Transaction, parents: Sequence[Transaction] = ()
+    ) -> BroadcastResult:
         """Announce a transaction and wait for evidence; raise NoPeers when nobody is there."""
         group = self._group
         if group is None or not group.sessions:
             raise NoPeers("There is no connection to the network; the payment was not sent.")
-        group.relay.ignore(tx)
-        self._perform(group.broadcasts.start(tx, self._clock()))
+        self._perform(group.transactions.broadcast(tx, self._clock(), parents))
         async with self._broadcast_news:
-            while (result := group.broadcasts.result(tx.txid)) is None:
+            while (result := group.transactions.result(tx.txid)) is None:
                 if not self._is_running:
                     raise NoPeers("The program stopped before the network confirmed the payment.")
                 await self._broadcast_news.wait()
         return result
+
+    def withdraw(self, txid: bytes) -> None:
+        """Send a transaction no more."""
+        if self._group is not None:
+            self._group.transactions.broadcasts.forget(txid)
 
     def tip(self) -> BlockRef | None:
         """Tell the tip of the most-work chain; None while it is being loaded."""
@@ -232,11 +244,11 @@ class P2PBackend:
 
     def minimum_fee_rates(self) -> list[int]:
         """List below which rate, in sat/kvB, each peer takes no transaction (BIP133)."""
-        return [] if self._group is None else sorted(self._group.fee_filters.values())
+        return [] if self._group is None else self._group.transactions.fee_filters()
 
     def ledger(self) -> list[LedgerEntry]:
         """List every contact with another host since the start, the newest first."""
-        return []
+        return self._finder.entries()
 
     def scan_plans(self) -> list[ScanPlan]:
         """Tell what is left to scan, wallet by wallet."""
@@ -254,27 +266,41 @@ class P2PBackend:
 
     def fee_advice(self) -> FeeAdvice | None:
         """Tell usual fee rates; None while nothing is known."""
-        return None
+        return None if self._group is None else self._group.transactions.fee_advice(self._clock())
 
-    def seen_by(self, txid: bytes) -> SeenBy | None:  # noqa: ARG002
-        """Tell how many peers announced a transaction."""
-        return None
+    def seen_by(self, txid: bytes) -> SeenBy | None:
+        """Count the networks whose peers announced a transaction; None when nobody did."""
+        return None if self._group is None else self._group.transactions.seen_by(txid)
 
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Say whether a person waits for a payment."""
+        self._is_receiving = is_receiving
+        if self._group is not None:
+            self._group.set_receiving(is_receiving=is_receiving)
 
     # --- tasks ------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         self._news.append(BackendState(ConnectionState.CONNECTING, 0))
-        if self._options.own_peers or self._params.dns_seeds:
+        if self._finder.options.own_peers or self._params.dns_seeds:
             # Picking an engine imports NumPy: begun now, needed only when the first filters arrive.
             self._jobs.add(warm := loop.run_in_executor(self._lanes[Lane.ENGINE], self._warm_up))
             warm.add_done_callback(self._jobs.discard)
-        headers, filter_headers = await loop.run_in_executor(self._lanes[Lane.STORE], self._load)
-        sync = ChainSync(self._params, self._stores, headers, filter_headers, self._engine)
-        group = PeerGroup(sync, self._clock, self._perform, self._news)
+        headers, filter_headers, checkpoints = await loop.run_in_executor(
+            self._lanes[Lane.STORE], self._load
+        )
+        sync = ChainSync(
+            self._params,
+            self._stores,
+            headers,
+            filter_headers,
+            self._engine,
+            checkpoints=checkpoints,
+        )
+        book = await loop.run_in_executor(self._lanes[Lane.STORE], self._finder.read)
+        group = self._finder.start(sync, book, self._perform, self._spawn)
+        group.set_receiving(is_receiving=self._is_receiving)
         self._sync, self._group = sync, group
         if headers.height > 0:
             self._news.append(TipChanged(headers.tip, headers.header_at(headers.height).time))
@@ -296,32 +322,19 @@ class P2PBackend:
                 self._perform(sync.extend_watch(wallet_id, scripts, now, from_height))
         self._spawn(self._deliver(sync, group))
         self._spawn(self._tick(sync, group))
-        connector = Connector(self._params, self._options, self._clock)
-        for address in self._options.own_peers:
-            self._spawn(Dialer(address, connector, group).run())
 
     def _warm_up(self) -> None:
         self._engine.prepare(())
 
-    def _load(self) -> tuple[HeaderChain, FilterHeaderChain]:
-        """Read the stores; what is damaged or does not fit is dropped and fetched again."""
-        stores = self._stores
-        start, raw = stores.headers.load()
-        try:
-            headers = HeaderChain.load(
-                self._params, start, raw, anchor=self._anchor, checkpoints=self._checkpoints
-            )
-        except (InvalidHeader, ValueError):
-            stores.filter_headers.truncate(-1)
-            stores.headers.truncate(-1)
-            raw = b""
-            headers = HeaderChain(self._params, self._anchor, self._checkpoints)
-        if not raw and headers.start_height == 0:
-            stores.headers.append(0, self._params.genesis_header)
-        filter_headers = FilterHeaderChain(self._filter_anchor)
-        if not filter_headers.load(*stores.filter_headers.load(), headers.height):
-            stores.filter_headers.truncate(filter_headers.height)
-        return headers, filter_headers
+    def _load(self) -> tuple[HeaderChain, FilterHeaderChain, Checkpoints]:
+        """Read the stores and choose where the chains start."""
+        known = load_checkpoints(self._params) if self._checkpoints is None else self._checkpoints
+        # A copy: wallets may join while this runs in its thread.
+        wallets = [
+            (w.scripts, w.checkpoints, w.birthday_time) for w in self._pending.copy().values()
+        ]
+        earliest = earliest_height(self._params, known, wallets)
+        return *open_chains(self._params, self._stores, known, earliest), known
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -358,8 +371,8 @@ class P2PBackend:
     def _next_event(self, sync: ChainSync, group: PeerGroup) -> ChainEvent | None:
         if self._news:
             return self._news.popleft()
-        if group.broadcasts.news:
-            return group.broadcasts.news.popleft()
+        if group.transactions.broadcasts.news:
+            return group.transactions.broadcasts.news.popleft()
         now = self._clock()
         progress: SyncProgress | None = None
         if self._meter.is_due(now):
@@ -368,6 +381,7 @@ class P2PBackend:
 
     async def _tick(self, sync: ChainSync, group: PeerGroup) -> None:
         while True:
+            self._finder.tick(self._clock(), self._perform)
             await asyncio.sleep(TICK)
             now = self._clock()
             self._perform(sync.tick(now))
@@ -397,13 +411,9 @@ class P2PBackend:
                     if number in sessions:
                         sessions[number].connection.protocol.send(message)
                         touched.add(number)
-                case Disconnect(number, reason, is_fault, _ban):
-                    session = sessions.get(number)
-                    if session is not None and self._group is not None:
-                        session.reason = reason
-                        session.hung_up_for_fault = is_fault
-                        session.connection.hang_up()
-                        todo.extend(self._group.drop(session))
+                case Disconnect() as farewell:
+                    if self._group is not None:
+                        todo.extend(self._group.disconnect(farewell))
                 case Work() as work:
                     self._submit(work)
         for number in touched:

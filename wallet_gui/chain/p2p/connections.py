@@ -8,21 +8,22 @@ With `only_own_peers` nobody is dialled but whom the person named.
 
 import itertools
 import random
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
-from wallet_gui.chain.p2p.address_book import MAX_ANCHORS, AddressBook, Record
+from wallet_gui.chain.p2p.address_book import MAX_ANCHORS, AddressBook
 from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.candidates import SEED_SOURCE, Candidates
+from wallet_gui.chain.p2p.links import Demand, Link, Role
 from wallet_gui.chain.p2p.messages import Services
-from wallet_gui.chain.p2p.netgroup import Netgroup, Network, network_of
+from wallet_gui.chain.p2p.netgroup import Netgroup, network_of
 from wallet_gui.chain.p2p.options import P2POptions, RelayMode
-from wallet_gui.chain.p2p.routes import has_tor, may_resolve, route_to
-from wallet_gui.chain.p2p.seeds import ASK_INTERVAL, SeedAddress
+from wallet_gui.chain.p2p.routes import may_resolve, route_to
+from wallet_gui.chain.p2p.seed_names import ASK_INTERVAL, SeedAddress
 from wallet_gui.chain.p2p.sync_state import Instant
-from wallet_gui.chain.reports import Purpose, Route
+from wallet_gui.chain.reports import Route
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
 
@@ -37,83 +38,14 @@ FIRST_DELAY: Final = 1.0
 LAST_DELAY: Final = 60.0
 FAULT_DELAY: Final = 20.0  # it broke a rule: a user's own node may be mended meanwhile
 GOOD_SESSION: Final = 30.0  # a connection that held this long starts the back-off anew
-REDIAL_ALONE: Final = 60
-REDIAL: Final = 600
+ADDRESS_PEERS: Final = 2
+NO_ROUTE_PAUSE: Final = 600.0
 SEED_WAIT: Final = 10.0  # how long the book's addresses are tried before seeds are asked
 FIXED_WAIT: Final = 60.0
 DEATHS: Final = 3
 DEATH_WINDOW: Final = 5.0
 OFFLINE_PAUSE: Final = 30.0
-SEED_SOURCE: Final = b"seed:"
 FIXED_SOURCE: Final = b"packaged"
-
-
-class Role(Enum):
-    """What a connection is for."""
-
-    OWN = "own"  # named by the person: for everything
-    FILTER = "filter"
-    BLOCKS = "blocks"
-    RELAY = "relay"
-    FEELER = "feeler"
-    ADDRESSES = "addresses"
-    BROADCAST = "broadcast"
-
-    @property
-    def is_sync(self) -> bool:
-        """Whether the peer takes part in reading the chain."""
-        return self in {Role.OWN, Role.FILTER, Role.BLOCKS, Role.RELAY}
-
-
-@dataclass(slots=True, eq=False)
-class Link:
-    """One attempt, and the connection that came of it."""
-
-    number: int
-    address: PeerAddress
-    route: Route
-    role: Role
-    relay: bool
-    netgroup: bytes
-    source: bytes
-    began: float
-    prefer_v2: bool | None = None  # None: nothing is known
-    needs_probe: bool = True  # whether it serves filters was never seen
-    ready_at: float | None = None
-    services: Services = Services.NONE
-
-    @property
-    def is_own(self) -> bool:
-        return self.role is Role.OWN
-
-    @property
-    def is_ready(self) -> bool:
-        return self.ready_at is not None
-
-    @property
-    def serves_filters(self) -> bool:
-        return bool(self.services & Services.COMPACT_FILTERS)
-
-    def purposes(self) -> tuple[Purpose, ...]:
-        """Say for a person what it is for."""
-        match self.role:
-            case Role.FEELER:
-                return (Purpose.FEELER,)
-            case Role.ADDRESSES:
-                return (Purpose.ADDRESSES,)
-            case Role.BROADCAST:
-                return (Purpose.BROADCAST,)
-            case _:
-                return (Purpose.SYNC, Purpose.RELAY) if self.relay else (Purpose.SYNC,)
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What the rest of the client wants of the connections now."""
-
-    is_big_scan: bool = False
-    wants_extra_peer: bool = False
-    broadcasts: int = 0  # connections for nothing but sending a payment
 
 
 @dataclass(slots=True)
@@ -138,14 +70,13 @@ class Connections:
         self.book = book
         self.options = options
         self._params = params
-        self._group_of = group_of
+        self.group_of = group_of
         self._random = rng or random.SystemRandom()
         self._numbers = itertools.count(1)
-        self._anchors = list(book.anchors)
+        self._candidates = Candidates(book, options, group_of)
         self._fixed = _fixed_peers(params)
         self._backoffs: dict[PeerAddress, _BackOff] = {}
         self._fetch_from: deque[PeerAddress] = deque()
-        self._unreachable: dict[Network, float] = {}  # no route to such addresses, until
         self._began = self._alone_since = now.monotonic
         self._last_feeler = now.monotonic
         self._next_look = float("-inf")
@@ -154,6 +85,7 @@ class Connections:
         self._deaths: deque[float] = deque()
         self._scores: deque[tuple[float, PeerAddress]] = deque()
         self.offline_until = float("-inf")
+        self.lacks_broadcast_peer = False  # nobody is left to be dialled for a payment
 
     # --- looking at it ----------------------------------------------------------------------------
 
@@ -190,6 +122,7 @@ class Connections:
         if self.options.only_own_peers:
             return planned
         self.book.resolve_collisions(now.unix)
+        self._remember_anchors()
         if now.monotonic >= self._next_look:
             room = MAX_DIALING - sum(not link.is_ready for link in self.links.values())
             if self.is_offline(now):
@@ -218,118 +151,75 @@ class Connections:
 
         def add(role: Role, count: int) -> None:
             for _ in range(min(count, room - len(planned))):
-                link = self._pick(role, now, demand)
+                link = self._pick(role, now)
                 if link is None:
                     return
                 planned.append(link)
 
-        add(Role.BROADCAST, demand.broadcasts - self._count(Role.BROADCAST))
         ready = len(self.filter_links())
         missing = self.target(demand) - ready
         dialing = self._count(Role.FILTER) - len(self.ready(Role.FILTER))
+        payments = demand.broadcasts - self._count(Role.BROADCAST)
+        payments += len(self.ready(Role.BROADCAST))
+        add(Role.BROADCAST, payments)
+        self.lacks_broadcast_peer = payments > 0 and room > 0 and not planned
         # Twice as many as are missing: most addresses do not answer, and the first ones win.
         add(Role.FILTER, 2 * missing - dialing if missing > 0 else 0)
         if self.wants_relay and ready >= FILTER_PEERS:
             add(Role.RELAY, RELAY_PEERS - sum(link.relay for link in self.links.values()))
         if ready >= 2:
             add(Role.BLOCKS, 1 - self._count(Role.BLOCKS))
-        if ready and now.monotonic - self._last_feeler >= FEELER_INTERVAL:
-            self._last_feeler = now.monotonic
-            contested = self.book.contested(now.unix)
-            if contested is not None:
-                planned += self._open(contested, Role.FEELER, now)
-            elif self.book.tried < YOUNG_BOOK:
-                add(Role.FEELER, 1)
-        if self._fetch_from and self._count(Role.ADDRESSES) < 2 and room > len(planned):
-            planned += self._open(self._fetch_from.popleft(), Role.ADDRESSES, now)
-        if missing > 0 and not planned and not dialing and not self._count(Role.ADDRESSES):
-            # Nobody is known to serve filters: anyone may know somebody who does.
-            add(Role.ADDRESSES, 1)
+        for address in self._to_ask(now, planned, is_lacking=missing > dialing):
+            link = self._open(address, Role.ADDRESSES, now)
+            planned += [] if link is None else [link]
+        if ready and room > len(planned):
+            planned += self._feelers(now)
         return planned
+
+    def _to_ask(self, now: Instant, planned: list[Link], *, is_lacking: bool) -> list[PeerAddress]:
+        """Say who is connected to for addresses only: a seed host, or anyone if nobody is known."""
+        if self._count(Role.ADDRESSES) >= ADDRESS_PEERS or len(planned) >= MAX_DIALING:
+            return []
+        if self._fetch_from:
+            return [self._fetch_from.popleft()]
+        if not is_lacking or planned:
+            return []
+        address = self._candidates.pick(Role.ADDRESSES, self.links.values(), now)
+        return [] if address is None else [address]
+
+    def _feelers(self, now: Instant) -> list[Link]:
+        if now.monotonic - self._last_feeler < FEELER_INTERVAL:
+            return []
+        self._last_feeler = now.monotonic
+        address = self.book.contested(now.unix)
+        if address is None and self.book.tried < YOUNG_BOOK:
+            address = self._candidates.pick(Role.FEELER, self.links.values(), now)
+        link = None if address is None else self._open(address, Role.FEELER, now)
+        return [] if link is None else [link]
 
     def _count(self, role: Role) -> int:
         return sum(link.role is role for link in self.links.values())
 
-    # --- choosing an address ----------------------------------------------------------------------
+    # --- one link ---------------------------------------------------------------------------------
 
-    def _pick(self, role: Role, now: Instant, demand: Demand) -> Link | None:
+    def _pick(self, role: Role, now: Instant) -> Link | None:
         """Choose an address for a role and note that it is dialled."""
-        linked = {link.address for link in self.links.values()}
-        linked.update(self.options.own_peers)
-        groups = {k.netgroup for k in self.links.values() if k.role is not Role.FEELER}
-        sources = Counter(k.source for k in self.links.values() if k.role.is_sync)
-        most = max(2, self.target(demand) // 2)
-        wants_onion = role is Role.FILTER and self._wants_onion()
-
-        def is_free(address: PeerAddress) -> bool:
-            return (
-                address not in linked
-                and self._route(address, role, now) is not None
-                and (role is Role.FEELER or self._group_of(address) not in groups)
-            )
-
-        def accepts(record: Record) -> bool:
-            if not is_free(record.address) or not self._is_due(record, now):
-                return False
-            if record.source.startswith(SEED_SOURCE) and sources[record.source] >= most:
-                return False  # no single seed decides whom we hear
-            match role:
-                case Role.FILTER:
-                    return record.claims_filters(now.unix)
-                case Role.BLOCKS:
-                    return bool(record.services & Services.WITNESS)
-                case _:
-                    return True
-
-        if role in {Role.FILTER, Role.BLOCKS}:
-            for anchor in list(self._anchors):
-                self._anchors.remove(anchor)
-                if is_free(anchor) and not self.book.is_banned(anchor, now.unix):
-                    return self._from_record(anchor, role, now)
-        only_new = role is Role.FEELER
-        record = None
-        if wants_onion:
-            record = self.book.select(
-                now.unix, lambda r: network_of(r.address) is Network.ONION and accepts(r)
-            )
-        record = record or self.book.select(now.unix, accepts, only_new=only_new)
-        if record is not None:
-            return self._from_record(record.address, role, now)
-        if role is Role.FILTER and self._may_use_fixed(now):
-            for address in self._fixed:
-                if is_free(address) and now.monotonic >= self._back_off(address).due:
-                    return next(iter(self._open(address, role, now)), None)
-        return None
-
-    def _wants_onion(self) -> bool:
-        if not has_tor(self.options):
-            return False
-        return not any(network_of(link.address) is Network.ONION for link in self.links.values())
-
-    def _route(self, address: PeerAddress, role: Role, now: Instant) -> Route | None:
-        route = route_to(address, self.options, is_payment=role is Role.BROADCAST)
-        is_blocked = self._unreachable.get(network_of(address), 0.0) > now.monotonic
-        return None if is_blocked and route is Route.DIRECT else route
-
-    def _is_due(self, record: Record, now: Instant) -> bool:
-        pause = (REDIAL if self.ready() else REDIAL_ALONE) << min(record.fails, 4)
-        return now.unix - record.last_try >= pause or record.last_try > now.unix
+        address = self._candidates.pick(role, self.links.values(), now)
+        if address is None and role is Role.FILTER and self._may_use_fixed(now):
+            due = [a for a in self._fixed if now.monotonic >= self._back_off(a).due]
+            address = self._candidates.first_free(due, role, self.links.values(), now)
+        return None if address is None else self._open(address, role, now)
 
     def _may_use_fixed(self, now: Instant) -> bool:
-        if not self._fixed or self.ready(Role.FILTER, Role.OWN):
-            return False
-        if self._is_asking_seeds:
+        if self._is_asking_seeds or self.ready(Role.FILTER, Role.OWN):
             return False
         was_asked = self._seeds_due > float("-inf") or not self._params.dns_seeds
         return was_asked or now.monotonic - self._alone_since >= FIXED_WAIT
 
-    def _from_record(self, address: PeerAddress, role: Role, now: Instant) -> Link | None:
-        return next(iter(self._open(address, role, now)), None)
-
-    def _open(self, address: PeerAddress, role: Role, now: Instant) -> list[Link]:
-        route = self._route(address, role, now)
+    def _open(self, address: PeerAddress, role: Role, now: Instant) -> Link | None:
+        route = self._candidates.route(address, role, now)
         if route is None:
-            return []
+            return None
         record = self.book.record(address)
         source = FIXED_SOURCE if record is None else record.source
         relays = sum(link.relay for link in self.links.values())
@@ -337,7 +227,8 @@ class Connections:
             role is Role.FILTER and self.wants_relay and relays < RELAY_PEERS
         )
         self.book.attempt(address, now.unix)
-        return [self._link(address, route, role, source, now, relay=relay)]
+        self._candidates.note_dialed(address, now)
+        return self._link(address, route, role, source, now, relay=relay)
 
     def _link(
         self,
@@ -355,7 +246,7 @@ class Connections:
             route,
             role,
             relay,
-            self._group_of(address),
+            self.group_of(address),
             source,
             now.monotonic,
         )
@@ -419,7 +310,8 @@ class Connections:
             return Role.RELAY
         if full and not self.ready(Role.BLOCKS):
             return Role.BLOCKS
-        return Role.ADDRESSES if self.is_poor() else None
+        is_asked = len(self.ready(Role.ADDRESSES)) >= ADDRESS_PEERS
+        return Role.ADDRESSES if self.is_poor() and not is_asked else None
 
     def is_poor(self, now: Instant | None = None) -> bool:
         """Whether the book lacks addresses that claim filters."""
@@ -437,7 +329,7 @@ class Connections:
         kind = network_of(link.address)
         if has_no_route and link.route is Route.DIRECT:
             # Most often IPv6 where there is none: no fault of the address.
-            self._unreachable[kind] = now.monotonic + 10 * 60
+            self._candidates.avoid(kind, now.monotonic + NO_ROUTE_PAUSE)
             return
         if was_reached or self.ready():
             self._scores.append((now.monotonic, link.address))
@@ -459,10 +351,10 @@ class Connections:
             self._alone_since = now.monotonic
         if is_fault:
             self.book.failed(link.address, now.unix)
+            self.book.anchors = [a for a in self.book.anchors if a != link.address]
         elif not by_us and not link.is_own:
             self._scores.append((now.monotonic, link.address))
             self._note_death(now)
-        self._remember_anchors()
 
     def on_line_dead(self, now: Instant) -> None:
         """Take note that all peers fell silent at once: that is us."""
@@ -492,10 +384,22 @@ class Connections:
         """Keep the two longest connected for the next start, however this one ends."""
         kept = [k for k in self.ready(Role.BLOCKS, Role.FILTER) if not k.relay]
         kept.sort(key=lambda link: (link.role is not Role.BLOCKS, link.ready_at))
-        anchors = [link.address for link in kept[:MAX_ANCHORS]]
-        if anchors and anchors != self.book.anchors:
+        # Those of before stay until others take their place.
+        found = dict.fromkeys([*(link.address for link in kept), *self.book.anchors])
+        anchors = list(found)[:MAX_ANCHORS]
+        if anchors != self.book.anchors:
             self.book.anchors = anchors
             self.book.is_changed = True
+
+    def has_sources(self) -> bool:
+        """Whether there is anywhere to get addresses from."""
+        return bool(len(self.book) or self._params.dns_seeds or self._fixed)
+
+    def note_speed(self, address: PeerAddress, speed: float) -> None:
+        """Remember how fast a peer served, in bytes/s."""
+        record = self.book.record(address)
+        if record is not None and speed:
+            record.speed = int(speed if not record.speed else 0.7 * record.speed + 0.3 * speed)
 
     # --- seeds ------------------------------------------------------------------------------------
 
@@ -506,7 +410,7 @@ class Connections:
         if now.monotonic < self._seeds_due or len(self.filter_links()) >= 2:
             return False
         usable = self.book.usable(now.unix, lambda r: r.claims_filters(now.unix))
-        if usable >= POOR_BOOK and now.monotonic - self._alone_since < SEED_WAIT:
+        if usable and now.monotonic - self._alone_since < SEED_WAIT:
             return False
         is_recent = 0 <= now.unix - self.book.seeds_asked < ASK_INTERVAL
         return not (is_recent and usable >= POOR_BOOK)
@@ -542,8 +446,9 @@ class Connections:
 
     def set_options(self, options: P2POptions) -> list[Link]:
         """Take other options; return the connections that they do not allow."""
-        self.options = options
+        self.options = self._candidates.options = options
         self._backoffs.clear()
+        self._candidates.forget_attempts()
         self._next_look = float("-inf")
         own = set(options.own_peers)
         dropped = []

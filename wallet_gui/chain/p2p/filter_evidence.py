@@ -96,23 +96,20 @@ def scripts_of(block: Block, known: Mapping[OutPoint, bytes] | None = None) -> B
                 certain.add(script)
     likely: set[bytes] = set()
     unknown = hidden = 0
-    for transaction in block.transactions[1:]:  # a coinbase spends nothing
-        for tx_input in transaction.inputs:
-            spent = made.get(tx_input.prevout)
-            if spent is None and known is not None:
-                spent = known.get(tx_input.prevout)
-            if spent is None:
-                spent = nested_script(tx_input)
-            if spent is not None:
-                if spent:
-                    certain.add(spent)
-                continue
-            unknown += 1
+    spends = [i for transaction in block.transactions[1:] for i in transaction.inputs]
+    for tx_input in spends:  # a coinbase spends nothing
+        spent = made.get(tx_input.prevout)
+        if spent is None:
+            spent = (known or {}).get(tx_input.prevout, nested_script(tx_input))
+        if spent is None:
             guess = likely_script(tx_input)
-            if guess is None:
-                hidden += 1
-            else:
-                likely.add(guess)
+            unknown += 1
+            hidden += guess is None
+            likely.add(guess or b"")
+        else:
+            certain.add(spent)
+    certain.discard(b"")  # no filter holds an empty script
+    likely.discard(b"")
     return BlockScripts(frozenset(certain), frozenset(likely - certain), unknown, hidden)
 
 
@@ -131,17 +128,16 @@ def judge(data: bytes, block: Block, scripts: BlockScripts) -> Finding:
     def lacks_any(wanted: frozenset[bytes]) -> bool:
         return not values.issuperset(gcs_scalar.hash_items(block_hash, wanted, count))
 
-    if count < len(scripts.certain):
-        return Finding.TOO_FEW
+    certain = len(scripts.certain)
+    if count < certain or count > certain + scripts.unknown:
+        return Finding.TOO_FEW if count < certain else Finding.TOO_MANY
     if lacks_any(scripts.certain):
         return Finding.OMISSION
-    if count > len(scripts.certain) + scripts.unknown:
-        return Finding.TOO_MANY
     if not scripts.unknown:
         return Finding.EXACT
-    if count > len(scripts.certain) + len(scripts.likely) + scripts.hidden:
+    if count > certain + len(scripts.likely) + scripts.hidden or lacks_any(scripts.likely):
         return Finding.UNLIKELY
-    return Finding.UNLIKELY if lacks_any(scripts.likely) else Finding.POSSIBLE
+    return Finding.POSSIBLE
 
 
 # --- the script of a coin, from how it is spent ---------------------------------------------------

@@ -5,20 +5,15 @@ a peer says about a filter is compared with the header agreed here, height by he
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from wallet_gui.chain.checkpoints import FilterAnchor
+
+__all__ = ["FilterAnchor", "FilterHeaderChain", "chain"]
+
 _SIZE: Final = 32
 _NOTHING: Final = bytes(_SIZE)
-
-
-@dataclass(frozen=True, slots=True)
-class FilterAnchor:
-    """A filter header known beforehand: that of the block at `height`; the chain starts above."""
-
-    height: int
-    filter_header: bytes
 
 
 class FilterHeaderChain:
@@ -67,6 +62,19 @@ class FilterHeaderChain:
             previous = chain(filter_hash, previous)
             added.append(previous)
         self._raw += b"".join(added)
+
+    def prepend(self, raw: bytes, anchor: FilterAnchor | None) -> None:
+        """Extend downwards to above `anchor`, or to genesis, by filter headers (32 bytes each).
+
+        Raises ValueError, and changes nothing, unless the last of them is the one known to lie
+        before the first.
+        """
+        start = 0 if anchor is None else anchor.height + 1
+        if len(raw) != (self.start_height - start) * _SIZE or raw[-_SIZE:] != self._before:
+            raise ValueError("these filter headers do not end below the first one held")
+        self._raw[:0] = raw
+        self.start_height = start
+        self._before = _NOTHING if anchor is None else anchor.filter_header
 
     def truncate(self, height: int) -> bool:
         """Drop what is above `height`; return whether there was anything."""

@@ -1,19 +1,19 @@
-"""Filter headers: fetched from one peer, compared with what every other peer says.
+"""Filter headers: long stretches from one peer each, the newest from all, compared with everybody.
 
-The chain is built from whoever answers, in ranges of 2000. Each further peer is then compared
-with it: by checkpoints (every 1000th header) where they agree, hash by hash where they do not and
-at the end. A height at which a peer differs is *disputed*: its block is scanned whatever any
-filter says, so that a lie on either side hides nothing and the sync never stops. Where nobody
-connected stands by what we have stored, our store is wrong: it is rewound and built again.
+What is missing in bulk is fetched in ranges of 2000, in parallel, and chained in order. The newest
+are asked of every peer and taken when two networks say the same, or from one after a while. Each
+peer is then compared with what is stored, from the start: by checkpoints (every 1000th header)
+where they agree, hash by hash where they do not and at the end. Heights at which it differs are
+its *disputes*; what becomes of them is the matter of `conflicts`. Packaged filter headers are
+known to be right: who contradicts one lies, and a store that does is rewound.
 
-Sources: BIP157; design notes on conflicts. Finding out who lied comes after the wallet is safe.
+Sources: BIP157; design notes on filter headers and conflicts.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from wallet_gui.chain.backend import BackendWarning
+from wallet_gui.chain.p2p.filter_header_chain import chain
 from wallet_gui.chain.p2p.filter_messages import (
     FILTER_CHECKPOINT_INTERVAL,
     MAX_FILTER_HEADERS,
@@ -22,27 +22,12 @@ from wallet_gui.chain.p2p.filter_messages import (
     GetCFCheckpt,
     GetCFHeaders,
 )
-from wallet_gui.chain.p2p.sync_state import Instant, Peer, SyncState
+from wallet_gui.chain.p2p.newest_filter_headers import Ballot, FilterHeaderRequest
+from wallet_gui.chain.p2p.sync_state import Instant, Lane, Peer, SyncState
 
-MAX_IN_FLIGHT: Final = 4
+MAX_IN_FLIGHT: Final = 16
 MAX_PER_PEER: Final = 2
-MAX_DISPUTES: Final = 50  # blocks that one peer can make us fetch per session
-
-
-@dataclass(slots=True)
-class _Request:
-    peer: int
-    start: int
-    stop: int
-    stop_hash: bytes
-    sent: float
-    tries: int = 0
-    answer: CFHeaders | None = None
-
-    def is_answered_by(self, message: CFHeaders) -> bool:
-        """Tell whether this answers it, and not an earlier request that ended at the same block."""
-        count = self.stop - self.start + 1
-        return self.stop_hash == message.stop and len(message.filter_hashes) == count
+MAX_DISPUTES: Final = 100  # of one peer; it is compared no further before they are settled
 
 
 class FilterHeaderSync:
@@ -53,28 +38,62 @@ class FilterHeaderSync:
         state: SyncState,
         *,
         on_extended: Callable[[int, int], None],
-        on_disputed: Callable[[int], None],
         on_rewound: Callable[[int], None],
+        on_refuted: Callable[[Peer, int], None],
     ) -> None:
         """Set what is called.
 
-        `on_extended(first, last)` when headers were added, `on_disputed(height)` when a
-        peer differs, `on_rewound(height)` when everything above turned out to be wrong.
+        `on_extended(first, last)` when headers were added, `on_rewound(height)` when everything
+        above turned out to be wrong, `on_refuted(peer, height)` when a peer tells what was proven
+        false.
         """
         self._state = state
         self._on_extended = on_extended
-        self._on_disputed = on_disputed
         self._on_rewound = on_rewound
-        self._requests: list[_Request] = []
-        self._checks: dict[int, _Request] = {}  # by peer; cfheaders to compare
-        self._checkpoints: dict[int, _Request] = {}  # by peer
+        self._on_refuted = on_refuted
+        self._requests: list[FilterHeaderRequest] = []
+        self._checks: dict[int, FilterHeaderRequest] = {}  # by peer; cfheaders to compare
+        self._checkpoints: dict[int, FilterHeaderRequest] = {}  # by peer
         self._forgiven: set[bytes] = set()  # stop hashes of requests that lost their meaning
-        self._warned = False
+        self._ballot: Ballot | None = None  # on the newest ones
+        self._forks: dict[int, int] = {}  # peer -> height of a checkpoint that differs from ours
+        self.was_wrong_above: int | None = None  # what was stored; scan marks above are void
+        self._check_store()
 
     @property
     def is_silent(self) -> bool:
         """Whether somebody was asked more than once and has said nothing."""
-        return any(request.tries > 1 for request in self._requests)
+        asked = list(self._requests)
+        if self._ballot is not None and not any(r.answer for r in self._ballot.requests.values()):
+            asked += self._ballot.requests.values()
+        return any(request.tries > 1 for request in asked)
+
+    def sources(self, height: int) -> int:
+        """Count the networks that stand by the stored filter header at `height`."""
+        peers = self._state.peers.values()
+        return len({p.netgroup for p in peers if p.serves_filters and p.vouches_for(height)})
+
+    def is_agreed(self, now: Instant) -> bool:
+        """Whether all that was stored was compared with three networks, or all that answer."""
+        top = self._state.filter_headers.height
+        peers = [p for p in self._state.filter_peers(now) if p.headers_done]
+        compared = {p.netgroup for p in peers if p.agreed_through >= min(top, p.shown_height)}
+        # Who was silent before may be so again; nobody waits for it.
+        able = compared | {p.netgroup for p in peers if not p.stalled_until}
+        return len(compared) >= min(3, len(able))
+
+    def _check_store(self) -> None:
+        """Drop what was stored from where it contradicts a packaged header on."""
+        ours = self._state.filter_headers
+        known = self._state.filter_checkpoints
+        held = [height for height in sorted(known) if ours.start_height <= height <= ours.height]
+        wrong = next((height for height in held if ours.header_at(height) != known[height]), None)
+        if wrong is not None:
+            good = max((h for h in held if h < wrong), default=ours.start_height - 1)
+            ours.truncate(good)
+            self.was_wrong_above = good
+            store = self._state.stores.filter_headers
+            self._state.work(Lane.STORE, lambda: store.truncate(good), lambda _r, _now: None)
 
     # --- asking -----------------------------------------------------------------------------------
 
@@ -84,9 +103,55 @@ class FilterHeaderSync:
         if not state.headers.has_minimum_work:
             return  # nothing is built on a chain that may be made up
         peers = state.filter_peers(now)
-        self._ask_for_more(peers, now)
+        if not self._ask_for_newest(peers, now):
+            self._ask_for_more(peers, now)
         for peer in peers:
             self._check(peer, now)
+
+    def _ask_for_newest(self, peers: list[Peer], now: Instant) -> bool:
+        """Ask all peers at once; False when the ordinary way is to be taken."""
+        state = self._state
+        start = state.filter_headers.height + 1
+        if self._requests:
+            return False
+        if self._ballot is None:
+            stop = max((p.shown_height for p in peers), default=-1)
+            if start > stop or stop - start >= Ballot.LONGEST:
+                return False
+            ballot = Ballot(start, stop, state.headers.hash_at(stop), now.monotonic)
+            if len({p.netgroup for p in ballot.voters(peers)}) < 2:
+                return False  # no second source to wait for
+            self._ballot = ballot
+        for peer in self._ballot.invite(peers, now):
+            state.send(peer, GetCFHeaders(self._ballot.start, self._ballot.stop_hash))
+        self._count(peers, now)
+        return True
+
+    def _count(self, peers: list[Peer], now: Instant) -> None:
+        """Take what two networks say, or what there is when nobody else will say anything."""
+        ballot = self._ballot
+        if ballot is None:
+            return
+        winner = ballot.winner(self._state.peers, peers, now)
+        if winner is None:
+            return
+        self._ballot = None
+        for request in ballot.requests.values():
+            if request.answer is None:
+                self._forgive(request.stop_hash)
+        if ballot.start != self._state.filter_headers.height + 1:
+            return
+        self._state.filter_headers.append(winner)
+        for number, request in ballot.requests.items():
+            peer = self._state.peers.get(number)
+            if peer is not None and request.answer is not None:
+                if peer.agreed_through >= request.start - 1:
+                    self._compare(peer, request, request.answer)
+                elif request.answer.previous != self._state.filter_headers.header_at(
+                    request.start - 1
+                ):
+                    peer.is_doubted = True
+        self._on_extended(ballot.start, ballot.stop)
 
     def _ask_for_more(self, peers: list[Peer], now: Instant) -> None:
         state = self._state
@@ -102,10 +167,12 @@ class FilterHeaderSync:
             if not able:
                 return
             # Someone has to be asked, even if all were found to differ from us somewhere.
-            peer = min(able, key=lambda p: (len(p.disputes), self._load(p)))
+            peer = min(able, key=lambda p: (p.has_lost, len(p.disputes), self._load(p)))
             stop = min(start + MAX_FILTER_HEADERS - 1, peer.shown_height)
             stop_hash = state.headers.hash_at(stop)
-            self._requests.append(_Request(peer.number, start, stop, stop_hash, now.monotonic))
+            self._requests.append(
+                FilterHeaderRequest(peer.number, start, stop, stop_hash, now.monotonic)
+            )
             state.send(peer, GetCFHeaders(start, stop_hash))
             start = stop + 1
 
@@ -118,17 +185,19 @@ class FilterHeaderSync:
         start = max(peer.agreed_through + 1, state.filter_headers.start_height)
         if start > top or peer.number in self._checks or peer.number in self._checkpoints:
             return
+        if len(peer.disputes) >= MAX_DISPUTES:
+            return
         if any(r.peer == peer.number for r in self._requests):
             return  # its own answer may be what we compare with
         if top - start >= MAX_FILTER_HEADERS and not peer.compares_hashes:
             stop_hash = state.headers.hash_at(top)
-            request = _Request(peer.number, start, top, stop_hash, now.monotonic)
+            request = FilterHeaderRequest(peer.number, start, top, stop_hash, now.monotonic)
             self._checkpoints[peer.number] = request
             state.send(peer, GetCFCheckpt(stop_hash))
             return
         stop = min(top, start + MAX_FILTER_HEADERS - 1)
         stop_hash = state.headers.hash_at(stop)
-        request = _Request(peer.number, start, stop, stop_hash, now.monotonic)
+        request = FilterHeaderRequest(peer.number, start, stop, stop_hash, now.monotonic)
         self._checks[peer.number] = request
         state.send(peer, GetCFHeaders(start, stop_hash))
 
@@ -140,16 +209,25 @@ class FilterHeaderSync:
         if check is not None and check.is_answered_by(message):
             del self._checks[peer.number]
             peer.last_answer = now.monotonic
-            self._compare(peer, check, message)
+            if self._is_sound(peer, check, message):
+                self._compare(peer, check, message)
+            return
+        vote = None if self._ballot is None else self._ballot.requests.get(peer.number)
+        if vote is not None and vote.answer is None and vote.is_answered_by(message):
+            peer.last_answer = now.monotonic
+            if self._is_sound(peer, vote, message):
+                vote.answer = message
+                self._count(self._state.filter_peers(now), now)
             return
         mine = [r for r in self._requests if r.peer == peer.number]
         for request in mine:
             if request.is_answered_by(message):
                 peer.last_answer = now.monotonic
-                request.answer = message
-                self._apply(now)
+                if self._is_sound(peer, request, message):
+                    request.answer = message
+                    self._apply(now)
                 return
-        due = [*mine, check] if check is not None else mine
+        due = [*mine, *(request for request in (check, vote) if request is not None)]
         is_due = any(request.stop_hash == message.stop for request in due)
         if is_due and message.stop not in self._forgiven:
             self._state.disconnect(
@@ -164,6 +242,43 @@ class FilterHeaderSync:
         if not known:
             self._state.disconnect(peer, "It sent filter headers nobody asked for.", is_fault=True)
 
+    def _is_sound(self, peer: Peer, request: FilterHeaderRequest, message: CFHeaders) -> bool:
+        """Hold an answer against all that is known for certain; False when it is of no use."""
+        for height, refuted in self._state.refuted.items():
+            if not request.start <= height <= request.stop:
+                continue
+            if message.filter_hashes[height - request.start] in refuted:
+                self._on_refuted(peer, height)
+                return False
+        return self._meets_packaged(peer, request, message)
+
+    def _meets_packaged(self, peer: Peer, request: FilterHeaderRequest, message: CFHeaders) -> bool:
+        """Hold an answer against the packaged headers; False when it is of no more use.
+
+        It chains from what the peer says comes before, so a wrong end is the peer's own lie. Where
+        the end is right and the beginning is not ours, our store is what is wrong.
+        """
+        ours = self._state.filter_headers
+        known = self._state.filter_checkpoints
+        inside = [height for height in known if request.start <= height <= request.stop]
+        anchored = ours.start_height == request.start > 0
+        if anchored and message.previous != ours.header_at(request.start - 1):
+            self._state.convict(peer, "It contradicts a known filter header.")
+            return False
+        if not inside:
+            return True
+        header, height = message.previous, request.start - 1
+        for filter_hash in message.filter_hashes:
+            header, height = chain(filter_hash, header), height + 1
+            if known.get(height, header) != header:
+                self._state.convict(peer, "It contradicts a known filter header.")
+                return False
+        before = request.start - 1
+        if before <= ours.height and ours.header_at(before) != message.previous:
+            self._rebuild(max((h for h in known if ours.start_height <= h < before), default=-1))
+            return False
+        return True
+
     def _apply(self, now: Instant) -> None:
         """Chain the answers that are next in line."""
         state = self._state
@@ -176,8 +291,11 @@ class FilterHeaderSync:
             peer = state.peers.get(request.peer)
             differs = message.previous != filter_headers.header_at(request.start - 1)
             if differs and peer is not None and not peer.disputes:
-                # It differs from us somewhere below; the comparison finds out where.
                 self._drop_requests()
+                if peer.agreed_through >= request.start - 1:
+                    self._state.convict(peer, "Its filter headers contradict one another.")
+                    return
+                # It differs from us somewhere below; the comparison finds out where.
                 peer.is_doubted = True
                 peer.agreed_through = -1
                 self._check(peer, now)
@@ -187,10 +305,33 @@ class FilterHeaderSync:
                 return
             # Where it is known to differ, its hashes still say what these filters are.
             del self._requests[0]
-            filter_headers.append(message.filter_hashes)
+            if not self._append(message):
+                return
             if peer is not None and peer.agreed_through >= request.start - 1:
                 peer.agreed_through = request.stop
             self._on_extended(request.start, request.stop)
+
+    def _append(self, message: CFHeaders) -> bool:
+        """Chain filter hashes; False when what comes of it contradicts a packaged header."""
+        ours = self._state.filter_headers
+        before = ours.height
+        ours.append(message.filter_hashes)
+        wrong = [
+            height
+            for height, header in self._state.filter_checkpoints.items()
+            if before < height <= ours.height and ours.header_at(height) != header
+        ]
+        if wrong:
+            # The answer was right by itself: what it was chained to is not.
+            known = self._state.filter_checkpoints
+            self._rebuild(max((h for h in known if ours.start_height <= h <= before), default=-1))
+        return not wrong
+
+    def _rebuild(self, height: int) -> None:
+        """Build again what is above `height`: what was stored contradicts what is known."""
+        height = max(height, self._state.filter_headers.start_height - 1)
+        self.rewind(height)
+        self._on_rewound(height)
 
     def on_checkpoints(self, peer: Peer, message: CFCheckpt, now: Instant) -> None:
         """Compare every 1000th header; what is equal needs no closer look."""
@@ -207,66 +348,48 @@ class FilterHeaderSync:
             return
         ours = self._state.filter_headers
         equal = request.start - 1
+        known = self._state.filter_checkpoints
         for index, header in enumerate(message.filter_headers):
             height = (index + 1) * FILTER_CHECKPOINT_INTERVAL
-            if height < request.start or height > ours.height:
+            if known.get(height, header) != header:
+                self._state.convict(peer, "It contradicts a known filter header.")
+                return
+            if height < request.start or height > ours.height or peer.number in self._forks:
                 continue
             if ours.header_at(height) != header:
-                break
+                self._forks[peer.number] = height
+                continue
             equal = height
         peer.agreed_through = max(peer.agreed_through, equal)
         # From the first difference on, or above the last checkpoint, single hashes are compared.
         peer.compares_hashes = True
         self._check(peer, now)
 
-    def _compare(self, peer: Peer, request: _Request, message: CFHeaders) -> None:
+    def _compare(self, peer: Peer, request: FilterHeaderRequest, message: CFHeaders) -> None:
         ours = self._state.filter_headers
         if request.stop > ours.height:
             return  # a reorganisation came between; it is asked again
+        is_next = request.start == peer.agreed_through + 1 and not peer.disputes
+        if is_next and message.previous != ours.header_at(request.start - 1):
+            if peer.number not in self._forks:
+                self._state.convict(peer, "Its filter headers contradict one another.")
+            return
+        through = request.stop
         for height in ours.differing(request.start, message.filter_hashes):
-            if height not in peer.disputes:
-                peer.disputes.add(height)
-                self._warn()
-                self._on_disputed(height)
-        peer.agreed_through = max(peer.agreed_through, request.stop)
-        self._settle()
+            if len(peer.disputes) >= MAX_DISPUTES:
+                through = height - 1
+                break
+            peer.disputes[height] = message.filter_hashes[height - request.start]
+        peer.agreed_through = max(peer.agreed_through, through)
+        claimed = self._forks.get(peer.number, through + 1)
+        if claimed <= through:
+            del self._forks[peer.number]
+            if not any(height <= claimed for height in peer.disputes):
+                self._state.convict(peer, "Its filter headers contradict its checkpoints.")
+                return
         if peer.agreed_through >= min(peer.shown_height, ours.height):
             peer.is_doubted = False
             peer.compares_hashes = bool(peer.disputes)
-        if len(peer.disputes) > MAX_DISPUTES:
-            self._state.disconnect(
-                peer, "It disagrees with the others about too many filters.", is_fault=True
-            )
-
-    def _settle(self) -> None:
-        """Where nobody who is connected stands by our chain, believe those who are."""
-        peers = [p for p in self._state.peers.values() if p.serves_filters]
-        ours = self._state.filter_headers
-        disputed = sorted({h for p in peers for h in p.disputes if ours.start_height <= h})
-        for height in disputed:
-            if height > ours.height:
-                return
-            against = [p for p in peers if height in p.disputes]
-            for_us = [p for p in peers if p.vouches_for(height)]
-            undecided = len(peers) - len(against) - len(for_us)
-            if for_us or undecided:
-                continue
-            self.rewind(height - 1)
-            for peer in peers:
-                peer.disputes.clear()
-                peer.agreed_through = min(peer.agreed_through, height - 1)
-            self._on_rewound(height - 1)
-            return
-
-    def _warn(self) -> None:
-        if not self._warned:
-            self._warned = True
-            self._state.emit(
-                BackendWarning(
-                    "Two sources disagree about a block filter; the blocks in question are read "
-                    "in full, so your balance is right either way."
-                )
-            )
 
     # --- changes ----------------------------------------------------------------------------------
 
@@ -277,10 +400,15 @@ class FilterHeaderSync:
         self._requests.clear()
         self._checks.clear()
         self._checkpoints.clear()
+        self._forks.clear()
+        if self._ballot is not None:
+            self._forgive(self._ballot.stop_hash)
+            self._ballot = None
         self._state.filter_headers.truncate(height)
         for peer in self._state.peers.values():
             peer.agreed_through = min(peer.agreed_through, height)
-            peer.disputes = {h for h in peer.disputes if h <= height}
+            peer.disputes = {h: claim for h, claim in peer.disputes.items() if h <= height}
+            peer.is_doubted = False
 
     def _drop_requests(self) -> None:
         for request in self._requests:
@@ -296,18 +424,22 @@ class FilterHeaderSync:
         """Ask somebody else; what comes behind in line is asked again too."""
         self._checks.pop(peer.number, None)
         self._checkpoints.pop(peer.number, None)
+        self._forks.pop(peer.number, None)
+        if self._ballot is not None:
+            self._ballot.requests.pop(peer.number, None)
         for index, request in enumerate(self._requests):
             if request.peer == peer.number and request.answer is None:
                 for later in self._requests[index:]:
                     self._forgive(later.stop_hash)
                 del self._requests[index:]
                 break
-        self._settle()
 
     def tick(self, now: Instant) -> None:
         """Repeat requests that met with silence, and let another peer have them in the end."""
         state = self._state
-        for request in [*self._requests, *self._checks.values(), *self._checkpoints.values()]:
+        votes = [] if self._ballot is None else list(self._ballot.requests.values())
+        asked = [*self._requests, *self._checks.values(), *self._checkpoints.values(), *votes]
+        for request in asked:
             peer = state.peers.get(request.peer)
             if peer is None or request.answer is not None:
                 continue
@@ -316,7 +448,7 @@ class FilterHeaderSync:
             request.tries += 1
             request.sent = now.monotonic
             others = [p for p in state.filter_peers(now) if p.number != peer.number]
-            if request.tries > 2 and others and request in self._requests:
+            if request.tries > 2 and others:
                 peer.stalled_until = now.monotonic + 60
                 self.on_disconnected(peer)
                 return

@@ -92,6 +92,7 @@ class FilterRanges:
         able = [p for p in able if p.headers_asked is None] or (able if len(peers) == 1 else [])
         if not able:
             return start - 1
+        able = [p for p in able if not p.disputes] or able
         peer = min(able, key=lambda p: self._wait(p.number))
         size = MAX_FILTERS if self.mean_size else FIRST_RANGE
         if self.mean_size:

@@ -27,6 +27,7 @@ from wallet_gui.chain.p2p.height_spans import HeightSpans, gaps
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, Peer, SyncState
 from wallet_gui.chain.p2p.watches import Watches
 from wallet_gui.chain.scan import WalletScan
+from wallet_gui.primitives.hashes import sha256d
 
 KEPT_BYTES: Final = 4_000_000  # of filters that were matched
 HELD_BYTES: Final = 20_000_000  # of filters that wait to be matched though the cache has them
@@ -376,15 +377,12 @@ class FilterSync:
         if batch.peer is None:
             self._missing.add(batch.start, batch.stop)  # the cache is damaged
             return
-        # Either its sender lies or those who told the header did. The block is read in full, so
-        # neither matters to the wallet.
-        self._state.disputed.add(height)
-        self._watches.include(height)
+        # Either its sender lies or those who told the header did: `conflicts` finds out.
         peer = self._state.peers.get(batch.peer)
-        if peer is not None and peer.vouches_for(height):
-            self._state.disconnect(
-                peer, "It sent a filter that differs from its own filter header.", is_fault=True
-            )
+        if peer is not None:
+            index = height - batch.start
+            data = bytes(batch.data[batch.starts[index] : batch.ends[index]])
+            self._state.contest(peer, height, sha256d(data))
 
     def _keep(self, batch: Batch, skipped: frozenset[int]) -> None:
         """Have a verified batch cached, but for some heights."""

@@ -139,9 +139,10 @@ class LongScans:
                 each.held_back = CAP_REACHED.format(size=cap // 1_000_000)
             is_served |= is_long and not each.is_waiting and not each.held_back
             is_worth_it = each.download > PREVIEW_ABOVE and each.remaining > 2 * PREVIEW_BLOCKS
-            if is_worth_it and not each.preview_asked:
-                each.preview_is_due = True
-                if is_synced and self._state.filter_headers.height >= top:
+            if not each.preview_asked:
+                # Peers may have claimed a longer chain than they have: then it is due no more.
+                each.preview_is_due = is_worth_it
+                if is_worth_it and is_synced and self._state.filter_headers.height >= top:
                     self._begin_preview(each)
         if is_served or any(each.is_previewing for each in self._scans.values()):
             self._speed.note(received_bytes, now)

@@ -13,6 +13,7 @@ from enum import IntEnum, IntFlag
 from typing import ClassVar, Final, Protocol
 
 from wallet_gui.chain.p2p.addr_messages import Addr, AddrV2, GetAddr
+from wallet_gui.chain.p2p.compact_block import MAX_COMPACT_BLOCK, CompactBlock
 from wallet_gui.chain.p2p.filter_messages import (
     MAX_FILTER_HEADERS,
     MAX_FILTER_SIZE,
@@ -53,6 +54,7 @@ PAYLOAD_LIMITS: Final[Mapping[str, int]] = {
     "cfheaders": 65 + 3 + 32 * MAX_FILTER_HEADERS,
     "cfilter": 33 + 5 + MAX_FILTER_SIZE,
     "block": MAX_BLOCK_SIZE,
+    "cmpctblock": MAX_COMPACT_BLOCK,
     "tx": MAX_MESSAGE_SIZE,
 }
 """The largest payload accepted per command, checked before any memory is set aside for it."""
@@ -80,6 +82,7 @@ class InventoryType(IntEnum):
 
     TX = 1
     BLOCK = 2
+    COMPACT_BLOCK = 4  # BIP152; only in getdata
     WTX = 5  # by wtxid (BIP339)
     WITNESS_TX = 0x40000001  # by txid, with witness (BIP144); only in getdata
     WITNESS_BLOCK = 0x40000002  # only in getdata
@@ -374,6 +377,7 @@ _PARSERS: Final[Mapping[str, Callable[[bytes], Message]]] = {
     "notfound": NotFound.parse,
     "tx": Tx.parse,
     "block": RawBlock.parse,
+    "cmpctblock": CompactBlock.parse,
     "getcfilters": GetCFilters.parse,
     "getcfheaders": GetCFHeaders.parse,
     "cfheaders": CFHeaders.parse,

@@ -16,6 +16,7 @@ from typing import Final
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.messages import Services
 from wallet_gui.chain.p2p.netgroup import ip_of
+from wallet_gui.chain.p2p.seed_names import SeedAddress, seed_name
 
 Resolver = Callable[[str], Awaitable[list[str]]]
 """Looks up a name and gives IP addresses as text; raises OSError when there are none."""
@@ -25,7 +26,6 @@ WITHOUT_FILTERS: Final = (0x9, 0)  # 0: the bare name
 ENOUGH: Final = 40
 MAX_PER_SEED: Final = 64
 LOOK_UP_TIMEOUT: Final = 10.0
-ASK_INTERVAL: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +37,6 @@ class LookUp:
     services: Services
     hosts: tuple[str, ...]
     failure: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SeedAddress:
-    """An address that a seed told; `services` are what was asked for, not what is known."""
-
-    address: PeerAddress
-    services: Services
-    seed: str
-
-
-def seed_name(seed: str, services: int) -> str:
-    """Give the name that asks a seed for nodes with these services; 0 for any."""
-    return f"x{services:x}.{seed}" if services else seed
 
 
 async def ask_seeds(

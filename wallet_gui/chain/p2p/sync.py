@@ -6,10 +6,11 @@ time, so that a wallet may widen its watch before the next block reaches it. The
 of their own; this one connects them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wallet_gui.chain.backend import (
+    BlockMatched,
     BlockRef,
     ChainEvent,
     ChainStores,
@@ -17,9 +18,14 @@ from wallet_gui.chain.backend import (
     SyncProgress,
     TipChanged,
 )
+from wallet_gui.chain.checkpoints import NONE as NO_CHECKPOINTS
+from wallet_gui.chain.checkpoints import Checkpoints
 from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import HeaderChain, HeadersAccepted
+from wallet_gui.chain.p2p.audit import Audit
+from wallet_gui.chain.p2p.backfill import Backfill
 from wallet_gui.chain.p2p.block_queue import BlockQueue
+from wallet_gui.chain.p2p.conflicts import Conflicts
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
 from wallet_gui.chain.p2p.filter_header_sync import FilterHeaderSync
 from wallet_gui.chain.p2p.filter_messages import CFCheckpt, CFHeaders
@@ -29,8 +35,12 @@ from wallet_gui.chain.p2p.long_scans import PreviewScripts
 from wallet_gui.chain.p2p.messages import Headers, Inv, InventoryType, RawBlock
 from wallet_gui.chain.p2p.protocol import Event, FilterRun, Ready
 from wallet_gui.chain.p2p.sync_state import Action, Instant, Lane, Peer, SyncState, Work
+from wallet_gui.chain.p2p.tips import TipReport, Tips
 from wallet_gui.chain.p2p.watches import Watches
 from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.transaction import OutPoint
+
+MAX_OWN_COINS = 100_000
 
 
 class ChainSync:
@@ -43,18 +53,35 @@ class ChainSync:
         headers: HeaderChain,
         filter_headers: FilterHeaderChain,
         engine: FilterEngine,
+        filter_checkpoints: Mapping[int, bytes] | None = None,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> None:
-        self.state = SyncState(params, stores, headers, filter_headers)
+        headers.hasher = engine.header_hashes
+        self.state = SyncState(params, stores, headers, filter_headers, checkpoints)
+        known = checkpoints.filter_headers if filter_checkpoints is None else filter_checkpoints
+        self.state.filter_checkpoints = dict(known)
         self.watches = Watches(self.state)
         self.headers = HeaderSync(self.state, self._on_chain_changed)
+        self.tips = Tips(self.state, self.headers.ask)
         self.filter_headers = FilterHeaderSync(
             self.state,
             on_extended=self._on_filter_headers,
-            on_disputed=self._on_disputed,
             on_rewound=self._on_filter_headers_rewound,
+            on_refuted=self._on_refuted,
         )
+        self.backfill = Backfill(self.state, self._on_extended_down)
         self.filters = FilterSync(self.state, self.watches, engine)
         self.blocks = BlockQueue(self.state, self.watches, engine)
+        self.conflicts = Conflicts(
+            self.state,
+            request_block=self.blocks.request_evidence,
+            is_deliverable=self.watches.is_deliverable,
+            on_opened=self._on_disputed,
+            on_overturned=lambda height: self._on_overturned(height - 1),
+        )
+        self.audit = Audit()
+        self.state.contest = self.conflicts.contest
+        self._now = Instant(0.0, 0)
 
     # --- peers ------------------------------------------------------------------------------------
 
@@ -84,26 +111,32 @@ class ChainSync:
         peer = self.state.peers.pop(number, None)
         if peer is None:
             return []
+        self.headers.on_disconnected(peer)
+        self.backfill.on_disconnected(peer)
         self.filter_headers.on_disconnected(peer)
+        self.conflicts.on_disconnected(peer)
+        self.tips.on_disconnected(peer)
         self.filters.on_disconnected(peer)
         self.blocks.on_disconnected(peer)
         return self._plan(now)
 
     def handle(self, number: int, event: Event, now: Instant) -> list[Action]:
         """Take one event of a connected peer; return what is to be done."""
+        self._now = now
         peer = self.state.peers.get(number)
         if peer is None:
             return []
         peer.is_sending_block = False
         match event:
             case FilterRun():
+                self.conflicts.on_filters(peer, event)
                 self.filters.on_filters(peer, event, now)
             case RawBlock():
                 self.blocks.on_block(peer, event, now)
             case Headers():
-                self.headers.on_headers(peer, event, now)
+                self._on_headers(peer, event, now)
             case CFHeaders():
-                self.filter_headers.on_headers(peer, event, now)
+                self._on_cfheaders(peer, event, now)
             case CFCheckpt():
                 self.filter_headers.on_checkpoints(peer, event, now)
             case Inv():
@@ -113,6 +146,14 @@ class ChainSync:
             case _:
                 return []
         return self._plan(now)
+
+    def _on_headers(self, peer: Peer, message: Headers, now: Instant) -> None:
+        if not self.backfill.on_headers(peer, message, now):
+            self.headers.on_headers(peer, message, now)
+
+    def _on_cfheaders(self, peer: Peer, message: CFHeaders, now: Instant) -> None:
+        if not self.backfill.on_filter_headers(peer, message, now):
+            self.filter_headers.on_headers(peer, message, now)
 
     def progressed(self, number: int, now: Instant, command: str | None = None) -> None:
         """Note that part of a long message came from a peer: it is slow, not silent."""
@@ -124,7 +165,10 @@ class ChainSync:
     def tick(self, now: Instant) -> list[Action]:
         """Look at the clock: repeat what met with silence. To be called about once a second."""
         self.headers.tick(now)
+        self.backfill.tick(now)
         self.filter_headers.tick(now)
+        self.conflicts.tick(now)
+        self.tips.tick(now)
         self.filters.tick(now)
         self.blocks.tick(now)
         return self._plan(now)
@@ -135,8 +179,10 @@ class ChainSync:
         return self._plan(now)
 
     def _plan(self, now: Instant) -> list[Action]:
+        self._now = now
         self.headers.plan(now)
         self.watches.begin(is_synced=self.headers.is_synced)
+        self.backfill.plan(now)
         self.filter_headers.plan(now)
         self.watches.long.supervise(
             received_bytes=self.filters.received_bytes,
@@ -144,9 +190,21 @@ class ChainSync:
             is_synced=self.headers.is_synced,
             now=now,
         )
+        self._audit(now)
+        self.conflicts.plan(now)
         self.filters.plan(now)
         self.blocks.plan(now)
         return self.state.take_actions()
+
+    def _audit(self, now: Instant) -> None:
+        """Check some of what was scanned, once there is nothing else to do."""
+        for watch in self.watches:
+            if watch.scan is not None:
+                self.audit.note_scan(watch.wallet_id, watch.scan.mark)
+        if self.is_synced():
+            height = self.audit.due(self.state.headers.height, now.monotonic)
+            if height is not None:
+                self.conflicts.audit(height)
 
     # --- wallets ----------------------------------------------------------------------------------
 
@@ -161,6 +219,10 @@ class ChainSync:
         preview_scripts: PreviewScripts | None = None,
     ) -> list[Action]:
         """Scan for a wallet; see `ChainBackend.watch`."""
+        wrong_above = self.filter_headers.was_wrong_above
+        if wrong_above is not None:
+            # What was matched there was matched against filters that nobody should have believed.
+            checkpoints = [ref for ref in checkpoints if ref.height <= wrong_above]
         self.watches.watch(wallet_id, scripts, checkpoints, birthday_time, anchors, preview_scripts)
         return self._plan(now)
 
@@ -189,6 +251,17 @@ class ChainSync:
         """Forget a wallet."""
         self.watches.unwatch(wallet_id)
 
+    def suspect_block(self, height: int, now: Instant) -> list[Action]:
+        """Read a block in full, and check its filter: a payment is known to be in it.
+
+        For what is known by other means than filters: our own payment, say, that left every
+        mempool when this block came.
+        """
+        if 0 <= height <= self.state.headers.height:
+            self.watches.include(height)
+            self.conflicts.audit(height)
+        return self._plan(now)
+
     def next_event(self, now: Instant) -> ChainEvent | None:
         """Give the event to deliver now; call `delivered` when the sink has taken it."""
         if self.state.events:
@@ -197,8 +270,22 @@ class ChainSync:
 
     def delivered(self, event: ChainEvent, now: Instant) -> list[Action]:
         """Note that an event was taken, which makes way for the next."""
+        self._remember_coins(event)
         self.watches.delivered(event)
         return self._plan(now)
+
+    def _remember_coins(self, event: ChainEvent) -> None:
+        """Note which coins of a block are the wallet's: what spends them is evidence."""
+        if not isinstance(event, BlockMatched) or len(self.state.own_coins) >= MAX_OWN_COINS:
+            return
+        watch = next((w for w in self.watches if w.wallet_id == event.wallet_id), None)
+        if watch is None or watch.scan is None:
+            return
+        for _, transaction in event.block.candidates(watch.scan, ()):
+            for vout, output in enumerate(transaction.outputs):
+                if output.script_pubkey in watch.scan:
+                    coin = OutPoint(transaction.txid, vout)
+                    self.state.own_coins[coin] = output.script_pubkey
 
     # --- the chain --------------------------------------------------------------------------------
 
@@ -207,6 +294,8 @@ class ChainSync:
         fork = accepted.fork_height
         if fork is not None:
             self.filter_headers.rewind(fork)
+            self.conflicts.rewind(fork)
+            self.audit.rewind(fork)
             self.filters.rewind(fork)
             self.blocks.rewind(fork)
             state.disputed = {h for h in state.disputed if h <= fork}
@@ -214,6 +303,7 @@ class ChainSync:
                 peer.shown_height = min(peer.shown_height, fork)
                 update_shown(state, peer)
             self.watches.rewind(fork, is_reorganization=True)
+        self.tips.on_new_tip(self._now)
         self._persist_headers(accepted)
         time = state.headers.header_at(accepted.tip.height).time
         state.emit(TipChanged(accepted.tip, time))
@@ -240,10 +330,22 @@ class ChainSync:
         store = self.state.stores.filter_headers
         self.state.work(Lane.STORE, lambda: store.append(first, raw), lambda _result, _now: None)
 
+    def _on_extended_down(self, _start: int) -> None:
+        """Wallets that waited for lower heights may begin."""
+        self.watches.begin(is_synced=self.headers.is_synced)
+
     def _on_disputed(self, height: int) -> None:
         if height not in self.state.disputed:
             self.state.disputed.add(height)
             self.watches.include(height)
+
+    def _on_refuted(self, peer: Peer, height: int) -> None:
+        self.conflicts.convict(peer, height)
+
+    def _on_overturned(self, height: int) -> None:
+        self.filter_headers.rewind(height)
+        self.audit.rewind(height)
+        self._on_filter_headers_rewound(height)
 
     def _on_filter_headers_rewound(self, height: int) -> None:
         """Our filter headers above `height` were wrong: so may be what was matched there."""
@@ -261,11 +363,18 @@ class ChainSync:
         height = self.state.headers.height
         return (
             self.headers.is_synced
+            and self.tips.report(self._now).is_agreed
+            and not self.conflicts.is_pending
+            and self.filter_headers.is_agreed(self._now)
             and self.state.filter_headers.height >= height
             and all(w.scan is not None and w.scan.mark >= height for w in self.watches)
         )
 
-    def progress(self) -> SyncProgress:
+    def tip_report(self, now: Instant) -> TipReport:
+        """Tell whether the tip can be the newest there is, and who says so."""
+        return self.tips.report(now)
+
+    def progress(self) -> SyncProgress:  # noqa: PLR0911 (one per phase)
         """Tell what the sync is busy with, as counts of heights."""
         state = self.state
         height = state.headers.height
@@ -276,6 +385,11 @@ class ChainSync:
             return SyncProgress(Phase.HEADERS, height, max(height, claimed))
         if state.filter_headers.height < height:
             return SyncProgress(Phase.FILTER_HEADERS, max(state.filter_headers.height, 0), height)
+        if self.backfill.is_active:
+            below = self.backfill.missing_headers()
+            phase = Phase.HEADERS if below else Phase.FILTER_HEADERS
+            below = below or self.backfill.missing_filter_headers()
+            return SyncProgress(phase, height - below, height)
         scans = self.watches.scans()
         wanted = min((scan.matched_through + 1 for scan in scans), default=height + 1)
         if wanted <= height:

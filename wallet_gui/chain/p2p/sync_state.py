@@ -6,17 +6,20 @@ takes long, or touches a store, is an action too and its outcome comes back as a
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from wallet_gui.chain.backend import BlockRef, ChainEvent, ChainStores
+from wallet_gui.chain.checkpoints import NONE as NO_CHECKPOINTS
+from wallet_gui.chain.checkpoints import Checkpoints
 from wallet_gui.chain.header_chain import HeaderChain
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
 from wallet_gui.chain.p2p.messages import Message, Services, Version
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.transaction import OutPoint
 
 BYTE_BUDGET: Final = 32_000_000
 """Bytes of filters that are due or wait, and of the receive buffers, all together."""
@@ -104,7 +107,9 @@ class Peer:
     headers_done: bool = False  # it had nothing more to tell
     unconnected: int = 0  # announcements in a row that connected to nothing
     agreed_through: int = -1  # its filter headers were compared with ours up to here
-    disputes: set[int] = field(default_factory=set)  # heights whose filter it sees differently
+    # Heights whose filter it sees differently, with the filter hash that it claims.
+    disputes: dict[int, bytes] = field(default_factory=dict)
+    has_lost: bool = False  # others were believed where it disputed something
     netgroup: bytes = b""  # those who share it count as one source
     is_own: bool = False  # named by the person
     is_doubted: bool = False  # it contradicts us below: compared again before it adds anything
@@ -142,15 +147,24 @@ class SyncState:
         stores: ChainStores,
         headers: HeaderChain,
         filter_headers: FilterHeaderChain,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> None:
         self.params = params
+        self.checkpoints = checkpoints
+        self.wanted_start: int | None = None  # where filter headers are to begin; see `backfill`
         self.stores = stores
         self.headers = headers
         self.filter_headers = filter_headers
         self.peers: dict[int, Peer] = {}
         self.events: deque[ChainEvent] = deque()
         self.options = P2POptions()
+        self.wants_extra_peer = False  # set while what peers tell is not agreed on enough
         self.disputed: set[int] = set()  # heights at which peers disagree about the filter
+        self.filter_checkpoints: Mapping[int, bytes] = {}  # packaged filter headers by height
+        self.refuted: dict[int, set[bytes]] = {}  # height -> filter hashes that the block refutes
+        self.own_coins: dict[OutPoint, bytes] = {}  # scripts of coins of the wallets, where known
+        self.wants_extra_peer = False  # those connected may be keeping something from us
+        self.contest: Callable[[Peer, int, bytes], None] = lambda _peer, _height, _hash: None
         self.byte_budget = BYTE_BUDGET
         self.filter_sources: dict[int, int] = {}  # matched height -> who sent its filter
         self._actions: list[Action] = []
@@ -171,6 +185,31 @@ class SyncState:
             ban = Ban.ADDRESS if is_fault else Ban.NOBODY
         self._actions.append(Disconnect(peer.number, reason, is_fault, ban))
 
+    def convict(self, peer: Peer, reason: str) -> None:
+        """Hang up on a peer that provably lied about filters; its whole network is banned."""
+        self._silence(peer)
+        self.disconnect(peer, reason, is_fault=True, ban=Ban.NETGROUP)
+
+    def dismiss(self, peer: Peer, reason: str) -> None:
+        """Hang up on a peer that is of no use, without blame."""
+        self._silence(peer)
+        self.disconnect(peer, reason, is_fault=False)
+
+    def _silence(self, peer: Peer) -> None:
+        """Count nothing that a peer said, while it is on its way out."""
+        peer.disputes.clear()
+        peer.agreed_through = -1
+        peer.stalled_until = float("inf")
+
+    def packaged_through(self) -> int:
+        """Give the highest height at which the filter headers are known to be right, or -1.
+
+        Those held always meet the packaged ones, and each stands for all below it.
+        """
+        top = self.filter_headers.height
+        known = (height for height in self.filter_checkpoints if height <= top)
+        return max(known, default=-1)
+
     def work(
         self, lane: Lane, run: Callable[[], Any], done: Callable[[Any, Instant], None]
     ) -> None:
@@ -189,6 +228,23 @@ class SyncState:
     def sources_needed(self) -> int:
         """How many netgroups have to say the same: three, or all there are (one at least)."""
         return max(1, min(3, len({peer.netgroup for peer in self.peers.values()})))
+
+    def request_start(self, height: int) -> bool:
+        """Have the chains extended downwards until `height` can be scanned.
+
+        False where they cannot be: no known block leads there. Headers and filter headers then
+        begin lower by and by (`backfill`).
+        """
+        anchor, filter_anchor = self.checkpoints.start_at(height)
+        start = 0 if filter_anchor is None else filter_anchor.height + 1
+        lowest = 0 if anchor is None else anchor.height + 1
+        known = self.headers.anchor
+        if self.headers.start_height > lowest and (
+            known is None or self.checkpoints.hashes.get(known.height) != known.hash
+        ):
+            return False
+        self.wanted_start = start if self.wanted_start is None else min(self.wanted_start, start)
+        return True
 
     def filter_peers(self, now: Instant) -> list[Peer]:
         """List the peers that may be asked for filters now."""

@@ -122,6 +122,10 @@ class V1Transport:
 
     def get_buffer(self) -> memoryview:
         waiting = self._end - self._start
+        if not waiting and len(self._bytes) > STREAM_CAPACITY:
+            self._start = self._end = 0
+            self._bytes = bytearray(STREAM_CAPACITY)  # a long block is through
+            self._view = memoryview(self._bytes)
         needed = max(waiting + _READ_SIZE, self._frame_size() or 0)
         if self._start and (self._start == self._end or len(self._bytes) - self._start < needed):
             self._view[:waiting] = bytes(self._view[self._start : self._end])

@@ -5,28 +5,37 @@ and from there on packets. A byte changed on the way ends the connection: nothin
 is ever given out. Who the other side is, the protocol does not prove.
 """
 
+import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Final
 
 from wallet_gui import curve
+from wallet_gui.chain.filter_runs import offsets
 from wallet_gui.chain.p2p import bip324
 from wallet_gui.chain.p2p.bip324 import DECOY, EXPANSION, HEADER_SIZE, LENGTH_SIZE, TERMINATOR_SIZE
+from wallet_gui.chain.p2p.filter_messages import FilterRun, split_cfilter
 from wallet_gui.chain.p2p.messages import MAX_MESSAGE_SIZE, payload_limit
 from wallet_gui.chain.p2p.transport import (
     FIRST_CAPACITY,
     LARGEST_CAPACITY,
+    STREAM_CAPACITY,
     Frame,
     ProtocolViolation,
 )
+from wallet_gui.primitives.serialize import ParseError
 
 _READ_SIZE: Final = 32 * 1024  # offer the socket at least this much room
 _LONGEST_NAME: Final = 12
 _MAX_CONTENTS: Final = 1 + _LONGEST_NAME + MAX_MESSAGE_SIZE
 _PEEK_SIZE: Final = HEADER_SIZE + 1 + _LONGEST_NAME
 _MAX_QUEUE: Final = 100
+MAX_DECOYS: Final = 10_000
+"""So many in a row, without a message between them, are no disguise but a waste of our time."""
+
 _NO_LENGTH: Final = -1
+_NOTHING: Final = memoryview(b"")
 _STRANGER: Final = "The peer does not speak the encrypted protocol."
 _TAMPERED: Final = "What the peer sent was changed on the way, or is nonsense."
 
@@ -44,6 +53,7 @@ SHORT_IDS: Final[Mapping[int, str]] = dict(
 )
 """The one-byte names of messages; others are written out after a zero byte (BIP324)."""
 
+_CFILTER: Final = 23
 _IDS: Final = {command: bytes((number,)) for number, command in SHORT_IDS.items()}
 _LIMITS: Final = {number: (name, payload_limit(name)) for number, name in SHORT_IDS.items()}
 _NAME_BYTES: Final = frozenset(range(0x21, 0x7F))
@@ -68,14 +78,17 @@ class V2Transport:
         magic: bytes,
         *,
         is_initiator: bool = True,
-        secret: bytes | None = None,
+        keys: tuple[bytes, bytes] | None = None,
         garbage: bytes | None = None,
     ) -> None:
-        """Prepare the first bytes; `secret` (32 bytes) and `garbage` are drawn when None."""
+        """Prepare the first bytes.
+
+        `keys` are our secret (32 bytes) and its ElligatorSwift key (64 bytes); they and `garbage`
+        (at most 4095 bytes) are drawn when None.
+        """
         self._magic = magic
         self._is_initiator = is_initiator
-        self._secret = _new_secret() if secret is None else secret
-        self._public_key = curve.ellswift_create(self._secret)
+        self._secret, self._public_key = _new_keys() if keys is None else keys
         if garbage is None:
             garbage = secrets.token_bytes(secrets.randbelow(bip324.MAX_GARBAGE + 1))
         self._garbage = garbage
@@ -86,11 +99,12 @@ class V2Transport:
         self._their_garbage = b""
         self._bytes = bytearray(FIRST_CAPACITY)  # as received
         self._view = memoryview(self._bytes)
-        self._plain = memoryview(bytearray())  # headers and contents, decrypted
+        self._plain = _NOTHING  # headers and contents, decrypted
         self._start = 0
         self._end = 0
         self._length = _NO_LENGTH  # of the contents of the packet at `_start`
         self._command: str | None = None  # of that packet, once it was looked at
+        self._decoys = 0  # since the last message
         self._room = 0  # that this packet needs, once its length was found acceptable
 
     @property
@@ -124,7 +138,12 @@ class V2Transport:
         return b""
 
     def get_buffer(self) -> memoryview:
+        self._plain = _NOTHING
         waiting = self._end - self._start
+        if not waiting and len(self._bytes) > STREAM_CAPACITY:
+            self._start = self._end = 0
+            self._bytes = bytearray(STREAM_CAPACITY)  # a long block is through
+            self._view = memoryview(self._bytes)
         needed = max(waiting + _READ_SIZE, self._room)
         if self._start and (not waiting or len(self._bytes) - self._start < needed):
             self._view[:waiting] = bytes(self._view[self._start : self._end])
@@ -135,11 +154,11 @@ class V2Transport:
             self._grow(len(self._bytes) + _READ_SIZE)
         return self._view[self._end :]
 
-    def received(self, count: int) -> list[Frame]:
+    def received(self, count: int) -> Sequence[Frame | FilterRun]:
         self._end += count
-        if self._end == len(self._bytes) and self._end < LARGEST_CAPACITY // 4:
+        if self._end == len(self._bytes) and len(self._bytes) < STREAM_CAPACITY:
             # The socket has more than we took: read in larger pieces.
-            self._grow(2 * len(self._bytes))
+            self._grow(min(4 * len(self._bytes), STREAM_CAPACITY))
         if self._stage is _Stage.KEY:
             self._receive_key()
         if self._stage is _Stage.TERMINATOR:
@@ -187,7 +206,7 @@ class V2Transport:
 
     # --- packets ----------------------------------------------------------------------------------
 
-    def _receive_packets(self, session: bip324.Session) -> list[Frame]:
+    def _receive_packets(self, session: bip324.Session) -> Sequence[Frame | FilterRun]:
         spans = self._decrypt(session)
         if spans and self._stage is _Stage.VERSION_PACKET:
             del spans[0]  # what it holds is for versions to come
@@ -195,15 +214,31 @@ class V2Transport:
         if self._length >= 0 and not self._room:
             self._look_ahead(session)
         plain = self._plain
-        return [frame for start, end in spans if (frame := _read(plain, start, end)) is not None]
+        found: list[Frame | FilterRun] = []
+        position = 0
+        while position < len(spans):
+            start, end = spans[position]
+            if end > start and plain[start] == _CFILTER:
+                run = _read_filters(plain, spans, position)
+                if len(run):
+                    found.append(run)
+                    position += len(run)
+                    continue
+            frame = _read(plain, start, end)
+            if frame is not None:
+                found.append(frame)
+            position += 1
+        return found
 
     def _decrypt(self, session: bip324.Session) -> list[tuple[int, int]]:
-        """Decrypt every complete packet; return where the contents lie, without those of decoys."""
+        """Decrypt every complete packet; return where the contents lie, without those of decoys.
+
+        They go one after the other into a buffer that belongs to what is given out: filters stay
+        where they are, without a copy, for as long as somebody needs them.
+        """
         spans: list[tuple[int, int]] = []
         view, position, end = self._view, self._start, self._end
-        if len(self._plain) < end - position:
-            self._plain = memoryview(bytearray(len(self._bytes)))
-        plain, filled = self._plain, 0
+        plain, filled, packets = _NOTHING, 0, 0
         next_length, decrypt = session.receive_length.apply, session.receive_packet.decrypt
         length = self._length
         while True:
@@ -217,6 +252,8 @@ class V2Transport:
             stop = position + EXPANSION + length
             if stop > end:
                 break
+            if not filled:
+                plain = memoryview(bytearray(end - position))
             contents = filled + HEADER_SIZE
             packet_end = contents + length
             encrypted = view[position + LENGTH_SIZE : stop]
@@ -224,12 +261,21 @@ class V2Transport:
                 raise ProtocolViolation(_TAMPERED)
             if not plain[filled] & DECOY:
                 spans.append((contents, packet_end))
+            packets += 1
             self._their_garbage = b""  # the first packet proves it, be it a decoy or not
             position, length, filled = stop, _NO_LENGTH, packet_end
+        self._plain, self._length = plain, length
+        self._decoys = 0 if spans else self._decoys + packets
+        self._advance(position)
+        return spans
+
+    def _advance(self, position: int) -> None:
+        """Go on with the packet at `position`."""
+        if self._decoys > MAX_DECOYS:
+            raise ProtocolViolation("The peer sends nothing but decoys.")
         if position != self._start:
             self._command, self._room = None, 0
-        self._start, self._length = position, length
-        return spans
+        self._start = position
 
     def _look_ahead(self, session: bip324.Session) -> None:
         """Refuse a message that is too long for its kind before memory is set aside for it.
@@ -274,6 +320,23 @@ def _read(plain: memoryview, start: int, end: int) -> Frame | None:
     return Frame(command, start, end)
 
 
+def _read_filters(plain: memoryview, spans: list[tuple[int, int]], first: int) -> FilterRun:
+    """Take the filters from a packet on, until another message or a malformed one."""
+    hashes: list[bytes] = []
+    starts, ends = offsets(), offsets()
+    for start, end in itertools.islice(spans, first, None):
+        if end == start or plain[start] != _CFILTER:
+            break
+        try:
+            block_hash, begin, _ = split_cfilter(plain, start + 1, end)
+        except ParseError:
+            break  # what is wrong is found out on the way of all other messages
+        hashes.append(block_hash)
+        starts.append(begin)
+        ends.append(end)
+    return FilterRun(plain, b"".join(hashes), starts, ends)
+
+
 def _name(contents: bytes) -> tuple[str, int, int] | None:
     """Read the command at the start of contents: it, its limit, and how many bytes name it."""
     if not contents:
@@ -294,10 +357,10 @@ def _check(command: str, size: int, limit: int) -> None:
         raise ProtocolViolation(f"The peer announced a {command} message of {size} bytes.")
 
 
-def _new_secret() -> bytes:
+def _new_keys() -> tuple[bytes, bytes]:
     while True:
         secret = secrets.token_bytes(32)
         try:
-            return curve.check_secret(secret)
-        except curve.CurveError:  # one in 2^128
+            return secret, curve.ellswift_create(secret)
+        except curve.CurveError:  # not a secret: one in 2^128
             continue

@@ -1,148 +1,372 @@
+from random import Random
+
 import pytest
 
-from wallet_gui.chain.backend import BroadcastStage
+from tests.unit.chain.p2p.broadcast_network import (
+    ECHOED,
+    FAILED,
+    MISSING,
+    OFFER,
+    PROBE,
+    REQUESTED,
+    SENT,
+    SPREAD,
+    TX,
+    Network,
+    at,
+    spending,
+)
 from wallet_gui.chain.p2p import broadcast
-from wallet_gui.chain.p2p.broadcast import Broadcasts
-from wallet_gui.chain.p2p.messages import GetData, Inv, InventoryType, NotFound, Tx
-from wallet_gui.chain.p2p.sync_state import Action, Instant, Send
-from wallet_gui.primitives.transaction import OutPoint, Transaction, TxIn, TxOut
-
-TX = Transaction(2, (TxIn(OutPoint(bytes(32), 1), witness=(b"\x01",)),), (TxOut(1, b"\x51"),), 0)
-ENTRY = ((InventoryType.WTX, TX.wtxid),)
-ANNOUNCED = [Inv(ENTRY), GetData(ENTRY)]
-
-
-def at(seconds: float) -> Instant:
-    return Instant(seconds, 0)
-
-
-def sent(actions: list[Action], peer: int) -> list[object]:
-    return [a.message for a in actions if isinstance(a, Send) and a.peer == peer]
-
-
-def started(*peers: int) -> tuple[Broadcasts, list[Action]]:
-    broadcasts = Broadcasts()
-    for peer in peers:
-        assert broadcasts.on_ready(peer, at(0)) == []
-    return broadcasts, broadcasts.start(TX, at(0))
-
-
-def stages(broadcasts: Broadcasts) -> list[BroadcastStage]:
-    return [progress.stage for progress in broadcasts.news]
+from wallet_gui.chain.p2p import broadcast_verdicts as verdicts
+from wallet_gui.chain.p2p.broadcast_target import MAX_TIMES
+from wallet_gui.chain.p2p.messages import GetData, InventoryType, NotFound, Tx
+from wallet_gui.chain.p2p.sync_state import Send
+from wallet_gui.primitives.transaction import Transaction, TxIn, TxOut
 
 
 def test_one_peer_is_told_and_proves_that_it_has_it() -> None:
-    broadcasts, actions = started(1)
-    assert sent(actions, 1) == ANNOUNCED
-    assert sent(broadcasts.on_getdata(1, GetData(ENTRY), at(2)), 1) == [Tx(TX)]
-    assert broadcasts.tick(at(2.1)) == []
-    assert sent(broadcasts.tick(at(3)), 1) == [GetData(ENTRY)]
-    broadcasts.on_notfound(1, NotFound(ENTRY), at(3))  # it does not say so before its next inv
-    assert broadcasts.result(TX.txid) is None
-    assert sent(broadcasts.tick(at(5)), 1) == [GetData(ENTRY)]
-    broadcasts.on_tx(1, TX)
-    result = broadcasts.result(TX.txid)
-    assert result is not None
-    assert result.is_accepted
-    assert result.stage is BroadcastStage.ECHOED
-    assert stages(broadcasts) == [
-        BroadcastStage.SENT,
-        BroadcastStage.REQUESTED,
-        BroadcastStage.ECHOED,
-    ]
+    network = Network(1)
+    network.start()
+    assert network.told == {1: [PROBE, OFFER]}
+    network.wait(2)
+    assert network.request(1) == Tx(TX)
+    network.wait(3)  # it does not say so before its next announcement
+    assert network.result is None
+    network.having.add(1)
+    network.wait(3)
+    assert network.end.stage is ECHOED
+    assert network.end.is_accepted
+    assert network.end.detail == verdicts.KEPT
+    assert network.stages == [SENT, REQUESTED, ECHOED]
+
+
+def test_two_networks_that_did_not_get_it_from_us_are_the_best_evidence() -> None:
+    network = Network(1, 2, 3)
+    network.start()
+    (told,) = network.offered
+    first, second = {1, 2, 3} - {told}
+    network.request(told)
+    network.announce(told)
+    assert network.stages == [SENT, REQUESTED], "the one we sent it to proves nothing"
+    network.announce(first)
+    assert network.stages[-1] is ECHOED
+    assert network.result is None, "one more could show it"
+    network.announce(second)
+    assert network.end.stage is SPREAD
+    assert network.end.peers == 2
+    assert network.stages == [SENT, REQUESTED, ECHOED, SPREAD]
+
+
+def test_with_two_networks_one_echo_is_the_best_there_is_and_it_says_so() -> None:
+    network = Network(1, 2)
+    network.start()
+    (told,) = network.offered
+    network.request(told)
+    network.announce(3 - told)
+    assert network.end.stage is ECHOED
+    assert network.end.detail == verdicts.ECHOED
+
+
+def test_peers_of_one_network_are_one_witness() -> None:
+    network = Network(1)
+    network.start()
+    for peer in (2, 3):
+        network.connect(peer, group=7)
+    network.connect(4, group=1)  # the neighbour of the one that got it
+    network.request(1)
+    network.having.add(1)
+    network.announce(4)
+    network.announce(2)
+    network.announce(3)
+    assert SPREAD not in network.stages
+    assert network.end.stage is ECHOED
+
+
+def test_who_was_asked_about_it_may_make_an_announcement_up_but_not_the_transaction() -> None:
+    network = Network(1, 2, 3)
+    network.deaf = {1, 2, 3}
+    network.start()
+    asked = next(iter(network.told))
+    network.announce(asked)
+    assert network.stages == []
+    network.broadcasts.on_tx(asked, TX)
+    assert network.stages == [ECHOED]
+
+
+def test_the_evidence_so_far_is_given_after_a_while_and_grows_later() -> None:
+    network = Network(1, 2, 3)
+    network.start()
+    (told,) = network.offered
+    network.request(told)
+    first, second = {1, 2, 3} - {told}
+    network.announce(first)
+    network.wait(broadcast.PATIENCE + 1)
+    assert network.end.stage is ECHOED
+    network.broadcasts.on_tx(second, TX)
+    assert network.end.stage is SPREAD
+    assert network.offered == [told], "it spreads: nobody else need hear it from us"
 
 
 @pytest.mark.parametrize(
-    "entry",
+    ("kind", "name"),
     [
         (InventoryType.WTX, TX.wtxid),
         (InventoryType.WITNESS_TX, TX.txid),
         (InventoryType.TX, TX.txid),
     ],
 )
-def test_it_is_handed_out_by_either_name(entry: tuple[int, bytes]) -> None:
-    broadcasts, _ = started(1)
-    assert sent(broadcasts.on_getdata(1, GetData((entry,)), at(1)), 1) == [Tx(TX)]
+def test_it_is_handed_out_by_either_name(kind: int, name: bytes) -> None:
+    network = Network(1)
+    network.start()
+    assert network.request(1, kind, name) == Tx(TX)
+
+
+def test_only_who_was_told_gets_it() -> None:
+    """Else somebody who saw it elsewhere could ask around whose it is."""
+    network = Network(1)
+    network.start()
+    network.connect(2)
+    assert network.request(2) == MISSING
+    network.broadcasts.on_notfound(2, MISSING, at(1))
+    assert network.stages == [SENT]
+
+
+def test_nobody_gets_it_over_and_over() -> None:
+    network = Network(1)
+    network.start()
+    answers = [network.request(1) for _ in range(MAX_TIMES + 2)]
+    assert answers == [Tx(TX)] * MAX_TIMES + [MISSING] * 2
 
 
 def test_what_we_do_not_have_is_not_found() -> None:
-    broadcasts, _ = started(1)
-    entry = ((InventoryType.WTX, bytes(32)), (InventoryType.WITNESS_BLOCK, TX.txid))
-    assert sent(broadcasts.on_getdata(1, GetData(entry), at(1)), 1) == [NotFound(entry)]
+    network = Network(1)
+    network.start()
+    entries = ((InventoryType.WTX, bytes(32)), (InventoryType.WITNESS_BLOCK, TX.txid))
+    actions = network.broadcasts.on_getdata(1, GetData(entries), at(1))
+    assert actions == [Send(1, NotFound(entries))]
 
 
-def test_an_announcement_by_another_peer_is_proof() -> None:
-    broadcasts, actions = started(1, 2)
-    assert sent(actions, 2) == []
-    broadcasts.on_getdata(1, GetData(ENTRY), at(2))
-    broadcasts.on_inv(1, Inv(ENTRY))
-    assert broadcasts.result(TX.txid) is None, "the one we sent it to proves nothing"
-    broadcasts.on_inv(2, Inv(ENTRY))
-    result = broadcasts.result(TX.txid)
-    assert result is not None
-    assert result.is_accepted
+def test_a_parent_is_given_to_who_was_offered_the_child() -> None:
+    grandparent = spending(bytes(32), 7)
+    parent = spending(grandparent.txid)
+    child = spending(parent.txid)
+    network = Network(1)
+    network.start(child, (grandparent, parent))
+    for ancestor in (parent, grandparent):
+        assert network.request(1, InventoryType.WITNESS_TX, ancestor.txid) == Tx(ancestor)
+    network.connect(2)
+    wanted = ((InventoryType.WITNESS_TX, parent.txid),)
+    assert network.broadcasts.on_getdata(2, GetData(wanted), at(1)) == [Send(2, NotFound(wanted))]
 
 
-def test_a_second_peer_is_told_after_a_while() -> None:
-    broadcasts, _ = started(1, 2, 3)
-    assert broadcasts.tick(at(9)) == []
-    assert sent(broadcasts.tick(at(10)), 2) == ANNOUNCED
-    assert broadcasts.tick(at(15)) == []
-    assert sent(broadcasts.tick(at(20)), 3) == ANNOUNCED
+def test_more_peers_are_told_one_after_the_other_and_never_all() -> None:
+    network = Network(1, 2, 3, 4, 5)
+    network.start()
+    network.wait(9)
+    assert len(network.offered) == 1
+    network.wait(2)
+    assert len(network.offered) == 2
+    network.wait(28)
+    assert len(network.offered) == 2
+    network.wait(3)
+    assert len(network.offered) == 3
+    network.wait(60)
+    assert len(network.offered) == 3
+    assert network.end.detail == verdicts.IGNORED
 
 
-def test_a_peer_that_takes_it_and_drops_it() -> None:
-    broadcasts, _ = started(1)
-    broadcasts.on_getdata(1, GetData(ENTRY), at(2))
-    for second in range(3, 40):
-        broadcasts.tick(at(second))
-        broadcasts.on_notfound(1, NotFound(ENTRY), at(second))
-    broadcasts.tick(at(41))
-    result = broadcasts.result(TX.txid)
-    assert result is not None
-    assert not result.is_accepted
-    assert result.detail == broadcast.REFUSED
+def test_peers_that_drop_it_are_found_out() -> None:
+    network = Network(1, 2, 3)
+    network.start()
+    for _ in range(200):
+        network.wait(0.5)
+        for peer in network.offered:
+            if OFFER in network.told[peer] and network.told[peer][-1] == OFFER:
+                network.request(peer)
+    assert len(network.offered) == 3
+    assert network.end.stage is FAILED
+    assert not network.end.is_accepted
+    assert network.end.detail == verdicts.REFUSED
+
+
+def test_a_dropping_peer_does_not_keep_it_from_the_next() -> None:
+    network = Network(1, 2)
+    network.start()
+    (dropper,) = network.offered
+    network.request(dropper)
+    network.wait(11)
+    honest = 3 - dropper
+    assert network.offered == [dropper, honest]
+    network.request(honest)
+    network.having.add(honest)
+    network.wait(5)
+    assert network.end.stage is ECHOED
+
+
+def test_a_rival_on_the_network_is_named_as_the_cause() -> None:
+    network = Network(1)
+    network.start()
+    network.request(1)
+    rival = Transaction(2, (TxIn(TX.inputs[0].prevout),), (TxOut(9, b"\x51"),), 0)
+    network.broadcasts.on_tx(1, rival)
+    network.wait(60)
+    assert network.end.detail == verdicts.CONFLICT
 
 
 def test_a_peer_that_never_asks() -> None:
-    broadcasts, _ = started(1)
-    for second in range(31):
-        broadcasts.tick(at(second))
-    result = broadcasts.result(TX.txid)
-    assert result is not None
-    assert result.stage is BroadcastStage.FAILED
-    assert result.detail == broadcast.IGNORED
+    network = Network(1)
+    network.start()
+    network.wait(31)
+    assert network.end.stage is FAILED
+    assert network.end.detail == verdicts.IGNORED
+
+
+def test_a_peer_that_answers_nothing_is_told_all_the_same() -> None:
+    network = Network(1)
+    network.deaf.add(1)
+    network.start()
+    assert network.offered == []
+    network.wait(4)
+    assert network.offered == [1]
 
 
 def test_a_lost_connection_is_not_a_verdict() -> None:
-    broadcasts, _ = started(1)
-    broadcasts.on_disconnected(1)
-    broadcasts.tick(at(31))
-    assert broadcasts.result(TX.txid) is None
-    assert sent(broadcasts.on_ready(2, at(35)), 2) == ANNOUNCED
-    broadcasts.on_disconnected(2)
-    broadcasts.tick(at(70))
-    result = broadcasts.result(TX.txid)
-    assert result is not None
-    assert result.detail == broadcast.NOBODY
+    network = Network(1)
+    network.start()
+    network.broadcasts.on_disconnected(1)
+    network.wait(31)
+    assert network.result is None
+    network.connect(2)
+    assert network.offered == [1, 2]
+    network.broadcasts.on_disconnected(2)
+    network.wait(30)
+    assert network.end.detail == verdicts.NOBODY
+
+
+def test_who_got_it_and_left_is_no_verdict_either() -> None:
+    network = Network(1)
+    network.start()
+    network.request(1)
+    network.broadcasts.on_disconnected(1)
+    network.wait(60)
+    assert network.end.detail == verdicts.NOBODY
+
+
+def test_peers_that_announce_nothing_can_only_ask_for_it_and_that_is_said() -> None:
+    network = Network(1, 2, relays=False)
+    network.start()
+    (told,) = network.offered
+    assert network.told[told] == [OFFER], "it would not answer a probe"
+    network.request(told)
+    network.wait(11)
+    for peer in network.offered:
+        network.request(peer)
+    network.wait(60)
+    assert network.end.stage is REQUESTED
+    assert network.end.detail == verdicts.REQUESTED
+
+
+def test_who_served_filters_or_blocks_is_told_last() -> None:
+    for seed in range(20):
+        network = Network(1, 2, 3)
+        network.broadcasts._rng = Random(seed)
+        network.broadcasts.on_served(1)
+        network.broadcasts.on_served(3)
+        network.start()
+        assert network.offered == [2]
+
+
+def test_one_that_announces_nothing_is_told_first_and_the_others_listen() -> None:
+    network = Network(1, 2)
+    network.connect(3, relays=False)
+    network.start()
+    assert network.offered == [3]
+    network.request(3)
+    network.announce(1)
+    network.announce(2)
+    assert network.end.stage is SPREAD
+
+
+def test_listeners_are_asked_at_last() -> None:
+    network = Network(1, 2, 3)
+    network.start()
+    (told,) = network.offered
+    network.request(told)
+    network.wait(5)
+    network.having = {1, 2, 3}
+    network.wait(5)
+    assert network.result is None
+    network.wait(7)
+    assert network.end.stage is SPREAD
+    assert network.offered == [told]
+
+
+# --- offering it again ----------------------------------------------------------------------------
+
+
+def test_offering_it_again_tells_nobody_who_has_it() -> None:
+    network = Network(1, 2)
+    network.having = {1, 2}
+    network.start()
+    network.wait(1)
+    assert network.offered == []
+    assert network.end.stage is SPREAD
 
 
 def test_sending_again_begins_anew() -> None:
-    broadcasts, _ = started(1)
-    for second in range(31):
-        broadcasts.tick(at(second))
-    assert sent(broadcasts.start(TX, at(40)), 1) == ANNOUNCED
-    assert broadcasts.result(TX.txid) is None
-    broadcasts.on_tx(1, TX)
-    result = broadcasts.result(TX.txid)
-    assert result is not None
-    assert result.is_accepted
+    network = Network(1)
+    network.start()
+    network.wait(31)
+    assert network.end.stage is FAILED
+    network.start()
+    assert network.result is None
+    assert network.told[1][-1] == OFFER
+    network.request(1)
+    network.having.add(1)
+    network.wait(2)
+    assert network.end.stage is ECHOED
 
 
-def test_old_ones_are_forgotten() -> None:
-    broadcasts, _ = started(1)
-    for number in range(broadcast.MAX_KEPT):
-        other = Transaction(2, (TxIn(OutPoint(bytes(32), 9 + number)),), (TxOut(1, b"\x51"),), 0)
-        broadcasts.start(other, at(1))
-    assert not broadcasts.is_ours(TX.txid)
-    assert not broadcasts.is_ours(TX.wtxid)
+def test_who_got_it_earlier_is_still_no_independent_witness() -> None:
+    network = Network(1, 2)
+    network.start()
+    (told,) = network.offered
+    network.request(told)
+    network.having = {told}
+    network.start()
+    network.wait(60)
+    assert SPREAD not in network.stages
+
+
+def test_evidence_after_a_failure_counts() -> None:
+    network = Network(1)
+    network.start()
+    network.wait(31)
+    network.connect(2)
+    network.announce(2)
+    assert network.end.stage is ECHOED
+    assert network.end.is_accepted
+
+
+def test_old_ones_are_forgotten_first_those_that_are_over() -> None:
+    network = Network(1)
+    network.start()
+    network.wait(31)
+    running = spending(bytes(32), 5)
+    network.start(running)
+    for number in range(broadcast.MAX_KEPT - 1):
+        network.start(spending(bytes(32), 9 + number))
+    assert not network.broadcasts.is_ours(TX.txid)
+    assert not network.broadcasts.is_ours(TX.wtxid)
+    assert network.broadcasts.is_ours(running.txid)
+    assert network.end.detail == verdicts.GONE, "nobody waits for it for ever"
+
+
+def test_what_is_given_up_is_given_to_nobody() -> None:
+    network = Network(1)
+    network.start()
+    network.broadcasts.forget(TX.txid)
+    assert network.request(1) == MISSING
+    assert network.end.detail == verdicts.GONE
+    network.wait(20)
+    assert network.offered == [1]

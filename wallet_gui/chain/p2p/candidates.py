@@ -1,0 +1,137 @@
+"""Which address is dialled next for a role: from the last session, the book, or nowhere."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+from wallet_gui.chain.p2p.address_book import AddressBook, Record
+from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.links import Link, Role
+from wallet_gui.chain.p2p.messages import Services
+from wallet_gui.chain.p2p.netgroup import Netgroup, Network, network_of
+from wallet_gui.chain.p2p.options import P2POptions
+from wallet_gui.chain.p2p.routes import has_tor, route_to
+from wallet_gui.chain.p2p.sync_state import Instant
+from wallet_gui.chain.reports import Route
+
+SEED_SOURCE: Final = b"seed:"
+REDIAL_ALONE: Final = 60  # seconds before an address is dialled again, while nobody is there
+REDIAL: Final = 600
+MOST_OF_SEED: Final = 2
+
+
+class Candidates:
+    """Chooses; what is connected already comes in as an argument."""
+
+    def __init__(self, book: AddressBook, options: P2POptions, group_of: Netgroup) -> None:
+        self.options = options
+        self._book = book
+        self._group_of = group_of
+        self._anchors = list(book.anchors)
+        self._avoided: dict[Network, float] = {}
+        self._dialed: dict[PeerAddress, float] = {}
+
+    def avoid(self, network: Network, until: float) -> None:
+        """Do not dial such addresses directly: there is no route to them."""
+        self._avoided[network] = until
+
+    def route(self, address: PeerAddress, role: Role, now: Instant) -> Route | None:
+        """Give the way to an address, None when there is none at present."""
+        route = route_to(address, self.options, is_payment=role is Role.BROADCAST)
+        is_avoided = self._avoided.get(network_of(address), 0.0) > now.monotonic
+        return None if is_avoided and route is Route.DIRECT else route
+
+    def pick(self, role: Role, links: Collection[Link], now: Instant) -> PeerAddress | None:
+        """Choose an address of the book for a role.
+
+        Those whom one seed named stay no more than the others, where there are others: whoever
+        answers for a seed, which takes no more than a position on the way, shall not decide alone.
+        """
+        is_free = self._freedom(role, links, now)
+        if role in {Role.FILTER, Role.BLOCKS}:
+            while self._anchors:
+                anchor = self._anchors.pop(0)
+                if is_free(anchor) and not self._book.is_banned(anchor, now.unix):
+                    return anchor
+        sources = Counter(link.source for link in links if link.role.is_sync)
+        redial = REDIAL if any(link.is_ready for link in links) else REDIAL_ALONE
+
+        def accepts(record: Record) -> bool:
+            return (
+                self._is_due(record, redial, now)
+                and is_free(record.address)
+                and _suits(record, role, now)
+            )
+
+        def is_no_majority(record: Record) -> bool:
+            count = sources[record.source]
+            is_seed = record.source.startswith(SEED_SOURCE)
+            return not is_seed or count < max(MOST_OF_SEED, sources.total() - count)
+
+        tests: list[Callable[[Record], bool]] = [lambda r: is_no_majority(r) and accepts(r)]
+        if self._prefers_onion(role, links):
+            tests.insert(0, lambda r: network_of(r.address) is Network.ONION and accepts(r))
+        if len(sources) <= 1:
+            tests.append(accepts)  # there is nobody else
+        for test in tests:
+            record = self._book.select(now.unix, test, only_new=role is Role.FEELER)
+            if record is not None:
+                return record.address
+        return None
+
+    def forget_attempts(self) -> None:
+        """Let addresses be dialled again at once: the way to them is another."""
+        self._dialed.clear()
+
+    def note_dialed(self, address: PeerAddress, now: Instant) -> None:
+        """Do not dial it again for a while, whatever comes of it."""
+        self._dialed[address] = now.monotonic
+
+    def _is_due(self, record: Record, redial: int, now: Instant) -> bool:
+        dialed = self._dialed.get(record.address, float("-inf"))
+        if now.monotonic - dialed < redial:
+            return False
+        # In an earlier session: only what failed then has to wait.
+        since = now.unix - record.last_try
+        has_failed = record.last_try > record.last_ok
+        return not has_failed or not 0 <= since < redial << min(record.fails, 4)
+
+    def first_free(
+        self, addresses: Iterable[PeerAddress], role: Role, links: Collection[Link], now: Instant
+    ) -> PeerAddress | None:
+        """Give the first address that may be dialled now."""
+        return next(filter(self._freedom(role, links, now), addresses), None)
+
+    def _freedom(
+        self, role: Role, links: Collection[Link], now: Instant
+    ) -> Callable[[PeerAddress], bool]:
+        """Tell of addresses whether they may be dialled beside the present ones."""
+        taken = {link.address for link in links} | set(self.options.own_peers)
+        groups = {link.netgroup for link in links if link.role is not Role.FEELER}
+
+        def is_free(address: PeerAddress) -> bool:
+            return (
+                address not in taken
+                and self.route(address, role, now) is not None
+                and (role is Role.FEELER or self._group_of(address) not in groups)
+            )
+
+        return is_free
+
+    def _prefers_onion(self, role: Role, links: Collection[Link]) -> bool:
+        """Whether an onion service comes first: one at least, and for payments always."""
+        if not has_tor(self.options) or role not in {Role.FILTER, Role.BROADCAST}:
+            return False
+        return role is Role.BROADCAST or not any(
+            network_of(link.address) is Network.ONION for link in links
+        )
+
+
+def _suits(record: Record, role: Role, now: Instant) -> bool:
+    match role:
+        case Role.FILTER:
+            return record.claims_filters(now.unix)
+        case Role.BLOCKS:
+            return bool(record.services & Services.WITNESS)
+        case _:
+            return True

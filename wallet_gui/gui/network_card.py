@@ -128,7 +128,7 @@ class NetworkCard(QFrame):
                 "peers say is compared, so that one that lies is found out. Peers that you name "
                 "below are used besides."
                 if finds
-                else "This network has no place where peers are told: name one below.",
+                else "This network has no public peers: name one below.",
             ),
             (
                 self.only_own,

@@ -6,7 +6,7 @@ from typing import Final, Generic, TypeVar
 
 from wallet_gui.primitives.transaction import Transaction
 
-RECENT: Final = 20_000
+RECENT: Final = 10_000
 """Transactions whose announcers are remembered though nobody asked about them."""
 
 PINNED: Final = 5_000

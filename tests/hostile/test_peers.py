@@ -4,25 +4,38 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.functional.p2p_wallet import Client, ScriptWallet, Setup, run, running_with
 from tests.hostile.fake_chain import FakeChain
-from tests.hostile.fake_internet import PLAIN, Internet, Neighbour, group_of, host, internet
+from tests.hostile.fake_internet import (
+    PLAIN,
+    Internet,
+    MemoryPeers,
+    Neighbour,
+    group_of,
+    host,
+    internet,
+)
+from tests.hostile.fake_peer import serve
+from tests.hostile.socks_server import forbid_leaks, socks_server
 from wallet_gui.chain.backend import BackendState, BackendWarning, ConnectionState
 from wallet_gui.chain.p2p import connections, peer_group, status
+from wallet_gui.chain.p2p.addr_messages import NodeAddress
 from wallet_gui.chain.p2p.address_book import AddressBook
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import system_clock
 from wallet_gui.chain.p2p.book_format import read_book
-from wallet_gui.chain.p2p.filter_messages import CFilter, GetCFilters
+from wallet_gui.chain.p2p.filter_messages import GetCFilters
 from wallet_gui.chain.p2p.links import Link, Role
 from wallet_gui.chain.p2p.messages import Message
-from wallet_gui.chain.p2p.options import P2POptions, RelayMode
+from wallet_gui.chain.p2p.options import P2POptions, ProxyUse, RelayMode
 from wallet_gui.chain.p2p.peer_finder import BOOK_DAMAGED
-from wallet_gui.chain.p2p.sync_state import Instant
+from wallet_gui.chain.p2p.sync_state import Ban, Disconnect, Instant
 from wallet_gui.chain.reports import Purpose, Route
 from wallet_gui.primitives.params import REGTEST
 
@@ -146,7 +159,7 @@ def test_a_damaged_book_is_begun_anew(tmp_path: Path) -> None:
             async with running_with(tmp_path, net.setup(), wallet) as client:
                 await synced(client, chain)
                 assert BackendWarning(BOOK_DAMAGED) in client.events
-            assert len(book_of(net)) == 7
+            assert len(book_of(net)) >= 4
 
     run(scenario)
 
@@ -229,6 +242,7 @@ def test_who_claims_filters_and_serves_none(tmp_path: Path) -> None:
                 for info in client.backend.peers():
                     number = int(info.address.split(".")[2])
                     assert (number >= 20) is not bool(info.services & 64)
+                    assert (number >= 20) is bool(info.note)
             book, now = book_of(net), int(time.time())
             for group in range(20, 26):
                 record = book.record(net.address(host(group)))
@@ -344,41 +358,48 @@ def test_a_big_scan_is_served_by_twelve(tmp_path: Path, monkeypatch: pytest.Monk
     run(scenario)
 
 
-def test_a_liar_is_banned_beyond_a_restart(tmp_path: Path) -> None:
-    """Its filters are garbage; the honest ones keep theirs back until it was asked."""
+@pytest.mark.parametrize("ban", [Ban.ADDRESS, Ban.NETGROUP])
+def test_a_ban_outlasts_the_session_but_two_peers_stay(ban: Ban, tmp_path: Path) -> None:
     wallet = ScriptWallet()
     chain = paid(wallet)
-    was_asked = [False]
-
-    def garble(message: Message, answers: list[Message]) -> list[Message]:
-        if not is_real_request(message):
-            return answers
-        was_asked[0] = True
-        return [CFilter(a.block_hash, a.data + b"\0") for a in answers if isinstance(a, CFilter)]
-
-    def hold(message: Message, answers: list[Message]) -> list[Message]:
-        return answers if was_asked[0] or not is_real_request(message) else []
 
     async def scenario() -> None:
-        async with internet(chain, range(1, 4)) as net:
-            for node in net.nodes.values():
-                node.rewrite = hold
-            await net.add(host(66), Neighbour(chain, nonce=66, rewrite=garble))
-            net.seeds["seed.test"].append(host(66))
+        async with internet(chain, range(1, 6)) as net:
+            await net.add(host(1, 2), Neighbour(chain, nonce=77))
+            net.seeds["seed.test"] = list(net.nodes)
             async with running_with(tmp_path, net.setup(), wallet) as client:
                 await synced(client, chain)
-                assert wallet.balance == 50 * BTC
-                assert was_asked[0]
-                (entry,) = [
-                    e for e in client.backend.ledger() if e.host == str(net.address(host(66)))
-                ]
-                assert "not connected to again for a day" in entry.outcome
+                await client.until(lambda: len(links(client)) == 5)
+                liars = links(client)
+                for liar in liars:
+                    client.backend._perform([Disconnect(liar.number, "It lied.", True, ban)])
+                book = book_in(client)
+                banned = {a.address for a in liars if book.is_banned(a.address, int(time.time()))}
+                usable = [r for r in book if r.last_ok and r.address not in banned]
+                assert len(banned) >= 3
+                assert len(usable) >= 2, "nobody was left to talk to"
+                told = [e for e in client.backend.ledger() if "for a day" in e.outcome]
+                assert {entry.host for entry in told} <= {str(address) for address in banned}
             book = book_of(net)
-            liar = net.address(host(66))
-            assert book.is_banned(liar, int(time.time()) + 23 * 3600)
-            assert book_is_avoided(book, liar)
+            for address in banned:
+                assert book.is_banned(address, int(time.time()) + 23 * 3600)
+                assert book_is_avoided(book, address)
+                is_group = book.is_banned(net.address(address.host[:-1] + "9"), int(time.time()))
+                assert is_group is (ban is Ban.NETGROUP)
+            for node in net.nodes.values():
+                node.versions.clear()
+            async with running_with(tmp_path, net.setup(), wallet) as client:
+                await synced(client, chain)
+                await asyncio.sleep(1.0)
+            assert not {address.host for address in banned} & set(net.visited())
 
     run(scenario)
+
+
+def book_in(client: Client) -> AddressBook:
+    group = client.backend._group
+    assert group is not None
+    return group.connections.book
 
 
 def book_is_avoided(book: AddressBook, address: PeerAddress) -> bool:
@@ -468,5 +489,78 @@ def test_a_feeler_makes_the_book_better(tmp_path: Path, monkeypatch: pytest.Monk
                 )
             )
             assert len(links(client)) <= 5
+
+    run(scenario)
+
+
+def test_through_tor_from_the_first_start_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seeds are hosts behind the proxy then: no name is looked up, no socket leads past it."""
+    wallet = ScriptWallet()
+    chain = paid(wallet)
+
+    async def no_dns(name: str) -> list[str]:
+        raise AssertionError(f"{name} was looked up")
+
+    async def scenario() -> None:
+        async with AsyncExitStack() as stack:
+            proxy = await stack.enter_async_context(socks_server())
+            told = tuple(
+                NodeAddress(PeerAddress(host(g), 18444), 73, int(time.time())) for g in range(1, 7)
+            )
+            seed = Neighbour(chain, PLAIN, nonce=1, tells=told)
+            proxy.hosts["seed.test"] = await stack.enter_async_context(serve(seed, v2=True))
+            for group in range(1, 7):
+                node = Neighbour(chain, nonce=group + 1)
+                proxy.hosts[host(group)] = await stack.enter_async_context(serve(node, v2=True))
+            leaks = forbid_leaks(monkeypatch, proxy)
+            options = P2POptions(
+                proxy=PeerAddress("127.0.0.1", proxy.port), proxy_use=ProxyUse.EVERYTHING
+            )
+            setup = Setup(
+                options,
+                replace(REGTEST, dns_seeds=("seed.test",)),
+                MemoryPeers(),
+                no_dns,
+                group_of,
+            )
+            async with running_with(tmp_path, setup, wallet) as client:
+                await synced(client, chain)
+                assert wallet.balance == 50 * BTC
+                await client.until(lambda: len(links(client, Role.FILTER)) == 4)
+                assert {entry.route for entry in client.backend.ledger()} == {Route.TOR}
+                purposes = {e.purpose for e in client.backend.ledger() if "seed" in e.host}
+                assert purposes == {Purpose.ADDRESSES}
+            assert leaks == []
+            circuits = [(request.user, request.password) for request in proxy.requests]
+            assert len(set(circuits)) == len(circuits)
+
+    run(scenario)
+
+
+def test_everything_through_a_proxy_that_is_missing(tmp_path: Path) -> None:
+    async def no_dns(name: str) -> list[str]:
+        raise AssertionError(f"{name} was looked up")
+
+    async def scenario() -> None:
+        async with internet(FakeChain(), range(1, 4)) as net:
+            setup = Setup(
+                P2POptions(proxy_use=ProxyUse.EVERYTHING, own_peers=(net.address(host(1)),)),
+                net.params,
+                net.peers,
+                no_dns,
+                group_of,
+                hurried(30.0),
+            )
+            async with running_with(tmp_path, setup, ScriptWallet()) as client:
+                await client.until(
+                    lambda: (
+                        BackendState(ConnectionState.OFFLINE, 0, status.NO_PROXY) in client.events
+                    )
+                )
+                await asyncio.sleep(1.0)
+                assert client.backend.ledger() == []
+            assert net.visited() == {}
 
     run(scenario)

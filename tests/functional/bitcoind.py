@@ -44,8 +44,10 @@ class Node:
     """One regtest bitcoind, serving compact filters on 127.0.0.1:`p2p_port`.
 
     The first `fund` or `mature` gives its own wallet spendable coins. Calls block; each opens its
-    own connection, so that any thread may call.
+    own connection, so that any thread may call. `network` may be "signet", too.
     """
+
+    network = "regtest"
 
     def __init__(self, binary: Path, directory: Path, arguments: Sequence[str] = ()) -> None:
         self.binary = binary
@@ -96,13 +98,13 @@ class Node:
     def _launch(self) -> None:
         # In a file, where Core only warns of what it does not know. By chance, one payment in a
         # thousand on a young chain has lock time 21, which Knots takes for an overlay protocol.
-        (self.directory / "bitcoin.conf").write_text("[regtest]\nrejectparasites=0\n")
+        (self.directory / "bitcoin.conf").write_text(f"[{self.network}]\nrejectparasites=0\n")
         with (self.directory / "output.txt").open("wb") as output:
             self._process = subprocess.Popen(
                 [
                     *_with_parent(),
                     self.binary,
-                    "-regtest",
+                    f"-{self.network}",
                     f"-datadir={self.directory}",
                     "-server=1",
                     f"-bind={self.host}:{self.p2p_port}",
@@ -180,7 +182,7 @@ class Node:
             os.kill(self.pid, signal.SIGCONT)
 
     def log_tail(self, lines: int = 20) -> str:
-        texts = [self.directory / "output.txt", self.directory / "regtest" / "debug.log"]
+        texts = [self.directory / "output.txt", self.directory / self.network / "debug.log"]
         found = [path.read_text(errors="replace") for path in texts if path.exists()]
         return "\n".join("\n".join(found).splitlines()[-lines:])
 
@@ -191,7 +193,7 @@ class Node:
 
         Raises RpcError for bitcoind's own errors, OSError when it cannot be reached.
         """
-        cookie = (self.directory / "regtest" / ".cookie").read_bytes()
+        cookie = (self.directory / self.network / ".cookie").read_bytes()
         connection = http.client.HTTPConnection(self.host, self.rpc_port, timeout=120)
         with contextlib.closing(connection):
             connection.request(

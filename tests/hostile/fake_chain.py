@@ -1,10 +1,20 @@
 """Regtest blocks made by hand, with their filters and filter headers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from wallet_gui.chain.chain_anchor import ChainAnchor
+from wallet_gui.chain.checkpoints import Checkpoints
+from wallet_gui.chain.difficulty import EPOCH
 from wallet_gui.chain.filters import BlockFilter, build
-from wallet_gui.primitives.block import Block, BlockHeader, merkle_root, target_from_bits
+from wallet_gui.primitives.block import (
+    Block,
+    BlockHeader,
+    merkle_root,
+    target_from_bits,
+    work_from_bits,
+)
 from wallet_gui.primitives.hashes import sha256d
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.script import encode_script_number, push
@@ -54,6 +64,7 @@ class FakeChain:
     filters: list[BlockFilter] = field(default_factory=list)
     filter_headers: list[bytes] = field(default_factory=list)
     scripts: dict[OutPoint, bytes] = field(default_factory=dict)
+    heights: dict[bytes, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for block in self.blocks[len(self.filters) :]:
@@ -68,8 +79,10 @@ class FakeChain:
         return self.blocks[-1].header.hash
 
     def height_of(self, block_hash: bytes) -> int | None:
-        hashes = (block.header.hash for block in self.blocks)
-        return next((height for height, each in enumerate(hashes) if each == block_hash), None)
+        while len(self.heights) < len(self.blocks):
+            self.heights[self.blocks[len(self.heights)].header.hash] = len(self.heights)
+        height = self.heights.get(block_hash)
+        return height if height is not None and height < len(self.blocks) else None
 
     def copy(self, height: int) -> Self:
         """Fork: the same chain up to `height`."""
@@ -110,6 +123,19 @@ class FakeChain:
         previous = self.filter_headers[-1] if self.filter_headers else bytes(32)
         self.filters.append(made)
         self.filter_headers.append(made.header(previous))
+
+    def checkpoints(self, epochs: int, filter_heights: Sequence[int] = ()) -> Checkpoints:
+        """What a release would know of this chain: so many epochs, and some filter headers."""
+        anchors = []
+        for number in range(1, epochs + 1):
+            end = number * EPOCH - 1
+            work = (end + 1) * work_from_bits(BITS)
+            anchors.append(ChainAnchor(end, self.blocks[end].header.hash, BITS, work))
+        return Checkpoints(
+            tuple(anchors),
+            tuple(self.blocks[anchor.height].header.time for anchor in anchors),
+            filter_headers={height: self.filter_headers[height] for height in filter_heights},
+        )
 
     def lie(self, height: int, data: bytes) -> None:
         """Claim another filter at a height; all filter headers above follow consistently."""

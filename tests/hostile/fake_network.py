@@ -20,10 +20,10 @@ from wallet_gui.chain.backend import (
     Scanned,
     StoredFilters,
 )
+from wallet_gui.chain.checkpoints import NONE, Checkpoints
 from wallet_gui.chain.filters import ScalarEngine
-from wallet_gui.chain.header_chain import HeaderChain
 from wallet_gui.chain.p2p.audit import Audit
-from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
+from wallet_gui.chain.p2p.chain_start import earliest_height, open_chains
 from wallet_gui.chain.p2p.protocol import PeerProtocol, Ready
 from wallet_gui.chain.p2p.sync import ChainSync
 from wallet_gui.chain.p2p.sync_state import Action, Ban, Disconnect, Instant, Send, Work
@@ -87,11 +87,12 @@ class MemoryFilters:
 
 
 class MemoryStores:
-    def __init__(self, *, forgets: bool = False) -> None:
+    def __init__(self, *, forgets: bool = False, is_new: bool = False) -> None:
         self.headers = MemoryStore(80)
         self.filter_headers = MemoryStore(32)
         self.filters = MemoryFilters(forgets=forgets)
-        self.headers.append(0, REGTEST.genesis_header)
+        if not is_new:
+            self.headers.append(0, REGTEST.genesis_header)
 
 
 @dataclass
@@ -118,6 +119,7 @@ class Network:
     farewells: list[str] = field(default_factory=list)
     bans: list[tuple[FakeNode, Ban]] = field(default_factory=list)
     params: ChainParams = REGTEST
+    checkpoints: Checkpoints = NONE
     audit_chance: Callable[[], float] = lambda: 1.0  # no audits
     packaged: dict[int, bytes] = field(default_factory=dict)  # filter headers known beforehand
 
@@ -129,14 +131,19 @@ class Network:
 
     def open(self) -> None:
         """Start the client anew, from its stores."""
-        start, raw = self.stores.headers.load()
-        headers = HeaderChain.load(self.params, start, raw)
-        filter_headers = FilterHeaderChain()
-        filter_headers.load(*self.stores.filter_headers.load(), headers.height)
+        wallets = [(w.scripts, w.checkpoints, w.birthday_time) for w in self.wallets]
+        earliest = earliest_height(self.params, self.checkpoints, wallets)
+        headers, filter_headers = open_chains(self.params, self.stores, self.checkpoints, earliest)
         self._links.clear()
         self._todo.clear()
         self.sync = ChainSync(
-            self.params, self.stores, headers, filter_headers, ScalarEngine(), self.packaged
+            self.params,
+            self.stores,
+            headers,
+            filter_headers,
+            ScalarEngine(),
+            self.packaged or None,
+            self.checkpoints,
         )
         self.sync.audit = Audit(self.audit_chance)
         for wallet in self.wallets:

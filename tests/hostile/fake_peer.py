@@ -129,6 +129,9 @@ class FakeNode:
                 fork = height
                 break
         blocks = self.chain.blocks[fork + 1 : fork + 2001]
+        stop = self.chain.height_of(message.stop)
+        if stop is not None and stop > fork:
+            blocks = blocks[: stop - fork]
         return Headers(b"".join(block.header.serialize() for block in blocks))
 
     def _stop(self, block_hash: bytes) -> tuple[FakeChain, int]:

@@ -287,8 +287,17 @@ class P2PBackend:
             # Picking an engine imports NumPy: begun now, needed only when the first filters arrive.
             self._jobs.add(warm := loop.run_in_executor(self._lanes[Lane.ENGINE], self._warm_up))
             warm.add_done_callback(self._jobs.discard)
-        headers, filter_headers = await loop.run_in_executor(self._lanes[Lane.STORE], self._load)
-        sync = ChainSync(self._params, self._stores, headers, filter_headers, self._engine)
+        headers, filter_headers, checkpoints = await loop.run_in_executor(
+            self._lanes[Lane.STORE], self._load
+        )
+        sync = ChainSync(
+            self._params,
+            self._stores,
+            headers,
+            filter_headers,
+            self._engine,
+            checkpoints=checkpoints,
+        )
         book = await loop.run_in_executor(self._lanes[Lane.STORE], self._finder.read)
         group = self._finder.start(sync, book, self._perform, self._spawn)
         group.set_receiving(is_receiving=self._is_receiving)
@@ -317,7 +326,7 @@ class P2PBackend:
     def _warm_up(self) -> None:
         self._engine.prepare(())
 
-    def _load(self) -> tuple[HeaderChain, FilterHeaderChain]:
+    def _load(self) -> tuple[HeaderChain, FilterHeaderChain, Checkpoints]:
         """Read the stores and choose where the chains start."""
         known = load_checkpoints(self._params) if self._checkpoints is None else self._checkpoints
         # A copy: wallets may join while this runs in its thread.
@@ -325,7 +334,7 @@ class P2PBackend:
             (w.scripts, w.checkpoints, w.birthday_time) for w in self._pending.copy().values()
         ]
         earliest = earliest_height(self._params, known, wallets)
-        return open_chains(self._params, self._stores, known, earliest)
+        return *open_chains(self._params, self._stores, known, earliest), known
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

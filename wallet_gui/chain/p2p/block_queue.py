@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from wallet_gui.chain import signet
 from wallet_gui.chain.backend import BackendWarning
 from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.p2p.messages import GetData, InventoryType, RawBlock
@@ -59,6 +60,7 @@ class BlockQueue:
         self._forgiven: OrderedDict[bytes, None] = OrderedDict()
         self._shunned: dict[bytes, set[int]] = {}  # who was asked in vain
         self._warned: set[bytes] = set()
+        self._has_told_of_signet = False
         self._evidence: dict[int, list[Evidence]] = {}  # height -> who waits for the block
         self._asked: Counter[int] = Counter()  # blocks by peer, over the whole session
         self._last_block: dict[int, float] = {}  # peer -> when it last finished one
@@ -155,18 +157,23 @@ class BlockQueue:
         size = len(raw)
         self._mean_size = size if not self._mean_size else 0.8 * self._mean_size + 0.2 * size
 
-        engine = self._engine
+        engine, params = self._engine, self._state.params
+        notes: list[str] = []
 
         def run() -> ScannedBlock | ParseError:
             try:
                 block = engine.scan_block(raw)
                 block.check(segwit_active=segwit_active)
+                notes.extend(signet.check_or_explain(block, params))
             except ParseError as error:
                 return error
             return block
 
         def done(result: ScannedBlock | ParseError, now: Instant) -> None:
             self._checking.discard(block_hash)
+            for note in notes[: not self._has_told_of_signet]:
+                self._has_told_of_signet = True
+                self._state.emit(BackendWarning(note))
             if isinstance(result, ParseError):
                 self._shunned.setdefault(block_hash, set()).add(peer.number)
                 if peer.number in self._state.peers:

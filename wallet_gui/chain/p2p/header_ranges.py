@@ -11,6 +11,7 @@ A `headers` message does not name its request. It is told by the hash that its f
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
 
 from wallet_gui.chain.difficulty import LINK_TIME_BITS
@@ -28,7 +29,9 @@ SILENCE: Final = 8.0
 STALL: Final = 60.0  # seconds for which a silent peer gets nothing new, while there are others
 ASK_ANYBODY_AFTER: Final = 10.0
 MAX_ANNOUNCED: Final = 8  # headers that a node announces without being asked (Core)
-MAX_LATE: Final = 4096
+MAX_OWED: Final = 4096
+
+WRONG: Final = "Its headers up to {height} differ from the known ones."
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class HeaderRange:
     asked: set[int] = field(default_factory=set)  # who was asked since it began
     failed: set[int] = field(default_factory=set)
     senders: set[int] = field(default_factory=set)
+    suspects: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     failed_at: float | None = None  # or when it was first looked at
 
     @property
@@ -54,7 +58,10 @@ class HeaderRange:
         return self.last + 1 - self.first - len(self.raw) // HEADER_SIZE
 
     def restart(self) -> None:
-        """Drop what has come."""
+        """Drop what has come; what one peer sent alone is compared with the truth later."""
+        if len(self.senders) == 1 and self.raw:
+            (sender,) = self.senders
+            self.suspects[sender] = (len(self.raw), sha256(self.raw).digest())
         self.raw.clear()
         self.senders.clear()
         self.asked.clear()
@@ -70,7 +77,8 @@ class HeaderRanges:
         self._on_done = on_done
         self._open: list[HeaderRange] = []
         self._by_tip: dict[bytes, HeaderRange] = {}
-        self._late: OrderedDict[bytes, None] = OrderedDict()  # what answers in vain may follow
+        # Who is to send what follows which hash; also where somebody else was quicker.
+        self._owed: OrderedDict[tuple[int, bytes], None] = OrderedDict()
         self.held = 0  # ranges that are whole and not used yet, by their owner's count
 
     @property
@@ -95,8 +103,6 @@ class HeaderRanges:
 
     def clear(self) -> None:
         """Want nothing any more; answers that still come are passed over."""
-        for each in self._open:
-            self._pass_over(each.tip)
         self._open.clear()
         self._by_tip.clear()
 
@@ -142,34 +148,44 @@ class HeaderRanges:
     def _send(self, wanted: HeaderRange, peer: Peer, now: Instant) -> None:
         wanted.peer = peer.number
         wanted.sent = now.monotonic
+        self._owed[peer.number, wanted.tip] = None
+        while len(self._owed) > MAX_OWED:
+            self._owed.popitem(last=False)
         self._state.send(peer, GetHeaders((wanted.tip,), wanted.end))
 
     # --- answers ----------------------------------------------------------------------------------
 
-    def take(self, peer: Peer, raw: bytes, now: Instant) -> bool:
-        """Take a `headers` message if it answers one of these ranges; tell whether it did."""
-        if not raw:
-            return self._refused(peer, now)
+    def take(self, peer: Peer, raw: bytes, now: Instant, *, is_alone: bool = True) -> bool:
+        """Take a `headers` message if it answers one of these ranges; tell whether it did.
+
+        With `is_alone` nothing else was asked of the peer, so that headers which lead from
+        elsewhere are a refusal.
+        """
         before = raw[PREV_OFFSET : PREV_OFFSET + HASH_SIZE]
-        wanted = self._by_tip.get(before)
-        if wanted is not None and peer.number in wanted.asked:
-            self._extend(wanted, peer, raw, now)
+        if (peer.number, before) in self._owed:
+            del self._owed[peer.number, before]
+            wanted = self._by_tip.get(before)
+            if wanted is not None:
+                self._extend(wanted, peer, raw, now)
             return True
-        if before in self._late:
-            return True
-        if len(raw) // HEADER_SIZE <= MAX_ANNOUNCED:
-            return False
-        return self._refused(peer, now)
+        is_announcement = 0 < len(raw) // HEADER_SIZE <= MAX_ANNOUNCED
+        return is_alone and not is_announcement and self._refused(peer, now)
 
     def _refused(self, peer: Peer, now: Instant) -> bool:
         """The peer does not know where its oldest range starts: it has another chain, or less."""
         for each in self._open:
             if each.peer == peer.number:
-                each.peer = None
-                each.failed.add(peer.number)
-                each.failed_at = now.monotonic
+                self._owed.pop((peer.number, each.tip), None)
+                self._fail(each, peer, now)
                 return True
         return False
+
+    def _fail(self, wanted: HeaderRange, peer: Peer, now: Instant) -> None:
+        """Let somebody else begin with this range anew."""
+        if wanted.senders <= {peer.number}:
+            wanted.failed.add(peer.number)  # else it may be what others sent that leads nowhere
+            wanted.failed_at = now.monotonic
+        self._restart(wanted)
 
     def _extend(self, wanted: HeaderRange, peer: Peer, raw: bytes, now: Instant) -> None:
         peer.last_answer = now.monotonic
@@ -181,24 +197,22 @@ class HeaderRanges:
             self._blame(wanted, peer, "It sent headers that do not follow one another.")
             return
         del self._by_tip[wanted.tip]
-        self._pass_over(wanted.tip)
         wanted.raw += raw
         wanted.senders.add(peer.number)
         wanted.tip = hashes[-HASH_SIZE:]
-        self._by_tip[wanted.tip] = wanted
         if not wanted.missing:
+            # What follows the end of one range is the beginning of the next.
             if wanted.tip == wanted.end:
                 self._open.remove(wanted)
-                del self._by_tip[wanted.tip]
+                self._blame_suspects(wanted)
                 self._on_done(wanted)
             else:
-                sentence = f"Its header {wanted.last} differs from the known one."
-                self._blame(wanted, peer, sentence)
-        elif count < MAX_HEADERS:
+                self._blame(wanted, peer, WRONG.format(height=wanted.last))
+            return
+        self._by_tip[wanted.tip] = wanted
+        if count < MAX_HEADERS:
             # Its chain ends before the known block: it has another one, or is still loading.
-            self._restart(wanted)
-            wanted.failed.add(peer.number)
-            wanted.failed_at = now.monotonic
+            self._fail(wanted, peer, now)
         else:
             wanted.asked = {peer.number}
             self._send(wanted, peer, now)
@@ -212,22 +226,25 @@ class HeaderRanges:
             peer.stalled_until = float("inf")
             self._state.disconnect(peer, sentence, is_fault=True)
 
-    def _restart(self, wanted: HeaderRange) -> None:
-        self._by_tip.pop(wanted.tip, None)
-        self._pass_over(wanted.tip)
-        wanted.restart()
-        self._late.pop(wanted.tip, None)
-        self._by_tip[wanted.tip] = wanted
+    def _blame_suspects(self, whole: HeaderRange) -> None:
+        """Now that the truth is known, whoever sent something else is a liar."""
+        for number, (length, digest) in whole.suspects.items():
+            peer = self._state.peers.get(number)
+            if peer is not None and sha256(whole.raw[:length]).digest() != digest:
+                self._state.disconnect(peer, WRONG.format(height=whole.last), is_fault=True)
 
-    def _pass_over(self, block_hash: bytes) -> None:
-        self._late[block_hash] = None
-        while len(self._late) > MAX_LATE:
-            self._late.popitem(last=False)
+    def _restart(self, wanted: HeaderRange) -> None:
+        if self._by_tip.get(wanted.tip) is wanted:
+            del self._by_tip[wanted.tip]
+        wanted.restart()
+        self._by_tip[wanted.tip] = wanted
 
     # --- changes ----------------------------------------------------------------------------------
 
     def on_disconnected(self, peer: Peer) -> None:
         """Let others have what this peer was asked for."""
+        for owed in [owed for owed in self._owed if owed[0] == peer.number]:
+            del self._owed[owed]
         for each in self._open:
             each.asked.discard(peer.number)
             if each.peer == peer.number:

@@ -25,6 +25,7 @@ from wallet_gui.chain.p2p.unproven_headers import UnprovenHeaders, work_wanted
 from wallet_gui.primitives.block import HEADER_SIZE
 
 ANSWER_TIMEOUT: Final = 20.0
+PATIENCE: Final = 3.0  # seconds of silence after which somebody else leads, if there is anybody
 CLOCK: Final = (
     "A block is dated more than two hours ahead of this computer's clock. Check the computer's "
     "date and time; if they are right, the peer is wrong."
@@ -254,12 +255,14 @@ class HeaderSync:
         self._ranges.tick(now)
         for peer in list(self._state.peers.values()):
             asked = peer.headers_asked
-            if asked is None or now.monotonic - max(asked, peer.last_answer) < ANSWER_TIMEOUT:
+            if asked is None:
                 continue
-            if self._leader == peer.number and len(self._state.peers) > 1:
-                self._pass_on(peer, now)
-            else:
-                self.ask(peer, now)
+            silence = now.monotonic - max(asked, peer.last_answer)
+            if silence >= PATIENCE and self._leader == peer.number:
+                self._leader = None  # it may still answer
+            if silence < ANSWER_TIMEOUT:
+                continue
+            self.ask(peer, now)
         owner = self._state.peers.get(self._unproven.owner or -1)
         others = len(self._state.peers) > 1
         if owner is not None and others and self._unproven.overstays(now):

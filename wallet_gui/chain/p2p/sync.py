@@ -18,9 +18,12 @@ from wallet_gui.chain.backend import (
     SyncProgress,
     TipChanged,
 )
+from wallet_gui.chain.checkpoints import NONE as NO_CHECKPOINTS
+from wallet_gui.chain.checkpoints import Checkpoints
 from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import HeaderChain, HeadersAccepted
 from wallet_gui.chain.p2p.audit import Audit
+from wallet_gui.chain.p2p.backfill import Backfill
 from wallet_gui.chain.p2p.block_queue import BlockQueue
 from wallet_gui.chain.p2p.conflicts import Conflicts
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
@@ -51,10 +54,12 @@ class ChainSync:
         filter_headers: FilterHeaderChain,
         engine: FilterEngine,
         filter_checkpoints: Mapping[int, bytes] | None = None,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> None:
         headers.hasher = engine.header_hashes
-        self.state = SyncState(params, stores, headers, filter_headers)
-        self.state.filter_checkpoints = dict(filter_checkpoints or {})
+        self.state = SyncState(params, stores, headers, filter_headers, checkpoints)
+        known = checkpoints.filter_headers if filter_checkpoints is None else filter_checkpoints
+        self.state.filter_checkpoints = dict(known)
         self.watches = Watches(self.state)
         self.headers = HeaderSync(self.state, self._on_chain_changed)
         self.tips = Tips(self.state, self.headers.ask)
@@ -64,6 +69,7 @@ class ChainSync:
             on_rewound=self._on_filter_headers_rewound,
             on_refuted=self._on_refuted,
         )
+        self.backfill = Backfill(self.state, self._on_extended_down)
         self.filters = FilterSync(self.state, self.watches, engine)
         self.blocks = BlockQueue(self.state, self.watches, engine)
         self.conflicts = Conflicts(
@@ -106,6 +112,7 @@ class ChainSync:
         if peer is None:
             return []
         self.headers.on_disconnected(peer)
+        self.backfill.on_disconnected(peer)
         self.filter_headers.on_disconnected(peer)
         self.conflicts.on_disconnected(peer)
         self.tips.on_disconnected(peer)
@@ -127,9 +134,9 @@ class ChainSync:
             case RawBlock():
                 self.blocks.on_block(peer, event, now)
             case Headers():
-                self.headers.on_headers(peer, event, now)
+                self._on_headers(peer, event, now)
             case CFHeaders():
-                self.filter_headers.on_headers(peer, event, now)
+                self._on_cfheaders(peer, event, now)
             case CFCheckpt():
                 self.filter_headers.on_checkpoints(peer, event, now)
             case Inv():
@@ -139,6 +146,14 @@ class ChainSync:
             case _:
                 return []
         return self._plan(now)
+
+    def _on_headers(self, peer: Peer, message: Headers, now: Instant) -> None:
+        if not self.backfill.on_headers(peer, message, now):
+            self.headers.on_headers(peer, message, now)
+
+    def _on_cfheaders(self, peer: Peer, message: CFHeaders, now: Instant) -> None:
+        if not self.backfill.on_filter_headers(peer, message, now):
+            self.filter_headers.on_headers(peer, message, now)
 
     def progressed(self, number: int, now: Instant, command: str | None = None) -> None:
         """Note that part of a long message came from a peer: it is slow, not silent."""
@@ -150,6 +165,7 @@ class ChainSync:
     def tick(self, now: Instant) -> list[Action]:
         """Look at the clock: repeat what met with silence. To be called about once a second."""
         self.headers.tick(now)
+        self.backfill.tick(now)
         self.filter_headers.tick(now)
         self.conflicts.tick(now)
         self.tips.tick(now)
@@ -166,6 +182,7 @@ class ChainSync:
         self._now = now
         self.headers.plan(now)
         self.watches.begin(is_synced=self.headers.is_synced)
+        self.backfill.plan(now)
         self.filter_headers.plan(now)
         self.watches.long.supervise(
             received_bytes=self.filters.received_bytes,
@@ -313,6 +330,10 @@ class ChainSync:
         store = self.state.stores.filter_headers
         self.state.work(Lane.STORE, lambda: store.append(first, raw), lambda _result, _now: None)
 
+    def _on_extended_down(self, _start: int) -> None:
+        """Wallets that waited for lower heights may begin."""
+        self.watches.begin(is_synced=self.headers.is_synced)
+
     def _on_disputed(self, height: int) -> None:
         if height not in self.state.disputed:
             self.state.disputed.add(height)
@@ -353,7 +374,7 @@ class ChainSync:
         """Tell whether the tip can be the newest there is, and who says so."""
         return self.tips.report(now)
 
-    def progress(self) -> SyncProgress:
+    def progress(self) -> SyncProgress:  # noqa: PLR0911 (one per phase)
         """Tell what the sync is busy with, as counts of heights."""
         state = self.state
         height = state.headers.height
@@ -364,6 +385,11 @@ class ChainSync:
             return SyncProgress(Phase.HEADERS, height, max(height, claimed))
         if state.filter_headers.height < height:
             return SyncProgress(Phase.FILTER_HEADERS, max(state.filter_headers.height, 0), height)
+        if self.backfill.is_active:
+            below = self.backfill.missing_headers()
+            phase = Phase.HEADERS if below else Phase.FILTER_HEADERS
+            below = below or self.backfill.missing_filter_headers()
+            return SyncProgress(phase, height - below, height)
         scans = self.watches.scans()
         wanted = min((scan.matched_through + 1 for scan in scans), default=height + 1)
         if wanted <= height:

@@ -12,6 +12,8 @@ from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from wallet_gui.chain.backend import BlockRef, ChainEvent, ChainStores
+from wallet_gui.chain.checkpoints import NONE as NO_CHECKPOINTS
+from wallet_gui.chain.checkpoints import Checkpoints
 from wallet_gui.chain.header_chain import HeaderChain
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
 from wallet_gui.chain.p2p.messages import Message, Services, Version
@@ -141,8 +143,11 @@ class SyncState:
         stores: ChainStores,
         headers: HeaderChain,
         filter_headers: FilterHeaderChain,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> None:
         self.params = params
+        self.checkpoints = checkpoints
+        self.wanted_start: int | None = None  # where filter headers are to begin; see `backfill`
         self.stores = stores
         self.headers = headers
         self.filter_headers = filter_headers
@@ -219,6 +224,23 @@ class SyncState:
     def sources_needed(self) -> int:
         """How many netgroups have to say the same: three, or all there are (one at least)."""
         return max(1, min(3, len({peer.netgroup for peer in self.peers.values()})))
+
+    def request_start(self, height: int) -> bool:
+        """Have the chains extended downwards until `height` can be scanned.
+
+        False where they cannot be: no known block leads there. Headers and filter headers then
+        begin lower by and by (`backfill`).
+        """
+        anchor, filter_anchor = self.checkpoints.start_at(height)
+        start = 0 if filter_anchor is None else filter_anchor.height + 1
+        lowest = 0 if anchor is None else anchor.height + 1
+        known = self.headers.anchor
+        if self.headers.start_height > lowest and (
+            known is None or self.checkpoints.hashes.get(known.height) != known.hash
+        ):
+            return False
+        self.wanted_start = start if self.wanted_start is None else min(self.wanted_start, start)
+        return True
 
     def filter_peers(self, now: Instant) -> list[Peer]:
         """List the peers that may be asked for filters now."""

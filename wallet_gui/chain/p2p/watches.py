@@ -18,7 +18,8 @@ from wallet_gui.chain.backend import (
     Reorganized,
     Scanned,
 )
-from wallet_gui.chain.p2p.chain_start import BIRTHDAY_MARGIN
+from wallet_gui.chain.checkpoints import activation_height
+from wallet_gui.chain.p2p.chain_start import BIRTHDAY_MARGIN, first_height
 from wallet_gui.chain.p2p.long_scans import LongScans, PreviewScripts
 from wallet_gui.chain.p2p.sync_state import Instant, SyncState
 from wallet_gui.chain.scan import WalletScan
@@ -124,13 +125,13 @@ class Watches:
     def _begin(self, watch: Watch, *, is_synced: bool) -> None:
         state = self._state
         newest = watch.checkpoints[0] if watch.checkpoints else None
+        start = self._birth_height(watch, is_synced=is_synced)
+        if start is None:
+            return  # the birthday lies above or below the headers known so far
         common = next((ref for ref in watch.checkpoints if self._is_active(ref)), None)
         stale = next((ref for ref in watch.anchors if not self._is_active(ref)), None)
         if (newest != common or stale is not None) and not is_synced:
             return  # what is missing may be only what we have not fetched yet
-        start = self._birth_height(watch, is_synced=is_synced)
-        if start is None:
-            return  # the birthday lies above the headers known so far
         resume = None
         if common is not None:
             resume = max(common.height + 1, state.filter_headers.start_height)
@@ -160,22 +161,32 @@ class Watches:
         headers = self._state.headers
         lowest = self._state.filter_headers.start_height
         if watch.birthday_time is None:
-            return lowest
-        birth = watch.birthday_time - BIRTHDAY_MARGIN
-        if headers.median_time_past(headers.height) <= birth:
-            # In sync, no later block can show it: the clock was ahead when the wallet was made.
-            # From the tip on, what was paid before the cache was lost would never be found.
-            return lowest if is_synced else None
-        start = headers.height_at_or_before(birth)
+            start = activation_height(self._state.params, watch.scripts)
+            if start > headers.height:
+                return lowest if is_synced else None
+        else:
+            birth = watch.birthday_time - BIRTHDAY_MARGIN
+            if headers.height < headers.start_height:
+                return None
+            if headers.median_time_past(headers.height) <= birth:
+                # In sync, no later block can show it: the clock was ahead when the wallet was
+                # made. From the tip on, what was paid before the cache was lost would never be
+                # found.
+                return lowest if is_synced else None
+            start = headers.height_at_or_before(birth)
         if start >= lowest:
             return start
-        if lowest > 0:
-            self._state.emit(
-                BackendWarning(
-                    f"The chain data here begin at block {lowest}, later than this "
-                    "wallet; payments before that are not found."
-                )
+        if start < headers.start_height:
+            known = self._state.checkpoints
+            start = first_height(self._state.params, known, watch.scripts, watch.birthday_time)
+        if self._state.request_start(min(start, lowest - 1)):
+            return None  # it begins when the chains reach down there
+        self._state.emit(
+            BackendWarning(
+                f"The chain data here begin at block {lowest}, later than this "
+                "wallet; payments before that are not found."
             )
+        )
         return lowest
 
     def _is_active(self, ref: BlockRef) -> bool:

@@ -1,27 +1,18 @@
-"""Encrypted against plain transport: `python -m tests.benchmarks.bench_transport [--heavy 1500]`.
+"""Encrypted against plain transport: `python -m tests.benchmarks.bench_transport`.
 
 A stream of filters of mainnet's size is read by both in turns, in pieces as a socket gives them.
 What the engine does with every filter afterwards, hash and match, is the same for both and done in
 the same run, so that the ratio is that of a sync's filter phase without its socket. Times are
-processor time, medians of the rounds. With `--heavy` whole syncs are measured instead, in turns
-from one bitcoind with and without version 2, whose chain takes minutes to build.
+processor time, medians of the rounds. `bench_sync.py` measures whole syncs by both.
 """
 
 import argparse
 import os
 import random
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-from tests.benchmarks.bench_sync import BITCOIND, REPOSITORY, descriptor, measure, pay
-from tests.benchmarks.heavy_chain import extend_heavily
-from tests.functional.bitcoind import NodeFactory
 from wallet_gui.chain import gcs_scalar
 from wallet_gui.chain.filters import pick_engine
 from wallet_gui.chain.p2p.filter_messages import CFilter, FilterRun
@@ -149,61 +140,13 @@ def stream(options: argparse.Namespace) -> None:
     print(f"handshake {whole * 1e3:.2f} ms of processor time, {keys * 1e3:.2f} ms of it our key")
 
 
-def syncs(options: argparse.Namespace) -> None:
-    """Sync from one node that speaks version 2 and, restarted, does not; in turns."""
-    found = subprocess.run(
-        [sys.executable, REPOSITORY / "packaging" / "bitcoind.py"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    text = descriptor()
-    results: dict[str, list[dict[str, Any]]] = {"v1": [], "v2": []}
-    with tempfile.TemporaryDirectory() as directory:
-        factory = NodeFactory(Path(found.stdout.strip()), Path(directory))
-        node = factory(*BITCOIND)
-        try:
-            node.mature()
-            expected = pay(node, text)
-            extend_heavily(node, options.heavy)
-            node.wait_for_filters(300)
-            print(f"heavy chain, {node.height} blocks")
-            for _ in range(options.rounds):
-                for version, measured in results.items():
-                    node.arguments = (*BITCOIND, f"-v2transport={int(version == 'v2')}")
-                    node.restart()
-                    node.wait_for_filters(300)
-                    measured.append(result := measure("ours", node.p2p_port, text))
-                    assert result["balance"] == expected
-                    print(
-                        f"{version} wall {result['wall']:.2f} s, cpu {result['cpu']:.2f} s, "
-                        f"{result['rss_mb']} MB",
-                        flush=True,
-                    )
-        finally:
-            factory.close()
-    for quantity, goal in (("wall", 1.1), ("cpu", 1.25)):
-        plain, encrypted = (
-            statistics.median(result[quantity] for result in results[version])
-            for version in ("v1", "v2")
-        )
-        print(f"{quantity}: v2 / v1 = {encrypted / plain:.2f} (goal: at most {goal})")
-
-
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     arguments.add_argument("--megabytes", type=int, default=134)
     arguments.add_argument("--elements", type=int, default=9073, help="of a filter; 9073 are 24 KB")
     arguments.add_argument("--piece", type=int, default=256, help="KiB that a socket gives at once")
     arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument(
-        "--heavy", type=int, default=0, metavar="BLOCKS", help="whole syncs instead, from bitcoind"
-    )
-    options = arguments.parse_args()
-    if options.heavy:
-        syncs(options)
-    else:
-        stream(options)
+    stream(arguments.parse_args())
 
 
 if __name__ == "__main__":

@@ -13,12 +13,14 @@ import threading
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.chain_store import descriptor, serving
 from tests.benchmarks.sync_ours import SWITCH_INTERVAL, sync
 from tests.benchmarks.sync_report import Job
+from tests.benchmarks.throttle import throttled
 from wallet_gui.chain.p2p import backend
 
 _spent: dict[str, float] = defaultdict(float)
@@ -46,16 +48,23 @@ def main() -> None:
     parser.add_argument("chain", type=Path)
     parser.add_argument("--calls", action="store_true")
     parser.add_argument("--v1", action="store_true")
+    parser.add_argument("--peers", type=int, default=0, help="slow ones, 2 MB/s and 80 ms")
     options = parser.parse_args()
     sys.setswitchinterval(SWITCH_INTERVAL)
     vars(backend)["ThreadPoolExecutor"] = _Measured
-    with serving(options.chain) as (node, facts), tempfile.TemporaryDirectory() as directory:
+    with ExitStack() as stack:
+        node, facts = stack.enter_context(serving(options.chain))
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
+        ports = [node.p2p_port]
+        if options.peers:
+            slow = throttled(node.p2p_port, options.peers, 2_000_000, 0.08)
+            ports = stack.enter_context(slow)
         profile = cProfile.Profile()
         began, cpu = time.thread_time(), time.process_time()
         if options.calls:
             profile.enable()
         job = Job(
-            (node.p2p_port,), descriptor(), Path(directory), 0, not options.v1, "", timer=False
+            tuple(ports), descriptor(), Path(directory), 0, not options.v1, "", timer=False
         )
         result = asyncio.run(sync(job))
         profile.disable()

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wallet_gui.chain.backend import (
@@ -18,6 +18,7 @@ from wallet_gui.chain.backend import (
     BlockRef,
     BroadcastProgress,
     ChainEvent,
+    PeerStore,
     Reorganized,
     Scanned,
     SyncProgress,
@@ -26,11 +27,13 @@ from wallet_gui.chain.backend import (
 )
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import P2PBackend, system_clock
+from wallet_gui.chain.p2p.netgroup import Netgroup
 from wallet_gui.chain.p2p.options import P2POptions
+from wallet_gui.chain.p2p.seeds import Resolver
 from wallet_gui.chain.p2p.sync_state import Instant
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.hashes import hash160
-from wallet_gui.primitives.params import REGTEST
+from wallet_gui.primitives.params import REGTEST, ChainParams
 from wallet_gui.primitives.script import p2wpkh
 from wallet_gui.primitives.transaction import OutPoint, Transaction
 from wallet_gui.storage.chain_db import ChainDb
@@ -111,30 +114,46 @@ class ScriptWallet:
         return {index for index, _, _ in self.coins.values()}
 
 
+def own_group(address: PeerAddress) -> bytes:
+    """Take each node for a network of its own, which on one computer they are not."""
+    return str(address).encode()
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a backend of a test is made of, beside its database."""
+
+    options: P2POptions = DEFAULT
+    params: ChainParams = REGTEST
+    peer_store: PeerStore | None = None
+    resolver: Resolver | None = None
+    netgroup: Netgroup = own_group
+    clock: Callable[[], Instant] = system_clock
+
+
 class Client:
     """A backend with its chain database and wallets, and what it has told them."""
 
     def __init__(
         self,
         database: ChainDb,
-        ports: Sequence[int],
         wallets: Sequence[ScriptWallet],
-        clock: Callable[[], Instant] = system_clock,
-        options: P2POptions = DEFAULT,
+        setup: Setup,
     ) -> None:
         self.wallets = {wallet.name: wallet for wallet in wallets}
         self.events: list[ChainEvent] = []
         self.failures: list[BaseException] = []
         self.tip: BlockRef | None = None
         self._changed = asyncio.Event()
-        peers = (PeerAddress("127.0.0.1", port) for port in ports)
         self.backend = P2PBackend(
-            REGTEST,
-            replace(options, own_peers=(*options.own_peers, *peers)),
+            setup.params,
+            setup.options,
             database,
             self._sink,
-            netgroup=lambda address: str(address).encode(),  # each node is a network of its own
-            clock=clock,
+            peer_store=setup.peer_store,
+            resolver=setup.resolver,
+            netgroup=setup.netgroup,
+            clock=setup.clock,
             on_failure=self.failures.append,
         )
 
@@ -215,8 +234,20 @@ async def running(
 
     Its peers are those of `options` and the `ports` of this computer.
     """
-    with ChainDb(directory / "chain.db", REGTEST) as database:
-        client = Client(database, ports, wallets, clock, options)
+    peers = (PeerAddress("127.0.0.1", port) for port in ports)
+    options = replace(options, own_peers=(*options.own_peers, *peers))
+    setup = Setup(options, clock=clock)
+    async with running_with(directory, setup, *wallets) as client:
+        yield client
+
+
+@asynccontextmanager
+async def running_with(
+    directory: Path, setup: Setup, *wallets: ScriptWallet
+) -> AsyncIterator[Client]:
+    """A started client with this setup; nothing of it is left afterwards."""
+    with ChainDb(directory / "chain.db", setup.params) as database:
+        client = Client(database, wallets, setup)
         await client.start()
         try:
             yield client

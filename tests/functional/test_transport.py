@@ -278,6 +278,30 @@ def test_a_slow_and_distant_node(node: Node, tmp_path: Path) -> None:
     run(scenario)
 
 
+def test_cut_off_again_and_again(node: Node, tmp_path: Path) -> None:
+    """A line that breaks, and one that swallows what was asked for: all comes right in the end."""
+    wallet = ScriptWallet()
+    paid(node, wallet, 30)
+    dropped: list[Message] = []
+
+    def swallow(side: Side, message: Message) -> Sequence[Message | Later]:
+        if side is Side.NODE and isinstance(message, CFilter) and len(dropped) < 5:
+            dropped.append(message)
+            return []
+        return [message]
+
+    async def scenario() -> None:
+        async with between(node.p2p_port, swallow) as middle:
+            async with running(tmp_path, [middle.port], wallet) as client:
+                await client.until(lambda: len(dropped) == 5)
+                middle.cut()
+                await client.until(lambda: not client.backend.peers())
+                assert await synced(client, node, wallet) == "v1"
+            assert middle.connections >= 2
+
+    run(scenario)
+
+
 def test_nobody_is_reached_without_the_proxy(node: Node) -> None:
     async def scenario() -> None:
         async with socks_server() as proxy:

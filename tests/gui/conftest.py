@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from tests.gui.fake_online import FakeOnline
-from tests.gui.samples import snapshot, sync
+from tests.gui.samples import ADVICE, snapshot, sync
 from wallet_gui.app.online import Online
 from wallet_gui.app.published import OpenedWallet, SessionUpdate, SyncSnapshot
 from wallet_gui.gui.engine import Engine
@@ -54,6 +54,7 @@ def screen(qtbot: QtBot, themed: ThemeSwitch) -> Iterator[Screen]:
     online = FakeOnline()
     window = MainWindow(engine, REGTEST)
     window.attach(cast("Online", online))
+    window.send.fees.show_advice(ADVICE)
     window.show()
     window.wizard.show_wallets(online.entries)
     yield Screen(window, online, engine)

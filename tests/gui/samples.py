@@ -2,7 +2,14 @@
 
 from wallet_gui.app.published import PHASES, PhaseProgress, SyncSnapshot
 from wallet_gui.chain.backend import ConnectionState, Phase
-from wallet_gui.chain.reports import PeerInfo
+from wallet_gui.chain.reports import (
+    FeeAdvice,
+    LedgerEntry,
+    PeerInfo,
+    Purpose,
+    Route,
+    ScanPlan,
+)
 from wallet_gui.primitives.address import address_from_script, script_from_address
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import REGTEST
@@ -106,6 +113,69 @@ def snapshot(
 EMPTY = snapshot(balance=Balance(), history=(), requests=())
 
 
+ADVICE = FeeAdvice(10_000, 3_000, 1_000, 1_000, "From the last 5 blocks and 8 peers.", NOW)
+
+
+def peer(number: int, **changes: object) -> PeerInfo:
+    """A peer of a network of its own."""
+    values: dict[str, object] = {
+        "address": f"203.0.{number}.7:8333" if number != 4 else f"{'k7v2' * 14}.onion:8333",
+        "user_agent": "/Satoshi:29.0.0/",
+        "services": 0xC49,
+        "best_height": 120_000,
+        "inbound_bytes": 8_123_456 * number,
+        "outbound_bytes": 65_432,
+        "connected_since": NOW - 600 * number,
+        "ping_ms": 40 + number,
+        "transport": "v1" if number == 3 else "v2",
+        "network": f"203.0.{number}.0/24",
+        "route": Route.TOR if number == 4 else Route.DIRECT,
+        "purposes": (Purpose.SYNC, Purpose.RELAY) if number < 3 else (Purpose.SYNC,),
+        "bytes_per_second": 1_250_000.0 if number == 1 else 0.0,
+    }
+    return PeerInfo(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def contact(number: int, **changes: object) -> LedgerEntry:
+    """One entry of the ledger."""
+    values: dict[str, object] = {
+        "host": f"203.0.{number}.7:8333",
+        "purpose": Purpose.SYNC,
+        "route": Route.DIRECT,
+        "began": NOW - 60 * number,
+        "transport": "v2",
+        "inbound_bytes": 8_123_456,
+        "outbound_bytes": 65_432,
+    }
+    return LedgerEntry(**{**values, **changes})  # type: ignore[arg-type]
+
+
+LEDGER = (
+    contact(1),
+    contact(2, ended=NOW, outcome="It was silent for too long."),
+    contact(
+        3, host="x849.seed.example", purpose=Purpose.SEED, transport="", inbound_bytes=0,
+        outbound_bytes=0, ended=NOW, outcome="25 addresses came.",
+    ),
+)  # fmt: skip
+
+
+def scan_plan(**changes: object) -> ScanPlan:
+    """A long scan of the wallet "id"."""
+    values: dict[str, object] = {
+        "wallet_id": "id",
+        "from_height": 567_000,
+        "from_time": 1_552_300_000,
+        "to_height": 953_567,
+        "filters": 386_568,
+        "download_bytes": 8_100_000_000,
+        "seconds": 1_500,
+        "sources": 4,
+        "networks": 4,
+    }
+    return ScanPlan(**{**values, **changes})  # type: ignore[arg-type]
+
+
 def sync(
     phase: Phase = Phase.FILTERS,
     state: ConnectionState = ConnectionState.ONLINE,
@@ -133,6 +203,7 @@ def sync(
         tuple(PeerInfo(f"127.0.0.1:{18444 + n}", user_agent, 9, 120_000) for n in range(peers)),
         detail,
         warning,
+        fee_advice=ADVICE,
     )
 
 

@@ -1,8 +1,10 @@
 """Rules that hold on every page: names, mnemonics, the keyboard, plain text, hidden amounts."""
 
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QAbstractItemModel, Qt
@@ -24,9 +26,23 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import Screen
-from tests.gui.samples import EMPTY, INCOMING, address, entry, plan, request, snapshot, sync
-from wallet_gui.app.published import WalletEntry
-from wallet_gui.chain.backend import ConnectionState, Phase
+from tests.gui.samples import (
+    EMPTY,
+    INCOMING,
+    LEDGER,
+    WAITING,
+    address,
+    entry,
+    peer,
+    plan,
+    request,
+    scan_plan,
+    snapshot,
+    sync,
+)
+from wallet_gui.app.published import PreviewSnapshot, SessionUpdate, WalletEntry
+from wallet_gui.chain.backend import BroadcastStage, ConnectionState, Phase
+from wallet_gui.chain.reports import SeenBy
 from wallet_gui.wallet.snapshot import Balance
 from wallet_gui.widgets.fonts import change_scale
 from wallet_gui.widgets.theme import ThemeSwitch
@@ -107,6 +123,76 @@ def _history_empty(screen: Screen) -> None:
     screen.window.show_page("history")
 
 
+def _overview_plan(screen: Screen) -> None:
+    screen.open()
+    screen.sync(replace(sync(peers=4), plans=(scan_plan(is_waiting=True),), doubt="It is old."))
+    preview = PreviewSnapshot(951_552, int(time.time()) - 14 * 86_400, 953_567, 1_230_000, 3)
+    seen = {INCOMING.txid: SeenBy(3, 8), WAITING.txid: SeenBy(0, 8)}
+    screen.window._take(SessionUpdate("id", snapshot(), preview, seen))
+
+
+def _overview_paused(screen: Screen) -> None:
+    screen.open()
+    plans = (scan_plan(held_back="Paused. Press Continue to go on.", from_time=None),)
+    screen.sync(replace(sync(peers=0), plans=plans, is_paused=True))
+
+
+def _send_without_advice(screen: Screen) -> None:
+    screen.open()
+    screen.window.show_page("send")
+    screen.window.send.fees.show_advice(None)
+    screen.window.send.ladder.begin()
+    screen.window.send.ladder.reach(BroadcastStage.REQUESTED, 1)
+
+
+def _history_disputed(screen: Screen) -> None:
+    disputed = entry(1, height=None, block_time=None, conflicts=(bytes(31) + b"\x09",))
+    screen.open(snapshot(history=(disputed, entry(3))))
+    screen.window.show_page("history")
+    screen.window.history.table.selectRow(0)
+    screen.window.history.ladder.fail("No peer took the payment yet. It is kept and sent again.")
+
+
+def _peers(screen: Screen) -> None:
+    screen.open()
+    note = "It sent a filter that does not fit its block."
+    peers = (*(peer(n) for n in range(1, 4)), peer(4, is_own=True, note=note, ping_ms=None))
+    screen.sync(replace(sync(), peers=peers, ledger=LEDGER))
+    screen.window.show_page("peers")
+    screen.window.peers.table.selectRow(0)
+
+
+def _peers_empty(screen: Screen) -> None:
+    screen.open()
+    screen.sync(sync(Phase.PEERS, ConnectionState.CONNECTING, peers=0))
+    screen.window.show_page("peers")
+
+
+def _peers_alone(screen: Screen) -> None:
+    screen.window._show_settings_alone()
+    screen.window.settings.network.list_button.click()
+
+
+def _connections(screen: Screen) -> None:
+    _peers(screen)
+    screen.window.peers.tabs.setCurrentIndex(1)
+
+
+def _connections_empty(screen: Screen) -> None:
+    screen.open()
+    screen.window.show_page("peers")
+    screen.window.peers.tabs.setCurrentIndex(1)
+
+
+def _settings_proxy(screen: Screen) -> None:
+    screen.open()
+    screen.window.show_page("settings")
+    card = screen.window.settings.network
+    card.proxy_use.setCurrentIndex(2)
+    card.show_test("Nothing can be reached at 127.0.0.1:9050.", is_failure=True)
+    card.notice.say("Applied.")
+
+
 def _settings(screen: Screen) -> None:
     screen.sync(sync(warning="The node does not serve compact filters."))
     screen.open()
@@ -130,6 +216,16 @@ PAGES: dict[str, Callable[[Screen], None]] = {
         _history_give_up,
         _history_empty,
         _settings,
+        _overview_plan,
+        _overview_paused,
+        _send_without_advice,
+        _history_disputed,
+        _peers,
+        _peers_empty,
+        _peers_alone,
+        _connections,
+        _connections_empty,
+        _settings_proxy,
     )
 }
 
@@ -209,10 +305,10 @@ def _mnemonic(text: str) -> str:
 
 def test_no_letter_leads_to_two_controls(page: Screen) -> None:
     letters: list[tuple[str, str]] = []
-    for widget in shown(page, (QPushButton, QLabel)):
+    for widget in shown(page, (QAbstractButton, QLabel)):
         if isinstance(widget, QLabel) and widget.buddy() is None:
             continue
-        text = widget.text() if isinstance(widget, (QLabel, QPushButton)) else ""
+        text = widget.text() if isinstance(widget, (QLabel, QAbstractButton)) else ""
         letters.append((_mnemonic(text), text))
         if isinstance(widget, QPushButton) and widget.shortcut().toString().startswith("Alt+"):
             letter = widget.shortcut().toString()[4:].casefold()
@@ -239,10 +335,14 @@ def test_tab_reaches_every_control(page: Screen, qtbot: QtBot) -> None:
         assert focus is not None
         reached.add(focus.objectName())
         QTest.keyClick(focus, Qt.Key.Key_Tab)
-    # The sidebar is one stop; the arrow keys go on inside it.
-    group = {name for name in wanted if name.startswith("navigation_")}
-    assert not group or group & reached
-    assert wanted - reached - group == set()
+    # The sidebar, and a choice of one, is one stop; the arrow keys go on inside it.
+    for group in (
+        {name for name in wanted if name.startswith("navigation_")},
+        {"network_automatic", "network_only_own"} & wanted,
+    ):
+        assert not group or group & reached
+        wanted -= group
+    assert wanted - reached == set()
 
 
 def test_arrow_keys_walk_through_the_sidebar(screen: Screen, qtbot: QtBot) -> None:
@@ -251,7 +351,7 @@ def test_arrow_keys_walk_through_the_sidebar(screen: Screen, qtbot: QtBot) -> No
     with qtbot.waitActive(window):
         window.activateWindow()
     window.navigation["overview"].setFocus()
-    for key in ("receive", "send", "history", "settings"):
+    for key in ("receive", "send", "history", "peers", "settings"):
         focus = QApplication.focusWidget()
         assert focus is not None
         QTest.keyClick(focus, Qt.Key.Key_Down)
@@ -266,7 +366,9 @@ def test_what_else_tab_skips_is_a_group_with_its_own_keys(page: Screen) -> None:
         for widget in actionable(page)
         if widget.isEnabled() and not widget.focusPolicy() & Qt.FocusPolicy.TabFocus
     }
-    assert all(name.startswith("navigation_") for name in skipped)
+    radios = {"network_automatic", "network_only_own"}
+    assert all(name.startswith("navigation_") or name in radios for name in skipped)
+    assert not radios <= skipped
 
 
 @pytest.mark.parametrize("percent", [100, 150])

@@ -219,12 +219,14 @@ def test_a_payment_goes_through_the_vault_to_the_network(
     fill(page)
     page.rows[0].label.setText("Rent")
     QTest.keyClick(page.rows[0].amount, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: "2 peers took the payment" in page.notice.text)
+    qtbot.waitUntil(lambda: page.ladder.reached is BroadcastStage.REQUESTED)
     assert screen.online.named("pay")[0][1] == (Recipient(SCRIPT, 50_000, "Rent"),)
     assert screen.online.named("broadcast") == [("id", transaction().txid)]
     assert page.rows[0].is_empty
     screen.engine.publish(BroadcastProgress(transaction().txid, BroadcastStage.ECHOED, 1))
-    qtbot.waitUntil(lambda: "Announced back by 1 peer" in page.notice.text)
+    qtbot.waitUntil(lambda: page.ladder.reached is BroadcastStage.ECHOED)
+    assert "announced by 1 peer" in page.ladder.steps[BroadcastStage.ECHOED].accessibleName()
+    assert "not yet" in page.ladder.steps[BroadcastStage.SPREAD].accessibleName()
 
 
 def test_a_second_press_does_not_open_a_second_review(
@@ -255,7 +257,7 @@ def test_without_peers_the_payment_is_kept_and_that_is_said(
     screen.online.errors["broadcast"] = NoPeers("Not connected; the payment is kept.")
     fill(page)
     review(page, qtbot)
-    qtbot.waitUntil(lambda: "the payment is kept" in page.notice.text)
+    qtbot.waitUntil(lambda: "the payment is kept" in page.ladder.sentence.text())
 
 
 def test_locking_ends_a_review_that_is_open(screen: Screen, page: SendPage, qtbot: QtBot) -> None:

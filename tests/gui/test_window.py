@@ -111,7 +111,8 @@ def test_ctrl_and_a_number_show_the_pages(screen: Screen, qtbot: QtBot) -> None:
         (Qt.Key.Key_2, window.receive),
         (Qt.Key.Key_3, window.send),
         (Qt.Key.Key_4, window.history),
-        (Qt.Key.Key_5, window.settings),
+        (Qt.Key.Key_5, window.peers),
+        (Qt.Key.Key_6, window.settings),
         (Qt.Key.Key_1, window.overview),
     ):
         QTest.keyClick(window, key, Qt.KeyboardModifier.ControlModifier)
@@ -236,7 +237,7 @@ def test_closing_while_something_is_under_way_ends(screen: Screen, qtbot: QtBot)
 
 
 def test_playground_buttons_say_how_it_went(screen: Screen, qtbot: QtBot) -> None:
-    buttons = screen.window.play_buttons
+    buttons = screen.window.banner.buttons
     assert not buttons["mine"].isVisible()
     screen.online.playground = object()
     screen.open()
@@ -418,7 +419,7 @@ def test_a_warning_is_said_once(screen: Screen) -> None:
 
 
 def test_peers_are_checked_before_they_are_used(screen: Screen, qtbot: QtBot) -> None:
-    page = screen.window.settings
+    page = screen.window.settings.network
     page.peers_edit.setPlainText("127.0.0.1\n\n[::1]:18444\nlocalhost:18443")
     page.apply_button.click()
     assert page.notice.text.startswith("Line 4: 18443 is the port of a node's commands")
@@ -438,7 +439,7 @@ def test_stored_settings_are_shown_without_being_announced(screen: Screen, qtbot
         qtbot.assertNotEmitted(page.scale_wanted),
         qtbot.assertNotEmitted(page.lock_minutes_wanted),
     ):
-        page.show_settings((), "dark", 137, 7)
+        page.show_settings("dark", 137, 7)
     assert page.theme_box.currentText() == "Dark"
     assert page.scale_box.currentText() == "137 %"
     assert page.lock_box.currentText() == "After 7 minutes without use"
@@ -454,7 +455,7 @@ def test_long_names_do_not_widen_the_window(screen: Screen, tmp_path: Path) -> N
     screen.window.resize(screen.window.minimumSize())
     assert screen.window.width() == screen.window.minimumWidth()
     assert screen.window.sidebar.width() < 250
-    spoken = screen.window.wallet_name.accessibleName()
+    spoken = screen.window.sidebar.wallet_name.accessibleName()
     assert spoken.startswith(f"Wallet: {long[:50]}")
 
 

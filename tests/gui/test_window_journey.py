@@ -153,7 +153,7 @@ def test_from_an_empty_folder_to_a_payment_and_back(
     program.until(lambda: window.send.amounts["fee"].amount_sat is not None)
     fee = window.send.amounts["fee"].amount_sat or 0
     program.click("send_review")
-    program.until(lambda: "took the payment" in window.send.notice.text)
+    program.until(lambda: len(node.mempool()) == 1)
     (sent,) = node.mempool()
     left = PAID - BACK - fee
     program.until(lambda: program.balance("trusted_pending") == left)

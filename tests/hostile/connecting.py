@@ -17,6 +17,7 @@ from wallet_gui.chain.p2p.messages import Ping, Pong
 from wallet_gui.chain.p2p.options import P2POptions, ProxyUse
 from wallet_gui.chain.p2p.peer import Connection
 from wallet_gui.chain.p2p.protocol import Event
+from wallet_gui.chain.p2p.routes import route_to
 from wallet_gui.chain.p2p.sync_state import Instant
 from wallet_gui.chain.reports import Route
 from wallet_gui.primitives.params import REGTEST
@@ -52,7 +53,7 @@ class Client:
         address = PeerAddress(host, port)
         connection = await self.connector.open(
             address,
-            self.connector.route(address) if route is None else route,
+            route or route_to(address, self.options) or Route.DIRECT,
             relay=relay,
             on_events=self._note,
             on_progress=self._note_progress,

@@ -237,8 +237,10 @@ async def serve(
     write: Callable[[asyncio.StreamWriter, bytes], None] | None = None,
     *,
     v2: bool = False,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> AsyncIterator[int]:
-    """Serve a node on a free port; `write` may send the bytes in its own way.
+    """Serve a node, on a free port by default; `write` may send the bytes in its own way.
 
     With `v2` it speaks both versions of the transport, as Core does; without, it hangs up on a
     client that begins with version 2, as nodes before Core 26 do.
@@ -271,7 +273,7 @@ async def serve(
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    server = await asyncio.start_server(converse, host, port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

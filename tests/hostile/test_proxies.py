@@ -9,7 +9,6 @@ from tests.hostile.fake_peer import serve
 from tests.hostile.socks_server import Fault, SocksServer, forbid_leaks, socks_server
 from wallet_gui.chain.p2p import connect, tor
 from wallet_gui.chain.p2p.addresses import PeerAddress
-from wallet_gui.chain.p2p.connect import ConnectFailed
 from wallet_gui.chain.p2p.options import P2POptions, ProxyUse
 from wallet_gui.chain.p2p.socks5 import REFUSALS
 from wallet_gui.chain.reports import Route
@@ -68,7 +67,6 @@ def test_a_proxy_without_credentials_and_with_a_name_in_its_answer() -> None:
             connection = await client.open("203.0.113.5", 8333)
             connection.begin()
             await client.ping(connection, 1)
-            assert client.connector.route(PeerAddress("203.0.113.5", 1)) is Route.PROXY
             await client.close()
 
     run(scenario)
@@ -160,34 +158,6 @@ def test_cancelled_while_the_proxy_works(stage: Fault) -> None:
 
 
 # Routes
-
-
-def test_which_route_is_chosen() -> None:
-    proxy = PeerAddress("127.0.0.1", 9050)
-    clear, onion = PeerAddress("203.0.113.5", 8333), PeerAddress(ONION, 8333)
-    name = PeerAddress("node.example.com", 8333)
-
-    def routes(options: P2POptions) -> list[Route | None]:
-        found: list[Route | None] = []
-        for address in (clear, name, onion):
-            try:
-                found.append(Client(options).connector.route(address))
-            except ConnectFailed:
-                found.append(None)
-        return found
-
-    direct, tor, other = Route.DIRECT, Route.TOR, Route.PROXY
-    assert routes(P2POptions()) == [direct, direct, None]
-    assert routes(P2POptions(proxy=proxy)) == [direct, direct, None]
-    onions = ProxyUse.ONION_AND_PAYMENTS
-    assert routes(P2POptions(proxy=proxy, proxy_use=onions)) == [direct, direct, tor]
-    assert routes(P2POptions(proxy=proxy, proxy_use=onions, is_tor=False)) == [direct, direct, None]
-    everything = ProxyUse.EVERYTHING
-    assert routes(P2POptions(proxy=proxy, proxy_use=everything)) == [tor, tor, tor]
-    assert routes(P2POptions(proxy=proxy, proxy_use=everything, is_tor=False)) == [
-        *(other, other, None)
-    ]
-    assert routes(P2POptions(proxy_use=everything)) == [None, None, None]
 
 
 def test_routes_that_are_never_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -400,17 +400,19 @@ class BackendSelector:
         while (backend := self._backend) is not None:
             self._update(
                 ledger=self._contacts.all(backend.ledger()),
-                fee_advice=self._fee_advice(backend),
+                fee_advice=self.fee_advice(),
                 doubt=self._doubt(),
             )
             for session in list(self._sessions.values()):
                 session.publish_if_seen_changed()
             await asyncio.sleep(_REPORT_INTERVAL)
 
-    def _fee_advice(self, backend: ChainBackend) -> FeeAdvice | None:
+    def fee_advice(self) -> FeeAdvice | None:
         """What the source knows; when it knows no usual rates, at least what peers ask for."""
-        advice = backend.fee_advice()
-        rates = sorted(backend.minimum_fee_rates())
+        if self._backend is None:
+            return None
+        advice = self._backend.fee_advice()
+        rates = sorted(self._backend.minimum_fee_rates())
         if advice is not None or not rates:
             return advice
         source = "What the connected peers ask for at least; usual rates are not known yet."
@@ -436,3 +438,16 @@ class BackendSelector:
                 self._snapshot, peers=tuple(backend.peers()), plans=tuple(backend.scan_plans())
             )
         self._publish(self._snapshot)
+
+    def picture(self) -> SyncSnapshot:
+        """Everything as it is at this moment."""
+        backend = self._backend
+        if backend is None:
+            return self._snapshot
+        return replace(
+            self._snapshot,
+            peers=tuple(backend.peers()),
+            plans=tuple(backend.scan_plans()),
+            ledger=self._contacts.all(backend.ledger()),
+            fee_advice=self.fee_advice(),
+        )

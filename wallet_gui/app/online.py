@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wallet_gui.app.backend_selector import BackendFactory, BackendSelector
-from wallet_gui.app.p2p_choice import NetworkChoice, NotPossible, with_own_peers
+from wallet_gui.app.p2p_choice import ForThisSession, NetworkChoice, NotPossible
 from wallet_gui.app.playground import Playground
 from wallet_gui.app.published import (
     NewWallet,
@@ -99,6 +99,7 @@ class Online:
         self.selector: BackendSelector | None = None
         self.settings = Settings()
         self._rebroadcasting: asyncio.Task[None] | None = None
+        self._session = ForThisSession()
         self.unread_settings = ""
 
     # --- start and stop
@@ -127,32 +128,27 @@ class Online:
             self._publish,
             peer_store=PeerFile(self.data_directory.network_directory),
         )
+        self._session = ForThisSession(None if peers is None else tuple(peers), options=options)
         if self.playground is not None:
             host, port = await self.playground.start()
-            # A private network on this computer: nobody else may be asked about it.
-            options = P2POptions(own_peers=(PeerAddress(host, port),), only_own_peers=True)
-        await self._connect(selector, peers, options)
+            self._session = ForThisSession((PeerAddress(host, port),), is_private=True)
+        await self._connect(selector)
         rebroadcast = Rebroadcast(selector, lambda: list(self._sessions.values()))
         self._rebroadcasting = asyncio.create_task(rebroadcast.run())
 
-    async def _connect(
-        self,
-        selector: BackendSelector,
-        peers: Sequence[PeerAddress] | None = None,
-        options: P2POptions | None = None,
-    ) -> None:
-        if options is None and self.unread_settings:
+    async def _connect(self, selector: BackendSelector) -> None:
+        if self.unread_settings and self._session == ForThisSession():
             # What was lost may have been "only through Tor": nothing is risked on a guess.
             await selector.hold(
                 f"{self.unread_settings} Nothing is connected to until you choose how, in Settings."
             )
             return
         try:
-            options = self.network_choice().options() if options is None else options
+            options = self._session.options_for(self.network_choice())
         except NotPossible as error:
             await selector.hold(str(error))
-            return
-        await selector.use(options if peers is None else with_own_peers(options, peers))
+        else:
+            await selector.use(options)
 
     async def stop(self) -> None:
         """Close every wallet, disconnect, and give the chain database back.
@@ -207,6 +203,8 @@ class Online:
 
     async def set_network(self, choice: NetworkChoice) -> None:
         """Store how to connect, and do so at once."""
+        if choice.own_peers != self.stored_peers() and self.playground is None:
+            self._session = ForThisSession()
         try:
             await self.change_settings(**choice.changes(self.settings, self.params))
         finally:

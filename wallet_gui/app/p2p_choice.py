@@ -118,9 +118,34 @@ def can_find_peers(params: ChainParams) -> bool:
     return bool(params.dns_seeds or params.fixed_peers)
 
 
-def with_own_peers(options: P2POptions, peers: Sequence[PeerAddress]) -> P2POptions:
-    """Put these peers in the place of the stored ones."""
-    return replace(options, own_peers=tuple(peers))
+@dataclass(frozen=True, slots=True)
+class ForThisSession:
+    """What the start of the program said and no settings file holds.
+
+    `own_peers` take the place of the stored ones; with `is_private` nobody else is known to, or
+    asked about, that network; `options` replace every setting.
+    """
+
+    own_peers: tuple[PeerAddress, ...] | None = None
+    is_private: bool = False
+    options: P2POptions | None = None
+
+    def options_for(self, choice: NetworkChoice) -> P2POptions:
+        """Join both; raises NotPossible."""
+        if self.options is not None:
+            return self.options
+        options = choice.options()
+        if self.own_peers is not None:
+            options = replace(options, own_peers=self.own_peers)
+        if self.is_private:
+            options = replace(
+                options,
+                only_own_peers=True,
+                encrypted_only=False,
+                proxy=None,
+                proxy_use=ProxyUse.NEVER,
+            )
+        return options
 
 
 def why_not_connect(options: P2POptions, params: ChainParams) -> str:

@@ -46,12 +46,17 @@ class _Source(Protocol):
     def is_synced(self) -> bool: ...
 
 
-class _Sender(Protocol):
-    def unconfirmed_own(self) -> list[Transaction]: ...
-
+class _Sending(Protocol):
     def attempts(self, txid: bytes) -> Attempts | None: ...
 
     def is_sending(self, txid: bytes) -> bool: ...
+
+
+class _Sender(Protocol):
+    @property
+    def sending(self) -> _Sending: ...
+
+    def unconfirmed_own(self) -> list[Transaction]: ...
 
     async def broadcast(self, tx: Transaction) -> BroadcastResult: ...
 
@@ -101,8 +106,9 @@ class Rebroadcast:
         height = self._source.tip_height or 0
         for sender in self._senders():
             for tx in sender.unconfirmed_own():
-                is_free = has_reorganized or not sender.is_sending(tx.txid)
-                if is_free and self._is_due(tx.txid, sender.attempts(tx.txid), height):
+                sending = sender.sending
+                is_free = has_reorganized or not sending.is_sending(tx.txid)
+                if is_free and self._is_due(tx.txid, sending.attempts(tx.txid), height):
                     self._offered[tx.txid] = height
                     task = offers.create_task(self._offer(sender, tx))
                     self._waiting.add(task)
@@ -115,7 +121,8 @@ class Rebroadcast:
         if offered_at is None:
             if tried.last < self._since:
                 return True
-            offered_at = self._offered[txid] = height  # it was sent by hand meanwhile
+            # It was sent by hand meanwhile.
+            offered_at = self._offered[txid] = tried.height if tried.count == 1 else height
         if offered_at < height <= tried.height + FIRST_BLOCKS:
             return True
         # A clock that was wrong must not put it off for years.

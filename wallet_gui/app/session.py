@@ -16,7 +16,7 @@ from typing import Protocol
 from wallet_gui.app.pending import PendingReports, check_fee_rate
 from wallet_gui.app.preview import Preview
 from wallet_gui.app.published import RevealedAddress, SessionUpdate
-from wallet_gui.app.rebroadcast import due_again
+from wallet_gui.app.sending import Sending
 from wallet_gui.chain.backend import (
     BlockMatched,
     BroadcastResult,
@@ -38,11 +38,9 @@ from wallet_gui.primitives.transaction import OutPoint, Transaction
 from wallet_gui.storage.errors import StorageError
 from wallet_gui.wallet import replacement, spend
 from wallet_gui.wallet.changes import (
-    Attempts,
     BlockRef,
     CacheChange,
     ChangeSet,
-    Evidence,
     ViewChange,
 )
 from wallet_gui.wallet.draft import SpendPlan
@@ -121,7 +119,7 @@ class WalletSession:
         self._retrying: asyncio.Task[None] | None = None
         self._unsaved = ChangeSet()
         self._rivals: set[bytes] = set()
-        self._sending: set[bytes] = set()
+        self.sending = Sending(wallet, clock, self._rng)
         self._reports = PendingReports(wallet, self.publish_soon)
         self._scanned_height: int | None = None
         self._preview: Preview | None = None
@@ -375,39 +373,15 @@ class WalletSession:
         """Send a stored payment; raises ChainError when nobody could be asked."""
         if self._backend is None:
             raise NoPeers("The wallet is not connected to the network; the payment is kept.")
-        self._sending.add(tx.txid)
-        try:
-            parents = self.wallet.graph.unconfirmed_ancestors(tx)
-            result = await self._backend.broadcast(tx, parents)
-        finally:
-            self._sending.discard(tx.txid)
-        await self._note_attempt(result)
+        result = await self.sending.send(self._backend, tx)
+        if not self._is_closed:
+            self.sending.note(result)
+            try:
+                await self._store()
+            except StorageError as error:
+                # The payment was sent all the same; `_store` has set the next try.
+                logger.warning("Storing when a payment was sent failed: %s", type(error).__name__)
         return result
-
-    async def _note_attempt(self, result: BroadcastResult) -> None:
-        if self._is_closed:
-            return
-        now = self._clock()
-        self.wallet.own.note_attempt(
-            result.txid,
-            Evidence[result.stage.name],
-            now=now,
-            due=due_again(now, self._rng),
-            height=self._tip_height,
-        )
-        try:
-            await self._store()
-        except StorageError as error:
-            # The payment was sent all the same; `_store` has set the next try.
-            logger.warning("Storing when a payment was sent failed: %s", type(error).__name__)
-
-    def is_sending(self, txid: bytes) -> bool:
-        """Whether a payment is being sent at this moment."""
-        return txid in self._sending
-
-    def attempts(self, txid: bytes) -> Attempts | None:
-        """Tell how often and when a payment of ours was sent; None when never."""
-        return self.wallet.own.attempts(txid)
 
     def unconfirmed_own(self) -> list[Transaction]:
         """Our payments that no block holds yet, parents first, to be sent again."""

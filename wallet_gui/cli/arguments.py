@@ -74,6 +74,11 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "password_file": None,
     "passphrase_file": None,
     "timeout": 600,
+    "only_peers": False,
+    "encrypted_only": False,
+    "proxy": None,
+    "relay": None,
+    "data_limit": None,
 }
 """The common options stand before or after the command, so neither place may have defaults."""
 
@@ -84,7 +89,10 @@ def _shared() -> _Parser:
     group.add_argument("--wallet", metavar="FILE", help="a wallet's name or its file")
     group.add_argument("--network", choices=sorted(NETWORKS), help=f"default: {MAINNET.name}")
     group.add_argument(
-        "--peer", action="append", metavar="HOST:PORT", help="read from this peer; may be repeated"
+        "--peer",
+        action="append",
+        metavar="HOST:PORT",
+        help="read from this peer too, instead of from the stored ones; may be repeated",
     )
     group.add_argument("--data-dir", type=Path, metavar="DIR", help="where everything is kept")
     group.add_argument(
@@ -98,6 +106,24 @@ def _shared() -> _Parser:
     )
     group.add_argument(
         "--timeout", type=_count, metavar="SECONDS", help="give up syncing after this; default: 600"
+    )
+    network = parser.add_argument_group("connections, instead of what the settings say")
+    network.add_argument(
+        "--only-peers", action="store_true", help="contact nobody but the peers that are named"
+    )
+    network.add_argument(
+        "--encrypted-only", action="store_true", help="refuse peers that do not encrypt (BIP324)"
+    )
+    network.add_argument(
+        "--proxy", metavar="HOST:PORT", help="go through this SOCKS5 proxy (Tor) for everything"
+    )
+    network.add_argument(
+        "--relay",
+        choices=("off", "always"),
+        help="whether peers announce payments that are in no block yet",
+    )
+    network.add_argument(
+        "--data-limit", type=_count, metavar="MB", help="read no more of the past than this"
     )
     return parser
 
@@ -173,6 +199,7 @@ def make_parser() -> _Parser:
         "--words-file", metavar="FILE", help='the vault reads the words here; "-" is stdin'
     )
     _add_reading(add)
+    _add_watching(add)
     _add_paying(add)
     parser.commands = commands.choices
     return parser
@@ -205,6 +232,20 @@ def _add_reading(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
             )
 
 
+def _add_watching(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    for name, text in (
+        ("peers", "connect and show who answers"),
+        ("connections", "connect and list every host that was contacted, and why"),
+    ):
+        add(name, text).add_argument(
+            "--wait",
+            type=_count,
+            default=20,
+            metavar="SECONDS",
+            help="look for so long, or until in sync; default: 20",
+        )
+
+
 def _add_paying(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     send = add("send", "pay somebody")
     send.add_argument("payee", nargs="?", help="an address or a bitcoin: link")
@@ -229,7 +270,9 @@ def _add_paying(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
 
 def _add_spending(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--fee-rate", default="3", metavar="SAT/VB", help="satoshis per virtual byte, such as 2.5"
+        "--fee-rate",
+        metavar="SAT/VB",
+        help="satoshis per virtual byte, such as 2.5; default: what peers suggest",
     )
     parser.add_argument(
         "--coin", action="append", default=[], metavar="TXID:N", help="spend exactly these coins"

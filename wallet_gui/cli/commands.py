@@ -167,13 +167,14 @@ async def send(context: Context) -> Result:
     """Pay; the vault reviews and signs."""
     options = context.options
     recipients = read_recipients(options, context.params)
-    rate = read_rate(options)
+    rate = None if options.fee_rate is None else read_rate(options)
     coins = read_coins(options)
     if not recipients:
         raise UsageError("Name whom to pay: wallet-gui send ADDRESS BTC, or --to ADDRESS=BTC.")
     await context.start(connect=True)
     session = await context.open_wallet()
     await context.sync()
+    rate = rate or await context.fee_rate()
     plan = await session.plan_payment(
         recipients, rate, coins=coins, allow_high_fee=options.accept_high_fee
     )
@@ -226,6 +227,24 @@ async def abandon(context: Context) -> Result:
     return Result({"abandoned": text}, [f"{text} is given up; its coins are free again."])
 
 
+async def peers(context: Context) -> Result:
+    """Connect and show who answers."""
+    await context.start(connect=True)
+    snapshot = await context.look(context.options.wait)
+    return Result(
+        [output.peer_json(peer) for peer in snapshot.peers],
+        output.peer_lines(snapshot),
+        "" if snapshot.peers else plain_text(snapshot.detail, _SENTENCE) or "No peer answered.",
+    )
+
+
+async def connections(context: Context) -> Result:
+    """Connect and list every host that was contacted."""
+    await context.start(connect=True)
+    ledger = (await context.look(context.options.wait)).ledger
+    return Result([output.contact_json(e) for e in ledger], output.contact_lines(ledger))
+
+
 COMMANDS: dict[str, Command] = {
     "wallets": wallets,
     "create": create,
@@ -238,4 +257,6 @@ COMMANDS: dict[str, Command] = {
     "bump": bump,
     "abandon": abandon,
     "psbt": psbt,
+    "peers": peers,
+    "connections": connections,
 }

@@ -2,20 +2,26 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from wallet_gui.app.network_words import plan_sentences, speed_text
 from wallet_gui.app.online import Online, Published
-from wallet_gui.app.published import SyncSnapshot
+from wallet_gui.app.p2p_choice import MEGABYTE, NO_PEERS, parse_proxy, why_not_connect
+from wallet_gui.app.published import PHASES, SyncSnapshot
 from wallet_gui.app.session import WalletSession
 from wallet_gui.app.vault_client import VaultClient
 from wallet_gui.chain.backend import ConnectionState, Phase
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import P2PBackend
 from wallet_gui.chain.p2p.messages import Services
+from wallet_gui.chain.p2p.options import P2POptions, ProxyUse, RelayMode
 from wallet_gui.cli.result import CommandError, UsageError
+from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import NETWORKS, ChainParams
 from wallet_gui.primitives.plain_text import plain_text
 from wallet_gui.storage.settings import DataDirectory
@@ -24,6 +30,13 @@ from wallet_gui.transfer.messages import PROMPT, STDIN, HeadlessOptions
 _STDIN_ARGUMENT = "-"
 # Nobody could be reached for so long: waiting on would not tell the person anything new.
 _ALONE_SECONDS = 20.0
+# Rates are asked of peers after the headers: they are waited for a little.
+_ADVICE_LOOKS, _ADVICE_PAUSE = 8, 0.5
+_READING = (Phase.FILTERS, Phase.BLOCKS)
+_NO_ADVICE = (
+    "No fee rate is known: the connected peers have told none yet, and no website is asked. Give "
+    "one with --fee-rate, such as --fee-rate 2.5."
+)
 
 
 class Context:
@@ -37,6 +50,7 @@ class Context:
         self.directory = DataDirectory(options.data_dir, self.params)
         self._peers = peers
         self._progress_shown = False
+        self._plan_told = False
         self.online = Online(
             self.directory,
             self.params,
@@ -62,15 +76,43 @@ class Context:
 
     async def start(self, *, connect: bool) -> None:
         """Open the files of the network and, if asked to, connect to peers."""
-        if not connect:
-            await self.online.start_offline()
-            return
         await self.online.start_offline()
-        if not self._peers and not self.online.stored_peers():
-            raise UsageError(
-                "There is no peer to read the chain from. Name one with --peer HOST:PORT."
+        if not connect:
+            return
+        if self.online.unread_settings:
+            # What was lost may have been "only through Tor": nothing is risked on a guess.
+            raise CommandError(
+                f"{self.online.unread_settings} Nothing was connected to. Choose in the window how "
+                "to connect, or run the command again to use the standard settings."
             )
-        await self.online.start(self._peers or None)
+        options = self._p2p_options()
+        reason = why_not_connect(options, self.params)
+        if reason == NO_PEERS:
+            reason = "There is no peer to read the chain from. Name one with --peer HOST:PORT."
+        if reason:
+            raise UsageError(reason)
+        await self.online.start(options=options)
+
+    def _p2p_options(self) -> P2POptions:
+        """The settings, with what the command line says instead."""
+        asked = self.options
+        options = self.online.network_choice().options()
+        # Whoever types a command sees the plan and can end it: it does not wait for a yes.
+        options = replace(options, ask_above=None)
+        if self._peers:
+            options = replace(options, own_peers=self._peers)
+        if asked.only_peers:
+            options = replace(options, only_own_peers=True)
+        if asked.encrypted_only:
+            options = replace(options, encrypted_only=True)
+        if asked.proxy is not None:
+            proxy = parse_proxy(asked.proxy)
+            options = replace(options, proxy=proxy, proxy_use=ProxyUse.EVERYTHING)
+        if asked.relay is not None:
+            options = replace(options, relay=RelayMode(asked.relay))
+        if asked.data_limit is not None:
+            options = replace(options, data_cap=asked.data_limit * MEGABYTE)
+        return options
 
     async def open_wallet(self) -> WalletSession:
         """Open the wallet of --wallet, or the only one there is."""
@@ -127,6 +169,12 @@ class Context:
                     alone_since = None
                 elif alone_since is None:
                     alone_since = now
+                self._tell_plan(snapshot)
+                held = next((plan.held_back for plan in snapshot.plans if plan.held_back), "")
+                if held:
+                    raise CommandError(
+                        f"{plain_text(held, 300)} What was read is kept: run it again to go on."
+                    )
                 if now >= deadline or (alone_since and now - alone_since >= _ALONE_SECONDS):
                     raise CommandError(self._why_not_synced(selector.snapshot))
                 await asyncio.wait([waiting], timeout=min(deadline - now, 0.5))
@@ -134,6 +182,37 @@ class Context:
         finally:
             waiting.cancel()
             self._end_progress()
+
+    async def look(self, seconds: float) -> SyncSnapshot:
+        """Connect for a while, until in sync at the latest; gives what is known then."""
+        selector = self.online.selector
+        if selector is None:
+            raise CommandError("Nothing is connected.")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await selector.wait_until_synced()
+        self._end_progress()
+        return selector.picture()
+
+    async def fee_rate(self) -> FeeRate:
+        """What peers suggest; waits a little for them. Raises UsageError when nothing is known."""
+        selector = self.online.selector
+        if selector is None:
+            raise UsageError(_NO_ADVICE)
+        advice = selector.fee_advice()
+        for _ in range(_ADVICE_LOOKS):
+            if advice is not None and advice.normal is not None:
+                break
+            await asyncio.sleep(_ADVICE_PAUSE)
+            advice = selector.fee_advice()
+        rate = None if advice is None else (advice.normal or advice.minimum)
+        if advice is None or not rate:
+            raise UsageError(_NO_ADVICE)
+        if not self.options.json:
+            kind = "usual" if advice.normal else "the least that peers take; none is known as usual"
+            source = plain_text(advice.source, 200)
+            sys.stderr.write(f"wallet-gui: fee rate {FeeRate(rate)} sat/vB, {kind}. {source}\n")
+        return FeeRate(rate)
 
     @staticmethod
     def _serves_nothing(snapshot: SyncSnapshot) -> bool:
@@ -157,7 +236,17 @@ class Context:
             "allow more time with --timeout."
         )
 
-    # --- progress on a terminal
+    # --- what a scan costs, and progress on a terminal
+
+    def _tell_plan(self, snapshot: SyncSnapshot) -> None:
+        """Say once what a long scan reads."""
+        if self._plan_told or self.options.json or snapshot.phase not in _READING:
+            return
+        for plan in snapshot.plans:
+            self._plan_told = True
+            self._end_progress()
+            what, cost = plan_sentences(plan)
+            sys.stderr.write(f"wallet-gui: {what} {cost}\n")
 
     def _published(self, value: Published) -> None:
         if isinstance(value, SyncSnapshot) and sys.stderr.isatty() and not self.options.json:
@@ -167,9 +256,13 @@ class Context:
         if snapshot.phase is Phase.SYNCED:
             text = f"in sync at block {snapshot.tip_height}"
         else:
-            item = next((p for p in snapshot.phases if p.phase is snapshot.phase), None)
-            amount = f" {item.done} of {item.total}" if item is not None and item.total else ""
-            text = f"{snapshot.phase.value}{amount}"
+            number = PHASES.index(snapshot.phase) + 1
+            item = snapshot.phases[number - 1]
+            parts = [f"{number} of {len(PHASES)}: {snapshot.phase.value}"]
+            if item.total:
+                parts.append(f"{item.done:,} of {item.total:,}")
+            parts.append(speed_text(item))
+            text = ", ".join(part for part in parts if part)
         self._progress_shown = True
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()

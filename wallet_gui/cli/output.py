@@ -3,9 +3,21 @@
 import csv
 import io
 import json
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from wallet_gui.app.network_words import (
+    LEDGER_TITLES,
+    NOTHING_ELSE,
+    PEER_TITLES,
+    ledger_cells,
+    ledger_summary,
+    peer_cells,
+    sources_text,
+)
+from wallet_gui.app.published import SyncSnapshot
+from wallet_gui.chain.reports import LedgerEntry, PeerInfo
 from wallet_gui.primitives.amount import format_btc
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.plain_text import plain_text
@@ -13,6 +25,7 @@ from wallet_gui.wallet.snapshot import Balance, HistoryEntry, WalletSnapshot
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
 _LABEL = 60
+_AGENT = 256
 _CSV_LABEL = 1000
 
 
@@ -119,9 +132,9 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def moment(time: int) -> str:
+def moment(when: int) -> str:
     """Local date and time."""
-    return datetime.fromtimestamp(time, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    return datetime.fromtimestamp(when, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def table(rows: Sequence[tuple[str, ...]], right: set[int]) -> list[str]:
@@ -135,4 +148,62 @@ def table(rows: Sequence[tuple[str, ...]], right: set[int]) -> list[str]:
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
+    ]
+
+
+def peer_json(peer: PeerInfo) -> dict[str, object]:
+    """One peer; what it says of itself is plain text and capped."""
+    return {
+        "address": peer.address,
+        "network": peer.network,
+        "user_agent": plain_text(peer.user_agent, _AGENT),
+        "services": peer.services,
+        "route": peer.route.name.lower(),
+        "transport": peer.transport,
+        "purposes": [purpose.name.lower() for purpose in peer.purposes],
+        "height": peer.best_height,
+        "ping_ms": peer.ping_ms,
+        "received": peer.inbound_bytes,
+        "sent": peer.outbound_bytes,
+        "since": peer.connected_since,
+        "own": peer.is_own,
+        "note": plain_text(peer.note, _CSV_LABEL),
+    }
+
+
+def peer_lines(snapshot: SyncSnapshot) -> list[str]:
+    """Peers as an aligned table, with how many networks they are in."""
+    now = int(time.time())
+    rows = [peer_cells(peer, now) for peer in snapshot.peers]
+    if not rows:
+        return []
+    summary = f"{sources_text(snapshot)}."
+    return [*table([PEER_TITLES, *rows], right={6, 7, 8, 9, 10, 11}), "", summary]
+
+
+def contact_json(entry: LedgerEntry) -> dict[str, object]:
+    """One contact; times in Unix seconds, `ended` null while it lasts."""
+    return {
+        "host": entry.host,
+        "purpose": entry.purpose.name.lower(),
+        "route": entry.route.name.lower(),
+        "began": entry.began,
+        "ended": entry.ended,
+        "transport": entry.transport,
+        "received": entry.inbound_bytes,
+        "sent": entry.outbound_bytes,
+        "outcome": plain_text(entry.outcome, _CSV_LABEL),
+    }
+
+
+def contact_lines(entries: Sequence[LedgerEntry]) -> list[str]:
+    """Every contact as an aligned table, and that there was no other."""
+    rows = [ledger_cells(entry) for entry in entries]
+    if not rows:
+        return [ledger_summary(entries)]
+    return [
+        *table([LEDGER_TITLES, *rows], right={5, 6, 7}),
+        "",
+        ledger_summary(entries),
+        NOTHING_ELSE,
     ]

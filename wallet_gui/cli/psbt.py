@@ -49,12 +49,13 @@ async def _create(context: Context) -> Result:
     recipients = read_recipients(options, context.params)
     if not recipients:
         raise UsageError("Name at least one recipient with --to ADDRESS=BTC.")
+    rate = None if options.fee_rate is None else read_rate(options)
     await context.start(connect=True)
     session = await context.open_wallet()
     await context.sync()
     plan = await session.plan_payment(
         recipients,
-        read_rate(options),
+        rate or await context.fee_rate(),
         coins=read_coins(options),
         allow_high_fee=options.accept_high_fee,
     )

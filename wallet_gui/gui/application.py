@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -50,7 +51,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="wallet-gui",
         description="A Bitcoin wallet that needs nobody's server. Without a command it opens the "
-        "window; the commands are create, restore, address, balance, history, send, sync, psbt.",
+        "window; the commands are create, restore, address, balance, history, send, sync, peers, "
+        "connections, psbt.",
     )
     parser.add_argument("link", nargs="?", default="", help="a bitcoin: link to pay")
     parser.add_argument("--network", choices=sorted(NETWORKS), default=MAINNET.name)
@@ -81,6 +83,7 @@ class Application(QObject):
         *,
         peers: tuple[PeerAddress, ...] | None = None,
         playground: bool = False,
+        unread_settings: str = "",
     ) -> None:
         super().__init__(qt)
         self._qt = qt
@@ -90,15 +93,14 @@ class Application(QObject):
         self._params = params
         self._peers = peers
         self._playground = playground
+        self._unread_settings = unread_settings
         self._online: Online | None = None
         self._engine = Engine()
         install_fonts(qt, settings.text_scale)
         self._theme = ThemeSwitch(qt, settings.appearance)
         self.window = MainWindow(self._engine, params)
         page = self.window.settings
-        page.show_settings(
-            peers or (), settings.appearance, settings.text_scale, settings.lock_after_minutes
-        )
+        page.show_settings(settings.appearance, settings.text_scale, settings.lock_after_minutes)
         self.window.idle_lock.set_minutes(settings.lock_after_minutes)
         page.theme_wanted.connect(self._choose_theme)
         page.scale_wanted.connect(self._choose_scale)
@@ -135,6 +137,7 @@ class Application(QObject):
     def _loaded(self, online: "Online") -> None:
         self._online = online
         online.settings = self._settings
+        online.unread_settings = self._unread_settings
         self.window.attach(online)
         self._engine.call(online.start(self._peers), self, self._started, self._failed)
 
@@ -142,10 +145,13 @@ class Application(QObject):
         if self._online is None:
             return
         settings = self._online.settings
-        peers = self._online.stored_peers() if self._peers is None else self._peers
         self.window.settings.show_settings(
-            peers, settings.appearance, settings.text_scale, settings.lock_after_minutes
+            settings.appearance, settings.text_scale, settings.lock_after_minutes
         )
+        choice = self._online.network_choice()
+        if self._peers is not None:
+            choice = replace(choice, own_peers=self._peers)
+        self.window.network_flow.show_choice(choice)
         self.window.list_wallets()
 
     def _failed(self, error: BaseException) -> None:
@@ -258,7 +264,8 @@ def main(arguments: list[str]) -> int:
         peers = tuple(parse_peer(text, params) for text in options.peer) or None
         directory = DataDirectory(root, params)
         directory.create()
-        settings = SettingsFile(directory.settings_path).load()
+        settings_file = SettingsFile(directory.settings_path)
+        settings = settings_file.load()
         instance = Instance(directory.instance_lock(), directory.root / "instance.socket")
         if not instance.acquire():
             return _hand_over(instance, options.link)
@@ -272,7 +279,14 @@ def main(arguments: list[str]) -> int:
     qt.setDesktopFileName(APPLICATION_ID)
     qt.setWindowIcon(QIcon(str(resource("icons", "wallet-gui.svg"))))
     application = Application(
-        qt, directory, settings, instance, params, peers=peers, playground=options.playground
+        qt,
+        directory,
+        settings,
+        instance,
+        params,
+        peers=peers,
+        playground=options.playground,
+        unread_settings=" ".join(settings_file.notices),
     )
     ShutdownSignals(qt)
     application.start()

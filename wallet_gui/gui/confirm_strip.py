@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication, QFrame, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from wallet_gui.gui.send_page import read_fee_rate
+from wallet_gui.gui.fee_choice import read_fee_rate
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import set_role, text_label

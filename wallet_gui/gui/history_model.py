@@ -12,13 +12,15 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QBrush, QColor, QFont
 
+from wallet_gui.app.network_words import seen_text
+from wallet_gui.chain.reports import SeenBy
 from wallet_gui.gui.wallet_model import WalletModel, masked
 from wallet_gui.primitives.amount import format_btc
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.wallet.snapshot import HistoryEntry, WalletSnapshot
 from wallet_gui.widgets import theme
 from wallet_gui.widgets.fonts import monospace_font
-from wallet_gui.widgets.text import plain, shortened
+from wallet_gui.widgets.text import plain, shortened, tooltip
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
@@ -71,6 +73,10 @@ class HistoryModel(QAbstractTableModel):
     def confirmations(self, entry: HistoryEntry) -> int:
         return 0 if self._snapshot is None else self._snapshot.confirmations(entry)
 
+    def sentence(self, entry: HistoryEntry) -> str:
+        """The state of a payment in full."""
+        return state_sentence(entry, self.confirmations(entry), self._wallet.seen.get(entry.txid))
+
     def rowCount(self, parent: AnyIndex = _ROOT) -> int:
         return 0 if parent.isValid() else len(self._entries)
 
@@ -107,7 +113,7 @@ class HistoryModel(QAbstractTableModel):
             case Qt.ItemDataRole.ForegroundRole:
                 value = _colour(entry, column, self.confirmations(entry))
             case Qt.ItemDataRole.ToolTipRole if column is Column.STATE:
-                value = state_sentence(entry, self.confirmations(entry))
+                value = tooltip(self.sentence(entry))
             case Qt.ItemDataRole.AccessibleTextRole:
                 value = f"{_TITLES[column]}: {self._text(entry, column)}"
             case _ if role == ENTRY_ROLE:
@@ -123,7 +129,8 @@ class HistoryModel(QAbstractTableModel):
             case Column.DATE:
                 return date_text(entry.time)
             case Column.STATE:
-                return state_text(entry, self.confirmations(entry))
+                seen = self._wallet.seen.get(entry.txid)
+                return state_text(entry, self.confirmations(entry), seen)
             case Column.LABEL:
                 return label_text(entry)
             case _:
@@ -198,7 +205,7 @@ def label_text(entry: HistoryEntry) -> str:
     return f"{first} and {more} more" if more else first
 
 
-def state_text(entry: HistoryEntry, confirmations: int) -> str:
+def state_text(entry: HistoryEntry, confirmations: int, seen: SeenBy | None = None) -> str:
     """The state in a few words."""
     if entry.abandoned:
         return "Abandoned"
@@ -207,19 +214,39 @@ def state_text(entry: HistoryEntry, confirmations: int) -> str:
     if not entry.is_live:
         return "Dropped"
     if confirmations == 0:
-        return "Waiting" if entry.is_own else "Seen, unconfirmed"
+        return _waiting_text(entry, seen)
     if confirmations >= SETTLED_CONFIRMATIONS:
         return "Confirmed"
     word = "confirmation" if confirmations == 1 else "confirmations"
     return f"{confirmations} {word}"
 
 
-def state_sentence(entry: HistoryEntry, confirmations: int) -> str:
-    """The state in one sentence that says what it means."""
+def _waiting_text(entry: HistoryEntry, seen: SeenBy | None) -> str:
+    if entry.conflicts:
+        return "Waiting, disputed"
+    if seen is not None and seen.of:
+        return seen_text(seen)
+    return "Waiting" if entry.is_own else "Seen, unconfirmed"
+
+
+def state_sentence(entry: HistoryEntry, confirmations: int, seen: SeenBy | None = None) -> str:
+    """The state in a sentence or two that say what it means."""
+    if entry.abandoned:
+        return "You gave this payment up. If somebody still has it, it can confirm all the same."
+    if entry.replaced_by is not None and not entry.is_live:
+        return "This payment was replaced: the one below spends its coins and counts instead."
     if not entry.is_live:
         return "This payment no longer counts: another one spent its coins, or it was given up."
-    if confirmations == 0 and not entry.is_own:
-        return "A peer announced this payment. It cannot be proved before a block holds it."
-    if confirmations == 0:
-        return "Sent, and not in a block yet."
-    return f"In block {entry.height:,}, with {confirmations:,} confirmations."
+    if confirmations > 0:
+        return f"In block {entry.height:,}, with {confirmations:,} confirmations."
+    text = "Sent, and not in a block yet." if entry.is_own else "Not in a block yet."
+    if seen is not None and seen.of:
+        text = f"{seen_text(seen)}, not provable yet: it is certain once a block holds it."
+    elif not entry.is_own:
+        text = "A peer announced this payment. It cannot be proved before a block holds it."
+    if entry.conflicts:
+        text += (
+            " Another payment spends the same coins. Only one of them can confirm: do not count on "
+            "this one before it has."
+        )
+    return text

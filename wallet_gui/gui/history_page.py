@@ -12,12 +12,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from wallet_gui.gui.broadcast_ladder import BroadcastLadder
 from wallet_gui.gui.confirm_strip import ConfirmStrip
 from wallet_gui.gui.history_model import (
     HistoryModel,
     date_text,
     signed,
-    state_sentence,
 )
 from wallet_gui.gui.history_table import HistoryTable
 from wallet_gui.gui.wallet_model import WalletModel, masked
@@ -37,6 +37,7 @@ _DETAILS = (
     ("fee", "Fee"),
     ("addresses", "Addresses"),
     ("txid", "Transaction id"),
+    ("rivals", "Spends the same coins"),
 )
 
 
@@ -67,6 +68,8 @@ class HistoryPage(Page):
         layout.addLayout(top)
         self.notice = Notice(self)
         layout.addWidget(self.notice)
+        self.ladder = BroadcastLadder("history_ladder", self)
+        layout.addWidget(self.ladder)
         self.table = HistoryTable(history, self)
         self.table.setObjectName("history_table")
         self.table.setAccessibleName("Payments")
@@ -101,7 +104,7 @@ class HistoryPage(Page):
         grid = QGridLayout()
         grid.setHorizontalSpacing(18)
         grid.setVerticalSpacing(4)
-        self._captions: dict[str, str] = {}
+        self._names: dict[str, QLabel] = {}
         self.values: dict[str, QLabel] = {}
         for row, (key, caption) in enumerate(_DETAILS):
             label = text_label()
@@ -111,7 +114,7 @@ class HistoryPage(Page):
             if key != "date":
                 use_font(label, monospace=True)
             self.values[key] = label
-            name = text_label(caption, role="muted", wrap=False)
+            name = self._names[key] = text_label(caption, role="muted", wrap=False)
             name.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
             grid.addWidget(name, row, 0)
             grid.addWidget(label, row, 1)
@@ -193,7 +196,7 @@ class HistoryPage(Page):
             self.label_edit.clear()
             self.strip.dismiss()
             return
-        self.sentence.setText(state_sentence(entry, self._history.confirmations(entry)))
+        self.sentence.setText(self._history.sentence(entry))
         fee = "not known"
         if entry.fee_sat is not None and entry.vsize:
             amount = masked(self._wallet, format_btc(entry.fee_sat))
@@ -205,10 +208,13 @@ class HistoryPage(Page):
             "addresses": "\n".join(chunked(plain(address, 100)) for address in entry.addresses)
             or "none",
             "txid": chunked(hash_to_hex(entry.txid), 8),
+            "rivals": "\n".join(chunked(hash_to_hex(txid), 8) for txid in entry.conflicts),
         }
         for key, caption in _DETAILS:
             self.values[key].setText(texts[key])
             self.values[key].setAccessibleName(f"{caption}: {texts[key]}")
+        for widget in (self._names["rivals"], self.values["rivals"]):
+            widget.setVisible(bool(entry.conflicts))
         if is_other or not self.label_edit.hasFocus():
             self.label_edit.setText(plain(entry.label))
             self.label_edit.setModified(False)

@@ -1,22 +1,11 @@
 """The main window: sidebar, pages and status bar; wires signals of pages to the engine's calls."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QMainWindow,
-    QPushButton,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QCloseEvent, QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from wallet_gui.app.published import (
     NewWallet,
@@ -26,27 +15,29 @@ from wallet_gui.app.published import (
     SyncSnapshot,
     WalletEntry,
 )
-from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.idle_lock import IdleLock
+from wallet_gui.gui.network_flow import NetworkFlow
 from wallet_gui.gui.overview_page import OverviewPage
+from wallet_gui.gui.peers_page import PeersPage
+from wallet_gui.gui.play_banner import PlayBanner
 from wallet_gui.gui.receive_page import ReceivePage
 from wallet_gui.gui.send_flow import SendFlow
 from wallet_gui.gui.send_page import SendPage
 from wallet_gui.gui.settings_page import SettingsPage
 from wallet_gui.gui.setup_wizard import SetupWizard
+from wallet_gui.gui.sidebar import Sidebar
 from wallet_gui.gui.status_bar import StatusBar
 from wallet_gui.gui.sync_model import SyncModel
 from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.snapshot import HistoryEntry
-from wallet_gui.widgets.labels import heading, text_label
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
-from wallet_gui.widgets.text import plain, tooltip
+from wallet_gui.widgets.text import plain
 
 if TYPE_CHECKING:
     from wallet_gui.app.online import Online
@@ -94,6 +85,7 @@ class MainWindow(QMainWindow):
         """Take the online side, once it is loaded."""
         self._attached = online
         self.send_flow.attach(online)
+        self.network_flow.attach(online)
         self._show_play_buttons()
 
     @property
@@ -110,10 +102,14 @@ class MainWindow(QMainWindow):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         if self._params.is_test:
-            outer.addWidget(self._make_banner())
+            self.banner = PlayBanner(_NETWORK_NAMES[self._params.name], self)
+            self.banner.wanted.connect(self._ask_playground)
+            outer.addWidget(self.banner)
         middle = QHBoxLayout()
         middle.setSpacing(0)
-        self.sidebar = self._make_sidebar()
+        self.sidebar = Sidebar(self)
+        self.sidebar.chosen.connect(self.show_page)
+        self.navigation = self.sidebar.buttons
         middle.addWidget(self.sidebar)
         right = QVBoxLayout()
         right.setSpacing(0)
@@ -139,84 +135,27 @@ class MainWindow(QMainWindow):
         self.receive = ReceivePage(self.wallet_model, self._params, self)
         self.send = SendPage(self.wallet_model, self._params, self)
         self.history = HistoryPage(self.wallet_model, self.history_model, self)
-        self.settings = SettingsPage(self.sync_model, self._params, self)
-        for page in (
-            self.wizard,
-            self.overview,
-            self.receive,
-            self.send,
-            self.history,
-            self.settings,
-        ):
+        self.peers = PeersPage(self.sync_model, self)
+        self.settings = SettingsPage(self._params, self)
+        self._pages: dict[str, QWidget] = {
+            "overview": self.overview,
+            "receive": self.receive,
+            "send": self.send,
+            "history": self.history,
+            "peers": self.peers,
+            "settings": self.settings,
+        }
+        for page in (self.wizard, *self._pages.values()):
             self.pages.addWidget(page)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
+        self.network_flow = NetworkFlow(
+            self._engine,
+            self.wallet_model,
+            self.sync_model,
+            self.settings.network,
+            self.overview.plan,
+        )
         self._connect()
-
-    def _make_banner(self) -> QFrame:
-        banner = QFrame()
-        banner.setObjectName("play_banner")
-        banner.setProperty("role", "play-banner")
-        row = QHBoxLayout(banner)
-        row.setContentsMargins(16, 5, 16, 5)
-        row.setSpacing(10)
-        name = _NETWORK_NAMES[self._params.name]
-        label = text_label(f"Play money ({name}): these coins are worth nothing.")
-        label.setAccessibleName(label.text())
-        row.addWidget(label, 1)
-        self.play_buttons: dict[str, QPushButton] = {}
-        for key, text, slot in (
-            ("get", "Get play money", self._get_play_money),
-            ("mine", "Mine a block", self._mine_block),
-        ):
-            button = QPushButton(text)
-            button.setObjectName(f"play_{key}")
-            button.setAccessibleName(text)
-            button.clicked.connect(slot)
-            button.hide()
-            row.addWidget(button)
-            self.play_buttons[key] = button
-        return banner
-
-    def _make_sidebar(self) -> QFrame:
-        frame = QFrame()
-        frame.setObjectName("sidebar")
-        frame.setProperty("role", "sidebar")
-        frame.setMinimumWidth(190)
-        layout = QVBoxLayout(frame)
-        layout.setContentsMargins(12, 18, 12, 12)
-        layout.setSpacing(4)
-        self.wallet_name = heading("", 115)
-        self.wallet_name.setObjectName("wallet_name")
-        self.wallet_name.setMaximumWidth(190)
-        self.wallet_name.setContentsMargins(12, 0, 0, 10)
-        layout.addWidget(self.wallet_name)
-        self._navigation = QButtonGroup(self)
-        self.navigation: dict[str, QPushButton] = {}
-        for number, (key, text) in enumerate(
-            (
-                ("overview", "Overview"),
-                ("receive", "Receive"),
-                ("send", "Send"),
-                ("history", "History"),
-                ("settings", "Settings"),
-            ),
-            1,
-        ):
-            button = QPushButton(text)
-            button.setObjectName(f"navigation_{key}")
-            button.setAccessibleName(text)
-            button.setProperty("role", "navigation")
-            button.setCheckable(True)
-            button.setToolTip(f"{text} (Ctrl+{number})")
-            # Not `clicked`: a screen reader may toggle the button, which is no click.
-            button.toggled.connect(lambda on, key=key: self.show_page(key) if on else None)
-            shortcut = QShortcut(QKeySequence(f"Ctrl+{number}"), self)
-            shortcut.activated.connect(lambda key=key: self._go(key))
-            self._navigation.addButton(button)
-            self.navigation[key] = button
-            layout.addWidget(button)
-        layout.addStretch(1)
-        return frame
 
     def _connect(self) -> None:
         self.wizard.open_wanted.connect(self.open_wallet)
@@ -232,7 +171,11 @@ class MainWindow(QMainWindow):
         self.overview.table.opened.connect(self._show_payment)
         self.receive.request_wanted.connect(self._new_request)
         self.history.label_wanted.connect(self._set_label)
-        self.settings.peers_wanted.connect(self._set_peers)
+        self.settings.network.peers_wanted.connect(self._show_peers)
+        self.peers.back_wanted.connect(self._show_settings_alone)
+        self.pages.currentChanged.connect(lambda _: self._say_receiving())
+        self.wallet_model.wallet_changed.connect(lambda _: self._say_receiving())
+        self.sync_model.changed.connect(lambda s: self.send.fees.show_advice(s.fee_advice))
         self.status.lock_wanted.connect(self.lock)
         self.status.hide_wanted.connect(self.wallet_model.hide_amounts)
         self.sync_model.warned.connect(lambda text: self.notice.say(plain(text, 400), WARNING))
@@ -257,23 +200,24 @@ class MainWindow(QMainWindow):
 
     def show_page(self, key: str) -> None:
         """Show one of the pages of an open wallet."""
-        pages = {
-            "overview": self.overview,
-            "receive": self.receive,
-            "send": self.send,
-            "history": self.history,
-            "settings": self.settings,
-        }
         self.navigation[key].setChecked(True)
-        self.pages.setCurrentWidget(pages[key])
+        self.pages.setCurrentWidget(self._pages[key])
         if key == "send":
             self.send.rows[0].payee.setFocus()
         elif key == "receive":
             self.receive.label_edit.setFocus()
 
-    def _go(self, key: str) -> None:
-        if self.sidebar.isVisible():
-            self.show_page(key)
+    def _show_peers(self) -> None:
+        """Show the peers, also while no wallet is open."""
+        if self.wallet_model.wallet_id:
+            self.show_page("peers")
+            return
+        self.peers.back_button.show()
+        self.pages.setCurrentWidget(self.peers)
+
+    def _say_receiving(self) -> None:
+        is_shown = self.pages.currentWidget() is self.receive
+        self.network_flow.set_receiving(is_receiving=is_shown and bool(self.wallet_model.wallet_id))
 
     def _show_title(self) -> None:
         snapshot = self.wallet_model.snapshot
@@ -283,9 +227,7 @@ class MainWindow(QMainWindow):
         if self._params.is_test:
             parts.append(f"play money ({self._params.name})")
         self.setWindowTitle(" \u2013 ".join(parts))
-        self.wallet_name.setText(_elided(self.wallet_name, name))
-        self.wallet_name.setToolTip(tooltip(name))
-        self.wallet_name.setAccessibleName(f"Wallet: {name or 'none open'}")
+        self.sidebar.show_name(name)
 
     # --- what the engine publishes
 
@@ -364,6 +306,7 @@ class MainWindow(QMainWindow):
         self.wallet_model.update(SessionUpdate(opened.wallet_id, opened.snapshot))
         self.sidebar.show()
         self.settings.back_button.hide()
+        self.peers.back_button.hide()
         self.status.set_wallet_open(is_open=True)
         self.idle_lock.watch(is_open=True)
         self.show_page("overview")
@@ -404,8 +347,15 @@ class MainWindow(QMainWindow):
         if not self._params.is_test:
             return
         has_playground = self._attached is not None and self._attached.playground is not None
-        self.play_buttons["mine"].setVisible(has_playground)
-        self.play_buttons["get"].setVisible(has_playground and bool(self.wallet_model.wallet_id))
+        self.banner.offer(
+            has_playground=has_playground, has_wallet=bool(self.wallet_model.wallet_id)
+        )
+
+    def _ask_playground(self, key: str) -> None:
+        if key == "get":
+            self._get_play_money()
+        else:
+            self._mine_block()
 
     def _get_play_money(self) -> None:
         self._play(
@@ -418,7 +368,7 @@ class MainWindow(QMainWindow):
         self._play("mine", self._online.mine_block(), "A block was mined.")
 
     def _play(self, key: str, coroutine: Coroutine[Any, Any, None], words: str) -> None:
-        button = self.play_buttons[key]
+        button = self.banner.buttons[key]
         button.setEnabled(False)
 
         def done(_: object) -> None:
@@ -467,10 +417,6 @@ class MainWindow(QMainWindow):
             self._fail,
         )
 
-    def _set_peers(self, peers: tuple[PeerAddress, ...]) -> None:
-        choice = replace(self._online.network_choice(), own_peers=peers)
-        self._call(self._online.set_network(choice), lambda _: None, self._fail)
-
     def _fail(self, text: str) -> None:
         if text:
             self.notice.say(text, ERROR)
@@ -484,8 +430,3 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         self.closing.emit()
         event.accept()
-
-
-def _elided(label: QLabel, text: str) -> str:
-    width = label.maximumWidth() - 2 * label.contentsMargins().left()
-    return label.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, width)

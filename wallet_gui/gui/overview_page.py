@@ -1,5 +1,7 @@
 """Overview: the balance in its parts, what the sync is doing, and the last payments."""
 
+import time
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
@@ -11,19 +13,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from wallet_gui.app.network_words import preview_sentence, speed_text
 from wallet_gui.app.published import PHASES, SyncSnapshot
 from wallet_gui.chain.backend import ConnectionState, Phase
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_table import HistoryTable
-from wallet_gui.gui.sync_model import (
-    PHASE_NAMES,
-    SyncModel,
-    current,
-    duration_text,
-    percent_of,
-    seconds_left,
-)
-from wallet_gui.gui.wallet_model import WalletModel
+from wallet_gui.gui.scan_plan_card import ScanPlanCard
+from wallet_gui.gui.sync_model import PHASE_NAMES, SyncModel, current, percent_of
+from wallet_gui.gui.wallet_model import WalletModel, masked
+from wallet_gui.primitives.amount import format_btc
 from wallet_gui.wallet.snapshot import Balance
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import MoneyLabel, card, heading, text_label
@@ -54,6 +52,8 @@ class OverviewPage(Page):
         super().__init__("overview_page", parent, spacing=18)
         layout = self.body
         layout.addWidget(self._make_balance_card())
+        self.plan = ScanPlanCard(self)
+        layout.addWidget(self.plan)
         self.sync_card = SyncCard(self)
         self.sync_card.settings_wanted.connect(self.settings_wanted.emit)
         layout.addWidget(self.sync_card)
@@ -71,7 +71,9 @@ class OverviewPage(Page):
         self._show_count(history.rowCount())
         self._show_balance(None)
         wallet.balance_changed.connect(self._show_balance)
+        wallet.preview_changed.connect(lambda _: self._show_preview())
         wallet.privacy_changed.connect(self._hide_amounts)
+        self._wallet = wallet
         wallet.wallet_changed.connect(lambda _: self._show_balance(None))
         sync.changed.connect(self.sync_card.show_snapshot)
 
@@ -122,6 +124,10 @@ class OverviewPage(Page):
             self._parts[key], self.parts[key] = part, amount
             parts.addWidget(part)
         layout.addLayout(parts)
+        self.preview = text_label(role="accent")
+        self.preview.setObjectName("overview_preview")
+        self.preview.hide()
+        layout.addWidget(self.preview)
         return frame
 
     def _make_payments_header(self) -> QHBoxLayout:
@@ -146,6 +152,18 @@ class OverviewPage(Page):
     def _hide_amounts(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
         for label in (self.total, *self.parts.values()):
             label.set_hidden(hidden)
+        self._show_preview()
+
+    def _show_preview(self) -> None:
+        """What the newest blocks show while older ones are still to be read."""
+        preview = self._wallet.preview
+        self.preview.setVisible(preview is not None)
+        text = ""
+        if preview is not None:
+            amount = masked(self._wallet, format_btc(preview.held_sat))
+            text = preview_sentence(preview, amount, int(time.time()))
+        self.preview.setText(text)
+        self.preview.setAccessibleName(text)
 
     def _show_count(self, count: int) -> None:
         self.table.setVisible(count > 0)
@@ -168,9 +186,9 @@ class SyncCard(QFrame):
         self.sentence = text_label()
         self.sentence.setObjectName("sync_sentence")
         top.addWidget(self.sentence, 1)
-        self.settings_button = QPushButton("&Choose peers")
+        self.settings_button = QPushButton("&Connection settings")
         self.settings_button.setObjectName("sync_settings")
-        self.settings_button.setAccessibleName("Choose peers")
+        self.settings_button.setAccessibleName("Connection settings")
         self.settings_button.clicked.connect(self.settings_wanted.emit)
         top.addWidget(self.settings_button)
         layout.addLayout(top)
@@ -229,5 +247,5 @@ def sync_sentence(snapshot: SyncSnapshot) -> str:
     text = (
         "Reading the chain. Payments in blocks that are not read yet are missing from the balance."
     )
-    left = None if progress is None else seconds_left(progress)
-    return text if left is None else f"{text} About {duration_text(left)} left in this step."
+    speed = "" if progress is None else speed_text(progress)
+    return f"{text} {PHASE_NAMES[snapshot.phase]}: {speed}." if speed else text

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
-from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult, BroadcastStage
+from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult
 from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.send_page import SendPage
@@ -14,6 +14,7 @@ from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.wallet.errors import FeeTooHigh
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING
 from wallet_gui.widgets.sentences import sentence
+from wallet_gui.widgets.text import plain
 
 if TYPE_CHECKING:
     from wallet_gui.app.online import Online
@@ -36,6 +37,7 @@ class SendFlow(QObject):
         self._preview_number = 0
         self._signing: Call | None = None
         self._sent: bytes | None = None
+        self._ladders = (send.ladder, history.ladder)
         send.preview_wanted.connect(self._preview)
         send.review_wanted.connect(self._review)
         history.rebroadcast_wanted.connect(self._rebroadcast)
@@ -55,18 +57,15 @@ class SendFlow(QObject):
     def take(self, value: object) -> None:
         """Take what the engine published about a broadcast under way."""
         if isinstance(value, BroadcastProgress) and value.txid == self._sent:
-            words = {
-                BroadcastStage.SENT: "Offered to the network.",
-                BroadcastStage.REQUESTED: f"Requested by {_peers(value.peers)}.",
-                BroadcastStage.ECHOED: f"Announced back by {_peers(value.peers)}.",
-            }.get(value.stage)
-            if words:
-                self._say(words, INFORMATION)
+            for ladder in self._ladders:
+                ladder.reach(value.stage, value.peers)
 
     def _forget(self) -> None:
         """The wallet was locked: a review that is still open ends with it."""
         self._preview_number += 1
         self._sent = None
+        for ladder in self._ladders:
+            ladder.clear()
         if self._signing is not None:
             self._signing.cancel()
             self._signing = None
@@ -142,42 +141,45 @@ class SendFlow(QObject):
     def _signed(self, tx: Transaction) -> None:
         if not self._wallet.wallet_id:
             return
-        self._send.show_sent("Signed and stored. Sending it to the network.")
+        self._send.show_sent()
+        self._history.notice.clear()
         self._broadcast(tx.txid)
 
     def _broadcast(self, txid: bytes) -> None:
         if self._online is None:
             return
         self._sent = txid
+        for ladder in self._ladders:
+            ladder.begin()
+
+        def failed(error: BaseException) -> None:
+            self._show_failure(txid, sentence(error))
+
         self._engine.call(
-            self._online.broadcast(self._wallet.wallet_id, txid),
-            self,
-            self._show_result,
-            lambda error: self._say(sentence(error), WARNING),
+            self._online.broadcast(self._wallet.wallet_id, txid), self, self._show_result, failed
         )
 
     def _show_result(self, result: BroadcastResult) -> None:
-        if result.is_accepted:
-            self._say(
-                f"Sent: {_peers(result.peers)} took the payment. It is confirmed once a block "
-                "holds it.",
-                INFORMATION,
-            )
-        else:
-            self._say(
-                result.detail or "No peer took the payment yet. It is kept and sent again.", WARNING
-            )
-
-    def _say(self, text: str, kind: str) -> None:
-        if not self._wallet.wallet_id:
+        if result.txid != self._sent:
             return
-        for notice in (self._send.notice, self._history.notice):
-            notice.say(text, kind)
+        if not result.is_accepted:
+            self._show_failure(
+                result.txid,
+                result.detail or "No peer took the payment yet. It is kept and sent again.",
+            )
+            return
+        for ladder in self._ladders:
+            ladder.reach(result.stage, result.peers)
+
+    def _show_failure(self, txid: bytes, text: str) -> None:
+        if txid == self._sent and text:
+            for ladder in self._ladders:
+                ladder.fail(plain(text, 400))
 
     # --- the history page
 
     def _rebroadcast(self, txid: bytes) -> None:
-        self._history.notice.say("Sending the payment again.", INFORMATION)
+        self._history.notice.clear()
         self._broadcast(txid)
 
     def _bump(
@@ -227,7 +229,3 @@ class SendFlow(QObject):
             ),
             lambda error: self._history.notice.say(sentence(error), ERROR),
         )
-
-
-def _peers(count: int) -> str:
-    return "1 peer" if count == 1 else f"{count} peers"

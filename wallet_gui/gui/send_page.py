@@ -6,22 +6,21 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
+from wallet_gui.gui.broadcast_ladder import BroadcastLadder
+from wallet_gui.gui.fee_choice import FeeChoice
 from wallet_gui.gui.payee_row import PayeeRow
 from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import ChainParams
-from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.snapshot import Balance
 from wallet_gui.widgets.flow_layout import FlowLayout
@@ -36,13 +35,6 @@ if TYPE_CHECKING:
 
 MAX_RECIPIENTS = 100
 _PREVIEW_DELAY_MS = 250
-# Without a source of fee advice these are starting points; an own rate can always be typed.
-_FEE_CHOICES = (
-    ("Whenever there is room", FeeRate(1_000)),
-    ("Within hours", FeeRate(3_000)),
-    ("Soon", FeeRate(10_000)),
-)
-_DEFAULT_CHOICE = 1
 
 
 class SendPage(QWidget):
@@ -118,29 +110,10 @@ class SendPage(QWidget):
         layout = QVBoxLayout(frame)
         layout.setContentsMargins(20, 14, 20, 16)
         layout.setSpacing(12)
-        row = FlowLayout(spacing=12)
-        caption = text_label("&Fee", role="muted", wrap=False)
-        caption.setContentsMargins(0, 8, 0, 8)
-        row.addWidget(caption)
-        self.fee_choice = QComboBox()
-        self.fee_choice.setObjectName("send_fee_choice")
-        self.fee_choice.setAccessibleName("How soon it should confirm")
-        for words, rate in _FEE_CHOICES:
-            self.fee_choice.addItem(f"{words} ({rate} sat/vB)", rate.sat_per_kvb)
-        self.fee_choice.addItem("Own rate", None)
-        self.fee_choice.setCurrentIndex(_DEFAULT_CHOICE)
-        caption.setBuddy(self.fee_choice)
-        row.addWidget(self.fee_choice)
-        self.fee_rate = QLineEdit(str(_FEE_CHOICES[_DEFAULT_CHOICE][1]))
-        self.fee_rate.setObjectName("send_fee_rate")
-        self.fee_rate.setAccessibleName("Fee rate in satoshis per virtual byte")
-        self.fee_rate.setMaxLength(12)
-        self.fee_rate.setMaximumWidth(110)
-        row.addWidget(self.fee_rate)
-        unit = text_label("sat/vB", role="muted", wrap=False)
-        unit.setContentsMargins(0, 8, 0, 8)
-        row.addWidget(unit)
-        layout.addLayout(row)
+        self.fees = FeeChoice(self)
+        self.fee_choice, self.fee_rate = self.fees.choice, self.fees.rate
+        self.fees.changed.connect(self._changed)
+        layout.addWidget(self.fees)
         layout.addWidget(self._make_costs())
         self.notes = text_label(role="warning")
         self.notes.setObjectName("send_notes")
@@ -152,8 +125,6 @@ class SendPage(QWidget):
         self.high_fee.hide()
         self.high_fee.toggled.connect(lambda _: self._ask_preview())
         layout.addWidget(self.high_fee)
-        self.fee_choice.currentIndexChanged.connect(self._choose_fee)
-        self.fee_rate.textEdited.connect(self._type_fee)
         return frame
 
     def _make_costs(self) -> QWidget:
@@ -189,6 +160,8 @@ class SendPage(QWidget):
         layout = QVBoxLayout(frame)
         layout.setContentsMargins(28, 10, 28, 12)
         layout.setSpacing(8)
+        self.ladder = BroadcastLadder("send_ladder", self)
+        layout.addWidget(self.ladder)
         self.notice = Notice(self)
         layout.addWidget(self.notice)
         row = QHBoxLayout()
@@ -272,7 +245,7 @@ class SendPage(QWidget):
             self._remove(self.rows[-1])
         self.rows[0].clear()
         self.notice.clear()
-        self.fee_choice.setCurrentIndex(_DEFAULT_CHOICE)
+        self.fees.reset()
         self.set_ready()
         self._changed()
         self._timer.stop()
@@ -280,26 +253,6 @@ class SendPage(QWidget):
     def _forget(self) -> None:
         self.clear()
         self.available.set_amount(None)
-
-    # --- the fee
-
-    def _choose_fee(self, index: int) -> None:
-        rate = self.fee_choice.itemData(index)
-        if rate is None:
-            self.fee_rate.setFocus()
-            self.fee_rate.selectAll()
-        else:
-            self.fee_rate.setText(str(FeeRate(rate)))
-        self._changed()
-
-    def _type_fee(self, _text: str) -> None:
-        self.fee_choice.blockSignals(True)
-        self.fee_choice.setCurrentIndex(self.fee_choice.count() - 1)
-        self.fee_choice.blockSignals(False)
-        self._changed()
-
-    def _read_rate(self) -> tuple[FeeRate | None, str]:
-        return read_fee_rate(self.fee_rate.text())
 
     # --- what is missing, the preview, the review
 
@@ -309,7 +262,7 @@ class SendPage(QWidget):
         for number, row in enumerate(self.rows, 1):
             if row.problem:
                 return f"Recipient {number}: {row.problem}" if len(self.rows) > 1 else row.problem
-        return self._read_rate()[1]
+        return self.fees.read()[1]
 
     def _changed(self) -> None:
         self._forget_plan()
@@ -331,7 +284,7 @@ class SendPage(QWidget):
         self.notes.hide()
 
     def _payment(self) -> "tuple[tuple[Recipient, ...], FeeRate, bool] | None":
-        rate, problem = self._read_rate()
+        rate, problem = self.fees.read()
         if rate is None or problem or any(row.problem for row in self.rows):
             return None
         allow = self.high_fee.isChecked() and not self.high_fee.isHidden()
@@ -380,6 +333,7 @@ class SendPage(QWidget):
     def set_busy(self, sentence: str) -> None:
         """Say what is going on and hold the review button back."""
         self._is_busy = True
+        self.ladder.clear()
         self.review_button.setEnabled(False)
         self.notice.say(sentence, INFORMATION)
 
@@ -388,10 +342,9 @@ class SendPage(QWidget):
         self._is_busy = False
         self.review_button.setEnabled(True)
 
-    def show_sent(self, sentence: str) -> None:
-        """The payment is out: empty the form and say how far it got."""
+    def show_sent(self) -> None:
+        """The payment is signed: empty the form; the ladder says how far it gets."""
         self.clear()
-        self.notice.say(sentence, INFORMATION)
 
     def show_failure(self, sentence: str, *, is_high_fee: bool = False) -> None:
         """The payment was not made; the form keeps everything."""
@@ -411,17 +364,3 @@ class SendPage(QWidget):
     def _show_balance(self, balance: Balance) -> None:
         self.available.set_amount(balance.spendable)
         self._timer.start()
-
-
-def read_fee_rate(text: str) -> tuple[FeeRate | None, str]:
-    """Read a fee rate as a person types it; what is wrong comes back as one sentence."""
-    text = text.strip()
-    if not text:
-        return None, "Enter a fee rate in sat/vB, such as 2.5."
-    try:
-        rate = FeeRate.parse(text)
-    except ParseError as error:
-        return None, str(error)
-    if rate.sat_per_kvb == 0:
-        return None, "Without a fee nobody would confirm the payment: enter a rate above 0."
-    return rate, ""

@@ -3,11 +3,19 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
+from wallet_gui.app.network_words import sources_text, speed_text
 from wallet_gui.app.published import PHASES, SyncSnapshot
 from wallet_gui.chain.backend import ConnectionState
-from wallet_gui.gui.sync_model import PHASE_NAMES, SyncModel, current, percent_of, summary
+from wallet_gui.gui.sync_model import (
+    PHASE_NAMES,
+    SyncModel,
+    current,
+    percent_of,
+    summary,
+)
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import set_role, text_label
+from wallet_gui.widgets.text import plain, tooltip
 
 
 class StatusBar(QFrame):
@@ -57,7 +65,7 @@ class StatusBar(QFrame):
         for label, caption in (
             (self.backend, "Source"),
             (self.height_label, "Height"),
-            (self.peers, "Peers"),
+            (self.peers, "Sources"),
         ):
             _say(label, caption, "")
         sync.changed.connect(self._show)
@@ -93,8 +101,12 @@ class StatusBar(QFrame):
         self.state.setToolTip(phases_text(snapshot))
         height = "" if snapshot.tip_height is None else f"Block {snapshot.tip_height:,}"
         _say(self.height_label, "Height", height)
-        count = len(snapshot.peers)
-        _say(self.peers, "Peers", f"{count} peer" if count == 1 else f"{count} peers")
+        sources = "" if snapshot.state is ConnectionState.STOPPED else sources_text(snapshot)
+        if snapshot.doubt:
+            sources = f"{sources}, possibly stale"
+        _say(self.peers, "Sources", sources)
+        set_role(self.peers, "warning" if snapshot.doubt else "muted")
+        self.peers.setToolTip(tooltip(plain(snapshot.doubt, 400)))
         progress = current(snapshot)
         busy = snapshot.state is ConnectionState.ONLINE and not snapshot.is_synced
         self.bar.setVisible(busy and progress is not None and progress.total > 0)
@@ -119,6 +131,8 @@ def phases_text(snapshot: SyncSnapshot) -> str:
             words = "done"
         elif item.total:
             words = f"{item.done:,} of {item.total:,}"
+            if number == reached and speed_text(item):
+                words = f"{words}, {speed_text(item)}"
         else:
             words = "waiting"
         lines.append(f"{PHASE_NAMES[item.phase]}: {words}")

@@ -77,19 +77,3 @@ def percent_of(progress: PhaseProgress) -> int:
     if progress.done >= progress.total:
         return 100
     return min(99, progress.done * 100 // progress.total)
-
-
-def seconds_left(progress: PhaseProgress) -> int | None:
-    """Time left at the present speed; None while that says nothing."""
-    if progress.speed <= 0 or progress.done >= progress.total:
-        return None
-    return round((progress.total - progress.done) / progress.speed)
-
-
-def duration_text(seconds: int) -> str:
-    """A time span in words, rounded as a person would."""
-    if seconds < 60:
-        return f"{max(1, seconds)} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"

@@ -1,8 +1,11 @@
 """WalletModel: the last snapshot of the open wallet; pages listen to it, none asks the wallet."""
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import QObject, Signal
 
-from wallet_gui.app.published import SessionUpdate
+from wallet_gui.app.published import PreviewSnapshot, SessionUpdate
+from wallet_gui.chain.reports import SeenBy
 from wallet_gui.wallet.snapshot import WalletSnapshot
 
 MASK = "\u2022\u2022\u2022\u2022"
@@ -15,6 +18,7 @@ class WalletModel(QObject):
     balance_changed = Signal(object)
     history_changed = Signal(object)
     requests_changed = Signal(object)
+    preview_changed = Signal(object)
     wallet_changed = Signal(str)
     privacy_changed = Signal(bool)
 
@@ -22,13 +26,18 @@ class WalletModel(QObject):
         super().__init__(parent)
         self.wallet_id = ""
         self.snapshot: WalletSnapshot | None = None
+        self.preview: PreviewSnapshot | None = None
+        self.seen: Mapping[bytes, SeenBy] = {}
         self.hides_amounts = False
 
     def show_wallet(self, wallet_id: str) -> None:
         """Follow another wallet; "" follows none."""
         self.wallet_id = wallet_id
         self.snapshot = None
+        self.preview = None
+        self.seen = {}
         self.wallet_changed.emit(wallet_id)
+        self.preview_changed.emit(None)
 
     def hide_amounts(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
         """Mask or show amounts on every page."""
@@ -41,9 +50,14 @@ class WalletModel(QObject):
             return
         before, self.snapshot = self.snapshot, update.snapshot
         after = update.snapshot
+        seen_before, self.seen = self.seen, update.seen
+        if self.preview != update.preview:
+            self.preview = update.preview
+            self.preview_changed.emit(update.preview)
         if before is None or before.balance != after.balance:
             self.balance_changed.emit(after.balance)
-        if before is None or before.history != after.history or before.tip != after.tip:
+        is_same = before is not None and before.history == after.history
+        if not is_same or before is None or before.tip != after.tip or seen_before != self.seen:
             self.history_changed.emit(after)
         if before is None or before.requests != after.requests:
             self.requests_changed.emit(after)

@@ -267,6 +267,10 @@ QCheckBox::indicator { width: 16px; height: 16px; border: 1px solid $muted;
   border-radius: 4px; background: $surface; }
 QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: @check; }
 
+QRadioButton::indicator { width: 16px; height: 16px; border: 1px solid $muted;
+  border-radius: 9px; background: $surface; }
+QRadioButton::indicator:checked { width: 8px; height: 8px; border: 5px solid $accent; }
+
 QTableView, QTreeView, QListView {
   background: $surface; border: 1px solid $line; border-radius: 10px;
   gridline-color: $line; selection-background-color: $accent_soft;
@@ -277,6 +281,12 @@ QHeaderView { background: $surface; border: 0; }
 QHeaderView::section { background: $surface; color: $muted; border: 0;
   border-bottom: 1px solid $line; padding: 8px 10px; font-weight: 600; }
 QTableCornerButton::section { background: $surface; border: 0; }
+
+QTabBar::tab { background: transparent; color: $muted; border: 2px solid transparent;
+  border-bottom: 3px solid transparent; padding: 6px 12px; }
+QTabBar::tab:selected { color: $text; border-bottom: 3px solid $accent; }
+QTabBar::tab:hover { color: $text; }
+QTabBar::tab:focus { border: 2px solid $accent; border-bottom: 3px solid $accent; }
 
 QProgressBar { background: $sunken; border: 0; border-radius: 4px; min-height: 8px;
   max-height: 8px; color: transparent; }

@@ -45,6 +45,10 @@ class Wallet:
     def unconfirmed_own(self) -> list[Transaction]:
         return list(self.waiting)
 
+    @property
+    def sending(self) -> "Wallet":
+        return self
+
     def attempts(self, txid: bytes) -> Attempts | None:
         return self.tried.get(txid)
 
@@ -198,6 +202,19 @@ def test_what_was_just_sent_by_hand_is_not_offered_beside_it() -> None:
 
     asyncio.run(after_looks(make(chain, wallet), end_of_sending))
     assert wallet.offered == []
+
+
+def test_a_block_right_after_it_was_sent_by_hand_counts() -> None:
+    chain, wallet = Chain(), Wallet(1)
+    wallet.sent_by_hand.add(1)
+
+    def end_of_sending() -> None:
+        wallet.note(payment(1))
+        chain.tip_height = 101
+        wallet.sent_by_hand.clear()
+
+    asyncio.run(after_looks(make(chain, wallet), end_of_sending))
+    assert wallet.offered == [1]
 
 
 def test_a_clock_that_was_wrong_puts_nothing_off_for_years() -> None:

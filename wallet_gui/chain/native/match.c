@@ -3,13 +3,17 @@
  * Compiled once for each level. For each filter the scripts are hashed into its range (SipHash-2-4,
  * several at a time) and the hashes' low bits marked in a bitmap that fits a near cache. Decoding
  * then needs one look into the bitmap per value; the few values that pass it are kept and compared
- * exactly. Two filters are decoded in turns, since each codeword's place depends on the one before
- * and the processor would wait.
+ * exactly. Several filters are decoded in turns, since each codeword's place depends on the one
+ * before and the processor would wait.
  *
  * A filter is decoded strictly: see `gcs_scalar.decode`, which refuses exactly the same. Sources:
  * BIP158, Core blockfilter.cpp.
  */
 #include "scripts.h"
+
+#if defined(__LZCNT__)
+#include <immintrin.h>
+#endif
 
 #define JOIN_(name, level) name##_##level
 #define JOIN(name, level) JOIN_(name, level)
@@ -18,6 +22,8 @@
 #define M 784931u
 #define MIN_CODEWORD (P + 1)
 #define MAX_FILTER_SIZE 1000000u
+#define SLOTS 2          /* filters decoded in turns; more want more registers than there are */
+#define WINDOW 57        /* bits that eight bytes hold from any bit of the first on */
 #define MARGIN 16        /* bytes behind a filter that may be read, whatever they are */
 #define KEPT 1024        /* values that passed the bitmap, compared when there are so many */
 #define KEPT_MAP_BITS 12 /* of the small bitmap by which scripts are sorted out again */
@@ -47,7 +53,7 @@ typedef struct {
     prepared scripts;
     uint64_t map_mask;
     size_t map_words;
-    slot slots[2];
+    slot slots[SLOTS];
     uint8_t *memory;
 } workspace;
 
@@ -70,11 +76,11 @@ static int create(workspace *space, const script_set *set, size_t largest_copy)
     space->map_words = bits / 64;
     size_t copy_words = (largest_copy + MARGIN + 7) / 8;
     size_t words = space->map_words + space->scripts.count + KEPT + copy_words;
-    space->memory = malloc(2 * words * sizeof(uint64_t));
+    space->memory = malloc(SLOTS * words * sizeof(uint64_t));
     if (!space->memory)
         return 0;
     uint64_t *at = (uint64_t *)(void *)space->memory;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < SLOTS; i++) {
         space->slots[i].map = at;
         at += space->map_words;
         space->slots[i].queries = at;
@@ -183,10 +189,20 @@ static __attribute__((noinline)) void keep(slot *s, uint64_t value, size_t queri
         s->kept[s->kept_count++] = value;
 }
 
-/* At least 57 bits from `position` on, the first on top. */
+/* At least WINDOW bits from `position` on, the first on top. */
 static inline uint64_t window(const uint8_t *bits, uint64_t position)
 {
     return __builtin_bswap64(read_u64(bits + (position >> 3))) << (position & 7);
+}
+
+/* How many ones a window begins with, up to 63. */
+static inline unsigned leading_ones(uint64_t w)
+{
+#if defined(__LZCNT__)
+    return (unsigned)_lzcnt_u64(~w); /* 64 for no zero at all is as good */
+#else
+    return (unsigned)__builtin_clzll(~w | 1);
+#endif
 }
 
 /* Read a codeword of any length; 0 when it does not end within the filter. */
@@ -197,14 +213,14 @@ static __attribute__((noinline)) int read_long(const uint8_t *bits, uint64_t end
     for (;;) {
         if (at >= end)
             return 0;
-        unsigned run = (unsigned)__builtin_clzll(~window(bits, at) | 1);
-        if (run < 57) {
+        unsigned run = leading_ones(window(bits, at));
+        if (run < WINDOW) {
             at += run;
             ones += run;
             break;
         }
-        at += 56;
-        ones += 56;
+        at += WINDOW - 1;
+        ones += WINDOW - 1;
     }
     if (at + MIN_CODEWORD > end)
         return 0;
@@ -214,18 +230,43 @@ static __attribute__((noinline)) int read_long(const uint8_t *bits, uint64_t end
 }
 
 /* Read the next codeword; `fail` is where to go when it does not end within the filter. A
- * position never goes beyond `end` without that, so that a window always lies within the margin. */
+ * position never goes beyond `end` without that, so that a window always lies within the margin.
+ * The copies keep position and value themselves in registers. */
 #define READ(bits, end, position, value, fail)                                                    \
     do {                                                                                          \
         uint64_t w_ = window(bits, position);                                                     \
-        unsigned ones_ = (unsigned)__builtin_clzll(~w_ | 1);                                      \
-        if (LIKELY(ones_ + MIN_CODEWORD <= 57)) {                                                 \
+        unsigned ones_ = leading_ones(w_);                                                        \
+        if (LIKELY(ones_ <= WINDOW - MIN_CODEWORD)) {                                             \
             position += ones_ + MIN_CODEWORD;                                                     \
-            value += ((uint64_t)ones_ << P) + (w_ << ones_ << 1 >> (64 - P));                     \
+            value += ((uint64_t)ones_ << P) + (w_ << ones_ >> (64 - MIN_CODEWORD));               \
             if (UNLIKELY(position > end))                                                         \
                 goto fail;                                                                        \
-        } else if (!read_long(bits, end, &position, &value)) {                                    \
-            goto fail;                                                                            \
+        } else {                                                                                  \
+            uint64_t position_ = position, value_ = value;                                        \
+            if (!read_long(bits, end, &position_, &value_))                                       \
+                goto fail;                                                                        \
+            position = position_;                                                                 \
+            value = value_;                                                                       \
+        }                                                                                         \
+    } while (0)
+
+/* Read the next two codewords from one window, which nearly always has them both. */
+#define READ_TWO(bits, end, position, first, value, fail)                                         \
+    do {                                                                                          \
+        uint64_t w_ = window(bits, position);                                                     \
+        unsigned ones_ = leading_ones(w_);                                                        \
+        uint64_t next_ = w_ << ((ones_ + MIN_CODEWORD) & 63);                                     \
+        unsigned more_ = leading_ones(next_);                                                     \
+        if (LIKELY(ones_ + more_ <= WINDOW - 2 * MIN_CODEWORD)) {                                 \
+            first = value + ((uint64_t)ones_ << P) + (w_ << ones_ >> (64 - MIN_CODEWORD));        \
+            value = first + ((uint64_t)more_ << P) + (next_ << more_ >> (64 - MIN_CODEWORD));     \
+            position += ones_ + more_ + 2 * MIN_CODEWORD;                                         \
+            if (UNLIKELY(position > end))                                                         \
+                goto fail;                                                                        \
+        } else {                                                                                  \
+            READ(bits, end, position, value, fail);                                               \
+            first = value;                                                                        \
+            READ(bits, end, position, value, fail);                                               \
         }                                                                                         \
     } while (0)
 
@@ -236,36 +277,43 @@ static __attribute__((noinline)) int read_long(const uint8_t *bits, uint64_t end
             keep(s, value, queries);                                                              \
     } while (0)
 
-/* Decode the same number of codewords of both; returns the slot that is malformed, NULL if none. */
-static slot *decode_two(const workspace *space, slot *one, slot *two, uint64_t count)
+/* Decode the same number of codewords of all slots, each of which has as many; returns the slot that
+ * is malformed, NULL if none. */
+static slot *decode_together(workspace *space, uint64_t count)
 {
     const uint64_t mask = space->map_mask;
     const size_t queries = space->scripts.count;
-    const uint8_t *const bits_a = one->bits, *const bits_b = two->bits;
-    const uint64_t *const map_a = one->map, *const map_b = two->map;
-    const uint64_t end_a = one->end, end_b = two->end;
-    uint64_t at_a = one->position, at_b = two->position, a = one->value, b = two->value;
-    slot *malformed = NULL;
-    for (uint64_t i = 0; i < count; i++) {
-        READ(bits_a, end_a, at_a, a, first_fails);
-        READ(bits_b, end_b, at_b, b, second_fails);
-        LOOK_UP(one, map_a, a);
-        LOOK_UP(two, map_b, b);
+    slot *const s = space->slots;
+    uint64_t at[SLOTS], value[SLOTS];
+    int k;
+#pragma GCC unroll 8
+    for (k = 0; k < SLOTS; k++) {
+        at[k] = s[k].position;
+        value[k] = s[k].value;
     }
-    one->left -= count;
-    two->left -= count;
-    one->position = at_a;
-    two->position = at_b;
-    one->value = a;
-    two->value = b;
+    for (uint64_t i = count / 2; i; i--) {
+#pragma GCC unroll 8
+        for (k = 0; k < SLOTS; k++) {
+            uint64_t first;
+            READ_TWO(s[k].bits, s[k].end, at[k], first, value[k], fails);
+            LOOK_UP(&s[k], s[k].map, first);
+            LOOK_UP(&s[k], s[k].map, value[k]);
+        }
+    }
+#pragma GCC unroll 8
+    for (k = 0; count % 2 && k < SLOTS; k++) {
+        READ(s[k].bits, s[k].end, at[k], value[k], fails);
+        LOOK_UP(&s[k], s[k].map, value[k]);
+    }
+#pragma GCC unroll 8
+    for (k = 0; k < SLOTS; k++) {
+        s[k].position = at[k];
+        s[k].value = value[k];
+        s[k].left -= count;
+    }
     return NULL;
-first_fails:
-    malformed = one;
-    goto end;
-second_fails:
-    malformed = two;
-end:
-    return malformed;
+fails:
+    return &s[k];
 }
 
 /* Decode what is left of a filter; 0 when it is malformed. */
@@ -374,39 +422,37 @@ int64_t JOIN(match_filters, LEVEL)(const uint8_t *data, size_t size, const uint8
         destroy(&space);
         return OUT_OF_MEMORY;
     }
-    slot *one = &space.slots[0], *two = &space.slots[1];
-    int has_one = refill(&space, one, &r);
-    int has_two = has_one && refill(&space, two, &r);
-    while (has_one && has_two) {
-        uint64_t steps = one->left < two->left ? one->left : two->left;
-        slot *malformed = decode_two(&space, one, two, steps);
+    int is_open[SLOTS], open_count = 0;
+    for (int k = 0; k < SLOTS; k++)
+        open_count += is_open[k] = refill(&space, &space.slots[k], &r);
+    while (open_count == SLOTS) {
+        uint64_t steps = UINT64_MAX;
+        for (int k = 0; k < SLOTS; k++)
+            steps = space.slots[k].left < steps ? space.slots[k].left : steps;
+        slot *malformed = decode_together(&space, steps);
         if (malformed) {
-            /* The other one may be malformed too, and come before: it starts anew by itself. */
-            if (malformed->index < r.stop)
-                r.stop = malformed->index;
-            has_one = one != malformed;
-            has_two = two != malformed;
+            /* Those of the others that come before it may be malformed too: each starts anew. */
+            r.stop = malformed->index < r.stop ? malformed->index : r.stop;
+            is_open[malformed - space.slots] = 0;
             break;
         }
-        if (!one->left) {
-            finish(&space, one, &r);
-            has_one = refill(&space, one, &r);
-        }
-        if (!two->left) {
-            finish(&space, two, &r);
-            has_two = refill(&space, two, &r);
+        for (int k = 0; k < SLOTS; k++) {
+            if (space.slots[k].left)
+                continue;
+            finish(&space, &space.slots[k], &r);
+            is_open[k] = refill(&space, &space.slots[k], &r);
+            open_count -= !is_open[k];
         }
     }
-    for (int i = 0; i < 2; i++) {
-        slot *s = &space.slots[i];
-        if (!(i ? has_two : has_one))
-            continue;
-        do {
+    for (int k = 0; k < SLOTS; k++) {
+        while (is_open[k]) {
+            slot *s = &space.slots[k];
             if (decode_rest(&space, s))
                 finish(&space, s, &r);
-            else if (s->index < r.stop)
-                r.stop = s->index;
-        } while (refill(&space, s, &r));
+            else
+                r.stop = s->index < r.stop ? s->index : r.stop;
+            is_open[k] = refill(&space, s, &r);
+        }
     }
     destroy(&space);
     return (int64_t)r.stop;

@@ -381,7 +381,7 @@ class P2PBackend:
 
     async def _tick(self, sync: ChainSync, group: PeerGroup) -> None:
         while True:
-            self._finder.tick(self._clock(), sync)
+            self._finder.tick(self._clock(), self._perform)
             await asyncio.sleep(TICK)
             now = self._clock()
             self._perform(sync.tick(now))

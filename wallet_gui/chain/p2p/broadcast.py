@@ -161,7 +161,8 @@ class Broadcasts:
         active = self._active()
         if is_one_shot:
             for broadcast in active:
-                if broadcast.wants_connection is not None:
+                is_fit = not (self.is_private and is_direct)
+                if is_fit and broadcast.wants_connection is not None:
                     return self._tell(broadcast, peer, now)
             return [Disconnect(peer, "No payment waits any more.", is_fault=False)]
         actions: list[Action] = []

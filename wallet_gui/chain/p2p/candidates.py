@@ -17,6 +17,7 @@ from wallet_gui.chain.reports import Route
 SEED_SOURCE: Final = b"seed:"
 REDIAL_ALONE: Final = 60  # seconds before an address is dialled again, while nobody is there
 REDIAL: Final = 600
+MOST_OF_SEED: Final = 2
 
 
 class Candidates:
@@ -28,6 +29,7 @@ class Candidates:
         self._group_of = group_of
         self._anchors = list(book.anchors)
         self._avoided: dict[Network, float] = {}
+        self._dialed: dict[PeerAddress, float] = {}
 
     def avoid(self, network: Network, until: float) -> None:
         """Do not dial such addresses directly: there is no route to them."""
@@ -39,10 +41,12 @@ class Candidates:
         is_avoided = self._avoided.get(network_of(address), 0.0) > now.monotonic
         return None if is_avoided and route is Route.DIRECT else route
 
-    def pick(
-        self, role: Role, links: Collection[Link], target: int, now: Instant
-    ) -> PeerAddress | None:
-        """Choose an address of the book for a role; `target`: of how many peers it will be one."""
+    def pick(self, role: Role, links: Collection[Link], now: Instant) -> PeerAddress | None:
+        """Choose an address of the book for a role.
+
+        Those whom one seed named stay no more than the others, where there are others: whoever
+        answers for a seed, which takes no more than a position on the way, shall not decide alone.
+        """
         is_free = self._freedom(role, links, now)
         if role in {Role.FILTER, Role.BLOCKS}:
             while self._anchors:
@@ -50,25 +54,47 @@ class Candidates:
                 if is_free(anchor) and not self._book.is_banned(anchor, now.unix):
                     return anchor
         sources = Counter(link.source for link in links if link.role.is_sync)
-        most = max(2, target // 2)
         redial = REDIAL if any(link.is_ready for link in links) else REDIAL_ALONE
 
         def accepts(record: Record) -> bool:
-            since = now.unix - record.last_try
-            if 0 <= since < redial << min(record.fails, 4) or not is_free(record.address):
-                return False
-            if record.source.startswith(SEED_SOURCE) and sources[record.source] >= most:
-                return False  # no single seed decides whom we hear
-            return _suits(record, role, now)
-
-        record = None
-        if self._prefers_onion(role, links):
-            record = self._book.select(
-                now.unix, lambda r: network_of(r.address) is Network.ONION and accepts(r)
+            return (
+                self._is_due(record, redial, now)
+                and is_free(record.address)
+                and _suits(record, role, now)
             )
-        if record is None:
-            record = self._book.select(now.unix, accepts, only_new=role is Role.FEELER)
-        return None if record is None else record.address
+
+        def is_no_majority(record: Record) -> bool:
+            count = sources[record.source]
+            is_seed = record.source.startswith(SEED_SOURCE)
+            return not is_seed or count < max(MOST_OF_SEED, sources.total() - count)
+
+        tests: list[Callable[[Record], bool]] = [lambda r: is_no_majority(r) and accepts(r)]
+        if self._prefers_onion(role, links):
+            tests.insert(0, lambda r: network_of(r.address) is Network.ONION and accepts(r))
+        if len(sources) <= 1:
+            tests.append(accepts)  # there is nobody else
+        for test in tests:
+            record = self._book.select(now.unix, test, only_new=role is Role.FEELER)
+            if record is not None:
+                return record.address
+        return None
+
+    def forget_attempts(self) -> None:
+        """Let addresses be dialled again at once: the way to them is another."""
+        self._dialed.clear()
+
+    def note_dialed(self, address: PeerAddress, now: Instant) -> None:
+        """Do not dial it again for a while, whatever comes of it."""
+        self._dialed[address] = now.monotonic
+
+    def _is_due(self, record: Record, redial: int, now: Instant) -> bool:
+        dialed = self._dialed.get(record.address, float("-inf"))
+        if now.monotonic - dialed < redial:
+            return False
+        # In an earlier session: only what failed then has to wait.
+        since = now.unix - record.last_try
+        has_failed = record.last_try > record.last_ok
+        return not has_failed or not 0 <= since < redial << min(record.fails, 4)
 
     def first_free(
         self, addresses: Iterable[PeerAddress], role: Role, links: Collection[Link], now: Instant

@@ -79,19 +79,6 @@ class Connector:
         self._nonces: set[int] = set()  # of all our connections: one may lead back to us
         self._v1_only: dict[PeerAddress, float] = {}  # until when
 
-    def route(self, address: PeerAddress) -> Route:
-        """Choose how a peer is reached under the present options; raise ConnectFailed if not."""
-        options = self.options
-        through = Route.TOR if options.is_tor else Route.PROXY
-        if options.proxy_use is ProxyUse.EVERYTHING:
-            chosen = through
-        elif onion.is_onion(address.host) and options.proxy_use is not ProxyUse.NEVER:
-            chosen = Route.TOR
-        else:
-            chosen = Route.DIRECT
-        self._check(address, chosen)
-        return chosen
-
     async def open(
         self,
         address: PeerAddress,
@@ -104,6 +91,7 @@ class Connector:
     ) -> Connection:
         """Connect and shake hands; call `begin` on what is returned to receive events.
 
+        `route` is what `routes.route_to` chose; one that the options do not allow is refused.
         `relay` asks the peer to announce transactions. `prefer_v2` is False for an address that is
         known to speak version 1 only; it is ignored where only encrypted connections are wanted.
         Raises ConnectFailed.

@@ -151,7 +151,7 @@ class Connections:
 
         def add(role: Role, count: int) -> None:
             for _ in range(min(count, room - len(planned))):
-                link = self._pick(role, now, demand)
+                link = self._pick(role, now)
                 if link is None:
                     return
                 planned.append(link)
@@ -184,7 +184,7 @@ class Connections:
             return [self._fetch_from.popleft()]
         if not is_lacking or planned:
             return []
-        address = self._candidates.pick(Role.ADDRESSES, self.links.values(), 0, now)
+        address = self._candidates.pick(Role.ADDRESSES, self.links.values(), now)
         return [] if address is None else [address]
 
     def _feelers(self, now: Instant) -> list[Link]:
@@ -193,7 +193,7 @@ class Connections:
         self._last_feeler = now.monotonic
         address = self.book.contested(now.unix)
         if address is None and self.book.tried < YOUNG_BOOK:
-            address = self._candidates.pick(Role.FEELER, self.links.values(), 0, now)
+            address = self._candidates.pick(Role.FEELER, self.links.values(), now)
         link = None if address is None else self._open(address, Role.FEELER, now)
         return [] if link is None else [link]
 
@@ -202,9 +202,9 @@ class Connections:
 
     # --- one link ---------------------------------------------------------------------------------
 
-    def _pick(self, role: Role, now: Instant, demand: Demand) -> Link | None:
+    def _pick(self, role: Role, now: Instant) -> Link | None:
         """Choose an address for a role and note that it is dialled."""
-        address = self._candidates.pick(role, self.links.values(), self.target(demand), now)
+        address = self._candidates.pick(role, self.links.values(), now)
         if address is None and role is Role.FILTER and self._may_use_fixed(now):
             due = [a for a in self._fixed if now.monotonic >= self._back_off(a).due]
             address = self._candidates.first_free(due, role, self.links.values(), now)
@@ -227,6 +227,7 @@ class Connections:
             role is Role.FILTER and self.wants_relay and relays < RELAY_PEERS
         )
         self.book.attempt(address, now.unix)
+        self._candidates.note_dialed(address, now)
         return self._link(address, route, role, source, now, relay=relay)
 
     def _link(
@@ -293,6 +294,7 @@ class Connections:
             return False
         link.role = role
         link.ready_at = now.monotonic
+        self._remember_anchors()
         return True
 
     def _role_of(self, link: Link, demand: Demand) -> Role | None:
@@ -308,7 +310,8 @@ class Connections:
             return Role.RELAY
         if full and not self.ready(Role.BLOCKS):
             return Role.BLOCKS
-        return Role.ADDRESSES if self.is_poor() else None
+        is_asked = len(self.ready(Role.ADDRESSES)) >= ADDRESS_PEERS
+        return Role.ADDRESSES if self.is_poor() and not is_asked else None
 
     def is_poor(self, now: Instant | None = None) -> bool:
         """Whether the book lacks addresses that claim filters."""
@@ -407,7 +410,7 @@ class Connections:
         if now.monotonic < self._seeds_due or len(self.filter_links()) >= 2:
             return False
         usable = self.book.usable(now.unix, lambda r: r.claims_filters(now.unix))
-        if usable >= POOR_BOOK and now.monotonic - self._alone_since < SEED_WAIT:
+        if usable and now.monotonic - self._alone_since < SEED_WAIT:
             return False
         is_recent = 0 <= now.unix - self.book.seeds_asked < ASK_INTERVAL
         return not (is_recent and usable >= POOR_BOOK)
@@ -445,6 +448,7 @@ class Connections:
         """Take other options; return the connections that they do not allow."""
         self.options = self._candidates.options = options
         self._backoffs.clear()
+        self._candidates.forget_attempts()
         self._next_look = float("-inf")
         own = set(options.own_peers)
         dropped = []

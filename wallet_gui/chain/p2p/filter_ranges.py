@@ -23,6 +23,9 @@ STALLED: Final = 30.0  # seconds for which it then gets nothing new
 LEAST_GAIN: Final = 0.5  # seconds to win before a range is asked for twice
 MAX_UNASKED: Final = 20_000  # filters in a row that were forgiven; more is a nuisance
 MAX_FORGIVEN: Final = 20_000
+SPAN: Final = 3.0  # seconds of a peer's speed that are asked for at once
+HURRIED_SPAN: Final = 0.5
+RANGES: Final = 3  # in how many pieces
 HASH: Final = 32
 
 
@@ -60,6 +63,7 @@ class FilterRanges:
         self._forgiven: dict[bytes, None] = {}
         self._unasked: dict[int, int] = {}  # peer -> forgiven filters in a row
         self.throughput = Throughput()
+        self.is_hurried = False  # other answers are waited for that come through the same lines
         self.mean_size = 0.0
         self.received = 0
         self.received_bytes = 0
@@ -84,13 +88,15 @@ class FilterRanges:
         peers = self._state.filter_peers(now)
         numbers = [peer.number for peer in peers]
         able = [p for p in peers if p.shown_height >= start and self._has_room(p, numbers)]
+        # Who is asked for headers is left alone, so that the rest can begin.
+        able = [p for p in able if p.headers_asked is None] or (able if len(peers) == 1 else [])
         if not able:
             return start - 1
         able = [p for p in able if not p.disputes] or able
         peer = min(able, key=lambda p: self._wait(p.number))
         size = MAX_FILTERS if self.mean_size else FIRST_RANGE
         if self.mean_size:
-            most = self.throughput.range_bytes(peer.number, numbers, self._budget)
+            most = self._most_due(peer.number, numbers) / RANGES
             size = max(1, min(size, int(most / self.mean_size)))
         stop = min(stop, peer.shown_height, start + size - 1)
         self._request(peer, start, stop, now)
@@ -110,7 +116,11 @@ class FilterRanges:
         if len(mine) >= MAX_PER_PEER:
             return False
         due = sum(request.left for request in mine) * self.mean_size
-        return due < self.throughput.most_due(peer.number, numbers, self._budget)
+        return due < self._most_due(peer.number, numbers)
+
+    def _most_due(self, number: int, numbers: list[int]) -> float:
+        seconds = HURRIED_SPAN if self.is_hurried else SPAN
+        return self.throughput.most_due(number, numbers, self._budget, seconds)
 
     def _wait(self, number: int) -> float:
         """Estimate for how many seconds a peer is busy."""

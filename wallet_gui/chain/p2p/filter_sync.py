@@ -23,6 +23,8 @@ from wallet_gui.chain.scan import WalletScan
 from wallet_gui.primitives.hashes import sha256d
 
 KEPT_BYTES: Final = 4_000_000  # of filters that were matched
+HELD_BYTES: Final = 16_000_000  # of filters that wait to be matched though the cache has them
+RUN_AHEAD: Final = 64_000_000  # bytes that are fetched into the cache before they can be matched
 KEPT_BATCHES: Final = 32
 LOOKUP: Final = 4000  # heights that are looked up in the cache in one go
 LOOKUP_BYTES: Final = 4_000_000
@@ -58,6 +60,8 @@ class FilterSync:
         self._held_since: float | None = None
         self._generation = 0  # of the chain: outcomes from before a reorganisation are void
         self._storing = 0  # bytes that wait for the store
+        self._has_dropped = False  # filters that only the cache has
+        self._is_forgetful = False  # it had not kept them
         self.paused = ""
         """A sentence that says why no peer is asked for filters; empty while they are."""
 
@@ -107,33 +111,42 @@ class FilterSync:
     def plan(self, now: Instant) -> None:
         """Look up and ask for what is needed next, as far as the budget goes; then match."""
         wanted = self.lowest_wanted()
-        self._forget_matched(wanted)
+        headers = self._state.headers.height
+        # Headers come through the same lines, and are waited for: they do not queue long.
+        self._ranges.is_hurried = self._state.filter_headers.height < headers or any(
+            peer.headers_asked is not None for peer in self._state.peers.values()
+        )
+        self._forget(wanted)
         # What is on its way for a scan that waits behind another is not thrown away.
         self._ranges.keep(self._lowest(self._watches.all_scans()))
         if wanted is not None:
-            for first, last in self._gaps(wanted, self._tip()):
+            for first, last in self._gaps(wanted, self._horizon(wanted)):
                 if not self._fill(first, last, wanted, now):
                     break
             if not self.paused:
                 self._ranges.steal(now)
         self._work(now)
 
+    def _horizon(self, wanted: int) -> int:
+        """Give the highest height that is fetched for now."""
+        ahead = int(RUN_AHEAD / self.mean_size) if self.mean_size else self._tip()
+        return min(self._tip(), wanted + ahead)
+
     def _fill(self, first: int, last: int, wanted: int, now: Instant) -> bool:
         """Ask for the heights of a gap; False when it has to stop before the end."""
         height = first
         while height <= last:
-            if self._spent(wanted) >= self._budget and not self._make_room(wanted, height):
-                return False
             is_missing, until = self._missing_from(height, last)
             if not is_missing:
-                stop = self._look_up(height, until)
-            elif self.paused:
+                if height == wanted or self._held(wanted) < HELD_BYTES:
+                    until = self._look_up(height, until)
+            elif self.paused or (self._spent(wanted) >= self._budget and height != wanted):
                 return False
             else:
-                stop = self._ranges.ask(height, until, now)
-            if stop < height:
+                until = self._ranges.ask(height, until, now)
+            if until < height:
                 return False
-            height = stop + 1
+            height = until + 1
         return True
 
     def _gaps(self, first: int, last: int) -> list[tuple[int, int]]:
@@ -143,32 +156,40 @@ class FilterSync:
         spans += self._lookups.items()
         return gaps(sorted(spans), first, last)
 
-    def _spent(self, wanted: int) -> int:
+    def _held(self, wanted: int) -> int:
+        """Count the bytes that wait to be matched, and those that are being looked up."""
         held = sum(batch.size for batch in self._batches if batch.stop >= wanted)
         looked_up = sum(stop + 1 - start for start, stop in self._lookups.items())
+        return held + round(looked_up * self.mean_size)
+
+    def _spent(self, wanted: int) -> int:
         # What was handed to the store stays in memory until it is written.
-        held = max(held, self._storing)
-        return held + self._ranges.due() + round(looked_up * self.mean_size)
+        return max(self._held(wanted), self._storing) + self._ranges.due()
 
-    def _make_room(self, wanted: int, height: int) -> bool:
-        """Give up the highest batch for a lower height: the cache has it."""
-        last = self._batches[-1] if self._batches else None
-        if last is not None and last.is_verified and last.start > height:
-            del self._batches[-1]
-            return True
-        return height == wanted
+    def _forget(self, wanted: int | None) -> None:
+        """Let go what need not stay in memory.
 
-    def _forget_matched(self, wanted: int | None) -> None:
-        """Keep the newest of what was matched: a window that grows may need it again at once."""
+        Of what was matched the newest stays, since a window that grows may need it again at once;
+        of what waits to be matched though the cache has it, the lowest.
+        """
         lowest = self._tip() + 1 if wanted is None else wanted
-        size = count = 0
+        matched = count = 0
         for index in range(len(self._batches) - 1, -1, -1):
             batch = self._batches[index]
             if batch.is_verified and batch.stop < lowest:
-                size += batch.size
+                matched += batch.size
                 count += 1
-                if size > KEPT_BYTES or count > KEPT_BATCHES:
+                if matched > KEPT_BYTES or count > KEPT_BATCHES:
                     del self._batches[index]
+        if self._is_working or self._is_forgetful:
+            return  # the engine may have just those; or the cache does not keep what it is given
+        waiting = 0
+        for batch in list(self._batches):
+            if batch.stop >= lowest:
+                waiting += batch.size
+                if waiting > HELD_BYTES and batch.is_verified and batch.start > lowest:
+                    self._batches.remove(batch)
+                    self._has_dropped = True
 
     def _missing_from(self, height: int, last: int) -> tuple[bool, int]:
         """Tell whether the cache lacks the filter at `height`, and up to where that is so."""
@@ -207,6 +228,8 @@ class FilterSync:
 
     def _found(self, start: int, stop: int, hashes: bytes, found: list[StoredFilters]) -> None:
         """Take what the cache had; what it did not have is to be fetched."""
+        count = sum(len(run[3]) for run in found)
+        self._is_forgetful |= self._has_dropped and count <= stop - start
         height = start
         for first, _, data, starts, ends in found:
             self._missing.add(height, first - 1)

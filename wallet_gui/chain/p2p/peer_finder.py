@@ -19,7 +19,7 @@ from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.p2p.peer_group import PeerGroup
 from wallet_gui.chain.p2p.seeds import Resolver, system_resolver
 from wallet_gui.chain.p2p.sync import ChainSync
-from wallet_gui.chain.p2p.sync_state import Action, Instant, Lane
+from wallet_gui.chain.p2p.sync_state import Action, Instant, Lane, Work
 from wallet_gui.chain.reports import LedgerEntry
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
@@ -105,7 +105,7 @@ class PeerFinder:
         self._saved = now.monotonic + FIRST_SAVE - SAVE_INTERVAL
         return group
 
-    def tick(self, now: Instant, sync: ChainSync) -> None:
+    def tick(self, now: Instant, perform: Callable[[Iterable[Action]], None]) -> None:
         """Dial whom the plan names; store the book now and then."""
         if self._dialer is not None:
             self._dialer.tick()
@@ -113,7 +113,7 @@ class PeerFinder:
             self._saved = now.monotonic
             save = self.save_later()
             if save is not None:
-                sync.state.work(Lane.STORE, save, lambda _result, _now: None)
+                perform([Work(Lane.STORE, save, lambda _result, _now: None)])
 
     def save_later(self) -> Callable[[], None] | None:
         """Give what stores the book as it is now, to be called in a worker; None when unchanged."""

@@ -25,7 +25,7 @@ from wallet_gui.chain.p2p.messages import (
     RawBlock,
 )
 from wallet_gui.chain.p2p.netgroup import group_text
-from wallet_gui.chain.p2p.options import P2POptions, ProxyUse, RelayMode
+from wallet_gui.chain.p2p.options import P2POptions, RelayMode
 from wallet_gui.chain.p2p.protocol import Event, FilterRun
 from wallet_gui.chain.p2p.speeds import Speeds
 from wallet_gui.chain.p2p.status import Status
@@ -111,9 +111,6 @@ class PeerGroup:
         options, broadcasts = self.connections.options, self.transactions.broadcasts
         is_open = not options.only_own_peers
         broadcasts.can_open = is_open and bool(len(self.connections.book))
-        broadcasts.is_private = (
-            is_open and options.proxy is not None and options.proxy_use is not ProxyUse.NEVER
-        )
         if self.connections.lacks_broadcast_peer or self._broadcast_failures >= BROADCAST_TRIES:
             self.connections.lacks_broadcast_peer = False
             self._broadcast_failures = 0

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 ASSUMED_SPEED: Final = 500_000.0  # bytes a second of a peer that has sent nothing yet
-SPAN: Final = 3.0  # seconds of a peer's speed that are asked for at once
-RANGES: Final = 3  # and in how many pieces
 MOST_DUE: Final = 8_000_000  # bytes from one peer: 50 MB/s at a round trip of 150 ms
 LEAST_DUE: Final = 128_000
 SLOW: Final = 20_000.0  # bytes a second below which a peer counts as stalled
@@ -118,16 +116,15 @@ class Throughput:
 
     # --- how much to ask for ----------------------------------------------------------------------
 
-    def most_due(self, number: int, others: list[int], budget: int) -> int:
-        """Give how many bytes may be due from a peer at once, its share of `budget` at most."""
+    def most_due(self, number: int, others: list[int], budget: int, seconds: float) -> int:
+        """Give how many bytes may be due from a peer at once: what it sends in so many seconds.
+
+        At most it is its share of `budget`, by speed, among `others`.
+        """
         mine = self.speed(number)
         everybody = mine + sum(self.speed(other) for other in others if other != number)
         share = budget * mine / max(everybody, 1.0)
-        return int(max(min(SPAN * mine, share, MOST_DUE), LEAST_DUE) * self._scale)
-
-    def range_bytes(self, number: int, others: list[int], budget: int) -> int:
-        """Give how many bytes one request should bring."""
-        return max(self.most_due(number, others, budget) // RANGES, 1)
+        return int(max(min(seconds * mine, share, MOST_DUE), LEAST_DUE) * self._scale)
 
     def judge(self, numbers: list[int], now: float) -> list[int]:
         """List who is stalled while others are faster; ask for less where everybody is.

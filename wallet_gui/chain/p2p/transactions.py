@@ -13,6 +13,7 @@ from wallet_gui.chain.p2p.broadcast import Broadcasts
 from wallet_gui.chain.p2p.compact_block import CompactBlock
 from wallet_gui.chain.p2p.fees import Fees
 from wallet_gui.chain.p2p.messages import FeeFilter, GetData, Inv, NotFound, RawBlock, Tx
+from wallet_gui.chain.p2p.options import ProxyUse
 from wallet_gui.chain.p2p.protocol import Event, FilterRun
 from wallet_gui.chain.p2p.relay import Relay
 from wallet_gui.chain.p2p.sync_state import Action, Instant, SyncState
@@ -42,6 +43,7 @@ class Transactions:
         self, tx: Transaction, now: Instant, parents: Sequence[Transaction] = ()
     ) -> list[Action]:
         """Send a transaction of ours; `broadcasts.result` tells how it went."""
+        self._follow_options()
         self.relay.hold(tx, now)
         return self.broadcasts.start(tx, now, parents)
 
@@ -89,6 +91,7 @@ class Transactions:
         `relays`: we asked it to announce transactions. `is_one_shot`: the connection is there for
         one payment and nothing else. `is_direct`: it goes through no proxy.
         """
+        self._follow_options()
         self._netgroups[peer] = netgroup
         if relays and not is_one_shot:
             self.relay.on_ready(peer, netgroup, now)
@@ -142,9 +145,18 @@ class Transactions:
 
     def tick(self, now: Instant) -> list[Action]:
         """Look at the clock, and whether the chain changed."""
+        self._follow_options()
         self._follow_chain()
         actions = self.relay.tick(now) + self.broadcasts.tick(now)
         return actions + self._block_fees.tick(now, is_cheap=not self.relay.has_peers)
+
+    def _follow_options(self) -> None:
+        options = self._state.options
+        self.broadcasts.is_private = (
+            options.proxy is not None
+            and options.proxy_use is not ProxyUse.NEVER
+            and not options.only_own_peers
+        )
 
     def _follow_chain(self) -> None:
         headers = self._state.headers

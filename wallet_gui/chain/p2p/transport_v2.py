@@ -31,6 +31,9 @@ _LONGEST_NAME: Final = 12
 _MAX_CONTENTS: Final = 1 + _LONGEST_NAME + MAX_MESSAGE_SIZE
 _PEEK_SIZE: Final = HEADER_SIZE + 1 + _LONGEST_NAME
 _MAX_QUEUE: Final = 100
+MAX_DECOYS: Final = 10_000
+"""So many in a row, without a message between them, are no disguise but a waste of our time."""
+
 _NO_LENGTH: Final = -1
 _NOTHING: Final = memoryview(b"")
 _STRANGER: Final = "The peer does not speak the encrypted protocol."
@@ -101,6 +104,7 @@ class V2Transport:
         self._end = 0
         self._length = _NO_LENGTH  # of the contents of the packet at `_start`
         self._command: str | None = None  # of that packet, once it was looked at
+        self._decoys = 0  # since the last message
         self._room = 0  # that this packet needs, once its length was found acceptable
 
     @property
@@ -234,7 +238,7 @@ class V2Transport:
         """
         spans: list[tuple[int, int]] = []
         view, position, end = self._view, self._start, self._end
-        plain, filled = _NOTHING, 0
+        plain, filled, packets = _NOTHING, 0, 0
         next_length, decrypt = session.receive_length.apply, session.receive_packet.decrypt
         length = self._length
         while True:
@@ -257,12 +261,21 @@ class V2Transport:
                 raise ProtocolViolation(_TAMPERED)
             if not plain[filled] & DECOY:
                 spans.append((contents, packet_end))
+            packets += 1
             self._their_garbage = b""  # the first packet proves it, be it a decoy or not
             position, length, filled = stop, _NO_LENGTH, packet_end
+        self._plain, self._length = plain, length
+        self._decoys = 0 if spans else self._decoys + packets
+        self._advance(position)
+        return spans
+
+    def _advance(self, position: int) -> None:
+        """Go on with the packet at `position`."""
+        if self._decoys > MAX_DECOYS:
+            raise ProtocolViolation("The peer sends nothing but decoys.")
         if position != self._start:
             self._command, self._room = None, 0
-        self._start, self._length, self._plain = position, length, plain
-        return spans
+        self._start = position
 
     def _look_ahead(self, session: bip324.Session) -> None:
         """Refuse a message that is too long for its kind before memory is set aside for it.

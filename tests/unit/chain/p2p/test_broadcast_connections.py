@@ -78,6 +78,14 @@ def test_with_a_proxy_direct_peers_only_listen() -> None:
     assert network.end.stage is SPREAD
 
 
+def test_with_a_proxy_a_direct_connection_of_its_own_is_none() -> None:
+    network = with_own_connections(is_private=True)
+    network.start()
+    network.connect(50, is_one_shot=True, is_direct=True)
+    assert network.closed == [50]
+    assert network.told == {}
+
+
 def test_each_payment_has_a_connection_of_its_own() -> None:
     network = with_own_connections()
     network.start()

@@ -233,7 +233,15 @@ def test_a_lying_seed_is_no_majority() -> None:
         world.settle()
         assert len(world.ready(Role.FILTER)) == FILTER_PEERS
         liars = sum(link.source == b"seed:liar" for link in world.ready())
-        assert liars <= 2
+        assert liars <= len(world.ready()) / 2
+
+
+def test_a_lone_seed_is_better_than_nobody() -> None:
+    world = World()
+    world.connections.begin_seeds(world.now)
+    world.connections.on_seeds(seeded(world, "only", range(30)), world.now)
+    world.settle()
+    assert len(world.ready(Role.FILTER)) == FILTER_PEERS
 
 
 def test_under_tor_seeds_are_dialled_and_never_looked_up() -> None:

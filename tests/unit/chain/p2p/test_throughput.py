@@ -38,12 +38,12 @@ def test_who_is_faster_is_asked_for_more() -> None:
     for number, speed in ((1, 1e6), (2, 4e6), (3, 1e3), (4, 100e6)):
         throughput.asked(number, 0.0)
         feed(throughput, number, speed, 0.0, 3)
-    assert throughput.most_due(1, [1], 32_000_000) == pytest.approx(3e6)
-    assert throughput.most_due(1, [1, 2], 5_000_000) == pytest.approx(1e6, rel=0.01)
-    assert throughput.most_due(2, [1, 2], 5_000_000) == pytest.approx(4e6, rel=0.01)
-    assert throughput.most_due(3, [3], 32_000_000) == LEAST_DUE
-    assert throughput.most_due(4, [4], 32_000_000) == MOST_DUE
-    assert throughput.range_bytes(4, [4], 32_000_000) == MOST_DUE // 3
+    assert throughput.most_due(1, [1], 32_000_000, 3) == pytest.approx(3e6)
+    assert throughput.most_due(1, [1, 2], 5_000_000, 3) == pytest.approx(1e6, rel=0.01)
+    assert throughput.most_due(2, [1, 2], 5_000_000, 3) == pytest.approx(4e6, rel=0.01)
+    assert throughput.most_due(3, [3], 32_000_000, 3) == LEAST_DUE
+    assert throughput.most_due(4, [4], 32_000_000, 3) == MOST_DUE
+    assert throughput.most_due(1, [1], 32_000_000, 0.5) == pytest.approx(0.5e6)
 
 
 def test_who_is_slow_is_named_only_while_others_are_faster() -> None:
@@ -63,12 +63,12 @@ def test_where_all_are_slow_nobody_is_blamed_and_less_is_asked_for() -> None:
     for number in (1, 2):
         throughput.asked(number, 0.0)
         feed(throughput, number, SLOW / 4, 0.0, 12)
-    before = throughput.most_due(1, [1, 2], 32_000_000)
+    before = throughput.most_due(1, [1, 2], 32_000_000, 3)
     assert throughput.judge([1, 2], 12.0) == []
-    assert throughput.most_due(1, [1, 2], 32_000_000) == before // 2
+    assert throughput.most_due(1, [1, 2], 32_000_000, 3) == before // 2
     assert throughput.judge([1, 2], 13.0) == []
-    assert throughput.most_due(1, [1, 2], 32_000_000) == before // 2
+    assert throughput.most_due(1, [1, 2], 32_000_000, 3) == before // 2
     for _ in range(9):
         feed(throughput, 1, 1e6, 13.0, 11)
     assert throughput.judge([1], 24.0) == []
-    assert throughput.most_due(1, [1], 32_000_000) > before
+    assert throughput.most_due(1, [1], 32_000_000, 3) > before

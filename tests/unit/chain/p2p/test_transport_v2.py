@@ -30,7 +30,7 @@ from wallet_gui.chain.p2p.transport import (
     Transport,
     V1Transport,
 )
-from wallet_gui.chain.p2p.transport_v2 import SHORT_IDS, V2Transport
+from wallet_gui.chain.p2p.transport_v2 import MAX_DECOYS, SHORT_IDS, V2Transport
 from wallet_gui.primitives.params import MAINNET, REGTEST
 
 MAGIC = REGTEST.magic
@@ -171,6 +171,19 @@ def test_decoys_are_ignored_everywhere() -> None:
     stream += session.encrypt(b"", decoy=True)
     stream += session.encrypt(b"\x13" + b"87654321")
     assert feed(ours, stream) == [("ping", b"12345678"), ("pong", b"87654321")]
+
+
+def test_decoys_for_ever() -> None:
+    ours, session, opening = their_session()
+    feed(ours, opening + session.encrypt(b"", aad=GARBAGE))
+    for _ in range(2):
+        decoys = b"".join(session.encrypt(b"", decoy=True) for _ in range(MAX_DECOYS))
+        ping = session.encrypt(b"\x12" + b"12345678")
+        assert feed(ours, decoys + ping) == [("ping", b"12345678")]
+    decoys = b"".join(session.encrypt(b"", decoy=True) for _ in range(MAX_DECOYS))
+    assert feed(ours, decoys) == []
+    with pytest.raises(ProtocolViolation, match="nothing but decoys"):
+        feed(ours, session.encrypt(b"", decoy=True))
 
 
 def test_garbage_is_proved_by_the_first_packet_only() -> None:

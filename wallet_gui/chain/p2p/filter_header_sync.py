@@ -371,8 +371,7 @@ class FilterHeaderSync:
             return  # a reorganisation came between; it is asked again
         is_next = request.start == peer.agreed_through + 1 and not peer.disputes
         if is_next and message.previous != ours.header_at(request.start - 1):
-            if peer.number not in self._forks:
-                self._state.convict(peer, "Its filter headers contradict one another.")
+            self._state.convict(peer, "Its filter headers contradict one another.")
             return
         through = request.stop
         for height in ours.differing(request.start, message.filter_hashes):

@@ -141,6 +141,10 @@ class P2PBackend:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._sync is not None:
+            for work in self._sync.flush():
+                if isinstance(work, Work) and work.lane is Lane.STORE:
+                    self._lanes[Lane.STORE].submit(work.run)
         # What was handed to the stores is written; what only computes is given up.
         for lane in (Lane.ENGINE, Lane.BLOCKS):
             self._lanes[lane].shutdown(wait=False, cancel_futures=True)

@@ -207,6 +207,11 @@ class ChainSync:
             if height is not None:
                 self.conflicts.audit(height)
 
+    def flush(self) -> list[Action]:
+        """Give what is to be written before the program ends."""
+        self.filters.flush()
+        return [each for each in self.state.take_actions() if isinstance(each, Work)]
+
     # --- wallets ----------------------------------------------------------------------------------
 
     def watch(

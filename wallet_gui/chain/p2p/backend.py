@@ -306,7 +306,7 @@ class P2PBackend:
         group = self._finder.start(sync, book, self._perform, self._spawn)
         group.set_receiving(is_receiving=self._is_receiving)
         self._sync, self._group = sync, group
-        if headers.height >= max(1, headers.start_height):  # not just the hash of a checkpoint
+        if headers.height >= max(headers.start_height, 1):  # else it stands on an anchor
             self._news.append(TipChanged(headers.tip, headers.header_at(headers.height).time))
         now = self._clock()
         pending, self._pending = self._pending, {}

@@ -80,6 +80,7 @@ class ChainSync:
             on_overturned=lambda height: self._on_overturned(height - 1),
         )
         self.audit = Audit()
+        self.state.refuse_block = self._refuse_block
         self.state.contest = self.conflicts.contest
         self._now = Instant(0.0, 0)
 
@@ -310,8 +311,17 @@ class ChainSync:
             self.watches.rewind(fork, is_reorganization=True)
         self.tips.on_new_tip(self._now)
         self._persist_headers(accepted)
-        time = state.headers.header_at(accepted.tip.height).time
-        state.emit(TipChanged(accepted.tip, time))
+        if accepted.tip.height >= state.headers.start_height:
+            time = state.headers.header_at(accepted.tip.height).time
+            state.emit(TipChanged(accepted.tip, time))
+
+    def _refuse_block(self, block_hash: bytes) -> None:
+        """A block is not valid though its header is: leave its chain, and ask everybody anew."""
+        changed = self.state.headers.refuse(block_hash)
+        if changed is not None:
+            for peer in self.state.peers.values():
+                peer.headers_done = False
+            self._on_chain_changed(changed)
 
     def _persist_headers(self, accepted: HeadersAccepted) -> None:
         first = accepted.first_changed

@@ -108,15 +108,11 @@ class PendingReport:
 
 @dataclass(frozen=True, slots=True)
 class SessionUpdate:
-    """A fresh picture of one wallet, for the screen.
-
-    `seen` tells by how many peers each unconfirmed payment was announced, where that is known.
-    """
+    """A fresh picture of one wallet, for the screen."""
 
     wallet_id: str
     snapshot: WalletSnapshot
     preview: PreviewSnapshot | None = None
-    seen: Mapping[bytes, SeenBy] = field(default_factory=dict)
     pending: Mapping[bytes, PendingReport] = field(default_factory=dict)  # by txid
 
 

@@ -95,12 +95,15 @@ class PendingReport:
 
     `seen`: how many networks announced it since the program began; None when nobody did, which
     means little for one that is older. `is_below_minimum`: it pays less than most peers take now.
-    `attempts`: how often we sent it; None for payments of others and those never sent.
+    `attempts`: how often we sent it; None for payments of others and those never sent. `rival`: for
+    one that another unconfirmed payment pushed out, how many networks announced that other one; as
+    long as it is one alone, that peer may have made it up.
     """
 
     seen: SeenBy | None = None
     is_below_minimum: bool = False
     attempts: Attempts | None = None
+    rival: SeenBy | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ _ORDER = [stage for stage, _, _ in _STEPS]
 _MEANING = {
     BroadcastStage.SENT: "Waiting for a peer to fetch the payment.",
     BroadcastStage.REQUESTED: "A peer has fetched it. Waiting for one to show that it took it in.",
-    BroadcastStage.ECHOED: "A peer took it in: it announced it, or gave it back when asked.",
+    BroadcastStage.ECHOED: "A peer took it in: it announced the payment, or gave it back.",
     BroadcastStage.SPREAD: (
         "Peers of two networks that did not get it from us have it: it is out. A block has to hold "
         "it before it is confirmed."

@@ -142,6 +142,10 @@ class P2PBackend:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._sync is not None:
+            for work in self._sync.flush():
+                if isinstance(work, Work) and work.lane is Lane.STORE:
+                    self._lanes[Lane.STORE].submit(work.run)
         # What was handed to the stores is written; what only computes is given up.
         for lane in (Lane.ENGINE, Lane.BLOCKS):
             self._lanes[lane].shutdown(wait=False, cancel_futures=True)
@@ -307,8 +311,7 @@ class P2PBackend:
         group = self._finder.start(sync, book, self._perform, self._spawn)
         group.set_receiving(is_receiving=self._is_receiving)
         self._sync, self._group = sync, group
-        # Above a packaged checkpoint there may be no header yet.
-        if 0 < headers.height >= headers.start_height:
+        if headers.height >= max(headers.start_height, 1):  # else it stands on an anchor
             self._news.append(TipChanged(headers.tip, headers.header_at(headers.height).time))
         now = self._clock()
         pending, self._pending = self._pending, {}

@@ -43,6 +43,7 @@ from wallet_gui.chain.p2p.progress import ProgressMeter
 from wallet_gui.chain.p2p.seeds import Resolver, system_resolver
 from wallet_gui.chain.p2p.sync import ChainSync
 from wallet_gui.chain.p2p.sync_state import Action, Disconnect, Instant, Lane, Send, Work
+from wallet_gui.chain.p2p.tips import TipReport
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.transaction import Transaction
@@ -275,6 +276,10 @@ class P2PBackend:
     def seen_by(self, txid: bytes) -> SeenBy | None:
         """Count the networks whose peers announced a transaction; None when nobody did."""
         return None if self._group is None else self._group.transactions.seen_by(txid)
+
+    def tip_report(self) -> TipReport | None:
+        """Tell whether the tip can be the newest there is; None before the chain is loaded."""
+        return None if self._sync is None else self._sync.tip_report(self._clock())
 
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Say whether a person waits for a payment."""

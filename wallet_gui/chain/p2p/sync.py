@@ -170,6 +170,7 @@ class ChainSync:
         self.filter_headers.tick(now)
         self.conflicts.tick(now)
         self.tips.tick(now)
+        self._audit(now)
         self.filters.tick(now)
         self.blocks.tick(now)
         return self._plan(now)
@@ -191,7 +192,9 @@ class ChainSync:
             is_synced=self.headers.is_synced,
             now=now,
         )
-        self._audit(now)
+        for watch in self.watches:
+            if watch.scan is not None:
+                self.audit.note_scan(watch.wallet_id, watch.scan.mark)
         self.conflicts.plan(now)
         self.filters.plan(now)
         self.blocks.plan(now)
@@ -199,9 +202,7 @@ class ChainSync:
 
     def _audit(self, now: Instant) -> None:
         """Check some of what was scanned, once there is nothing else to do."""
-        for watch in self.watches:
-            if watch.scan is not None:
-                self.audit.note_scan(watch.wallet_id, watch.scan.mark)
+        self._now = now
         if self.is_synced():
             height = self.audit.due(self.state.headers.height, now.monotonic)
             if height is not None:

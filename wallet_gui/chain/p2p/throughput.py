@@ -72,6 +72,12 @@ class Throughput:
             meter.speed = speed if old is None else old + _WEIGHT * (speed - old)
             meter.mark, meter.count = now, 0
 
+    def failed(self, number: int) -> None:
+        """Note that a peer lost its work: it counts as slow until it shows otherwise."""
+        meter = self._meters.get(number)
+        if meter is not None:
+            meter.speed = SLOW
+
     def forget(self, number: int) -> None:
         """Let a peer go."""
         self._meters.pop(number, None)

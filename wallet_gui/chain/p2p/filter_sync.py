@@ -268,6 +268,10 @@ class FilterSync:
             _, _, _, starts, ends = found[0]
             self._ranges.mean_size = max((ends[-1] - starts[0]) / len(starts), 1.0)
 
+    def flush(self) -> None:
+        """Hand to the cache what waits to be stored, before the program ends."""
+        self._store()
+
     def _store(self) -> None:
         """Hand filters to the cache."""
         runs, size = self._unstored, self._unstored_bytes

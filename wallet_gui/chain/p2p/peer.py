@@ -15,6 +15,9 @@ _BULK: Final = frozenset({"cfilter", "block", "headers", "cfheaders", "cfcheckpt
 _LARGE_READ: Final = 128 * 1024
 """Of filters, less than this is read in one go only after a rest: each go costs a fixed price."""
 _LONGEST_REST: Final = 0.05  # seconds
+MOST_UNSENT: Final = 5_000_000
+"""Bytes that wait for a peer that asks and asks, and does not read the answers. As much as Core
+lets a peer keep in its receive buffer; the longest transaction has 400 KB."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -125,6 +128,8 @@ class Connection(asyncio.BufferedProtocol):
         if data and self._transport is not None and not self._transport.is_closing():
             self.sent_bytes += len(data)
             self._transport.write(data)
+            if self._transport.get_write_buffer_size() > MOST_UNSENT:
+                self.hang_up(ProtocolViolation("The peer asks and does not read the answers."))
 
     def pause(self, *, wanted: bool) -> None:
         """Stop or go on reading: what was read is not digested yet."""

@@ -164,6 +164,7 @@ class SyncState:
         self.refuted: dict[int, set[bytes]] = {}  # height -> filter hashes that the block refutes
         self.own_coins: dict[OutPoint, bytes] = {}  # scripts of coins of the wallets, where known
         self.wants_extra_peer = False  # those connected may be keeping something from us
+        self.refuse_block: Callable[[bytes], None] = lambda _hash: None
         self.contest: Callable[[Peer, int, bytes], None] = lambda _peer, _height, _hash: None
         self.byte_budget = BYTE_BUDGET
         self.filter_sources: dict[int, int] = {}  # matched height -> who sent its filter

@@ -245,7 +245,7 @@ def test_a_ban_outlasts_the_session_but_two_peers_stay(ban: Ban, tmp_path: Path)
     chain = paid(wallet)
 
     async def scenario() -> None:
-        async with internet(chain, range(1, 6)) as net:
+        async with internet(chain, range(1, 10)) as net:
             await net.add(host(1, 2), Neighbour(chain, nonce=77))
             net.seeds["seed.test"] = list(net.nodes)
             async with running_with(tmp_path, net.setup(), wallet) as client:
@@ -345,9 +345,13 @@ def test_another_peer_comes_when_the_sync_asks(tmp_path: Path) -> None:
             async with running_with(tmp_path, net.setup(), wallet) as client:
                 await synced(client, chain)
                 await client.until(lambda: len(links(client, Role.FILTER)) == 4)
-                assert client.backend._sync is not None
-                client.backend._sync.state.wants_extra_peer = True
-                await client.until(lambda: len(links(client, Role.FILTER)) >= 5)
+
+                def is_there() -> bool:
+                    assert client.backend._sync is not None
+                    client.backend._sync.state.wants_extra_peer = True  # as while a tip is in doubt
+                    return len(links(client, Role.FILTER)) >= 5
+
+                await client.until(is_there)
 
     run(scenario)
 
@@ -359,7 +363,7 @@ def test_a_feeler_makes_the_book_better(tmp_path: Path, monkeypatch: pytest.Monk
 
     async def scenario() -> None:
         async with (
-            internet(chain, range(1, 12)) as net,
+            internet(chain, range(1, 25)) as net,
             running_with(tmp_path, net.setup(), wallet) as client,
         ):
             await synced(client, chain)

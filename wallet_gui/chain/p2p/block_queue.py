@@ -119,11 +119,9 @@ class BlockQueue:
         able = [
             p
             for p in self._state.peers.values()
-            if p.serves_blocks
-            and p.is_usable(now)
-            and p.shown_height >= height
-            and self._load(p) < MAX_PER_PEER
+            if p.serves_blocks and p.shown_height >= height and self._load(p) < MAX_PER_PEER
         ]
+        able = self._state.usable(able, now)
         able = [p for p in able if p.number not in shunned] or able
         if len(able) < 2:
             return able[0] if able else None

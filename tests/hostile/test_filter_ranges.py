@@ -10,7 +10,7 @@ from tests.functional.p2p_wallet import ScriptWallet
 from tests.hostile.fake_chain import FakeChain
 from tests.hostile.fake_network import MemoryStores, Network
 from tests.hostile.fake_peer import FakeNode
-from tests.hostile.test_sync import balance, is_synced
+from tests.hostile.test_sync import balance, is_synced, paid_chain
 from wallet_gui.chain.p2p import filter_ranges, filter_sync
 from wallet_gui.chain.p2p.filter_messages import CFilter, GetCFilters
 from wallet_gui.chain.p2p.messages import Message
@@ -171,3 +171,33 @@ def test_little_memory_slows_down_but_changes_nothing(
     assert not network.faults
     assert is_synced(network, nodes[0]), network.describe()
     assert wallet.balance == balance(chain, wallet)
+
+
+def test_when_all_were_silent_the_first_to_be_trusted_again_is_asked() -> None:
+    """A minute in which nothing is asked of anybody helps nobody."""
+    wallet = ScriptWallet()
+    chain = paid_chain(wallet, 0, 1)
+    nodes = [FakeNode(chain, rewrite=mute) for _ in range(2)]
+    network = Network([wallet])
+    numbers = [network.connect(node) for node in nodes]
+    network.run(1)
+    for number, pause in zip(numbers, (60, 30), strict=True):
+        peer = network.sync.state.peers[number]
+        peer.stalled_until = network.now + pause
+        network.sync.filters.on_disconnected(peer)
+    for node in nodes:
+        node.rewrite = None
+        node.asked.clear()
+    network.run(5)
+    assert wallet.balance == 100 * BTC
+    asked = [len(asked_filters(node)) for node in nodes]
+    assert asked[0] == 0
+    assert asked[1] > 0
+
+
+def test_who_is_on_the_way_out_is_not_asked_even_if_it_is_the_last() -> None:
+    network = Network([ScriptWallet()])
+    node = FakeNode(FakeChain())
+    state, peer = network.sync.state, network.connect(node)
+    state.peers[peer].stalled_until = float("inf")
+    assert state.filter_peers(network.instant) == []

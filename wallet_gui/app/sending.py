@@ -1,13 +1,27 @@
-"""Sending the payments of one wallet, and noting how it went."""
+"""Sending the payments of one wallet, and noting how it went.
+
+A payment that nodes had in their memory pool, and that nobody has any more after a new block, is
+probably in that block. When the wallet did not see it there, then somebody hides it: the filter
+that all connected peers tell may be a lie (BIP157 cannot exclude that). So the blocks since it was
+last seen are read in full, a few of them: a payment may also leave a pool because it is old or
+pays little, and then nothing but some download was lost.
+"""
 
 from collections.abc import Callable
 from random import Random
+from typing import Final
 
 from wallet_gui.app.rebroadcast import due_again
-from wallet_gui.chain.backend import BroadcastResult, ChainBackend
+from wallet_gui.chain.backend import BroadcastResult, BroadcastStage, ChainBackend
 from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.wallet.changes import Attempts, Evidence
 from wallet_gui.wallet.wallet import Wallet
+
+MAX_SUSPECTS: Final = 6
+"""Blocks that are read in full for one payment, in one run of the program."""
+
+_SEEN_STAGES: Final = frozenset({BroadcastStage.ECHOED, BroadcastStage.SPREAD})
+_SEEN: Final = frozenset({Evidence.ECHOED, Evidence.SPREAD})
 
 
 class Sending:
@@ -18,14 +32,45 @@ class Sending:
         self._clock = clock
         self._rng = rng
         self._now: set[bytes] = set()
+        self._seen: dict[bytes, int | None] = {}  # txid -> height of the tip when nodes had it last
+        self._suspected: dict[bytes, set[int]] = {}  # txid -> heights that were read for it
 
     async def send(self, backend: ChainBackend, tx: Transaction) -> BroadcastResult:
         """Send a stored payment, with what it builds on; raises ChainError."""
+        before = self._tip_height
         self._now.add(tx.txid)
         try:
-            return await backend.broadcast(tx, self._wallet.graph.unconfirmed_ancestors(tx))
+            result = await backend.broadcast(tx, self._wallet.graph.unconfirmed_ancestors(tx))
         finally:
             self._now.discard(tx.txid)
+        if result.was_missing:
+            self._suspect(backend, tx.txid)
+        if result.stage in _SEEN_STAGES:
+            self._seen[tx.txid] = before  # a block that came meanwhile may hold it
+        return result
+
+    @property
+    def _tip_height(self) -> int:
+        tip = self._wallet.tip
+        return 0 if tip is None else tip.height
+
+    def _suspect(self, backend: ChainBackend, txid: bytes) -> None:
+        """Have the blocks read that may hold a payment which no memory pool holds any more."""
+        tried = self.attempts(txid)
+        if tried is None or self._wallet.graph.anchor(txid) is not None or not backend.is_synced():
+            return
+        known = tried.height if tried.evidence in _SEEN else None
+        seen = self._seen.get(txid, known)
+        self._seen[txid] = None  # where it is not seen again, later blocks are above suspicion
+        if seen is None:
+            return
+        # Nodes also give away what the newest block holds, so it may have been in that one already;
+        # but none holds it that was there before the payment.
+        done = self._suspected.setdefault(txid, set())
+        for height in range(max(seen, tried.height + 1), self._tip_height + 1):
+            if len(done) < MAX_SUSPECTS and height not in done:
+                done.add(height)
+                backend.suspect_block(height)
 
     def note(self, result: BroadcastResult) -> None:
         """Note an attempt in the wallet; the change is to be stored."""

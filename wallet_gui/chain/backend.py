@@ -202,12 +202,16 @@ EventSink = Callable[[ChainEvent], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class BroadcastResult:
-    """How a broadcast ended: the highest stage reached, by how many peers, and a sentence."""
+    """How a broadcast ended: the highest stage reached, by how many peers, and a sentence.
+
+    `was_missing`: nobody who was asked whether it has it, before being told of it, had it.
+    """
 
     txid: bytes
     stage: BroadcastStage
     peers: int
     detail: str = ""
+    was_missing: bool = False
 
     @property
     def is_accepted(self) -> bool:
@@ -280,6 +284,10 @@ class ChainBackend(Protocol):
 
     def withdraw(self, txid: bytes) -> None:
         """Send a transaction no more and give it to nobody who has not got it."""
+        ...
+
+    def suspect_block(self, height: int) -> None:
+        """Read a block in full, whatever its filter says: a payment is thought to be in it."""
         ...
 
     def tip(self) -> BlockRef | None:

@@ -12,7 +12,7 @@ from wallet_gui.chain.reports import SeenBy
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.script import p2wpkh
 from wallet_gui.primitives.transaction import OutPoint, Transaction, TxIn, TxOut
-from wallet_gui.wallet.changes import Evidence, Keychain
+from wallet_gui.wallet.changes import BlockRef, Evidence, Keychain
 from wallet_gui.wallet.spend import Recipient
 
 NOBODY = p2wpkh(b"f" * 20)
@@ -26,12 +26,17 @@ class Network(Backend):
         self.stage = BroadcastStage.SPREAD
         self.parents: tuple[Transaction, ...] = ()
         self.seen: SeenBy | None = None
+        self.was_missing = False
+        self.synced = True
+
+    def is_synced(self) -> bool:
+        return self.synced
 
     async def broadcast(
         self, tx: Transaction, parents: Sequence[Transaction] = ()
     ) -> BroadcastResult:
         self.parents = tuple(parents)
-        return BroadcastResult(tx.txid, self.stage, 2)
+        return BroadcastResult(tx.txid, self.stage, 2, was_missing=self.was_missing)
 
     def seen_by(self, txid: bytes) -> SeenBy | None:
         assert txid
@@ -158,6 +163,96 @@ def test_what_peers_say_goes_with_the_picture_and_changes_are_shown() -> None:
         (entry,) = [e for e in session.wallet.history() if e.height is None]
         assert entry.signals_rbf
         assert entry.fee_rate == FeeRate.of(50, tx.vsize)
+        await session.close()
+
+    run(scenario)
+
+
+class Rounds:
+    """One payment, offered with block after block; nodes have it or have it not."""
+
+    def __init__(self, session: WalletSession, network: Network, tx: Transaction) -> None:
+        self.session, self.network, self.tx = session, network, tx
+
+    async def at(self, height: int, stage: BroadcastStage, *, was_missing: bool) -> list[int]:
+        """Offer it at this height; give the blocks that are suspected then."""
+        self.session.wallet.set_tip(BlockRef(height, bytes([height]) * 32))
+        self.network.stage, self.network.was_missing = stage, was_missing
+        self.network.suspected.clear()
+        await self.session.broadcast(self.tx)
+        return list(self.network.suspected)
+
+
+async def sent_at_10() -> Rounds:
+    session, network = await with_coin(Disk())
+    tx = spend_newest(session, 1_000)
+    await session.accept_final(tx)
+    rounds = Rounds(session, network, tx)
+    assert await rounds.at(10, BroadcastStage.SPREAD, was_missing=True) == []
+    return rounds
+
+
+def test_what_left_every_pool_makes_the_blocks_since_then_suspect() -> None:
+    async def scenario() -> None:
+        rounds = await sent_at_10()
+        assert await rounds.at(10, BroadcastStage.FAILED, was_missing=True) == []
+        await rounds.session.close()
+
+        rounds = await sent_at_10()
+        assert await rounds.at(11, BroadcastStage.SPREAD, was_missing=False) == []
+        # Nodes give away what the newest block holds, so 11 may have held it.
+        assert await rounds.at(12, BroadcastStage.FAILED, was_missing=True) == [11, 12]
+        assert await rounds.at(12, BroadcastStage.FAILED, was_missing=True) == []
+        assert await rounds.at(13, BroadcastStage.FAILED, was_missing=True) == []
+        await rounds.session.close()
+
+    run(scenario)
+
+
+def test_six_blocks_are_read_for_a_payment_and_each_once() -> None:
+    async def scenario() -> None:
+        rounds = await sent_at_10()
+        assert await rounds.at(14, BroadcastStage.SPREAD, was_missing=True) == [11, 12, 13, 14]
+        assert await rounds.at(40, BroadcastStage.SPREAD, was_missing=True) == [15, 16]
+        assert await rounds.at(41, BroadcastStage.FAILED, was_missing=True) == []
+        await rounds.session.close()
+
+    run(scenario)
+
+
+def test_nothing_is_suspected_while_the_newest_blocks_are_unread_or_nobody_had_it() -> None:
+    async def scenario() -> None:
+        rounds = await sent_at_10()
+        rounds.network.synced = False
+        assert await rounds.at(12, BroadcastStage.FAILED, was_missing=True) == []
+        rounds.network.synced = True
+        assert await rounds.at(12, BroadcastStage.FAILED, was_missing=True) == [11, 12]
+        await rounds.session.close()
+
+        session, network = await with_coin(Disk())
+        tx = spend_newest(session, 1_000)
+        await session.accept_final(tx)
+        rounds = Rounds(session, network, tx)
+        assert await rounds.at(10, BroadcastStage.REQUESTED, was_missing=True) == []
+        assert await rounds.at(12, BroadcastStage.FAILED, was_missing=True) == []
+        await session.close()
+
+    run(scenario)
+
+
+def test_after_a_restart_what_is_stored_tells_that_it_was_seen() -> None:
+    async def scenario() -> None:
+        disk = Disk()
+        session, network = await with_coin(disk)
+        tx = spend_newest(session, 1_000)
+        await session.accept_final(tx)
+        await Rounds(session, network, tx).at(10, BroadcastStage.SPREAD, was_missing=True)
+        await session.close()
+        disk.is_closed = False
+        session, network = make(disk), Network()
+        session.attach(network)
+        rounds = Rounds(session, network, tx)
+        assert await rounds.at(12, BroadcastStage.FAILED, was_missing=True) == [11, 12]
         await session.close()
 
     run(scenario)

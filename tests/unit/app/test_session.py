@@ -81,6 +81,7 @@ class Backend:
         self.extended: list[tuple[list[bytes], int | None]] = []
         self.minimum_rates: list[int] = []
         self.withdrawn: list[bytes] = []
+        self.suspected: list[int] = []
         self._tip = tip
 
     async def start(self) -> None:
@@ -109,6 +110,9 @@ class Backend:
 
     def withdraw(self, txid: bytes) -> None:
         self.withdrawn.append(txid)
+
+    def suspect_block(self, height: int) -> None:
+        self.suspected.append(height)
 
     def tip(self) -> BlockRef | None:
         return self._tip

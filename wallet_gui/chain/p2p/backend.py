@@ -235,6 +235,11 @@ class P2PBackend:
         if self._group is not None:
             self._group.transactions.broadcasts.forget(txid)
 
+    def suspect_block(self, height: int) -> None:
+        """Read a block in full, whatever its filter says: a payment is thought to be in it."""
+        if self._sync is not None:
+            self._perform(self._sync.suspect_block(height, self._clock()))
+
     def tip(self) -> BlockRef | None:
         """Tell the tip of the most-work chain; None while it is being loaded."""
         return None if self._sync is None else self._sync.state.headers.tip

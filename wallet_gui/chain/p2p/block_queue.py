@@ -122,8 +122,9 @@ class BlockQueue:
         serving = [
             p
             for p in self._state.peers.values()
-            if p.serves_blocks and p.is_usable(now) and p.shown_height >= height
+            if p.serves_blocks and p.shown_height >= height
         ]
+        serving = self._state.usable(serving, now)
         live = [p for p in serving if not self._is_stalled(p, now)] or serving
         fresh = [p for p in live if p.number not in shunned] or live
         # Who is busy is waited for, rather than to ask who has failed.

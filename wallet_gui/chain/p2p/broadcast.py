@@ -258,6 +258,7 @@ class Broadcasts:
             if broadcast is None or target is None:
                 continue
             if target.step is Step.PROBED:
+                broadcast.told.is_lacked = True
                 actions += self._offer(broadcast, peer, target, now)
             else:
                 target.miss(now.monotonic)
@@ -442,7 +443,9 @@ class Broadcasts:
             case _:
                 peers, sentence = broadcast.told.count_given(), verdicts.REQUESTED
         broadcast.wants_connection = None
-        broadcast.result = BroadcastResult(broadcast.tx.txid, broadcast.stage, peers, sentence)
+        broadcast.result = BroadcastResult(
+            broadcast.tx.txid, broadcast.stage, peers, sentence, broadcast.told.was_missing
+        )
 
     def _judge(self, broadcast: _Broadcast, now: Instant) -> None:
         """End when patience is, or when everybody who was told took no notice."""
@@ -487,6 +490,6 @@ class Broadcasts:
         broadcast.wants_connection = None
         broadcast.stage = BroadcastStage.FAILED
         broadcast.result = BroadcastResult(
-            broadcast.tx.txid, BroadcastStage.FAILED, peers, sentence
+            broadcast.tx.txid, BroadcastStage.FAILED, peers, sentence, broadcast.told.was_missing
         )
         self.news.append(BroadcastProgress(broadcast.tx.txid, BroadcastStage.FAILED, peers))

@@ -99,6 +99,7 @@ class Told:
 
     targets: dict[int, Target] = field(default_factory=dict)
     given_groups: set[bytes] = field(default_factory=set)
+    is_lacked: bool = False  # somebody had it not before being told
 
     def offered(self) -> list[Target]:
         """List those who were told that it exists."""
@@ -112,6 +113,11 @@ class Told:
     def is_known(self) -> bool:
         """Whether somebody had it already."""
         return any(target.step is Step.HAD for target in self.targets.values())
+
+    @property
+    def was_missing(self) -> bool:
+        """Whether nobody who was asked before being told had it."""
+        return self.is_lacked and not self.is_known
 
     def count_given(self) -> int:
         return sum(target.was_given for target in self.targets.values())

@@ -109,7 +109,10 @@ class Candidates:
     ) -> Callable[[PeerAddress], bool]:
         """Tell of addresses whether they may be dialled beside the present ones."""
         taken = {link.address for link in links} | set(self.options.own_peers)
-        groups = {link.netgroup for link in links if link.role is not Role.FEELER}
+        passing = {Role.FEELER}
+        if role.is_sync:
+            passing.add(Role.ADDRESSES)  # these are gone soon, and stand in nobody's way
+        groups = {link.netgroup for link in links if link.role not in passing}
 
         def is_free(address: PeerAddress) -> bool:
             return (

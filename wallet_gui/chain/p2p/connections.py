@@ -10,15 +10,15 @@ import itertools
 import random
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from wallet_gui.chain.p2p.address_book import FILTER_RECHECK, MAX_ANCHORS, AddressBook
 from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.back_off import BackOff
 from wallet_gui.chain.p2p.candidates import SEED_SOURCE, Candidates
 from wallet_gui.chain.p2p.links import Demand, Link, Role
 from wallet_gui.chain.p2p.messages import Services
-from wallet_gui.chain.p2p.netgroup import Netgroup, network_of
+from wallet_gui.chain.p2p.netgroup import Netgroup, Network, network_of
 from wallet_gui.chain.p2p.options import P2POptions, RelayMode
 from wallet_gui.chain.p2p.routes import may_resolve, route_to
 from wallet_gui.chain.p2p.seed_names import ASK_INTERVAL, SeedAddress
@@ -34,9 +34,6 @@ MAX_DIALING: Final = 8
 FEELER_INTERVAL: Final = 120.0
 YOUNG_BOOK: Final = 100  # tried addresses; from there on feelers are needed for disputes only
 POOR_BOOK: Final = 20  # usable addresses that claim filters
-FIRST_DELAY: Final = 1.0
-LAST_DELAY: Final = 60.0
-FAULT_DELAY: Final = 20.0  # it broke a rule: a user's own node may be mended meanwhile
 GOOD_SESSION: Final = 30.0  # a connection that held this long starts the back-off anew
 ADDRESS_PEERS: Final = 2
 V1_MEMORY: Final = 24 * 3600
@@ -47,12 +44,6 @@ DEATHS: Final = 3
 DEATH_WINDOW: Final = 5.0
 OFFLINE_PAUSE: Final = 30.0
 FIXED_SOURCE: Final = b"packaged"
-
-
-@dataclass(slots=True)
-class _BackOff:
-    delay: float = FIRST_DELAY
-    due: float = float("-inf")
 
 
 class Connections:
@@ -76,7 +67,7 @@ class Connections:
         self._numbers = itertools.count(1)
         self._candidates = Candidates(book, options, group_of)
         self._fixed = _fixed_peers(params)
-        self._backoffs: dict[PeerAddress, _BackOff] = {}
+        self._back_off = BackOff(self._random)
         self._fetch_from: deque[PeerAddress] = deque()
         self._began = self._alone_since = now.monotonic
         self._last_feeler = now.monotonic
@@ -138,7 +129,7 @@ class Connections:
         linked = {link.address for link in self.links.values() if link.is_own}
         planned = []
         for address in dict.fromkeys(self.options.own_peers):
-            if address in linked or now.monotonic < self._back_off(address).due:
+            if address in linked or not self._back_off.is_due(address, now.monotonic):
                 continue
             route = route_to(address, self.options)
             if route is not None:
@@ -207,7 +198,7 @@ class Connections:
         """Choose an address for a role and note that it is dialled."""
         address = self._candidates.pick(role, self.links.values(), now)
         if address is None and role is Role.FILTER and self._may_use_fixed(now):
-            due = [a for a in self._fixed if now.monotonic >= self._back_off(a).due]
+            due = [a for a in self._fixed if self._back_off.is_due(a, now.monotonic)]
             self._random.shuffle(due)  # not the same first peer for everybody
             address = self._candidates.first_free(due, role, self.links.values(), now)
         return None if address is None else self._open(address, role, now)
@@ -259,11 +250,19 @@ class Connections:
             if record.v1_only_until > now.unix:
                 link.prefer_v2 = False
             link.needs_probe = not record.served_filters
-        link.needs_probe = link.needs_probe and not link.is_own
+        is_seed = network_of(address) is Network.NAME  # it is not one node, but any
+        link.needs_probe = link.needs_probe and not link.is_own and not is_seed
         self.links[link.number] = link
         return link
 
     # --- what came of it --------------------------------------------------------------------------
+
+    def is_to_be_probed(self, link: Link, services: Services, demand: Demand) -> bool:
+        """Whether a peer is to show that it serves filters before its role is decided."""
+        if not link.needs_probe or not services & Services.COMPACT_FILTERS:
+            return False
+        is_missed = link.role is Role.FEELER and self._lacks_filters(demand)
+        return link.role.is_sync or link.role is Role.ADDRESSES or is_missed
 
     def on_ready(
         self,
@@ -291,7 +290,7 @@ class Connections:
                 record.no_filters_until = 0 if serves_filters else now.unix + FILTER_RECHECK
             if transport == "v1" and link.prefer_v2 is not False:
                 record.v1_only_until = now.unix + V1_MEMORY
-        role = self._role_of(link, demand)
+        role = self._role_of(link, demand, now)
         if role is None:
             return False
         link.role = role
@@ -299,30 +298,64 @@ class Connections:
         self._remember_anchors()
         return True
 
-    def _role_of(self, link: Link, demand: Demand) -> Role | None:
+    def _role_of(self, link: Link, demand: Demand, now: Instant) -> Role | None:
         """Decide what a connection is good for, now that it is known what it serves."""
-        if link.role in {Role.OWN, Role.ADDRESSES, Role.BROADCAST}:
+        if link.role in {Role.OWN, Role.BROADCAST}:
             return link.role
-        if link.role is Role.FEELER:
-            return None
-        full = link.services & Services.NETWORK and link.services & Services.WITNESS
-        if link.serves_filters and len(self.filter_links()) < self.target(demand):
+        is_lacking = self._lacks_filters(demand)
+        if is_lacking and self._can_serve_filters(link):
             return Role.FILTER
+        if not link.role.is_sync:
+            return None if link.role is Role.FEELER else link.role
+        is_asked = len(self.ready(Role.ADDRESSES)) >= ADDRESS_PEERS
+        addresses = Role.ADDRESSES if not is_asked and self._is_book_poor(now) else None
+        # While filters are missing, what it knows is worth more than what it serves.
+        return (addresses if is_lacking else None) or self._side_role_of(link) or addresses
+
+    def _side_role_of(self, link: Link) -> Role | None:
+        full = link.services & Services.NETWORK and link.services & Services.WITNESS
         if link.relay and sum(k.relay for k in self.ready()) < RELAY_PEERS and self.wants_relay:
             return Role.RELAY
         if full and not self.ready(Role.BLOCKS):
             return Role.BLOCKS
-        is_asked = len(self.ready(Role.ADDRESSES)) >= ADDRESS_PEERS
-        claims = sum(bool(r.services & Services.COMPACT_FILTERS) for r in self.book)
-        return Role.ADDRESSES if claims < POOR_BOOK and not is_asked else None
+        return None
+
+    def _is_book_poor(self, now: Instant) -> bool:
+        """Whether few addresses are known that may serve filters."""
+        return self.book.usable(now.unix, lambda r: r.claims_filters(now.unix)) < POOR_BOOK
+
+    def _lacks_filters(self, demand: Demand) -> bool:
+        return len(self.filter_links()) < self.target(demand)
+
+    def _can_serve_filters(self, link: Link) -> bool:
+        """Whether a connection, whatever it was opened for, is as good as one for filters."""
+        others = (k for k in self.ready() if k.role.is_sync and k is not link)
+        return (
+            link.serves_filters
+            and network_of(link.address) is not Network.NAME
+            and (link.role.is_sync or all(k.netgroup != link.netgroup for k in others))
+        )
+
+    def take_over(self, demand: Demand) -> list[Link]:
+        """Have connections with other roles serve filters, while peers for that are missing.
+
+        Whoever has the only honest node may have it for another purpose, and would not dial it
+        again soon. Return those that took no part in the sync so far.
+        """
+        taken = []
+        for link in self.ready(Role.ADDRESSES, Role.BLOCKS):
+            if self._lacks_filters(demand) and self._can_serve_filters(link):
+                if not link.role.is_sync:
+                    taken.append(link)
+                link.role = Role.FILTER
+        return taken
 
     def on_failed(
         self, link: Link, now: Instant, *, was_reached: bool, has_no_route: bool = False
     ) -> None:
         """Take note that an attempt came to nothing."""
         self.links.pop(link.number, None)
-        back_off = self._back_off(link.address)
-        self._delay(back_off, now)
+        self._back_off.delay(link.address, now.monotonic)
         kind = network_of(link.address)
         if has_no_route and link.route is Route.DIRECT:
             # Most often IPv6 where there is none: no fault of the address.
@@ -338,12 +371,9 @@ class Connections:
         self.links.pop(link.number, None)
         if not link.is_ready:
             return
-        back_off = self._back_off(link.address)
-        if is_fault:
-            back_off.delay = max(back_off.delay, FAULT_DELAY)
-        elif now.monotonic - (link.ready_at or 0.0) >= GOOD_SESSION:
-            back_off.delay = FIRST_DELAY
-        self._delay(back_off, now)
+        was_long = now.monotonic - (link.ready_at or 0.0) >= GOOD_SESSION
+        was_good = was_long and link.role.is_sync
+        self._back_off.delay(link.address, now.monotonic, is_fault=is_fault, was_good=was_good)
         if not self.ready():
             self._alone_since = now.monotonic
         if is_fault:
@@ -369,13 +399,6 @@ class Connections:
         """Count failures once it is clear that it was not our own line."""
         while self._scores and now.monotonic - self._scores[0][0] >= DEATH_WINDOW:
             self.book.failed(self._scores.popleft()[1], now.unix)
-
-    def _back_off(self, address: PeerAddress) -> _BackOff:
-        return self._backoffs.setdefault(address, _BackOff())
-
-    def _delay(self, back_off: _BackOff, now: Instant) -> None:
-        back_off.due = now.monotonic + back_off.delay * (0.75 + 0.5 * self._random.random())
-        back_off.delay = min(2 * back_off.delay, LAST_DELAY)
 
     def _remember_anchors(self) -> None:
         """Keep the two longest connected for the next start, however this one ends."""
@@ -444,7 +467,7 @@ class Connections:
     def set_options(self, options: P2POptions) -> list[Link]:
         """Take other options; return the connections that they do not allow."""
         self.options = self._candidates.options = options
-        self._backoffs.clear()
+        self._back_off.clear()
         self._candidates.forget_attempts()
         self._next_look = float("-inf")
         own = set(options.own_peers)

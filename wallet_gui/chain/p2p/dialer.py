@@ -181,7 +181,7 @@ class Dialer:
         version = connection.ready.version
         services = Services(version.services)
         serves_filters: bool | None = None
-        if link.needs_probe and services & Services.COMPACT_FILTERS and link.role.is_sync:
+        if self._connections.is_to_be_probed(link, services, self._host.demand()):
             serves_filters = await self._probe(link, connection, attempt)
             if connection.closed.done():
                 raise ConnectFailed(describe(connection.error), was_reached=True)

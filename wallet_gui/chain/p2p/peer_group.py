@@ -100,6 +100,10 @@ class PeerGroup:
         self._has_big_scan = left >= (BIG_SCAN // 2 if self._has_big_scan else BIG_SCAN)
         for number, reason in self._eviction.look(self._views(now), self.demand(), now):
             self.hang_up(number, reason)
+        for link in self.connections.take_over(self.demand()):
+            if link.number in self.sessions:
+                self._join(self.sessions[link.number], now)
+                self.tell_state()
         for number, session in list(self.sessions.items()):
             self._count_bytes(session)
             is_late = now.monotonic - session.since.monotonic >= ADDRESS_PATIENCE
@@ -208,6 +212,11 @@ class PeerGroup:
         self._ask_for_addresses(link, now)
         self.tell_state()
         self._mute(link)
+        self._join(session, now)
+
+    def _join(self, session: Session, now: Instant) -> None:
+        """Let a peer take part in what its role is about."""
+        link = session.link
         if link.role.is_sync:
             self._perform(
                 self._sync.connected(

@@ -6,7 +6,7 @@ takes long, or touches a store, is an action too and its outcome comes back as a
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, NamedTuple
@@ -249,7 +249,19 @@ class SyncState:
 
     def filter_peers(self, now: Instant) -> list[Peer]:
         """List the peers that may be asked for filters now."""
-        return [p for p in self.peers.values() if p.serves_filters and p.is_usable(now)]
+        return self.usable((p for p in self.peers.values() if p.serves_filters), now)
+
+    def usable(self, peers: Iterable[Peer], now: Instant) -> list[Peer]:
+        """List those of these peers that may be asked for something new.
+
+        If all of them were silent it is the one who may be asked first: better than nobody.
+        """
+        able = list(peers)
+        usable = [peer for peer in able if peer.is_usable(now)]
+        if usable or not able:
+            return usable
+        first = min(able, key=lambda peer: peer.stalled_until)
+        return [] if first.stalled_until == float("inf") else [first]
 
     def retry_is_due(self, sent: float, tries: int, peer: Peer, now: Instant) -> bool:
         """Tell whether a request has met with silence for long enough to be repeated."""

@@ -370,3 +370,25 @@ def test_what_is_given_up_is_given_to_nobody() -> None:
     assert network.end.detail == verdicts.GONE
     network.wait(20)
     assert network.offered == [1]
+
+
+def test_whether_it_was_missing_before_it_was_offered_is_told() -> None:
+    network = Network(1, 2, 3)
+    network.start()
+    network.wait(200)
+    assert network.end.stage is FAILED
+    assert network.end.was_missing
+    network.having.update({1, 2, 3})
+    network.start()
+    network.wait(60)
+    assert network.end.stage in {ECHOED, SPREAD}
+    assert not network.end.was_missing
+
+
+def test_peers_that_answer_nothing_do_not_say_that_it_is_missing() -> None:
+    network = Network(1, 2, 3)
+    network.deaf.update({1, 2, 3})
+    network.start()
+    network.wait(200)
+    assert network.end.stage is FAILED
+    assert not network.end.was_missing

@@ -56,8 +56,10 @@ def test_nobody_there_and_silence() -> None:
 
     async def silent() -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.read(-1)
-            writer.close()
+            try:
+                await reader.read(-1)
+            finally:
+                writer.close()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:

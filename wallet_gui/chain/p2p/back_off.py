@@ -1,0 +1,46 @@
+"""How long an address rests after an attempt. No socket, no clock."""
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+from wallet_gui.chain.p2p.addresses import PeerAddress
+
+FIRST_DELAY: Final = 1.0
+LAST_DELAY: Final = 60.0
+FAULT_DELAY: Final = 20.0  # it broke a rule: a user's own node may be mended meanwhile
+
+
+@dataclass(slots=True)
+class _Pause:
+    delay: float = FIRST_DELAY
+    due: float = float("-inf")
+
+
+class BackOff:
+    """Doubling pauses, in seconds of the monotonic clock."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._random = rng
+        self._pauses: dict[PeerAddress, _Pause] = {}
+
+    def is_due(self, address: PeerAddress, now: float) -> bool:
+        """Whether an address may be dialled again."""
+        pause = self._pauses.get(address)
+        return pause is None or now >= pause.due
+
+    def delay(
+        self, address: PeerAddress, now: float, *, is_fault: bool = False, was_good: bool = False
+    ) -> None:
+        """Let an address rest: longer each time, until a connection to it `was_good`."""
+        pause = self._pauses.setdefault(address, _Pause())
+        if is_fault:
+            pause.delay = max(pause.delay, FAULT_DELAY)
+        elif was_good:
+            pause.delay = FIRST_DELAY
+        pause.due = now + pause.delay * (0.75 + 0.5 * self._random.random())
+        pause.delay = min(2 * pause.delay, LAST_DELAY)
+
+    def clear(self) -> None:
+        """Let every address be dialled at once."""
+        self._pauses.clear()

@@ -36,11 +36,14 @@ YOUNG_BOOK: Final = 100  # tried addresses; from there on feelers are needed for
 POOR_BOOK: Final = 20  # usable addresses that claim filters
 FIRST_DELAY: Final = 1.0
 LAST_DELAY: Final = 60.0
+LAST_PUBLIC_DELAY: Final = 600.0  # of an address that nobody named: there are many of them
 FAULT_DELAY: Final = 20.0  # it broke a rule: a user's own node may be mended meanwhile
 GOOD_SESSION: Final = 30.0  # a connection that held this long starts the back-off anew
 ADDRESS_PEERS: Final = 2
 V1_MEMORY: Final = 24 * 3600
 NO_ROUTE_PAUSE: Final = 600.0
+OFFLINE_ROUTE_PAUSE: Final = 10.0  # while nobody is there it may be the whole line that is down
+FIRST_SEED_RETRY: Final = 60.0  # after seeds that told nothing, doubled each time
 SEED_WAIT: Final = 10.0  # how long the book's addresses are tried before seeds are asked
 FIXED_WAIT: Final = 60.0
 DEATHS: Final = 3
@@ -82,6 +85,7 @@ class Connections:
         self._last_feeler = now.monotonic
         self._next_look = float("-inf")
         self._seeds_due = float("-inf")
+        self._seed_retry = FIRST_SEED_RETRY
         self._is_asking_seeds = False
         self._deaths: deque[float] = deque()
         self._scores: deque[tuple[float, PeerAddress]] = deque()
@@ -322,11 +326,12 @@ class Connections:
         """Take note that an attempt came to nothing."""
         self.links.pop(link.number, None)
         back_off = self._back_off(link.address)
-        self._delay(back_off, now)
+        self._delay(back_off, now, is_own=link.is_own)
         kind = network_of(link.address)
         if has_no_route and link.route is Route.DIRECT:
             # Most often IPv6 where there is none: no fault of the address.
-            self._candidates.avoid(kind, now.monotonic + NO_ROUTE_PAUSE)
+            pause = NO_ROUTE_PAUSE if self.ready() else OFFLINE_ROUTE_PAUSE
+            self._candidates.avoid(kind, now.monotonic + pause)
             return
         if was_reached or self.ready():
             self._scores.append((now.monotonic, link.address))
@@ -343,7 +348,7 @@ class Connections:
             back_off.delay = max(back_off.delay, FAULT_DELAY)
         elif now.monotonic - (link.ready_at or 0.0) >= GOOD_SESSION:
             back_off.delay = FIRST_DELAY
-        self._delay(back_off, now)
+        self._delay(back_off, now, is_own=link.is_own)
         if not self.ready():
             self._alone_since = now.monotonic
         if is_fault:
@@ -373,9 +378,9 @@ class Connections:
     def _back_off(self, address: PeerAddress) -> _BackOff:
         return self._backoffs.setdefault(address, _BackOff())
 
-    def _delay(self, back_off: _BackOff, now: Instant) -> None:
+    def _delay(self, back_off: _BackOff, now: Instant, *, is_own: bool) -> None:
         back_off.due = now.monotonic + back_off.delay * (0.75 + 0.5 * self._random.random())
-        back_off.delay = min(2 * back_off.delay, LAST_DELAY)
+        back_off.delay = min(2 * back_off.delay, LAST_DELAY if is_own else LAST_PUBLIC_DELAY)
 
     def _remember_anchors(self) -> None:
         """Keep the two longest connected for the next start, however this one ends."""
@@ -427,8 +432,14 @@ class Connections:
         return False
 
     def on_seeds(self, found: Iterable[SeedAddress], now: Instant) -> None:
-        """Take what the seeds told."""
+        """Take what the seeds told; where that is nothing, they are asked again before long."""
+        found = list(found)
         self._is_asking_seeds = False
+        if found:
+            self._seed_retry = FIRST_SEED_RETRY
+        else:
+            self._seeds_due = now.monotonic + self._seed_retry
+            self._seed_retry = min(2 * self._seed_retry, float(ASK_INTERVAL))
         self._next_look = float("-inf")
         for item in found:
             self.book.add(

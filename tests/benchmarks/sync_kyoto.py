@@ -13,7 +13,6 @@ import bdkpython as bdk  # type: ignore[import-untyped]
 
 from tests.benchmarks.sync_report import LIMIT, Job, parse, report
 
-LOOKAHEAD = 150
 MARGIN = 20
 
 
@@ -25,7 +24,7 @@ async def sync(job: Job) -> dict[str, Any]:
         two_path_descriptor=public,
         network=bdk.Network.REGTEST,
         persister=bdk.Persister.new_in_memory(),
-        lookahead=LOOKAHEAD,
+        lookahead=job.lookahead,
     )
     peers = [
         bdk.Peer(

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from tests.benchmarks.sync_report import LIMIT, Job, parse, report
 from wallet_gui.chain.backend import (
+    BackendWarning,
     BlockMatched,
     ChainEvent,
     EventSink,
@@ -48,6 +49,7 @@ async def sync(job: Job) -> dict[str, Any]:
     wallet.take_new_scripts()
     done = asyncio.Event()
     phases: dict[str, float] = {}
+    warnings: list[str] = []
 
     async def sink(event: ChainEvent) -> None:
         match event:
@@ -63,6 +65,8 @@ async def sync(job: Job) -> dict[str, Any]:
                 phases.setdefault(phase.value, round(time.perf_counter() - began, 3))
                 if phase is Phase.SYNCED and backend.is_synced():
                     done.set()
+            case BackendWarning(sentence):
+                warnings.append(sentence)
             case _:
                 pass
 
@@ -77,6 +81,7 @@ async def sync(job: Job) -> dict[str, Any]:
             "balance": wallet.balance().total,
             "transactions": len(wallet.history()),
             "phases": phases,
+            "warnings": len(warnings),
         }
         await backend.stop()
     return result

@@ -23,6 +23,7 @@ class Job:
     descriptor: str
     directory: Path
     used: int  # the highest address index that was paid; our client does not look at it
+    lookahead: int  # how many addresses the other client looks ahead
     is_encrypted: bool
     engine: str
     timer: bool
@@ -35,6 +36,7 @@ def parse() -> Job:
     parser.add_argument("descriptor")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--used", type=int, default=100)
+    parser.add_argument("--lookahead", type=int, default=150)
     parser.add_argument("--v2", action="store_true", help="encrypted connections")
     parser.add_argument("--engine", default="", help="numpy or scalar instead of the fastest")
     parser.add_argument("--timer", action="store_true", help="run a window's timer beside")
@@ -44,6 +46,7 @@ def parse() -> Job:
         found.descriptor,
         found.directory,
         found.used,
+        found.lookahead,
         found.v2,
         found.engine,
         found.timer,

@@ -27,7 +27,9 @@ MAX_LOOK_AHEAD: Final = 32
 MAX_PER_PEER: Final = 8
 MAX_SHARE: Final = 0.4  # of all blocks, for one peer
 MAX_KEPT_BYTES: Final = 16_000_000  # of blocks that nobody waits for any more
-SILENCE: Final = 10.0  # seconds without a byte after which another peer is asked
+SILENCE: Final = 10.0  # seconds without a byte after which the only peer is asked again
+STALL: Final = 3.0  # and after which another is asked where there is one
+STALLED: Final = 30.0  # seconds for which the silent one then is asked last
 LIMIT: Final = 30.0  # seconds for a block that has not begun to come
 SLOWEST: Final = 100_000  # bytes a second that a block is to come at
 MAX_FORGIVEN: Final = 1000
@@ -71,6 +73,7 @@ class BlockQueue:
         self._evidence: dict[int, list[Evidence]] = {}  # height -> who waits for the block
         self._asked: Counter[int] = Counter()  # blocks by peer, over the whole session
         self._last_block: dict[int, float] = {}  # peer -> when it last finished one
+        self._stalled: dict[int, float] = {}  # peer -> until when it is asked last
         self._mean_size = 0.0
         self.received = 0
 
@@ -123,15 +126,17 @@ class BlockQueue:
             self._state.send(peer, GetData(((InventoryType.WITNESS_BLOCK, block_hash),)))
 
     def _pick(self, height: int, shunned: set[int], now: Instant) -> Peer | None:
-        able = [
+        serving = [
             p
             for p in self._state.peers.values()
             if p.keeps_block(height, self._state.headers.height)
             and p.is_usable(now)
             and p.shown_height >= height
-            and self._load(p) < MAX_PER_PEER
         ]
-        able = [p for p in able if p.number not in shunned] or able
+        live = [p for p in serving if not self._is_stalled(p, now)] or serving
+        fresh = [p for p in live if p.number not in shunned] or live
+        # Who is busy is waited for, rather than to ask who has failed.
+        able = [p for p in fresh if self._load(p) < MAX_PER_PEER]
         if len(able) < 2:
             return able[0] if able else None
         server = self._state.filter_sources.get(height)
@@ -243,20 +248,28 @@ class BlockQueue:
     def on_disconnected(self, peer: Peer) -> None:
         """Ask others for what this peer was asked."""
         self._last_block.pop(peer.number, None)
+        self._stalled.pop(peer.number, None)
+        self._free(peer.number)
+
+    def _free(self, number: int) -> None:
+        """Let others be asked for what a peer owes."""
         for block_hash, request in list(self._requests.items()):
-            if request.peer == peer.number:
+            if request.peer == number:
                 del self._requests[block_hash]
                 self._forgive(block_hash)
+
+    def _is_stalled(self, peer: Peer, now: Instant) -> bool:
+        return now.monotonic < self._stalled.get(peer.number, 0.0)
 
     def tick(self, now: Instant) -> None:
         """Ask another peer, or the only one again, for what does not come."""
         for block_hash, request in list(self._requests.items()):
-            if not self._is_overdue(request, now):
+            if self._requests.get(block_hash) is not request or not self._is_overdue(request, now):
                 continue
+            self._stalled[request.peer] = now.monotonic + STALLED
             shunned = self._shunned.setdefault(block_hash, set())
             shunned.add(request.peer)
-            del self._requests[block_hash]
-            self._forgive(block_hash)
+            self._free(request.peer)
             tip = self._state.headers.height
             able = {
                 p.number for p in self._state.peers.values() if p.keeps_block(request.height, tip)
@@ -298,7 +311,12 @@ class BlockQueue:
         peer = self._state.peers.get(request.peer)
         if peer is None:
             return True
-        if now.monotonic - max(request.sent, peer.last_answer) >= SILENCE:
+        others = (p for p in self._state.peers.values() if p.number != peer.number)
+        tip = self._state.headers.height
+        is_alone = all(
+            not p.keeps_block(request.height, tip) or self._is_stalled(p, now) for p in others
+        )
+        if now.monotonic - max(request.sent, peer.last_answer) >= (SILENCE if is_alone else STALL):
             return True
         limit = LIMIT + (MAX_BLOCK_SIZE / SLOWEST if peer.is_sending_block else 0)
         return now.monotonic - max(request.sent, self._last_block.get(peer.number, 0.0)) >= limit

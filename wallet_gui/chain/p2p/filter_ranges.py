@@ -212,6 +212,8 @@ class FilterRanges:
         seconds = (victim.stop + 1 - first) * size / theirs
         if first > victim.stop or eta - seconds < LEAST_GAIN:
             return False
+        if eta == math.inf:
+            self.throughput.failed(victim.peer)  # it is asked last from now on
         victim.rivals += 1
         self._request(thief, first, victim.stop, now)
         self._requests[-1].rivals = MAX_RIVALS  # nobody asks for it a third time on its account

@@ -288,7 +288,8 @@ class ChainSync:
         watch = next((w for w in self.watches if w.wallet_id == event.wallet_id), None)
         if watch is None or watch.scan is None:
             return
-        for _, transaction in event.block.candidates(watch.scan, ()):
+        # As a collection: what can only be asked item by item has the whole block parsed.
+        for _, transaction in event.block.candidates(frozenset(watch.scan.scripts), ()):
             for vout, output in enumerate(transaction.outputs):
                 if output.script_pubkey in watch.scan:
                     coin = OutPoint(transaction.txid, vout)

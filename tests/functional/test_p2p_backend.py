@@ -69,6 +69,9 @@ def test_first_sync_then_new_blocks(node: Node, tmp_path: Path) -> None:
                 )
             )
             (info,) = client.backend.peers()
+            (contact,) = client.backend.ledger()
+            assert contact.inbound_bytes == info.inbound_bytes > 0
+            assert contact.transport == info.transport
             assert info.best_height == node.height
             assert info.inbound_bytes > 80 * node.height
 

@@ -5,7 +5,7 @@ from tests.hostile.fake_chain import FakeChain
 from tests.hostile.fake_network import Network
 from tests.hostile.fake_peer import FakeNode
 from wallet_gui.chain.backend import BackendWarning
-from wallet_gui.chain.p2p.messages import GetData, Message
+from wallet_gui.chain.p2p.messages import GetData, Message, Services
 from wallet_gui.chain.p2p.sync_state import Instant
 from wallet_gui.primitives.block import Block
 
@@ -117,3 +117,41 @@ def test_evidence_of_a_block_that_left_the_chain_is_not_given() -> None:
     network.run(20)
     assert network.sync.is_synced()
     assert got == []
+
+
+PRUNED = Services.WITNESS | Services.NETWORK_LIMITED | Services.COMPACT_FILTERS
+
+
+def test_a_pruned_node_is_asked_for_the_newest_blocks_only() -> None:
+    wallet = ScriptWallet()
+    chain = chain_with_payments(wallet, 2)
+    chain.mine_empty(150)
+    chain.mine(to=wallet.script(1))
+    pruned = FakeNode(chain, services=PRUNED)
+    network = Network([wallet])
+    network.connect(pruned)
+    network.run(2)
+    (request,) = [m for m in pruned.asked if isinstance(m, GetData)]
+    assert [block_hash for _, block_hash in request.entries] == [chain.tip]
+    assert not network.sync.is_synced()
+    network.run(30)
+    (warning,) = [e for e in network.events if isinstance(e, BackendWarning)]
+    assert "pruned" in warning.sentence
+    full = FakeNode(chain)
+    network.connect(full)
+    network.run(5)
+    assert wallet.balance == 3 * 50 * BTC
+    assert network.sync.is_synced()
+    assert asked_blocks(full) >= 2
+
+
+def test_a_pruned_node_alone_serves_a_new_payment() -> None:
+    wallet = ScriptWallet()
+    chain = FakeChain()
+    chain.mine_empty(200)
+    chain.mine(to=wallet.script(0))
+    network = Network([wallet])
+    network.connect(FakeNode(chain, services=PRUNED))
+    network.run(2)
+    assert wallet.balance == 50 * BTC
+    assert network.sync.is_synced()

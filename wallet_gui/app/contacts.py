@@ -5,8 +5,12 @@ A backend knows its own connections only, and a change of settings may replace i
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from wallet_gui.chain.reports import LedgerEntry
+
+MAX_PAST: Final = 4000
+"""A backend that a full disk ends again and again must not fill the memory; the oldest go."""
 
 
 class Contacts:
@@ -20,7 +24,7 @@ class Contacts:
         ended = tuple(
             entry if entry.ended is not None else replace(entry, ended=now) for entry in entries
         )
-        self._past = ended + self._past
+        self._past = (ended + self._past)[:MAX_PAST]
 
     def all(self, present: Sequence[LedgerEntry]) -> tuple[LedgerEntry, ...]:
         """List every contact, the newest first; `present` are those of the running backend."""

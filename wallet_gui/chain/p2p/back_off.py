@@ -8,6 +8,7 @@ from wallet_gui.chain.p2p.addresses import PeerAddress
 
 FIRST_DELAY: Final = 1.0
 LAST_DELAY: Final = 60.0
+LAST_PUBLIC_DELAY: Final = 600.0  # of an address that nobody named: there are many of them
 FAULT_DELAY: Final = 20.0  # it broke a rule: a user's own node may be mended meanwhile
 
 
@@ -30,7 +31,13 @@ class BackOff:
         return pause is None or now >= pause.due
 
     def delay(
-        self, address: PeerAddress, now: float, *, is_fault: bool = False, was_good: bool = False
+        self,
+        address: PeerAddress,
+        now: float,
+        *,
+        is_own: bool,
+        is_fault: bool = False,
+        was_good: bool = False,
     ) -> None:
         """Let an address rest: longer each time, until a connection to it `was_good`."""
         pause = self._pauses.setdefault(address, _Pause())
@@ -39,7 +46,7 @@ class BackOff:
         elif was_good:
             pause.delay = FIRST_DELAY
         pause.due = now + pause.delay * (0.75 + 0.5 * self._random.random())
-        pause.delay = min(2 * pause.delay, LAST_DELAY)
+        pause.delay = min(2 * pause.delay, LAST_DELAY if is_own else LAST_PUBLIC_DELAY)
 
     def clear(self) -> None:
         """Let every address be dialled at once."""

@@ -258,6 +258,8 @@ class P2PBackend:
 
     def ledger(self) -> list[LedgerEntry]:
         """List every contact with another host since the start, the newest first."""
+        if self._group is not None:
+            self._group.count_bytes()
         return self._finder.entries()
 
     def scan_plans(self) -> list[ScanPlan]:

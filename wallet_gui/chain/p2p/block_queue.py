@@ -37,6 +37,12 @@ WITHHELD: Final = (
     "Waiting for block {height}, which may hold a payment of yours, from {peers}. "
     "It is asked for again and again; another peer may help."
 )
+PRUNED_PATIENCE: Final = 10.0
+PRUNED: Final = (
+    "Block {height}, which may hold a payment of yours, is too old for the connected nodes: they "
+    "are pruned and keep only the newest blocks. The wallet goes on when a node that keeps all "
+    "blocks is connected."
+)
 
 Evidence = Callable[[Block, Instant], None]
 """Takes a block that was asked for as evidence, checked, and the time."""
@@ -63,6 +69,7 @@ class BlockQueue:
         self._shunned: dict[bytes, set[int]] = {}  # who was asked in vain
         self._warned: set[bytes] = set()
         self._has_told_of_signet = False
+        self._only_pruned_since: float | None = None
         self._evidence: dict[int, list[Evidence]] = {}  # height -> who waits for the block
         self._asked: Counter[int] = Counter()  # blocks by peer, over the whole session
         self._last_block: dict[int, float] = {}  # peer -> when it last finished one
@@ -122,7 +129,7 @@ class BlockQueue:
         serving = [
             p
             for p in self._state.peers.values()
-            if p.serves_blocks and p.shown_height >= height
+            if p.keeps_block(height, self._state.headers.height) and p.shown_height >= height
         ]
         serving = self._state.usable(serving, now)
         live = [p for p in serving if not self._is_stalled(p, now)] or serving
@@ -262,14 +269,38 @@ class BlockQueue:
             shunned = self._shunned.setdefault(block_hash, set())
             shunned.add(request.peer)
             self._free(request.peer)
-            able = {p.number for p in self._state.peers.values() if p.serves_blocks}
-            if block_hash not in self._warned and shunned.issuperset(able):
+            tip = self._state.headers.height
+            able = {
+                p.number for p in self._state.peers.values() if p.keeps_block(request.height, tip)
+            }
+            if able and block_hash not in self._warned and shunned.issuperset(able):
                 self._warned.add(block_hash)
                 count = len(able)
                 peers = "the only peer" if count == 1 else f"{count} peers"
                 self._state.emit(
                     BackendWarning(WITHHELD.format(height=request.height, peers=peers))
                 )
+
+        self._notice_pruned(now)
+
+    def _notice_pruned(self, now: Instant) -> None:
+        """Say why a block does not come that every connected node has thrown away."""
+        peers = [p for p in self._state.peers.values() if p.serves_blocks]
+        tip = self._state.headers.height
+        missing = next(
+            (h for h in self.wanted()[:1] if not any(p.keeps_block(h, tip) for p in peers)), None
+        )
+        if missing is None or not peers or self._is_at_hand(missing):
+            self._only_pruned_since = None
+        elif self._only_pruned_since is None:
+            self._only_pruned_since = now.monotonic
+        elif now.monotonic - self._only_pruned_since >= PRUNED_PATIENCE:
+            self._only_pruned_since = float("inf")  # once is enough
+            self._state.emit(BackendWarning(PRUNED.format(height=missing)))
+
+    def _is_at_hand(self, height: int) -> bool:
+        headers = self._state.headers
+        return height > headers.height or headers.hash_at(height) in self._blocks
 
     def _is_overdue(self, request: _Request, now: Instant) -> bool:
         """Tell whether a block is late: no byte came, or it comes too slowly.
@@ -280,7 +311,10 @@ class BlockQueue:
         if peer is None:
             return True
         others = (p for p in self._state.peers.values() if p.number != peer.number)
-        is_alone = all(not p.serves_blocks or self._is_stalled(p, now) for p in others)
+        tip = self._state.headers.height
+        is_alone = all(
+            not p.keeps_block(request.height, tip) or self._is_stalled(p, now) for p in others
+        )
         if now.monotonic - max(request.sent, peer.last_answer) >= (SILENCE if is_alone else STALL):
             return True
         limit = LIMIT + (MAX_BLOCK_SIZE / SLOWEST if peer.is_sending_block else 0)

@@ -137,6 +137,6 @@ def _suits(record: Record, role: Role, now: Instant) -> bool:
         case Role.FILTER:
             return record.claims_filters(now.unix)
         case Role.BLOCKS:
-            return bool(record.services & Services.WITNESS)
+            return bool(record.services & Services.WITNESS and record.services & Services.NETWORK)
         case _:
             return True

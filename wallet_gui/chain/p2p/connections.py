@@ -38,6 +38,8 @@ GOOD_SESSION: Final = 30.0  # a connection that held this long starts the back-o
 ADDRESS_PEERS: Final = 2
 V1_MEMORY: Final = 24 * 3600
 NO_ROUTE_PAUSE: Final = 600.0
+OFFLINE_ROUTE_PAUSE: Final = 10.0  # while nobody is there it may be the whole line that is down
+FIRST_SEED_RETRY: Final = 60.0  # after seeds that told nothing, doubled each time
 SEED_WAIT: Final = 10.0  # how long the book's addresses are tried before seeds are asked
 FIXED_WAIT: Final = 60.0
 DEATHS: Final = 3
@@ -73,6 +75,7 @@ class Connections:
         self._last_feeler = now.monotonic
         self._next_look = float("-inf")
         self._seeds_due = float("-inf")
+        self._seed_retry = FIRST_SEED_RETRY
         self._is_asking_seeds = False
         self._deaths: deque[float] = deque()
         self._scores: deque[tuple[float, PeerAddress]] = deque()
@@ -355,11 +358,12 @@ class Connections:
     ) -> None:
         """Take note that an attempt came to nothing."""
         self.links.pop(link.number, None)
-        self._back_off.delay(link.address, now.monotonic)
+        self._back_off.delay(link.address, now.monotonic, is_own=link.is_own)
         kind = network_of(link.address)
         if has_no_route and link.route is Route.DIRECT:
             # Most often IPv6 where there is none: no fault of the address.
-            self._candidates.avoid(kind, now.monotonic + NO_ROUTE_PAUSE)
+            pause = NO_ROUTE_PAUSE if self.ready() else OFFLINE_ROUTE_PAUSE
+            self._candidates.avoid(kind, now.monotonic + pause)
             return
         if was_reached or self.ready():
             self._scores.append((now.monotonic, link.address))
@@ -373,7 +377,13 @@ class Connections:
             return
         was_long = now.monotonic - (link.ready_at or 0.0) >= GOOD_SESSION
         was_good = was_long and link.role.is_sync
-        self._back_off.delay(link.address, now.monotonic, is_fault=is_fault, was_good=was_good)
+        self._back_off.delay(
+            link.address,
+            now.monotonic,
+            is_own=link.is_own,
+            is_fault=is_fault,
+            was_good=was_good,
+        )
         if not self.ready():
             self._alone_since = now.monotonic
         if is_fault:
@@ -450,8 +460,14 @@ class Connections:
         return False
 
     def on_seeds(self, found: Iterable[SeedAddress], now: Instant) -> None:
-        """Take what the seeds told."""
+        """Take what the seeds told; where that is nothing, they are asked again before long."""
+        found = list(found)
         self._is_asking_seeds = False
+        if found:
+            self._seed_retry = FIRST_SEED_RETRY
+        else:
+            self._seeds_due = now.monotonic + self._seed_retry
+            self._seed_retry = min(2 * self._seed_retry, float(ASK_INTERVAL))
         self._next_look = float("-inf")
         for item in found:
             self.book.add(

@@ -104,8 +104,8 @@ class PeerGroup:
             if link.number in self.sessions:
                 self._join(self.sessions[link.number], now)
                 self.tell_state()
+        self.count_bytes()
         for number, session in list(self.sessions.items()):
-            self._count_bytes(session)
             is_late = now.monotonic - session.since.monotonic >= ADDRESS_PATIENCE
             if session.link.role is Role.ADDRESSES and (number in self._spent or is_late):
                 self.hang_up(number, "It was asked for addresses.")
@@ -190,6 +190,11 @@ class PeerGroup:
             )
             for number, session in self.sessions.items()
         ]
+
+    def count_bytes(self) -> None:
+        """Bring the ledger up to this moment."""
+        for session in self.sessions.values():
+            self._count_bytes(session)
 
     def _count_bytes(self, session: Session) -> None:
         self._ledger.update(

@@ -7,8 +7,10 @@ wallet meets: each adds a bounded number of addresses.
 """
 
 import asyncio
+import contextlib
 import random
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -96,6 +98,33 @@ async def _look_up(
 
 
 async def system_resolver(name: str) -> list[str]:
-    """Ask the operating system; raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+    """Ask the operating system; raises OSError.
+
+    Each look-up has a thread of its own, which nobody waits for: where no name server answers the
+    system takes half a minute for each name, and the loop's own few threads are needed meanwhile
+    (opening a wallet is done there), and joined when the program ends.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[str]] = loop.create_future()
+
+    def tell(outcome: list[str] | OSError) -> None:
+        if answer.done():
+            return  # given up meanwhile
+        if isinstance(outcome, OSError):
+            answer.set_exception(outcome)
+        else:
+            answer.set_result(outcome)
+
+    def ask() -> None:
+        outcome: list[str] | OSError = OSError(0, "The look-up failed")
+        try:
+            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            outcome = [str(address[0]) for *_, address in found]
+        except OSError as error:
+            outcome = error
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the program has ended
+                loop.call_soon_threadsafe(tell, outcome)
+
+    threading.Thread(target=ask, name="look-up", daemon=True).start()
+    return await answer

@@ -33,6 +33,9 @@ A node whose filter index lags behind its chain does not answer at all (p2p.md 1
 # Plain numbers: these are asked for often, and flags cost.
 _FILTERS: Final = int(Services.COMPACT_FILTERS)
 _BLOCKS: Final = int(Services.NETWORK | Services.NETWORK_LIMITED)
+_ALL_BLOCKS: Final = int(Services.NETWORK)
+LIMITED_DEPTH: Final = 144
+"""How deep a block may lie to be asked of a pruned node, which keeps the last 288 (BIP159)."""
 _WITNESS: Final = int(Services.WITNESS)
 
 
@@ -128,6 +131,11 @@ class Peer:
         """Whether it offers whole blocks with witnesses, recent ones at least."""
         services = self.version.services
         return bool(services & _BLOCKS and services & _WITNESS)
+
+    def keeps_block(self, height: int, tip: int) -> bool:
+        """Whether it offers the block at a height; a pruned node hangs up when asked for more."""
+        is_kept = self.version.services & _ALL_BLOCKS or tip - height <= LIMITED_DEPTH
+        return bool(is_kept and self.serves_blocks)
 
     def vouches_for(self, height: int) -> bool:
         """Whether it told the same filter header as the agreed one at `height`."""

@@ -192,7 +192,7 @@ def test_seeds_are_asked_at_once_when_nobody_is_known_and_then_not_for_an_hour()
     assert world.connections.wants_seeds(world.now)
     assert world.connections.begin_seeds(world.now)
     assert not world.connections.wants_seeds(world.now), "while they are being asked"
-    world.connections.on_seeds([], world.now)
+    world.connections.on_seeds(seeded(world, "a", range(5)), world.now)
     world.wait(3500)
     assert not world.connections.wants_seeds(world.now)
     world.wait(200)

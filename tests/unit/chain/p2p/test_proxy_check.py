@@ -55,16 +55,23 @@ def test_nobody_there_and_silence() -> None:
         await check_proxy(address, expects_tor=True, timeout=2)
 
     async def silent() -> None:
+        ended = asyncio.Event()
+
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 await reader.read(-1)
             finally:
+                ended.set()
                 writer.close()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            await check_proxy(PeerAddress("127.0.0.1", port), expects_tor=True, timeout=0.1)
+            try:
+                await check_proxy(PeerAddress("127.0.0.1", port), expects_tor=True, timeout=0.1)
+            finally:  # the connection is closed also when it was given up
+                async with asyncio.timeout(2):
+                    await ended.wait()
 
     for scenario in (nobody(), silent()):
         with pytest.raises(ProxyFailed, match="Check the address"):

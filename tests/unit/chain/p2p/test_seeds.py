@@ -1,5 +1,7 @@
 import asyncio
 import random
+import socket
+import threading
 from collections.abc import Mapping
 
 import pytest
@@ -92,3 +94,36 @@ def test_a_seed_that_never_answers_holds_up_nothing(monkeypatch: pytest.MonkeyPa
     found = asyncio.run(ask_seeds(("silent", "a"), 8333, silent, told.append, SHUFFLE))
     assert len(found) == 50
     assert {item.failure for item in told} == {"", "No answer came."}
+
+
+def test_look_ups_that_nobody_answers_keep_no_thread_of_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    release = threading.Event()
+    asked: list[str] = []
+
+    def wait(host: str, *_: object, **__: object) -> list[object]:
+        asked.append(host)
+        release.wait(30)
+        raise OSError(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", wait)
+
+    async def run() -> str:
+        names = [f"{number}.seed.example.org" for number in range(40)]
+        look_ups = [asyncio.ensure_future(seeds.system_resolver(name)) for name in names]
+        async with asyncio.timeout(5):
+            await asyncio.sleep(0)  # each has its thread from here on
+            done = await asyncio.to_thread(lambda: "opened")
+        look_ups.pop().cancel()
+        release.set()
+        answers = await asyncio.gather(*look_ups, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {OSError}
+        return done
+
+    assert asyncio.run(run()) == "opened"
+    assert len(asked) == 40
+
+
+def test_the_system_answers_with_addresses() -> None:
+    assert asyncio.run(seeds.system_resolver("127.0.0.1")) == ["127.0.0.1"]

@@ -63,9 +63,7 @@ def main() -> None:
         began, cpu = time.thread_time(), time.process_time()
         if options.calls:
             profile.enable()
-        job = Job(
-            tuple(ports), descriptor(), Path(directory), 0, not options.v1, "", timer=False
-        )
+        job = Job(tuple(ports), descriptor(), Path(directory), 0, not options.v1, "", timer=False)
         result = asyncio.run(sync(job))
         profile.disable()
         print(f"loop {time.thread_time() - began:.3f} s, all {time.process_time() - cpu:.3f} s")

@@ -2,7 +2,7 @@
 
     .venv/bin/python packaging/page_pictures.py FOLDER [light|dark] [PERCENT]
 
-No node, no network and no screen is needed: the states come from tests/gui/test_every_page.py. The
+No node, no network and no screen is needed: the states come from tests/gui/page_states.py. The
 pictures of the README are taken from the running program by screenshots.py.
 """
 
@@ -19,8 +19,8 @@ from PySide6.QtWidgets import QApplication  # noqa: E402
 
 from tests.gui.conftest import Screen  # noqa: E402
 from tests.gui.fake_online import FakeOnline  # noqa: E402
+from tests.gui.page_states import PAGES  # noqa: E402
 from tests.gui.samples import ADVICE  # noqa: E402
-from tests.gui.test_every_page import PAGES  # noqa: E402
 from wallet_gui.app.online import Online  # noqa: E402
 from wallet_gui.gui.engine import Engine  # noqa: E402
 from wallet_gui.gui.main_window import MainWindow  # noqa: E402
@@ -56,8 +56,7 @@ def main(folder: Path, scheme: str, percent: int) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
+    folder, scheme, percent = [*sys.argv[1:], *("", "light", "100")[len(sys.argv) - 1 :]]
+    if not folder:
         sys.exit("Name a folder for the pictures.")
-    sys.exit(
-        main(Path(sys.argv[1]), *(sys.argv[2:3] or ["light"]), int((sys.argv[3:] or ["100"])[0]))
-    )
+    sys.exit(main(Path(folder), scheme, int(percent)))

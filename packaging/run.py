@@ -54,6 +54,8 @@ JOURNEY_PROGRAMS = {
     "/usr/libexec/at-spi-bus-launcher": "at-spi2-core",
     "/usr/lib/python3/dist-packages/gi/__init__.py": "python3-gi",
 }
+# What builds the native engine and its sanitized twin; without it their tests are skipped.
+COMPILER_PACKAGES = ["gcc", "libc6-dev"]
 JOURNEY_TYPELIB = ("girepository-1.0/Atspi-2.0.typelib", "gir1.2-atspi-2.0")
 
 
@@ -133,6 +135,12 @@ def missing_journey_packages() -> list[str]:
     return missing
 
 
+def missing_compiler_packages() -> list[str]:
+    """Return the Debian packages of a C compiler, when there is none."""
+    has_compiler = any(map(shutil.which, ("cc", "gcc", "clang")))
+    return [] if has_compiler else COMPILER_PACKAGES
+
+
 def missing_venv_package() -> list[str]:
     """Return Debian's name for what makes virtual environments, when this Python lacks it."""
     if venv_python().exists() or importlib.util.find_spec("ensurepip") is not None:
@@ -186,7 +194,9 @@ def prepare_system(*, window: bool, tests: bool) -> None:
         if libraries:
             reason = f"Qt needs libraries that are not here: {' '.join(libraries)}."
             packages += [QT_LIBRARIES[name] for name in libraries]
-    wished = missing_journey_packages() if sys.platform.startswith("linux") and tests else []
+    wished: list[str] = []
+    if sys.platform.startswith("linux") and tests:
+        wished = [*missing_journey_packages(), *missing_compiler_packages()]
     if wished:
         try:
             install_system_packages(
@@ -195,7 +205,7 @@ def prepare_system(*, window: bool, tests: bool) -> None:
         except Stop as stop:
             if packages:
                 raise
-            print(f"The journey through real windows will be skipped. {stop}", flush=True)
+            print(f"Tests that need them will be skipped: {' '.join(wished)}. {stop}", flush=True)
     elif packages:
         install_system_packages(packages, reason)
 

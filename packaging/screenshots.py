@@ -70,6 +70,10 @@ class Photographer:
         screen.press("Overview", WINDOW)
         screen.wait_for("Incoming, unconfirmed: 0.00250000 BTC", WINDOW)
         self._shoot("overview", "play money")
+        screen.press("Peers", WINDOW)
+        self._shoot("peers", "play money")
+        screen.press("All connections", WINDOW)
+        self._shoot("connections", "play money")
         screen.press("Settings", WINDOW)
         self._shoot("settings", "play money")
 

@@ -238,7 +238,7 @@ def _skip_unless_built(module: str) -> None:
 
 def test_window_imports_no_key_code(recorder: Recorder) -> None:
     _skip_unless_built("wallet_gui.gui.application")
-    modules = recorder.modules(recorder.start("--smoke-test"))
+    modules = recorder.modules(recorder.start("--smoke-test", "--network", "regtest"))
     assert "wallet_gui.gui.main_window" in modules
     assert _forbidden("window", modules) == []
 

@@ -13,6 +13,8 @@ COMMANDS = frozenset(
         "bump",
         "abandon",
         "sync",
+        "peers",
+        "connections",
         "psbt",
         "wallets",
         "help",
@@ -28,6 +30,9 @@ WITH_VALUE = frozenset(
         "--password-file",
         "--passphrase-file",
         "--timeout",
+        "--proxy",
+        "--relay",
+        "--data-limit",
     }
 )
 # Only the window knows these, so that what follows them is for the window to judge.

@@ -25,6 +25,7 @@ from wallet_gui.chain.backend import (
     TipChanged,
     TxSeen,
 )
+from wallet_gui.chain.checkpoints import Checkpoints
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import P2PBackend, system_clock
 from wallet_gui.chain.p2p.netgroup import Netgroup
@@ -129,6 +130,7 @@ class Setup:
     resolver: Resolver | None = None
     netgroup: Netgroup = own_group
     clock: Callable[[], Instant] = system_clock
+    checkpoints: Checkpoints | None = None
 
 
 class Client:
@@ -153,6 +155,7 @@ class Client:
             peer_store=setup.peer_store,
             resolver=setup.resolver,
             netgroup=setup.netgroup,
+            checkpoints=setup.checkpoints,
             clock=setup.clock,
             on_failure=self.failures.append,
         )

@@ -30,11 +30,13 @@ def what_the_node_sends(node: Node, cli: CommandLine) -> tuple[Any, dict[str, in
     return as_json(listening), dict(peer["bytessent_per_msg"])
 
 
-def filter_uses(root: Path) -> list[tuple[bytes, int]]:
+def filter_uses(root: Path) -> list[tuple[int, int]]:
+    """Tell which files of filters there are and when each was last read or written."""
     path = DataDirectory(root, REGTEST).chain_db_path
     with sqlite3.connect(path) as database:
-        rows = database.execute("SELECT hash, used FROM filters ORDER BY hash").fetchall()
+        rows = database.execute("SELECT file, used FROM filter_files ORDER BY file").fetchall()
     database.close()
+    assert rows
     return rows
 
 

@@ -196,6 +196,12 @@ def test_a_payment_that_its_sender_takes_back_before_it_confirms(
             assert not entry.is_live
             assert entry.replaced_by == rival.txid
             assert entry.conflicts == (rival.txid,)
+            await live.until(
+                lambda: (reported(live, first.txid) or PendingReport()).rival is not None
+            )
+            report = reported(live, first.txid)
+            assert report is not None
+            assert report.rival == SeenBy(1, 1)
             node.mine(1)
             await live.in_sync()
             assert session.wallet.balance() == Balance()

@@ -27,6 +27,7 @@ class FakeOnline:
     notices: tuple[str, ...] = ()
     settings: Settings = field(default_factory=Settings)
     playground: object | None = None
+    tor: PeerAddress | None = None
     calls: list[tuple[object, ...]] = field(default_factory=list)
     errors: dict[str, Exception] = field(default_factory=dict)
     next_plan: SpendPlan = field(default_factory=plan)
@@ -72,8 +73,12 @@ class FakeOnline:
     async def pause_scans(self, *, paused: bool) -> None:
         await self._asked("pause_scans", paused)
 
-    async def set_receiving(self, *, is_receiving: bool) -> None:
-        await self._asked("set_receiving", is_receiving)
+    async def set_busy_with(self, *, is_receiving: bool, is_paying: bool) -> None:
+        await self._asked("set_busy_with", is_receiving, is_paying)
+
+    async def find_tor(self) -> PeerAddress | None:
+        await self._asked("find_tor")
+        return self.tor
 
     async def change_settings(self, **changes: object) -> Settings:
         await self._asked("change_settings", changes)

@@ -225,7 +225,7 @@ def test_a_payment_goes_through_the_vault_to_the_network(
     assert page.rows[0].is_empty
     screen.engine.publish(BroadcastProgress(transaction().txid, BroadcastStage.ECHOED, 1))
     qtbot.waitUntil(lambda: page.ladder.reached is BroadcastStage.ECHOED)
-    assert "announced by 1 peer" in page.ladder.steps[BroadcastStage.ECHOED].accessibleName()
+    assert "held by 1 peer" in page.ladder.steps[BroadcastStage.ECHOED].accessibleName()
     assert "not yet" in page.ladder.steps[BroadcastStage.SPREAD].accessibleName()
 
 

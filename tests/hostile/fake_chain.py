@@ -105,6 +105,11 @@ class FakeChain:
         self._index(block)
         return block
 
+    def add(self, block: Block) -> None:
+        """Add a block that was made elsewhere."""
+        self.blocks.append(block)
+        self._index(block)
+
     def mine_empty(self, count: int, salt: int = 0) -> None:
         for _ in range(count):
             self.mine(salt=salt)

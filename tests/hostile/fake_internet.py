@@ -6,17 +6,20 @@ addresses when they are asked for them.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from tests.functional.p2p_wallet import Setup
+from tests.functional.p2p_wallet import Client, ScriptWallet, Setup
 from tests.hostile.fake_chain import FakeChain
 from tests.hostile.fake_peer import FakeNode, serve
 from wallet_gui.chain.p2p.addr_messages import AddrV2, GetAddr, NodeAddress
 from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.backend import system_clock
+from wallet_gui.chain.p2p.links import Link, Role
 from wallet_gui.chain.p2p.messages import Message, Services, Version
 from wallet_gui.chain.p2p.options import P2POptions
+from wallet_gui.chain.p2p.sync_state import Instant
 from wallet_gui.primitives.params import REGTEST, ChainParams
 
 FILTERS = Services.NETWORK | Services.WITNESS | Services.COMPACT_FILTERS
@@ -123,6 +126,9 @@ class Internet:
         return {where: len(node.versions) for where, node in self.nodes.items() if node.versions}
 
 
+BTC = 10**8
+
+
 @asynccontextmanager
 async def internet(
     chain: FakeChain, groups: Iterable[int] = (), *, services: int = FILTERS
@@ -140,3 +146,34 @@ async def internet(
             yield net
         finally:
             await net.close()
+
+
+def paid(wallet: ScriptWallet, height: int = 40) -> FakeChain:
+    chain = FakeChain()
+    chain.mine_empty(height - 11)
+    chain.mine(to=wallet.script(0))
+    chain.mine_empty(10)
+    return chain
+
+
+def links(client: Client, *roles: Role) -> list[Link]:
+    group = client.backend._group
+    if group is None:
+        return []  # the chain is being read still
+    wanted = roles or tuple(role for role in Role if role.is_sync)
+    return [s.link for s in group.sessions.values() if s.link.role in wanted]
+
+
+async def synced(client: Client, chain: FakeChain, seconds: float = 30.0) -> None:
+    await client.until_synced(chain.height, chain.tip[::-1].hex(), seconds)
+
+
+def hurried(factor: float) -> Callable[[], Instant]:
+    """A clock that runs faster, for what takes minutes."""
+    began = system_clock()
+
+    def now() -> Instant:
+        real = system_clock().monotonic - began.monotonic
+        return Instant(began.monotonic + factor * real, began.unix + int(factor * real))
+
+    return now

@@ -220,22 +220,32 @@ class Network:
             self._perform(self.sync.tick(self.instant))
             self._settle()
 
+    def step(self, count: int) -> None:
+        """Let some of what is due happen, and stop in the middle."""
+        for _ in range(count):
+            if not self._step():
+                return
+
     def _settle(self) -> None:
-        for _ in range(200_000):
-            if self._todo:
-                if self.shuffle is not None:
-                    self._todo.rotate(self.shuffle.randrange(len(self._todo)))
-                kind, item = self._todo.popleft()
-                if kind == "exchange":
-                    assert isinstance(item, int)
-                    self._exchange(item)
-                else:
-                    assert isinstance(item, Work)
-                    outcome = item.run()
-                    self._perform(self.sync.work_done(item, outcome, self.instant))
-            elif not self._deliver():
+        for _ in range(20_000):
+            if not self._step():
                 return
         raise AssertionError("the sync does not come to rest")
+
+    def _step(self) -> bool:
+        if not self._todo:
+            return self._deliver()
+        if self.shuffle is not None:
+            self._todo.rotate(self.shuffle.randrange(len(self._todo)))
+        kind, item = self._todo.popleft()
+        if kind == "exchange":
+            assert isinstance(item, int)
+            self._exchange(item)
+        else:
+            assert isinstance(item, Work)
+            outcome = item.run()
+            self._perform(self.sync.work_done(item, outcome, self.instant))
+        return True
 
     def _deliver(self) -> bool:
         event = self.sync.next_event(self.instant)

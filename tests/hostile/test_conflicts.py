@@ -403,3 +403,38 @@ def test_the_only_node_is_ones_own_and_wrong() -> None:
     sentences = [s for s in network.warnings if "Your node" in s]
     assert sentences
     assert all("block 6" in sentence for sentence in sentences)
+
+
+@pytest.fixture(scope="module")
+def long_chain() -> tuple[FakeChain, ScriptWallet]:
+    wallet = ScriptWallet()
+    chain = FakeChain()
+    for height in range(1, 4600):
+        chain.mine(to=wallet.script(height // 900) if height % 450 == 0 else OTHER)
+    return chain, wallet
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_chain_of_many_ranges_among_liars(
+    long_chain: tuple[FakeChain, ScriptWallet], seed: int
+) -> None:
+    """Ranges come from several peers at once, and checkpoints tell where to look."""
+    rng = random.Random(seed)
+    chain, _ = long_chain
+    wallet = ScriptWallet()
+    honest = FakeNode(chain)
+    lies: list[Lie] = [omits, invents_headers, adds, claims_without_filters, is_silent]
+    nodes = [honest, *(rng.choice(lies)(rng, chain) for _ in range(3))]
+    rng.shuffle(nodes)
+    packaged = {2016: chain.filter_headers[2016]} if rng.random() < 0.5 else {}
+    network = Network([wallet], shuffle=rng, packaged=packaged)
+    for node in nodes:
+        network.connect(node)
+        if rng.random() < 0.5:
+            network.run()
+    network.run(100)
+    assert honest not in network.banned
+    assert honest in network.connected
+    assert is_synced(network, honest), network.describe()
+    assert wallet.balance == balance(chain, wallet)
+    assert network.stores.filter_headers.raw == b"".join(chain.filter_headers)

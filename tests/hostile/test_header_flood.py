@@ -14,6 +14,8 @@ from tests.hostile.fake_chain import FakeChain
 from tests.hostile.fake_network import MemoryStores, Network
 from tests.hostile.fake_peer import FakeNode
 from tests.unit.chain.mining import easy
+from tests.unit.chain.signet_mining import SignetMiner
+from tests.unit.chain.test_signet import GOOD
 from wallet_gui.chain.difficulty import retarget
 from wallet_gui.chain.p2p.messages import GetHeaders, Headers, Message
 from wallet_gui.chain.p2p.unproven_headers import MAX_HEADERS_HELD
@@ -196,18 +198,31 @@ def test_a_slow_flood_loses_its_turn() -> None:
 
 
 def test_unsigned_blocks_of_a_signet_are_refused() -> None:
+    """Somebody mined a longer signet without its key: it is left when its first block is read."""
     wallet = ScriptWallet()
-    chain = FakeChain()
-    chain.mine_empty(3)
-    chain.mine(to=wallet.script(0))
-    chain.mine_empty(3)
-    key = b"\x21\x02" + b"\x79" * 32 + b"\xac"
-    params = replace(REGTEST, signet_challenge=key)
+    challenge, solve = GOOD["key"]
+    params = replace(REGTEST, signet_challenge=challenge)
+    miner = SignetMiner(challenge, solve, REGTEST.pow_limit_bits)
+    signed = FakeChain()
+    for height in range(1, 12):
+        time = signed.blocks[-1].header.time + 600
+        to = wallet.script(0) if height == 4 else b"\x51"
+        signed.add(miner.block(signed.tip, height, time, to=to))
+    forged = signed.copy(8)
+    forged.mine(to=wallet.script(1))
+    forged.mine_empty(6)
     net = Network([wallet], params=params)
-    net.connect(FakeNode(chain))
+    net.connect(FakeNode(forged))
     net.run(2)
-    assert wallet.balance == 0
-    assert any("cannot be signed" in fault or "not signed" in fault for fault in net.faults)
+    assert wallet.balance == 50 * 10**8  # the signed part stands
+    assert any("not signed" in fault or "cannot be signed" in fault for fault in net.faults)
+    assert net.sync.state.headers.height == 8
+    net.connect(FakeNode(forged))
+    net.connect(FakeNode(signed))
+    net.run(5)
+    assert net.sync.state.headers.tip.hash == signed.tip
+    assert net.stores.headers.raw == b"".join(b.header.serialize() for b in signed.blocks)
+    assert wallet.balance == 50 * 10**8
 
 
 def test_a_peer_far_behind_is_no_judge_of_the_tip() -> None:

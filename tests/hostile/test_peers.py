@@ -3,65 +3,39 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.functional.p2p_wallet import Client, ScriptWallet, Setup, run, running_with
-from tests.hostile.fake_chain import FakeChain
-from tests.hostile.fake_internet import PLAIN, Internet, Neighbour, group_of, host, internet
+from tests.functional.p2p_wallet import Client, ScriptWallet, run, running_with
+from tests.hostile.fake_internet import (
+    BTC,
+    PLAIN,
+    Internet,
+    Neighbour,
+    group_of,
+    host,
+    internet,
+    links,
+    paid,
+    synced,
+)
 from wallet_gui.chain.backend import BackendState, BackendWarning, ConnectionState
 from wallet_gui.chain.p2p import connections, peer_group, status
 from wallet_gui.chain.p2p.address_book import AddressBook
 from wallet_gui.chain.p2p.addresses import PeerAddress
-from wallet_gui.chain.p2p.backend import system_clock
 from wallet_gui.chain.p2p.book_format import read_book
-from wallet_gui.chain.p2p.filter_messages import CFilter, GetCFilters
-from wallet_gui.chain.p2p.links import Link, Role
+from wallet_gui.chain.p2p.filter_messages import GetCFilters
+from wallet_gui.chain.p2p.links import Role
 from wallet_gui.chain.p2p.messages import Message
-from wallet_gui.chain.p2p.options import P2POptions, RelayMode
 from wallet_gui.chain.p2p.peer_finder import BOOK_DAMAGED
-from wallet_gui.chain.p2p.sync_state import Instant
+from wallet_gui.chain.p2p.sync_state import Ban, Disconnect
 from wallet_gui.chain.reports import Purpose, Route
 from wallet_gui.primitives.params import REGTEST
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8 without being asked"
 )
-
-BTC = 10**8
-
-
-def paid(wallet: ScriptWallet, height: int = 40) -> FakeChain:
-    chain = FakeChain()
-    chain.mine_empty(height - 11)
-    chain.mine(to=wallet.script(0))
-    chain.mine_empty(10)
-    return chain
-
-
-def links(client: Client, *roles: Role) -> list[Link]:
-    group = client.backend._group
-    if group is None:
-        return []  # the chain is being read still
-    wanted = roles or tuple(role for role in Role if role.is_sync)
-    return [s.link for s in group.sessions.values() if s.link.role in wanted]
-
-
-async def synced(client: Client, chain: FakeChain, seconds: float = 30.0) -> None:
-    await client.until_synced(chain.height, chain.tip[::-1].hex(), seconds)
-
-
-def hurried(factor: float) -> Callable[[], Instant]:
-    """A clock that runs faster, for what takes minutes."""
-    began = system_clock()
-
-    def now() -> Instant:
-        real = system_clock().monotonic - began.monotonic
-        return Instant(began.monotonic + factor * real, began.unix + int(factor * real))
-
-    return now
 
 
 def is_real_request(message: Message) -> bool:
@@ -146,7 +120,7 @@ def test_a_damaged_book_is_begun_anew(tmp_path: Path) -> None:
             async with running_with(tmp_path, net.setup(), wallet) as client:
                 await synced(client, chain)
                 assert BackendWarning(BOOK_DAMAGED) in client.events
-            assert len(book_of(net)) == 7
+            assert len(book_of(net)) >= 4
 
     run(scenario)
 
@@ -229,91 +203,12 @@ def test_who_claims_filters_and_serves_none(tmp_path: Path) -> None:
                 for info in client.backend.peers():
                     number = int(info.address.split(".")[2])
                     assert (number >= 20) is not bool(info.services & 64)
+                    assert (number >= 20) is bool(info.note)
             book, now = book_of(net), int(time.time())
             for group in range(20, 26):
                 record = book.record(net.address(host(group)))
                 if record is not None and record.last_ok:
                     assert not record.claims_filters(now)
-
-    run(scenario)
-
-
-def test_nobody_at_all(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with internet(FakeChain()) as net:
-            net.seeds = {"seed.test": [host(1), host(2)]}
-            setup = net.setup()
-            setup = Setup(
-                setup.options,
-                setup.params,
-                setup.peer_store,
-                setup.resolver,
-                setup.netgroup,
-                hurried(20.0),
-            )
-            async with running_with(tmp_path, setup, ScriptWallet()) as client:
-                wanted = BackendState(ConnectionState.OFFLINE, 0, status.NONE_FOUND)
-                await client.until(lambda: wanted in client.events)
-                outcomes = {entry.outcome for entry in client.backend.ledger()}
-                assert "Nothing listens at this address." in outcomes
-
-    run(scenario)
-
-
-def test_only_own_peers_fails_closed(tmp_path: Path) -> None:
-    async def no_dns(name: str) -> list[str]:
-        raise AssertionError(f"{name} was looked up")
-
-    async def scenario() -> None:
-        wallet = ScriptWallet()
-        chain = paid(wallet)
-        async with internet(chain, range(1, 8)) as net:
-            async with running_with(tmp_path, net.setup(), wallet) as client:
-                await synced(client, chain)
-            for node in net.nodes.values():
-                node.versions.clear()
-            dead = net.address(host(99))
-            setup = Setup(
-                P2POptions(own_peers=(dead,), only_own_peers=True),
-                net.params,
-                net.peers,
-                no_dns,
-                group_of,
-                hurried(30.0),
-            )
-            async with running_with(tmp_path, setup, wallet) as client:
-                await client.until(
-                    lambda: sum(e.host == str(dead) for e in client.backend.ledger()) >= 6
-                )
-                assert {entry.host for entry in client.backend.ledger()} == {str(dead)}
-                assert client.backend.peers() == []
-            assert net.visited() == {}
-
-    run(scenario)
-
-
-def test_settings_apply_at_once(tmp_path: Path) -> None:
-    wallet = ScriptWallet()
-    chain = paid(wallet)
-
-    async def scenario() -> None:
-        async with (
-            internet(chain, range(1, 8)) as net,
-            running_with(tmp_path, net.setup(), wallet) as client,
-        ):
-            await synced(client, chain)
-            await client.until(lambda: len(links(client)) == 5)
-            own = net.address(host(7))
-            client.backend.set_options(P2POptions(own_peers=(own,), only_own_peers=True))
-            await client.until(lambda: [k.address for k in links(client)] == [own])
-            (info,) = client.backend.peers()
-            assert info.is_own
-            client.backend.set_options(P2POptions(relay=RelayMode.OFF))
-            await client.until(lambda: len(links(client, Role.FILTER)) == 4)
-            assert not any(link.relay for link in links(client))
-            chain.mine_empty(1)
-            for node in net.nodes.values():
-                assert node.chain is chain
 
     run(scenario)
 
@@ -344,41 +239,48 @@ def test_a_big_scan_is_served_by_twelve(tmp_path: Path, monkeypatch: pytest.Monk
     run(scenario)
 
 
-def test_a_liar_is_banned_beyond_a_restart(tmp_path: Path) -> None:
-    """Its filters are garbage; the honest ones keep theirs back until it was asked."""
+@pytest.mark.parametrize("ban", [Ban.ADDRESS, Ban.NETGROUP])
+def test_a_ban_outlasts_the_session_but_two_peers_stay(ban: Ban, tmp_path: Path) -> None:
     wallet = ScriptWallet()
     chain = paid(wallet)
-    was_asked = [False]
-
-    def garble(message: Message, answers: list[Message]) -> list[Message]:
-        if not is_real_request(message):
-            return answers
-        was_asked[0] = True
-        return [CFilter(a.block_hash, a.data + b"\0") for a in answers if isinstance(a, CFilter)]
-
-    def hold(message: Message, answers: list[Message]) -> list[Message]:
-        return answers if was_asked[0] or not is_real_request(message) else []
 
     async def scenario() -> None:
-        async with internet(chain, range(1, 4)) as net:
-            for node in net.nodes.values():
-                node.rewrite = hold
-            await net.add(host(66), Neighbour(chain, nonce=66, rewrite=garble))
-            net.seeds["seed.test"].append(host(66))
+        async with internet(chain, range(1, 10)) as net:
+            await net.add(host(1, 2), Neighbour(chain, nonce=77))
+            net.seeds["seed.test"] = list(net.nodes)
             async with running_with(tmp_path, net.setup(), wallet) as client:
                 await synced(client, chain)
-                assert wallet.balance == 50 * BTC
-                assert was_asked[0]
-                (entry,) = [
-                    e for e in client.backend.ledger() if e.host == str(net.address(host(66)))
-                ]
-                assert "not connected to again for a day" in entry.outcome
+                await client.until(lambda: len(links(client)) == 5)
+                liars = links(client)
+                for liar in liars:
+                    client.backend._perform([Disconnect(liar.number, "It lied.", True, ban)])
+                book = book_in(client)
+                banned = {a.address for a in liars if book.is_banned(a.address, int(time.time()))}
+                usable = [r for r in book if r.last_ok and r.address not in banned]
+                assert len(banned) >= 3
+                assert len(usable) >= 2, "nobody was left to talk to"
+                told = [e for e in client.backend.ledger() if "for a day" in e.outcome]
+                assert {entry.host for entry in told} <= {str(address) for address in banned}
             book = book_of(net)
-            liar = net.address(host(66))
-            assert book.is_banned(liar, int(time.time()) + 23 * 3600)
-            assert book_is_avoided(book, liar)
+            for address in banned:
+                assert book.is_banned(address, int(time.time()) + 23 * 3600)
+                assert book_is_avoided(book, address)
+                is_group = book.is_banned(net.address(address.host[:-1] + "9"), int(time.time()))
+                assert is_group is (ban is Ban.NETGROUP)
+            for node in net.nodes.values():
+                node.versions.clear()
+            async with running_with(tmp_path, net.setup(), wallet) as client:
+                await synced(client, chain)
+                await asyncio.sleep(1.0)
+            assert not {address.host for address in banned} & set(net.visited())
 
     run(scenario)
+
+
+def book_in(client: Client) -> AddressBook:
+    group = client.backend._group
+    assert group is not None
+    return group.connections.book
 
 
 def book_is_avoided(book: AddressBook, address: PeerAddress) -> bool:
@@ -443,9 +345,13 @@ def test_another_peer_comes_when_the_sync_asks(tmp_path: Path) -> None:
             async with running_with(tmp_path, net.setup(), wallet) as client:
                 await synced(client, chain)
                 await client.until(lambda: len(links(client, Role.FILTER)) == 4)
-                assert client.backend._sync is not None
-                client.backend._sync.state.wants_extra_peer = True
-                await client.until(lambda: len(links(client, Role.FILTER)) >= 5)
+
+                def is_there() -> bool:
+                    assert client.backend._sync is not None
+                    client.backend._sync.state.wants_extra_peer = True  # as while a tip is in doubt
+                    return len(links(client, Role.FILTER)) >= 5
+
+                await client.until(is_there)
 
     run(scenario)
 
@@ -457,7 +363,7 @@ def test_a_feeler_makes_the_book_better(tmp_path: Path, monkeypatch: pytest.Monk
 
     async def scenario() -> None:
         async with (
-            internet(chain, range(1, 12)) as net,
+            internet(chain, range(1, 25)) as net,
             running_with(tmp_path, net.setup(), wallet) as client,
         ):
             await synced(client, chain)

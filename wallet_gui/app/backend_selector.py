@@ -36,6 +36,7 @@ from wallet_gui.chain.backend import (
     TxSeen,
 )
 from wallet_gui.chain.p2p.options import P2POptions
+from wallet_gui.chain.p2p.tips import TipReport
 from wallet_gui.chain.reports import FeeAdvice
 from wallet_gui.primitives.params import REGTEST, ChainParams
 from wallet_gui.primitives.transaction import Transaction
@@ -46,8 +47,6 @@ logger = logging.getLogger(__name__)
 _PUBLISH_INTERVAL = 0.1
 # What changes without an event (bytes, pings, contacts) is shown as often as this.
 _REPORT_INTERVAL = 1.0
-# A tip this old is a reason for doubt: three hours without a block happen once in 66 million times.
-_STALE_AFTER = 3 * 3600
 # A backend that the disk stopped is started again after so many seconds.
 _RESTART_SECONDS = 30.0
 # Being in sync is looked at after each event, and as often as this.
@@ -62,6 +61,10 @@ class PeerBackend(ChainBackend, Protocol):
 
     def set_options(self, options: P2POptions) -> None:
         """Apply other options while it runs."""
+        ...
+
+    def tip_report(self) -> TipReport | None:
+        """Tell whether the tip can be the newest there is; None while that is not known."""
         ...
 
 
@@ -133,6 +136,7 @@ class BackendSelector:
         self._contacts = Contacts()
         self._reporting: asyncio.Task[None] | None = None
         self._is_receiving = False
+        self._is_paying = False
         self._failure: BaseException | None = None
         self._restarting: asyncio.TimerHandle | None = None
         self._restart_task: asyncio.Task[None] | None = None
@@ -299,6 +303,12 @@ class BackendSelector:
             self._backend.pause_scans(paused=paused)
         self._update(is_paused=paused)
 
+    def set_paying(self, *, is_paying: bool) -> None:
+        """Say whether a person looks at fee rates."""
+        self._is_paying = is_paying
+        if is_paying:
+            self._update(fee_advice=self.fee_advice())
+
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Say whether a person waits for a payment."""
         self._is_receiving = is_receiving
@@ -398,13 +408,10 @@ class BackendSelector:
     async def _report(self) -> None:
         """Tell now and then what changes without an event."""
         while (backend := self._backend) is not None:
-            self._update(
-                ledger=self._contacts.all(backend.ledger()),
-                fee_advice=self.fee_advice(),
-                doubt=self._doubt(),
-            )
-            for session in list(self._sessions.values()):
-                session.publish_if_seen_changed()
+            self._update(ledger=self._contacts.all(backend.ledger()), doubt=self._doubt())
+            if self._is_paying:
+                # Being asked makes the source look for rates, which costs data.
+                self._update(fee_advice=self.fee_advice())
             await asyncio.sleep(_REPORT_INTERVAL)
 
     def fee_advice(self) -> FeeAdvice | None:
@@ -419,16 +426,22 @@ class BackendSelector:
         return FeeAdvice(None, None, None, rates[len(rates) // 2], source, self._clock())
 
     def _doubt(self) -> str:
-        tip_time = self._snapshot.tip_time
-        if self.params is REGTEST or tip_time is None or not self._snapshot.is_synced:
+        """Why the tip may not be the newest one, as a sentence; "" without a reason."""
+        report = None if self._backend is None else self._backend.tip_report()
+        if report is None or self.params is REGTEST:
             return ""
-        age = self._clock() - tip_time
-        if age < _STALE_AFTER:
-            return ""
-        return (
-            f"The newest block is {age // 3600} hours old. Either none was found since, or the "
-            "peers hold newer ones back."
-        )
+        if report.split:
+            return report.split
+        if report.is_stale:
+            return (
+                f"The newest block is {report.age // 3600} hours old. Either none was found since, "
+                "or the peers hold newer ones back."
+            )
+        if self._snapshot.is_synced and not report.is_agreed:
+            return (
+                f"Only {report.agreeing} of {report.needed} networks show this newest block so far."
+            )
+        return ""
 
     def _publish_now(self) -> None:
         self._publishing = None

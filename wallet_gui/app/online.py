@@ -29,6 +29,7 @@ from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.p2p.proxy_check import check_proxy
+from wallet_gui.chain.p2p.tor import find_tor
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.params import ChainParams
@@ -213,6 +214,10 @@ class Online:
             if self.selector is not None:
                 await self._connect(self.selector)
 
+    async def find_tor(self) -> PeerAddress | None:
+        """Look where Tor usually listens on this computer."""
+        return await find_tor()
+
     async def test_proxy(self, proxy: PeerAddress, *, is_tor: bool) -> str:
         """Ask a proxy whether it is one; returns a sentence. Raises ChainError when it is not."""
         return await check_proxy(proxy, expects_tor=is_tor)
@@ -227,10 +232,11 @@ class Online:
         if self.selector is not None:
             self.selector.pause_scans(paused=paused)
 
-    async def set_receiving(self, *, is_receiving: bool) -> None:
-        """Say whether a person waits for a payment."""
+    async def set_busy_with(self, *, is_receiving: bool, is_paying: bool) -> None:
+        """Say whether a person waits for a payment, or looks at what one would cost."""
         if self.selector is not None:
             self.selector.set_receiving(is_receiving=is_receiving)
+            self.selector.set_paying(is_paying=is_paying)
 
     async def change_settings(self, **changes: object) -> Settings:
         """Store settings; what is not named stays."""

@@ -56,8 +56,13 @@ class PendingReports:
         return {
             entry.txid: self._report(entry, backend)
             for entry in self._wallet.history()
-            if entry.height is None and entry.is_live
+            if entry.height is None and (entry.is_live or self._rival(entry) is not None)
         }
+
+    def _rival(self, entry: HistoryEntry) -> bytes | None:
+        """Give the unconfirmed transaction that pushed this one out, if there is one."""
+        rival = entry.replaced_by
+        return None if rival is None or self._wallet.graph.anchor(rival) is not None else rival
 
     def _report(self, entry: HistoryEntry, backend: ChainBackend | None) -> PendingReport:
         attempts = self._wallet.own.attempts(entry.txid)
@@ -67,7 +72,9 @@ class PendingReports:
         rate = entry.fee_rate
         median = filters[(len(filters) - 1) // 2] if filters else 0
         is_below = rate is not None and rate.sat_per_kvb < median
-        return PendingReport(backend.seen_by(entry.txid), is_below, attempts)
+        rival = self._rival(entry)
+        rival_seen = None if rival is None else backend.seen_by(rival)
+        return PendingReport(backend.seen_by(entry.txid), is_below, attempts, rival_seen)
 
 
 def check_fee_rate(rate: FeeRate, minimum_rates: Sequence[int]) -> tuple[str, ...]:

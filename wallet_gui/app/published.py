@@ -95,25 +95,24 @@ class PendingReport:
 
     `seen`: how many networks announced it since the program began; None when nobody did, which
     means little for one that is older. `is_below_minimum`: it pays less than most peers take now.
-    `attempts`: how often we sent it; None for payments of others and those never sent.
+    `attempts`: how often we sent it; None for payments of others and those never sent. `rival`: for
+    one that another unconfirmed payment pushed out, how many networks announced that other one; as
+    long as it is one alone, that peer may have made it up.
     """
 
     seen: SeenBy | None = None
     is_below_minimum: bool = False
     attempts: Attempts | None = None
+    rival: SeenBy | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SessionUpdate:
-    """A fresh picture of one wallet, for the screen.
-
-    `seen` tells by how many peers each unconfirmed payment was announced, where that is known.
-    """
+    """A fresh picture of one wallet, for the screen."""
 
     wallet_id: str
     snapshot: WalletSnapshot
     preview: PreviewSnapshot | None = None
-    seen: Mapping[bytes, SeenBy] = field(default_factory=dict)
     pending: Mapping[bytes, PendingReport] = field(default_factory=dict)  # by txid
 
 

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random, SystemRandom
-from typing import Protocol
 
 from wallet_gui.app.pending import PendingReports, check_fee_rate
 from wallet_gui.app.preview import Preview
 from wallet_gui.app.published import RevealedAddress, SessionUpdate
 from wallet_gui.app.sending import Sending
+from wallet_gui.app.wallet_stores import CacheStore, ViewStore
 from wallet_gui.chain.backend import (
     BlockMatched,
     BroadcastResult,
@@ -29,7 +29,6 @@ from wallet_gui.chain.backend import (
     TxSeen,
 )
 from wallet_gui.chain.backend import BlockRef as ChainBlockRef
-from wallet_gui.chain.reports import SeenBy
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import ChainParams
@@ -39,9 +38,7 @@ from wallet_gui.storage.errors import StorageError
 from wallet_gui.wallet import replacement, spend
 from wallet_gui.wallet.changes import (
     BlockRef,
-    CacheChange,
     ChangeSet,
-    ViewChange,
 )
 from wallet_gui.wallet.draft import SpendPlan
 from wallet_gui.wallet.signed import finish
@@ -65,26 +62,6 @@ class WalletClosed(StorageError):
 
     def __init__(self) -> None:
         super().__init__("The wallet is closed. Open it again.")
-
-
-class ViewStore(Protocol):
-    """Where the irreplaceable half goes: the wallet file."""
-
-    def merge(self, change: ViewChange) -> None:
-        """Merge a change into the file, durably; raises StorageError."""
-        ...
-
-
-class CacheStore(Protocol):
-    """Where the half goes that the chain can give again."""
-
-    def store(self, change: CacheChange) -> None:
-        """Store a change in one transaction; raises StorageError."""
-        ...
-
-    def close(self) -> None:
-        """Close the database."""
-        ...
 
 
 class WalletSession:
@@ -123,8 +100,6 @@ class WalletSession:
         self._reports = PendingReports(wallet, self.publish_soon)
         self._scanned_height: int | None = None
         self._preview: Preview | None = None
-        self._seen: dict[bytes, SeenBy] = {}
-        self._waiting: tuple[bytes, ...] = ()
         self._is_closed = False
         self._is_released = False
 
@@ -448,26 +423,10 @@ class WalletSession:
         began = time.perf_counter()
         reports = self._reports.collect(self._backend)
         snapshot = self.snapshot()
-        self._seen = self._seen_by(snapshot)
         preview = None if self._preview is None else self._preview.snapshot()
-        self._publish(SessionUpdate(self.wallet_id, snapshot, preview, self._seen, reports))
+        self._publish(SessionUpdate(self.wallet_id, snapshot, preview, reports))
         spent = time.perf_counter() - began
         self._publish_interval = max(_PUBLISH_INTERVAL, spent * _PUBLISH_SHARE)
-
-    def _seen_by(self, snapshot: WalletSnapshot) -> dict[bytes, SeenBy]:
-        if self._backend is None:
-            return {}
-        self._waiting = tuple(e.txid for e in snapshot.history if e.height is None and e.is_live)
-        told = {txid: self._backend.seen_by(txid) for txid in self._waiting}
-        return {txid: seen for txid, seen in told.items() if seen is not None}
-
-    def publish_if_seen_changed(self) -> None:
-        """Show the present state when more, or fewer, peers know a waiting payment."""
-        if self._backend is None or self._is_closed:
-            return
-        told = {txid: self._backend.seen_by(txid) for txid in self._waiting}
-        if {txid: seen for txid, seen in told.items() if seen is not None} != self._seen:
-            self.publish_soon()
 
     async def close(self) -> None:
         """Store what is left and release the files."""

@@ -4,6 +4,7 @@
 gives the fastest engine there is; all of them are equal by test to the scalar reference.
 """
 
+import functools
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -188,10 +189,11 @@ class ScalarEngine(PlainRuns):
         return [index for index, hit in enumerate(self.match_many(filters, prepared)) if hit]
 
 
+@functools.cache
 def pick_engine() -> FilterEngine:
     """Return the fastest engine that can be had here, importing it only now.
 
-    The native one if its library is built and right about its self-test, then NumPy.
+    The native one if its library is built and right about its self-test, then NumPy. Chosen once.
     """
     from wallet_gui.chain.native.engine import tested_engine  # noqa: PLC0415 (loads the library)
     from wallet_gui.chain.native.library import EngineUnavailable  # noqa: PLC0415

@@ -8,10 +8,9 @@ Sources: Core `validation.cpp`, `chain.cpp` (`LocatorEntries`), `headerssync.cpp
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Self
 
-from wallet_gui.chain.backend import BlockRef, ChainError
+from wallet_gui.chain.backend import BlockRef
 from wallet_gui.chain.chain_anchor import ChainAnchor, cursor_on_anchor
 from wallet_gui.chain.difficulty import (
     EPOCH,
@@ -27,8 +26,15 @@ from wallet_gui.chain.difficulty import (
 )
 from wallet_gui.chain.filter_runs import header_hashes
 from wallet_gui.chain.hash_index import HashIndex
+from wallet_gui.chain.headers_accepted import HeadersAccepted, UnknownParent
 from wallet_gui.chain.known_hashes import KnownHashes
-from wallet_gui.chain.side_branch import HASH_SIZE, PREV_OFFSET, SideBranch
+from wallet_gui.chain.side_branch import (
+    HASH_SIZE,
+    PREV_OFFSET,
+    SideBranch,
+    bounded,
+    split_hashes,
+)
 from wallet_gui.primitives.block import HEADER_SIZE, BlockHeader
 from wallet_gui.primitives.params import ChainParams
 
@@ -45,27 +51,6 @@ MAX_SIDE_BRANCHES: Final = 32
 MAX_SIDE_HEADERS: Final = 200_000  # 16 MB
 _LOCATOR_DENSE: Final = 10
 _END_OF_TIME: Final = 1 << 32  # later than any header can say
-
-
-class UnknownParent(ChainError):
-    """The headers do not connect to anything known: ask for those between, nobody is at fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeadersAccepted:
-    """What a batch of headers did.
-
-    `added` headers were new. `fork_height`, when the active chain was reorganised, is the last
-    height that stayed. `first_changed` is the lowest height at which the active chain now has
-    another or a new block, None if it is as before. `last` is the batch's last header, which
-    whoever sent it is known to have, on the active chain or not.
-    """
-
-    added: int
-    fork_height: int | None
-    first_changed: int | None
-    tip: BlockRef
-    last: BlockRef
 
 
 class HeaderChain:
@@ -88,6 +73,7 @@ class HeaderChain:
         self.minimum_work = max(params.minimum_chain_work, minimum_work)
         self._known = KnownHashes(checkpoints or {})
         self._side: list[SideBranch] = []
+        self._refused: set[bytes] = set()
         self._index = HashIndex()
         self.hasher: Hasher = header_hashes
         if anchor is None:
@@ -279,8 +265,8 @@ class HeaderChain:
     ) -> HeadersAccepted:
         """Add headers that follow one another, as objects or as 80 bytes each.
 
-        Those already known at the front are stepped over. Nothing changes when one of them breaks
-        a rule (InvalidHeader) or the first has no known parent (UnknownParent).
+        Known ones at the front are stepped over. Nothing changes when one breaks a rule
+        (InvalidHeader) or the first has no known parent (UnknownParent).
         """
         if isinstance(headers, bytes | bytearray):
             raw = bytes(headers)
@@ -297,6 +283,8 @@ class HeaderChain:
         if not new:
             known = self.hash_at(height) if branch is None else branch.hash_at(height)
             return HeadersAccepted(0, None, None, self.tip, BlockRef(height, known))
+        if self._refused and not self._refused.isdisjoint(split_hashes(self.hasher(new))):
+            raise InvalidHeader("The headers contain a block that is not valid.")
         if branch is None and height == self.height:
             cursor = self._cursor.copy()
             cursor.advance(new, now, self.hasher)
@@ -305,6 +293,32 @@ class HeaderChain:
             self._cursor = cursor
             return HeadersAccepted(len(new) // HEADER_SIZE, None, height + 1, self.tip, self.tip)
         return self._accept_aside(branch, height, new, now)
+
+    def refuse(self, block_hash: bytes) -> HeadersAccepted | None:
+        """Never follow a block whose header is right, and which itself is not.
+
+        Returns what that changed; None when the block was not on the active chain, or is known
+        beforehand and cannot be wrong.
+        """
+        height = self.height_of(block_hash)
+        if height is not None and height <= self.final_height:
+            return None
+        self._refused.add(block_hash)
+        self._side = [b for b in self._side if b.height_of(block_hash) is None]
+        if height is None:
+            return None
+        fork = height - 1
+        cursor = self._cursor_at(fork, self.hash_at(fork), self._work_at(fork))
+        self._side = [b for b in self._side if b.fork_height <= fork]
+        del self._raw[(height - self.start_height) * HEADER_SIZE :]
+        self._cursor = cursor
+        self._index.forget_above(fork)
+        best = max(self._side, key=lambda b: b.cursor.chain_work, default=None)
+        if best is not None and best.cursor.chain_work > self.chain_work:
+            fork = best.fork_height
+            self._side.remove(best)
+            self._reorganise(best)
+        return HeadersAccepted(0, fork, fork + 1, self.tip, self.tip)
 
     def claimed_work(self, raw: bytes) -> int:
         """Tell the work of the chain that ends with these headers, as they claim it, unchecked.
@@ -342,8 +356,7 @@ class HeaderChain:
     def prepend(self, raw: bytes, anchor: ChainAnchor | None) -> None:
         """Extend downwards to above `anchor`, or to genesis, which is then the first header.
 
-        The last header is the present anchor's block. Everything is checked, nothing changes when
-        it does not fit (InvalidHeader, ValueError).
+        The last one is the present anchor's. InvalidHeader or ValueError: nothing has changed.
         """
         old = self.anchor
         start = 0 if anchor is None else anchor.height + 1
@@ -444,34 +457,14 @@ class HeaderChain:
                 branch.raw[:0] = removed.raw[: (branch.fork_height - fork) * HEADER_SIZE]
                 branch.fork_height = fork
             elif branch.fork_height == fork:
-                self._trim(branch)
+                branch.trim(self.height, self.hash_at)
         self._side.append(removed)
         self._bound_side_branches()
 
-    def _trim(self, branch: SideBranch) -> None:
-        """Take off the headers that the branch now shares with the active chain."""
-        shared = 0
-        while branch.fork_height + shared < min(
-            self.height, branch.cursor.height
-        ) and branch.hash_at(branch.fork_height + shared + 1) == self.hash_at(
-            branch.fork_height + shared + 1
-        ):
-            shared += 1
-        del branch.raw[: shared * HEADER_SIZE]
-        branch.fork_height += shared
-
     def _bound_side_branches(self) -> None:
-        most = MAX_SIDE_HEADERS * HEADER_SIZE
-        final = self.final_height
-        kept = [
-            branch
-            for branch in self._side
-            if branch.fork_height >= final and 0 < len(branch.raw) <= most
-        ]
-        kept.sort(key=lambda branch: branch.cursor.chain_work)
-        while len(kept) > MAX_SIDE_BRANCHES or sum(len(branch.raw) for branch in kept) > most:
-            del kept[0]
-        self._side = kept
+        self._side = bounded(
+            self._side, self.final_height, MAX_SIDE_BRANCHES, MAX_SIDE_HEADERS * HEADER_SIZE
+        )
 
     def _work_at(self, height: int) -> int:
         """Return the chain work through an active height, in time linear in its depth."""

@@ -51,17 +51,24 @@ class UnsupportedChallenge(Exception):
     """The challenge is of no kind known here; the message is a sentence for a person."""
 
 
+class Unsigned(ParseError):
+    """The block is not signed as its signet demands, so no block above it is valid either."""
+
+
 def check_block(block: ScannedBlock, params: ChainParams) -> None:
     """Check that a block of a signet is signed; nothing to do on other networks.
 
-    Raises ParseError when it is not, UnsupportedChallenge when that cannot be told.
+    Raises Unsigned when it is not, UnsupportedChallenge when that cannot be told.
     """
     challenge = params.signet_challenge
     if not challenge or block.header.hash == params.genesis_hash:
         return
-    _, to_sign = virtual_transactions(block, challenge)
+    try:
+        _, to_sign = virtual_transactions(block, challenge)
+    except ParseError as error:
+        raise Unsigned(str(error)) from error
     if not _is_satisfied(challenge, to_sign):
-        raise ParseError("The block is not signed as this signet demands.")
+        raise Unsigned("The block is not signed as this signet demands.")
 
 
 def check_or_explain(block: ScannedBlock, params: ChainParams) -> list[str]:

@@ -22,6 +22,7 @@ from wallet_gui import __version__
 from wallet_gui.app.instance import Instance
 from wallet_gui.app.peer_address import parse_peer
 from wallet_gui.chain.p2p.addresses import PeerAddress
+from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.main_window import MainWindow
 from wallet_gui.gui.shutdown_signals import ShutdownSignals
@@ -84,7 +85,9 @@ class Application(QObject):
         peers: tuple[PeerAddress, ...] | None = None,
         playground: bool = False,
         unread_settings: str = "",
+        connects: bool = True,
     ) -> None:
+        """Make everything; nothing is connected to without `connects`."""
         super().__init__(qt)
         self._qt = qt
         self._directory = directory
@@ -94,6 +97,8 @@ class Application(QObject):
         self._peers = peers
         self._playground = playground
         self._unread_settings = unread_settings
+        # Nobody may be asked, and nobody is named: the source stays where it is.
+        self._options = None if connects else P2POptions(only_own_peers=True)
         self._online: Online | None = None
         self._engine = Engine()
         install_fonts(qt, settings.text_scale)
@@ -139,7 +144,9 @@ class Application(QObject):
         online.settings = self._settings
         online.unread_settings = self._unread_settings
         self.window.attach(online)
-        self._engine.call(online.start(self._peers), self, self._started, self._failed)
+        self._engine.call(
+            online.start(self._peers, options=self._options), self, self._started, self._failed
+        )
 
     def _started(self, _: object) -> None:
         if self._online is None:
@@ -287,6 +294,7 @@ def main(arguments: list[str]) -> int:
         peers=peers,
         playground=options.playground,
         unread_settings=" ".join(settings_file.notices),
+        connects=not options.smoke_test,
     )
     ShutdownSignals(qt)
     application.start()

@@ -9,14 +9,14 @@ from wallet_gui.widgets.labels import set_role, text_label
 _STEPS = (
     (BroadcastStage.SENT, "1  Sent", "offered to"),
     (BroadcastStage.REQUESTED, "2  Requested", "fetched by"),
-    (BroadcastStage.ECHOED, "3  Passed on", "announced by"),
+    (BroadcastStage.ECHOED, "3  Accepted", "held by"),
     (BroadcastStage.SPREAD, "4  Spread", "known to"),
 )
 _ORDER = [stage for stage, _, _ in _STEPS]
 _MEANING = {
     BroadcastStage.SENT: "Waiting for a peer to fetch the payment.",
-    BroadcastStage.REQUESTED: "A peer has fetched it. Waiting for another one to know it.",
-    BroadcastStage.ECHOED: "A peer that did not get it from us has it.",
+    BroadcastStage.REQUESTED: "A peer has fetched it. Waiting for one to show that it took it in.",
+    BroadcastStage.ECHOED: "A peer took it in: it announced the payment, or gave it back.",
     BroadcastStage.SPREAD: (
         "Peers of two networks that did not get it from us have it: it is out. A block has to hold "
         "it before it is confirmed."

@@ -1,5 +1,6 @@
 """HistoryModel: the payments of the open wallet as a table, newest first."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import IntEnum
 
@@ -13,7 +14,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QBrush, QColor, QFont
 
 from wallet_gui.app.network_words import seen_text
-from wallet_gui.chain.reports import SeenBy
+from wallet_gui.app.published import PendingReport
 from wallet_gui.gui.wallet_model import WalletModel, masked
 from wallet_gui.primitives.amount import format_btc
 from wallet_gui.primitives.hashes import hash_to_hex
@@ -75,7 +76,9 @@ class HistoryModel(QAbstractTableModel):
 
     def sentence(self, entry: HistoryEntry) -> str:
         """The state of a payment in full."""
-        return state_sentence(entry, self.confirmations(entry), self._wallet.seen.get(entry.txid))
+        return state_sentence(
+            entry, self.confirmations(entry), self._wallet.pending.get(entry.txid)
+        )
 
     def rowCount(self, parent: AnyIndex = _ROOT) -> int:
         return 0 if parent.isValid() else len(self._entries)
@@ -129,8 +132,8 @@ class HistoryModel(QAbstractTableModel):
             case Column.DATE:
                 return date_text(entry.time)
             case Column.STATE:
-                seen = self._wallet.seen.get(entry.txid)
-                return state_text(entry, self.confirmations(entry), seen)
+                said = self._wallet.pending.get(entry.txid)
+                return state_text(entry, self.confirmations(entry), said)
             case Column.LABEL:
                 return label_text(entry)
             case _:
@@ -205,7 +208,7 @@ def label_text(entry: HistoryEntry) -> str:
     return f"{first} and {more} more" if more else first
 
 
-def state_text(entry: HistoryEntry, confirmations: int, seen: SeenBy | None = None) -> str:
+def state_text(entry: HistoryEntry, confirmations: int, said: PendingReport | None = None) -> str:
     """The state in a few words."""
     if entry.abandoned:
         return "Abandoned"
@@ -214,22 +217,24 @@ def state_text(entry: HistoryEntry, confirmations: int, seen: SeenBy | None = No
     if not entry.is_live:
         return "Dropped"
     if confirmations == 0:
-        return _waiting_text(entry, seen)
+        return _waiting_text(entry, said)
     if confirmations >= SETTLED_CONFIRMATIONS:
         return "Confirmed"
     word = "confirmation" if confirmations == 1 else "confirmations"
     return f"{confirmations} {word}"
 
 
-def _waiting_text(entry: HistoryEntry, seen: SeenBy | None) -> str:
-    if entry.conflicts:
+def _waiting_text(entry: HistoryEntry, said: PendingReport | None) -> str:
+    if entry.conflicts and not entry.is_own:
         return "Waiting, disputed"
-    if seen is not None and seen.of:
-        return seen_text(seen)
+    if said is not None and said.seen is not None and said.seen.of:
+        return seen_text(said.seen)
     return "Waiting" if entry.is_own else "Seen, unconfirmed"
 
 
-def state_sentence(entry: HistoryEntry, confirmations: int, seen: SeenBy | None = None) -> str:
+def state_sentence(
+    entry: HistoryEntry, confirmations: int, said: PendingReport | None = None
+) -> str:
     """The state in a sentence or two that say what it means."""
     if entry.abandoned:
         return "You gave this payment up. If somebody still has it, it can confirm all the same."
@@ -239,14 +244,32 @@ def state_sentence(entry: HistoryEntry, confirmations: int, seen: SeenBy | None 
         return "This payment no longer counts: another one spent its coins, or it was given up."
     if confirmations > 0:
         return f"In block {entry.height:,}, with {confirmations:,} confirmations."
-    text = "Sent, and not in a block yet." if entry.is_own else "Not in a block yet."
+    return " ".join(_waiting_sentences(entry, said or PendingReport()))
+
+
+def _waiting_sentences(entry: HistoryEntry, said: PendingReport) -> Iterator[str]:
+    """What is known of a payment without a block."""
+    seen = said.seen
     if seen is not None and seen.of:
-        text = f"{seen_text(seen)}, not provable yet: it is certain once a block holds it."
-    elif not entry.is_own:
-        text = "A peer announced this payment. It cannot be proved before a block holds it."
-    if entry.conflicts:
-        text += (
-            " Another payment spends the same coins. Only one of them can confirm: do not count on "
+        yield f"{seen_text(seen)}, not provable yet: it is certain once a block holds it."
+        if not entry.is_own and not seen.is_backed:
+            yield "So far a single peer says so, who may have made it up."
+    elif entry.is_own:
+        yield "Sent, and not in a block yet." if said.attempts else "Not in a block yet."
+    else:
+        yield "A peer announced this payment. It cannot be proved before a block holds it."
+    if entry.conflicts and entry.is_own:
+        yield "It spends the same coins as another payment: only one of them can confirm."
+    elif entry.conflicts:
+        yield (
+            "Another payment spends the same coins. Only one of them can confirm: do not count on "
             "this one before it has."
         )
-    return text
+    if said.is_below_minimum:
+        advice = " Raising its fee helps." if entry.can_bump else ""
+        yield f"It pays less than most peers take at present, so it may not spread.{advice}"
+    elif entry.signals_rbf and not entry.is_own:
+        yield "Its sender can still replace it."
+    if said.attempts is not None:
+        times = "once" if said.attempts.count == 1 else f"{said.attempts.count} times"
+        yield f"Sent {times}, the last time at {date_text(said.attempts.last)}."

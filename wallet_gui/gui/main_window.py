@@ -173,8 +173,8 @@ class MainWindow(QMainWindow):
         self.history.label_wanted.connect(self._set_label)
         self.settings.network.peers_wanted.connect(self._show_peers)
         self.peers.back_wanted.connect(self._show_settings_alone)
-        self.pages.currentChanged.connect(lambda _: self._say_receiving())
-        self.wallet_model.wallet_changed.connect(lambda _: self._say_receiving())
+        self.pages.currentChanged.connect(lambda _: self._say_what_is_shown())
+        self.wallet_model.wallet_changed.connect(lambda _: self._say_what_is_shown())
         self.sync_model.changed.connect(lambda s: self.send.fees.show_advice(s.fee_advice))
         self.status.lock_wanted.connect(self.lock)
         self.status.hide_wanted.connect(self.wallet_model.hide_amounts)
@@ -215,9 +215,11 @@ class MainWindow(QMainWindow):
         self.peers.back_button.show()
         self.pages.setCurrentWidget(self.peers)
 
-    def _say_receiving(self) -> None:
-        is_shown = self.pages.currentWidget() is self.receive
-        self.network_flow.set_receiving(is_receiving=is_shown and bool(self.wallet_model.wallet_id))
+    def _say_what_is_shown(self) -> None:
+        page = self.pages.currentWidget() if self.wallet_model.wallet_id else None
+        self.network_flow.set_busy_with(
+            is_receiving=page is self.receive, is_paying=page is self.send
+        )
 
     def _show_title(self) -> None:
         snapshot = self.wallet_model.snapshot
@@ -310,6 +312,7 @@ class MainWindow(QMainWindow):
         self.status.set_wallet_open(is_open=True)
         self.idle_lock.watch(is_open=True)
         self.show_page("overview")
+        self._say_what_is_shown()
         self._show_play_buttons()
         if opened.notices:
             self.notice.say(" ".join(opened.notices), WARNING)

@@ -74,7 +74,7 @@ class NetworkCard(QFrame):
     """Shows a NetworkChoice and gives another one back with `wanted`, once it is complete."""
 
     wanted = Signal(object)
-    # The proxy as a PeerAddress, and whether it should be Tor.
+    # The proxy as a PeerAddress, None to look for Tor, and whether it should be Tor.
     test_wanted = Signal(object, bool)
     peers_wanted = Signal()
 
@@ -128,7 +128,7 @@ class NetworkCard(QFrame):
                 "peers say is compared, so that one that lies is found out. Peers that you name "
                 "below are used besides."
                 if finds
-                else "This network has no place where peers are told: name one below.",
+                else "This network has no public peers: name one below.",
             ),
             (
                 self.only_own,
@@ -288,13 +288,27 @@ class NetworkCard(QFrame):
             return None
 
     def _test(self) -> None:
-        if not self.proxy_edit.text().strip():
-            self.proxy_edit.setText(self.proxy_edit.placeholderText())
+        is_empty = not self.proxy_edit.text().strip()
         proxy = self._read_proxy()
-        if proxy is not None:
-            self.test_button.setEnabled(False)
-            self.proxy_result.say(f"Asking {proxy}.", INFORMATION)
-            self.test_wanted.emit(proxy, self.is_tor.isChecked())
+        if proxy is None and not is_empty:
+            return
+        self.test_button.setEnabled(False)
+        words = "Looking for Tor on this computer." if proxy is None else f"Asking {proxy}."
+        self.proxy_result.say(words, INFORMATION)
+        self.test_wanted.emit(proxy, self.is_tor.isChecked())
+
+    def show_found(self, proxy: PeerAddress | None) -> None:
+        """Take the Tor that was found on this computer, or say that there is none."""
+        if proxy is None:
+            self.show_test(
+                "No Tor was found on this computer. Start Tor or the Tor Browser, or write the "
+                "address of your proxy.",
+                is_failure=True,
+            )
+            return
+        self.proxy_edit.setText(str(proxy))
+        self.is_tor.setChecked(True)
+        self.show_test(f"Tor answers at {proxy}.", is_failure=False)
 
     def _read_peers(self) -> tuple[PeerAddress, ...] | None:
         peers = []

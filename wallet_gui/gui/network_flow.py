@@ -38,7 +38,7 @@ class NetworkFlow(QObject):
         self._sync = sync
         self._card = card
         self._plan = plan
-        self._is_receiving = False
+        self._busy = (False, False)
         card.wanted.connect(self._set_network)
         card.test_wanted.connect(self._test_proxy)
         plan.start_wanted.connect(self._approve)
@@ -57,11 +57,12 @@ class NetworkFlow(QObject):
         self._card.show_choice(choice)
         self._plan.show_limit(choice.data_limit_mb)
 
-    def set_receiving(self, *, is_receiving: bool) -> None:
-        """Say whether a person waits for a payment; told on only when it changes."""
-        if is_receiving != self._is_receiving and self._online is not None:
-            self._is_receiving = is_receiving
-            self._call(self._online.set_receiving(is_receiving=is_receiving))
+    def set_busy_with(self, *, is_receiving: bool, is_paying: bool) -> None:
+        """Say whether a person waits for a payment or looks at fees; told on when it changes."""
+        busy = (is_receiving, is_paying)
+        if busy != self._busy and self._online is not None:
+            self._busy = busy
+            self._call(self._online.set_busy_with(is_receiving=is_receiving, is_paying=is_paying))
 
     def _show_plan(self) -> None:
         snapshot = self._sync.snapshot
@@ -87,16 +88,23 @@ class NetworkFlow(QObject):
             choice = replace(self._online.network_choice(), data_limit_mb=megabytes)
             self._call(self._online.set_network(choice))
 
-    def _test_proxy(self, proxy: PeerAddress, is_tor: bool) -> None:  # noqa: FBT001 - a Qt slot
+    def _test_proxy(self, proxy: PeerAddress | None, is_tor: bool) -> None:  # noqa: FBT001 - a Qt slot
         card = self._card
         if self._online is None:
             card.show_test("The program is still starting. Try again in a moment.", is_failure=True)
+            return
+
+        def failed(error: BaseException) -> None:
+            card.show_test(sentence(error), is_failure=True)
+
+        if proxy is None:
+            self._engine.call(self._online.find_tor(), self, card.show_found, failed)
             return
         self._engine.call(
             self._online.test_proxy(proxy, is_tor=is_tor),
             self,
             lambda words: card.show_test(words, is_failure=False),
-            lambda error: card.show_test(sentence(error), is_failure=True),
+            failed,
         )
 
     def _approve(self) -> None:

@@ -23,9 +23,11 @@ class RowsFilter(QSortFilterProxyModel):
 
     def search(self, text: str) -> None:
         """Show only what holds every word of `text`."""
-        self.beginResetModel()
-        self._words = text.casefold().split()
-        self.endResetModel()
+        words = text.casefold().split()
+        if words != self._words:
+            self.beginResetModel()
+            self._words = words
+            self.endResetModel()
 
     def filterAcceptsRow(self, row: int, _parent: AnyIndex) -> bool:
         if not self._words:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QObject, Signal
 
-from wallet_gui.app.published import PreviewSnapshot, SessionUpdate
-from wallet_gui.chain.reports import SeenBy
+from wallet_gui.app.published import PendingReport, PreviewSnapshot, SessionUpdate
 from wallet_gui.wallet.snapshot import WalletSnapshot
 
 MASK = "\u2022\u2022\u2022\u2022"
@@ -27,7 +26,7 @@ class WalletModel(QObject):
         self.wallet_id = ""
         self.snapshot: WalletSnapshot | None = None
         self.preview: PreviewSnapshot | None = None
-        self.seen: Mapping[bytes, SeenBy] = {}
+        self.pending: Mapping[bytes, PendingReport] = {}
         self.hides_amounts = False
 
     def show_wallet(self, wallet_id: str) -> None:
@@ -35,7 +34,7 @@ class WalletModel(QObject):
         self.wallet_id = wallet_id
         self.snapshot = None
         self.preview = None
-        self.seen = {}
+        self.pending = {}
         self.wallet_changed.emit(wallet_id)
         self.preview_changed.emit(None)
 
@@ -50,14 +49,14 @@ class WalletModel(QObject):
             return
         before, self.snapshot = self.snapshot, update.snapshot
         after = update.snapshot
-        seen_before, self.seen = self.seen, update.seen
+        said_before, self.pending = self.pending, update.pending
         if self.preview != update.preview:
             self.preview = update.preview
             self.preview_changed.emit(update.preview)
         if before is None or before.balance != after.balance:
             self.balance_changed.emit(after.balance)
         is_same = before is not None and before.history == after.history
-        if not is_same or before is None or before.tip != after.tip or seen_before != self.seen:
+        if not is_same or before is None or before.tip != after.tip or said_before != self.pending:
             self.history_changed.emit(after)
         if before is None or before.requests != after.requests:
             self.requests_changed.emit(after)

@@ -63,12 +63,13 @@ class SignetMiner:
         transactions: Sequence[Transaction] = (),
         *,
         with_solution: bool = True,
+        to: bytes = ANYONE,
     ) -> Block:
         tags = [bytes(32), *(tx.wtxid for tx in transactions)]
         commitment = sha256d(merkle_root(tags)[0] + bytes(32))
         place = b"\x6a\x24\xaa\x21\xa9\xed" + commitment
         marked = place + push(signet.HEADER)
-        cleared = self._coinbase(height, marked)
+        cleared = self._coinbase(height, marked, to)
         root, _ = merkle_root([cleared.txid, *(tx.txid for tx in transactions)])
         data = self.version.to_bytes(4, "little") + previous + root + time.to_bytes(4, "little")
         _, to_sign = signet.spending(data, self.challenge, b"", ())
@@ -76,14 +77,14 @@ class SignetMiner:
         if with_solution:
             solution = signet.solution_bytes(script_sig, witness)
             marked = place + push(signet.HEADER + solution)
-        coinbase = self._coinbase(height, marked)
+        coinbase = self._coinbase(height, marked, to)
         root, _ = merkle_root([coinbase.txid, *(tx.txid for tx in transactions)])
         return Block(self._mined(previous, root, time), (coinbase, *transactions))
 
-    def _coinbase(self, height: int, commitment: bytes) -> Transaction:
+    def _coinbase(self, height: int, commitment: bytes, to: bytes) -> Transaction:
         script_sig = push(encode_script_number(height)) + push(b"signed here")
         spends = TxIn(OutPoint(bytes(32), 0xFFFFFFFF), script_sig, witness=(bytes(32),))
-        outputs = (TxOut(50 * 10**8, ANYONE), TxOut(0, commitment))
+        outputs = (TxOut(50 * 10**8, to), TxOut(0, commitment))
         return Transaction(2, (spends,), outputs, 0)
 
     def _mined(self, previous: bytes, root: bytes, time: int) -> BlockHeader:

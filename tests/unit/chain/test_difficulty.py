@@ -224,3 +224,27 @@ def test_time_may_lie_two_hours_ahead() -> None:
     chain = HeaderChain(rules)
     chain.accept([mine(first.hash, now + 7200)], now=now)
     assert chain.height == 1
+
+
+def test_testnet4_goes_on_above_an_anchor_by_the_same_rules() -> None:
+    """A known block is the last of an epoch: all that the rules need begins right above it."""
+    rules = easy(TESTNET4)
+    start = genesis(rules).time
+    times = random_times(11, 3 * 2016 + 30, start=start, slow=0.1)
+    headers = grow(rules, times)
+    for end in (2015, 4031):
+        work = sum(work_from_bits(header.bits) for header in headers[: end + 1])
+        anchor = ChainAnchor(end, headers[end].hash, headers[end + 1].bits, work)
+        chain = HeaderChain(rules, anchor)
+        chain.accept(headers[end + 1 :], now=LATER)
+        assert chain.tip.hash == headers[-1].hash
+        wrong = ChainAnchor(end + 1, headers[end + 1].hash, headers[end + 2].bits, work)
+        with pytest.raises(ValueError, match="epoch"):
+            HeaderChain(rules, wrong)
+        whole = HeaderChain(rules)
+        whole.accept(headers[1:], now=LATER)
+        chain.prepend(b"".join(header.serialize() for header in headers[: end + 1]), None)
+        late = headers[-1].time + 1201
+        for each in (chain, whole):
+            each.accept([mine(headers[-1].hash, late, rules.pow_limit_bits)], now=LATER)
+        assert chain.chain_work == whole.chain_work

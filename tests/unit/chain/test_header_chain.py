@@ -391,3 +391,102 @@ def test_index_survives_growth_and_reorganisation() -> None:
     assert [chain.height_of(block_hash) for block_hash in chain.hashes(0, chain.height)] == list(
         range(chain.height + 1)
     )
+
+
+def test_a_chain_extends_downwards_to_an_anchor_and_to_genesis() -> None:
+    rules = easy(SIGNET)
+    start = GENESIS.time
+    headers = grow(rules, [start + 500 * number for number in range(1, 3 * 2016 + 20)])
+    raw = serialized(headers)
+
+    def anchor_at(height: int) -> ChainAnchor:
+        work = total_work(headers[: height + 1])
+        return ChainAnchor(height, headers[height].hash, headers[height + 1].bits, work)
+
+    whole = HeaderChain(rules)
+    whole.accept(headers[1:], NOW)
+    for held in (0, 3, 19):  # headers above the anchor when it is extended
+        chain = HeaderChain(rules, anchor_at(6047))
+        chain.accept(headers[6048 : 6048 + held], NOW)
+        rival = extend_signet(headers[6046 + held], headers[6047 + held].bits)
+        if held:
+            chain.accept([rival], NOW)  # a side branch stays one
+        assert chain.height_of(headers[4000].hash) is None
+        chain.prepend(raw[4032 * 80 : 6048 * 80], anchor_at(4031))
+        assert (chain.start_height, chain.height) == (4032, 6047 + held)
+        assert chain.height_of(headers[4032].hash) == 4032
+        chain.prepend(raw[: 4032 * 80], None)
+        assert chain.anchor is None
+        assert chain.raw_headers(0, chain.height) == raw[: (6048 + held) * 80]
+        for height in (0, 1, 2015, 4031, 4032, 6047):
+            assert chain.height_of(headers[height].hash) == height
+            assert chain.median_time_past(height) == whole.median_time_past(height)
+        chain.accept(headers[6048 + held :], NOW)
+        assert chain.tip == whole.tip
+        assert chain.chain_work == whole.chain_work
+        assert chain.locator() == whole.locator()
+
+
+def extend_signet(parent: BlockHeader, bits: int) -> BlockHeader:
+    return mine(parent.hash, parent.time + 700, bits, salt=8)
+
+
+def test_only_what_fits_is_prepended() -> None:
+    rules, headers, anchor = anchored()
+    raw = serialized(headers)
+    below = raw[: 2016 * 80]
+    chain = HeaderChain(rules, anchor)
+    chain.accept(headers[2016:], NOW)
+    before = (chain.start_height, chain.raw_headers(2016, chain.height))
+    broken = below[: 500 * 80] + bytes([below[500 * 80] ^ 1]) + below[500 * 80 + 1 :]
+    wrong_genesis = serialized([genesis(SIGNET)]) + below[80:]
+    rivals = serialized(grow(rules, [headers[0].time + 499 * n for n in range(1, 2016)]))
+    for wrong in (broken, wrong_genesis, rivals):
+        with pytest.raises(InvalidHeader):
+            chain.prepend(wrong, None)
+    for short in (b"", below[80:], below[:-80]):
+        with pytest.raises(ValueError, match="end below"):
+            chain.prepend(short, None)
+    with pytest.raises(ValueError, match="end below"):
+        HeaderChain(rules).prepend(below, None)
+    assert before == (chain.start_height, chain.raw_headers(2016, chain.height))
+    chain.prepend(below, None)
+    assert chain.start_height == 0
+
+
+def test_a_refused_block_is_left_and_never_taken_again() -> None:
+    trunk = extend(GENESIS, 20)
+    rival = extend(trunk[9], 8, salt=1)
+    chain = HeaderChain(REGTEST, checkpoints={5: trunk[4].hash})
+    chain.accept(trunk, NOW)
+    chain.accept(rival, NOW)
+    assert chain.refuse(trunk[4].hash) is None  # known beforehand: it cannot be wrong
+    assert chain.refuse(b"\x09" * 32) is None
+    result = chain.refuse(trunk[15].hash)
+    assert result is not None
+    assert (result.fork_height, result.first_changed) == (10, 11)
+    assert chain.tip == BlockRef(18, rival[-1].hash)
+    assert chain.height_of(trunk[12].hash) is None
+    assert chain.chain_work == total_work([GENESIS, *trunk[:10], *rival])
+    for told in (trunk, trunk[15:], extend(trunk[19], 3)):
+        with pytest.raises((InvalidHeader, UnknownParent)):
+            chain.accept(told, NOW)
+    chain.accept(trunk[:15], NOW)  # what lies below it is a branch like any other
+    assert chain.accept(extend(trunk[14], 9, salt=3), NOW).fork_height == 10
+    # Without a branch to go to, the chain ends below the block.
+    result = chain.refuse(chain.tip.hash)
+    assert result is not None
+    assert (result.fork_height, result.tip.height) == (23, 23)
+
+
+def test_long_side_branches_grow_in_place() -> None:
+    trunk = extend(GENESIS, 600)
+    chain = chain_of(trunk)
+    rival = extend(GENESIS, 590, salt=4)
+    for start in range(0, 590, 59):
+        chain.accept(rival[start : start + 59], NOW)
+    assert len(chain._side) == 1
+    assert chain.claimed_work(serialized(extend(rival[-1], 20))) == total_work(
+        [GENESIS, *rival]
+    ) + 20 * work_from_bits(REGTEST.pow_limit_bits)
+    assert chain.accept(extend(rival[-1], 11), NOW).fork_height == 0

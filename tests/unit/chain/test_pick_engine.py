@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,17 @@ from wallet_gui.chain.native.library import EngineUnavailable
 needs_library = pytest.mark.skipif(not NATIVE, reason="there is no C compiler")
 
 
+@pytest.fixture(autouse=True)
+def choose_anew() -> Iterator[None]:
+    pick_engine.cache_clear()
+    yield
+    pick_engine.cache_clear()
+
+
 @needs_library
 def test_the_native_engine_is_the_first_choice(caplog: pytest.LogCaptureFixture) -> None:
     assert pick_engine().name == "native"
+    assert pick_engine() is pick_engine()  # the self-test is made once
     assert not caplog.records
 
 

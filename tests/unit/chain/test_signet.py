@@ -35,10 +35,10 @@ def network(challenge: bytes) -> ChainParams:
     return replace(easy(SIGNET), signet_challenge=challenge)
 
 
-def block_for(challenge: bytes, solve: Solver, **options: bool) -> Block:
+def block_for(challenge: bytes, solve: Solver, *, with_solution: bool = True) -> Block:
     miner = SignetMiner(challenge, solve, REGTEST.pow_limit_bits)
     payment = Transaction(2, (TxIn(OutPoint(b"\x07" * 32, 0)),), (TxOut(5, b"\x51"),), 0)
-    return miner.block(b"\x05" * 32, 7, TIME, [payment], **options)
+    return miner.block(b"\x05" * 32, 7, TIME, [payment], with_solution=with_solution)
 
 
 def plain(sign: Callable[[Transaction], list[bytes]], *more: bytes) -> Solver:

@@ -91,10 +91,11 @@ def test_store_equals_a_plain_list(path: Path, start: int, steps: list[tuple[str
             at = model[-1] + 1 if model else start
             database.headers.append(at, headers(at, number))
             model += range(at, at + number)
-        elif kind == "prepend" and model:
-            first = max(0, model[0] - number)
-            database.headers.prepend(first, headers(first, model[0] - first))
-            model = [*range(first, model[0]), *model]
+        elif kind == "prepend":
+            above = model[0] if model else start
+            first = max(0, above - number)
+            database.headers.prepend(first, headers(first, above - first))
+            model = [*range(first, above), *model]
         elif kind == "truncate" and model:
             height = model[0] - 1 + number
             database.headers.truncate(height)

@@ -300,10 +300,12 @@ static slot *decode_together(workspace *space, uint64_t count)
             LOOK_UP(&s[k], s[k].map, value[k]);
         }
     }
+    if (count % 2) {
 #pragma GCC unroll 8
-    for (k = 0; count % 2 && k < SLOTS; k++) {
-        READ(s[k].bits, s[k].end, at[k], value[k], fails);
-        LOOK_UP(&s[k], s[k].map, value[k]);
+        for (k = 0; k < SLOTS; k++) {
+            READ(s[k].bits, s[k].end, at[k], value[k], fails);
+            LOOK_UP(&s[k], s[k].map, value[k]);
+        }
     }
 #pragma GCC unroll 8
     for (k = 0; k < SLOTS; k++) {

@@ -43,6 +43,7 @@ from wallet_gui.chain.p2p.progress import ProgressMeter
 from wallet_gui.chain.p2p.seeds import Resolver, system_resolver
 from wallet_gui.chain.p2p.sync import ChainSync
 from wallet_gui.chain.p2p.sync_state import Action, Disconnect, Instant, Lane, Send, Work
+from wallet_gui.chain.p2p.tips import TipReport
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.transaction import Transaction
@@ -141,6 +142,10 @@ class P2PBackend:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._sync is not None:
+            for work in self._sync.flush():
+                if isinstance(work, Work) and work.lane is Lane.STORE:
+                    self._lanes[Lane.STORE].submit(work.run)
         # What was handed to the stores is written; what only computes is given up.
         for lane in (Lane.ENGINE, Lane.BLOCKS):
             self._lanes[lane].shutdown(wait=False, cancel_futures=True)
@@ -272,6 +277,10 @@ class P2PBackend:
         """Count the networks whose peers announced a transaction; None when nobody did."""
         return None if self._group is None else self._group.transactions.seen_by(txid)
 
+    def tip_report(self) -> TipReport | None:
+        """Tell whether the tip can be the newest there is; None before the chain is loaded."""
+        return None if self._sync is None else self._sync.tip_report(self._clock())
+
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Say whether a person waits for a payment."""
         self._is_receiving = is_receiving
@@ -302,7 +311,7 @@ class P2PBackend:
         group = self._finder.start(sync, book, self._perform, self._spawn)
         group.set_receiving(is_receiving=self._is_receiving)
         self._sync, self._group = sync, group
-        if headers.height > 0:
+        if headers.height >= max(headers.start_height, 1):  # else it stands on an anchor
             self._news.append(TipChanged(headers.tip, headers.header_at(headers.height).time))
         now = self._clock()
         pending, self._pending = self._pending, {}

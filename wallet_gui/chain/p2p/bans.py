@@ -5,6 +5,7 @@ slowness and silence never lead to one, peers that the person named are exempt, 
 leave fewer than two peers to talk to is not carried out.
 """
 
+from collections.abc import Collection
 from enum import Enum
 from typing import Final
 
@@ -30,13 +31,12 @@ def ban_peer(
     group_of: Netgroup,
     address: PeerAddress,
     ban: Ban,
-    others: int,
+    connected: Collection[PeerAddress],
     now: int,
 ) -> BanVerdict:
     """Ban an address or its netgroup, unless fewer than two usable peers would be left.
 
-    `others` counts the connected peers outside of what is to be banned; those in the book that
-    have answered before are usable, too.
+    Usable are those who are `connected` to and those in the book that have answered before.
     """
     if ban is Ban.NOBODY:
         return BanVerdict.NONE
@@ -45,9 +45,12 @@ def ban_peer(
     def stays(other: PeerAddress) -> bool:
         return other != address if ban is Ban.ADDRESS else group_of(other) != group
 
-    left = others
+    others = {other for other in connected if stays(other)}
+    left = len(others)
     if left < LEAST_USABLE:
-        left += book.usable(now, lambda r: bool(r.last_ok) and stays(r.address))
+        left += book.usable(
+            now, lambda r: bool(r.last_ok) and stays(r.address) and r.address not in others
+        )
     if left < LEAST_USABLE:
         return BanVerdict.SPARED
     if ban is Ban.NETGROUP:

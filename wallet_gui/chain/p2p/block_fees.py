@@ -1,8 +1,8 @@
 """Asks peers what the newest blocks paid in fees, and takes it from blocks that were read anyway.
 
 Compact blocks of the newest five, from peers of three networks: 375 KB once, then 75 KB for each
-new block. Where no payments are listened for, as on a metered line, only every half an hour.
-Nothing is asked while nobody wants to know.
+new block. Where payments are not listened for all the time, as on a metered line, only every half
+an hour. Nothing is asked while nobody wants to know.
 """
 
 from typing import Final

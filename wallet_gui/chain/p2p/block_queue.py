@@ -178,6 +178,8 @@ class BlockQueue:
                 self._shunned.setdefault(block_hash, set()).add(peer.number)
                 if peer.number in self._state.peers:
                     self._state.disconnect(peer, f"It sent a bad block: {result}", is_fault=True)
+                if isinstance(result, signet.Unsigned):
+                    self._state.refuse_block(block_hash)
                 self.plan(now)
                 return
             self._shunned.pop(block_hash, None)

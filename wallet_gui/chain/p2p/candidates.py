@@ -17,6 +17,7 @@ from wallet_gui.chain.reports import Route
 SEED_SOURCE: Final = b"seed:"
 REDIAL_ALONE: Final = 60  # seconds before an address is dialled again, while nobody is there
 REDIAL: Final = 600
+REDIAL_WORKING: Final = 10
 MOST_OF_SEED: Final = 2
 
 
@@ -89,12 +90,13 @@ class Candidates:
 
     def _is_due(self, record: Record, redial: int, now: Instant) -> bool:
         dialed = self._dialed.get(record.address, float("-inf"))
+        if record.last_try <= record.last_ok:
+            # It answered, and was let go because there were enough.
+            return now.monotonic - dialed >= REDIAL_WORKING
         if now.monotonic - dialed < redial:
             return False
-        # In an earlier session: only what failed then has to wait.
         since = now.unix - record.last_try
-        has_failed = record.last_try > record.last_ok
-        return not has_failed or not 0 <= since < redial << min(record.fails, 4)
+        return not 0 <= since < redial << min(record.fails, 4)
 
     def first_free(
         self, addresses: Iterable[PeerAddress], role: Role, links: Collection[Link], now: Instant

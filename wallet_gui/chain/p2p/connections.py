@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from wallet_gui.chain.p2p.address_book import MAX_ANCHORS, AddressBook
+from wallet_gui.chain.p2p.address_book import FILTER_RECHECK, MAX_ANCHORS, AddressBook
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.candidates import SEED_SOURCE, Candidates
 from wallet_gui.chain.p2p.links import Demand, Link, Role
@@ -39,6 +39,7 @@ LAST_DELAY: Final = 60.0
 FAULT_DELAY: Final = 20.0  # it broke a rule: a user's own node may be mended meanwhile
 GOOD_SESSION: Final = 30.0  # a connection that held this long starts the back-off anew
 ADDRESS_PEERS: Final = 2
+V1_MEMORY: Final = 24 * 3600
 NO_ROUTE_PAUSE: Final = 600.0
 SEED_WAIT: Final = 10.0  # how long the book's addresses are tried before seeds are asked
 FIXED_WAIT: Final = 60.0
@@ -286,9 +287,9 @@ class Connections:
         if record is not None:
             if serves_filters is not None:
                 record.served_filters = serves_filters
-                record.no_filters_until = 0 if serves_filters else now.unix + 6 * 3600
+                record.no_filters_until = 0 if serves_filters else now.unix + FILTER_RECHECK
             if transport == "v1" and link.prefer_v2 is not False:
-                record.v1_only_until = now.unix + 24 * 3600
+                record.v1_only_until = now.unix + V1_MEMORY
         role = self._role_of(link, demand)
         if role is None:
             return False
@@ -311,13 +312,8 @@ class Connections:
         if full and not self.ready(Role.BLOCKS):
             return Role.BLOCKS
         is_asked = len(self.ready(Role.ADDRESSES)) >= ADDRESS_PEERS
-        return Role.ADDRESSES if self.is_poor() and not is_asked else None
-
-    def is_poor(self, now: Instant | None = None) -> bool:
-        """Whether the book lacks addresses that claim filters."""
-        unix = 0 if now is None else now.unix
-        claims = sum(r.claims_filters(unix or r.no_filters_until) for r in self.book)
-        return claims < POOR_BOOK
+        claims = sum(bool(r.services & Services.COMPACT_FILTERS) for r in self.book)
+        return Role.ADDRESSES if claims < POOR_BOOK and not is_asked else None
 
     def on_failed(
         self, link: Link, now: Instant, *, was_reached: bool, has_no_route: bool = False

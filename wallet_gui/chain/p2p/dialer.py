@@ -27,6 +27,7 @@ from wallet_gui.primitives.params import ChainParams
 
 PROBE_TIMEOUT: Final = 2.0
 SLOW_PROBE_TIMEOUT: Final = 10.0  # through Tor
+NO_FILTERS_SERVED: Final = "It claims to serve filters and did not answer when asked for one."
 _NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
@@ -152,6 +153,9 @@ class Dialer:
                 outcome = "It answers."
                 return
             attempt.session = session = Session(link, connection, ready, self._clock(), number)
+            claimed = Services(connection.ready.version.services)
+            if claimed & ~link.services & Services.COMPACT_FILTERS:
+                session.note = NO_FILTERS_SERVED
             attempt.begin()
             await connection.closed
             session.reason = session.reason or describe(connection.error)

@@ -57,6 +57,7 @@ class FilterHeaderSync:
         self._forgiven: set[bytes] = set()  # stop hashes of requests that lost their meaning
         self._ballot: Ballot | None = None  # on the newest ones
         self._forks: dict[int, int] = {}  # peer -> height of a checkpoint that differs from ours
+        self._was_agreed = False
         self.was_wrong_above: int | None = None  # what was stored; scan marks above are void
         self._check_store()
 
@@ -78,9 +79,13 @@ class FilterHeaderSync:
         top = self._state.filter_headers.height
         peers = [p for p in self._state.filter_peers(now) if p.headers_done]
         compared = {p.netgroup for p in peers if p.agreed_through >= min(top, p.shown_height)}
-        # Who was silent before may be so again; nobody waits for it.
-        able = compared | {p.netgroup for p in peers if not p.stalled_until}
-        return len(compared) >= min(3, len(able))
+        able = compared
+        if not self._was_agreed:
+            # Later arrivals take nothing back; who was silent before may be so again.
+            able = compared | {p.netgroup for p in peers if not p.stalled_until}
+        is_agreed = len(compared) >= min(3, len(able))
+        self._was_agreed = is_agreed and bool(compared)
+        return is_agreed
 
     def _check_store(self) -> None:
         """Drop what was stored from where it contradicts a packaged header on."""
@@ -371,8 +376,7 @@ class FilterHeaderSync:
             return  # a reorganisation came between; it is asked again
         is_next = request.start == peer.agreed_through + 1 and not peer.disputes
         if is_next and message.previous != ours.header_at(request.start - 1):
-            if peer.number not in self._forks:
-                self._state.convict(peer, "Its filter headers contradict one another.")
+            self._state.convict(peer, "Its filter headers contradict one another.")
             return
         through = request.stop
         for height in ours.differing(request.start, message.filter_hashes):

@@ -252,17 +252,18 @@ def joined(batches: Sequence[Batch]) -> list[Batch]:
     count = size = 0
     for batch in batches:
         if some and (count + batch.count > JOINED_FILTERS or size + batch.size > JOINED_BYTES):
-            result.append(_join(some))
+            result.append(join(some))
             some, count, size = [], 0, 0
         some.append(batch)
         count += batch.count
         size += batch.size
     if some:
-        result.append(_join(some))
+        result.append(join(some))
     return result
 
 
-def _join(batches: Sequence[Batch]) -> Batch:
+def join(batches: Sequence[Batch]) -> Batch:
+    """Make one batch of some that follow each other; copies their filters."""
     first = batches[0]
     if len(batches) == 1:
         return first
@@ -276,7 +277,8 @@ def _join(batches: Sequence[Batch]) -> Batch:
         parts.append(memoryview(batch.data)[base : batch.ends[-1]])
         shift += batch.size
     hashes = b"".join(batch.hashes for batch in batches)
-    return Batch(first.start, hashes, b"".join(parts), starts, ends, first.peer)
+    data = b"".join(parts)
+    return Batch(first.start, hashes, data, starts, ends, first.peer, first.is_verified)
 
 
 def match(engine: FilterEngine, batch: Batch, prepared: PreparedScripts) -> list[int]:

@@ -12,7 +12,7 @@ from typing import Final
 from wallet_gui.chain.p2p.filter_match import Batch
 from wallet_gui.chain.p2p.filter_messages import MAX_FILTERS, FilterRun, GetCFilters
 from wallet_gui.chain.p2p.sync_state import Instant, Peer, SyncState
-from wallet_gui.chain.p2p.throughput import Throughput
+from wallet_gui.chain.p2p.throughput import LEAST_DUE, Throughput
 
 FIRST_RANGE: Final = 100  # before a filter's size is known
 MAX_PER_PEER: Final = 8
@@ -123,9 +123,9 @@ class FilterRanges:
         return self.throughput.most_due(number, numbers, self._budget, seconds)
 
     def _wait(self, number: int) -> float:
-        """Estimate for how many seconds a peer is busy."""
+        """Estimate in how many seconds a peer would have sent a little more than what is due."""
         due = sum(request.left for request in self._requests if request.peer == number)
-        return due * max(self.mean_size, 1.0) / self.throughput.speed(number)
+        return (due * self.mean_size + LEAST_DUE) / self.throughput.speed(number)
 
     # --- answers ----------------------------------------------------------------------------------
 
@@ -258,6 +258,7 @@ class FilterRanges:
 
     def _lose(self, peer: Peer, seconds: float, now: Instant) -> None:
         peer.stalled_until = now.monotonic + seconds
+        self.throughput.failed(peer.number)
         self.on_disconnected(peer)
 
     def _repeat(self, peer: Peer, now: Instant) -> None:

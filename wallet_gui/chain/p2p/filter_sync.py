@@ -13,7 +13,14 @@ from typing import Final
 
 from wallet_gui.chain.backend import StoredFilters
 from wallet_gui.chain.filters import FilterEngine
-from wallet_gui.chain.p2p.filter_match import Batch, Check, EngineJob, MatchJob, ScriptCache
+from wallet_gui.chain.p2p.filter_match import (
+    Batch,
+    Check,
+    EngineJob,
+    MatchJob,
+    ScriptCache,
+    join,
+)
 from wallet_gui.chain.p2p.filter_messages import FilterRun
 from wallet_gui.chain.p2p.filter_ranges import FilterRanges
 from wallet_gui.chain.p2p.height_spans import HeightSpans, gaps
@@ -23,13 +30,17 @@ from wallet_gui.chain.scan import WalletScan
 from wallet_gui.primitives.hashes import sha256d
 
 KEPT_BYTES: Final = 4_000_000  # of filters that were matched
-HELD_BYTES: Final = 16_000_000  # of filters that wait to be matched though the cache has them
+HELD_BYTES: Final = 20_000_000  # of filters that wait to be matched though the cache has them
+READ_AHEAD: Final = 12_000_000  # up to which such are read again
 RUN_AHEAD: Final = 64_000_000  # bytes that are fetched into the cache before they can be matched
 KEPT_BATCHES: Final = 32
 LOOKUP: Final = 4000  # heights that are looked up in the cache in one go
 LOOKUP_BYTES: Final = 4_000_000
 MAX_LOOKUPS: Final = 3
-CHECK_BYTES: Final = 8_000_000  # of one turn of the engine
+SMALL: Final = 256_000  # bytes of a batch up to which it is joined with the next
+STORE_BYTES: Final = 1_000_000  # that are stored in one go
+LEAST_CHECK: Final = 512_000  # bytes that are worth a turn of the engine
+CHECK_BYTES: Final = 8_000_000  # of one turn of it
 MATCH_FILTERS: Final = 20_000
 MATCH_BYTES: Final = 16_000_000
 HOLD: Final = 1.0  # seconds for which matching waits for a block
@@ -59,7 +70,9 @@ class FilterSync:
         self._is_working = False
         self._held_since: float | None = None
         self._generation = 0  # of the chain: outcomes from before a reorganisation are void
-        self._storing = 0  # bytes that wait for the store
+        self._unstored: list[StoredFilters] = []
+        self._unstored_bytes = 0
+        self._storing = 0  # bytes that were handed to the store
         self._has_dropped = False  # filters that only the cache has
         self._is_forgetful = False  # it had not kept them
         self.paused = ""
@@ -138,7 +151,9 @@ class FilterSync:
         while height <= last:
             is_missing, until = self._missing_from(height, last)
             if not is_missing:
-                if height == wanted or self._held(wanted) < HELD_BYTES:
+                # What cannot be matched next is better off on the disk.
+                is_next = height == self._frontier(wanted) and self._held(wanted) < READ_AHEAD
+                if is_next or height == wanted:
                     until = self._look_up(height, until)
             elif self.paused or (self._spent(wanted) >= self._budget and height != wanted):
                 return False
@@ -156,6 +171,16 @@ class FilterSync:
         spans += self._lookups.items()
         return gaps(sorted(spans), first, last)
 
+    def _frontier(self, wanted: int) -> int:
+        """Give the first height from `wanted` on that is not at hand."""
+        spans = [(b.start, b.stop) for b in self._batches if b.stop >= wanted]
+        spans += [span for span in self._lookups.items() if span[1] >= wanted]
+        for start, stop in sorted(spans):
+            if start > wanted:
+                break
+            wanted = stop + 1
+        return wanted
+
     def _held(self, wanted: int) -> int:
         """Count the bytes that wait to be matched, and those that are being looked up."""
         held = sum(batch.size for batch in self._batches if batch.stop >= wanted)
@@ -164,7 +189,8 @@ class FilterSync:
 
     def _spent(self, wanted: int) -> int:
         # What was handed to the store stays in memory until it is written.
-        return max(self._held(wanted), self._storing) + self._ranges.due()
+        unstored = self._unstored_bytes + self._storing
+        return max(self._held(wanted), unstored) + self._ranges.due()
 
     def _forget(self, wanted: int | None) -> None:
         """Let go what need not stay in memory.
@@ -211,6 +237,7 @@ class FilterSync:
         else:
             stop = min(stop, start + LOOKUP // 10)  # they may be large
         hashes = b"".join(self._state.headers.hashes(start, stop))
+        self._store()  # what is looked up may be among it
         generation = self._generation
         store = self._state.stores.filters
         self._lookups[start] = stop
@@ -241,10 +268,17 @@ class FilterSync:
             _, _, _, starts, ends = found[0]
             self._ranges.mean_size = max((ends[-1] - starts[0]) / len(starts), 1.0)
 
-    def _store(self, runs: list[StoredFilters]) -> None:
-        """Hand filters to the cache, and note that it has them."""
+    def flush(self) -> None:
+        """Hand to the cache what waits to be stored, before the program ends."""
+        self._store()
+
+    def _store(self) -> None:
+        """Hand filters to the cache."""
+        runs, size = self._unstored, self._unstored_bytes
+        if not runs:
+            return
         store = self._state.stores.filters
-        size = sum(ends[-1] - starts[0] for _, _, _, starts, ends in runs)
+        self._unstored, self._unstored_bytes = [], 0
         self._storing += size
 
         def run() -> None:
@@ -270,7 +304,7 @@ class FilterSync:
 
     # --- the engine -------------------------------------------------------------------------------
 
-    def _work(self, now: Instant) -> None:
+    def _work(self, now: Instant, *, is_due: bool = False) -> None:
         """Give the engine its next turn: all that is not verified, and the lowest to match."""
         if self._is_working:
             return
@@ -280,6 +314,8 @@ class FilterSync:
             if not batch.is_verified and size < CHECK_BYTES:
                 checks.append(self._check(batch))
                 size += batch.size
+        if size < LEAST_CHECK and not is_due and self._ranges.due():
+            checks = []  # more is coming, and each turn costs something
         match = None if self._is_held(now) else self._next_match({c.batch for c in checks})
         if not checks and match is None:
             return
@@ -305,7 +341,6 @@ class FilterSync:
         )
 
     def _done(self, job: EngineJob, found: list[list[int]] | None, now: Instant) -> None:
-        stored: list[StoredFilters] = []
         for check, verdict in zip(job.checks, job.verdicts, strict=True):
             batch = check.batch
             if verdict.wrong is not None:
@@ -313,12 +348,31 @@ class FilterSync:
                 continue
             batch.is_verified = True
             if batch.peer is not None:
-                stored += self._to_store(batch, verdict.tolerated)
-        if stored:
-            self._store(stored)
+                self._keep(batch, verdict.tolerated)
+        if self._unstored_bytes >= STORE_BYTES:
+            self._store()
         if job.match is not None and found is not None:
             self._matched(job.match, found)
+        self._join_small()
         self._work(now)
+
+    def _join_small(self) -> None:
+        """Make fewer batches of many small ones, as slow peers send them."""
+        joined: list[Batch] = []
+        for batch in self._batches:
+            below = joined[-1] if joined else None
+            if (
+                below is not None
+                and below.is_verified
+                and batch.is_verified
+                and below.peer == batch.peer
+                and below.stop + 1 == batch.start
+                and below.size + batch.size <= SMALL
+            ):
+                joined[-1] = join([below, batch])
+            else:
+                joined.append(batch)
+        self._batches = joined
 
     def _wrong(self, batch: Batch, height: int) -> None:
         """Drop a batch in which a filter is not the one that was agreed on."""
@@ -334,15 +388,17 @@ class FilterSync:
             data = bytes(batch.data[batch.starts[index] : batch.ends[index]])
             self._state.contest(peer, height, sha256d(data))
 
-    def _to_store(self, batch: Batch, skipped: frozenset[int]) -> list[StoredFilters]:
-        """Note what the cache gets of a verified batch, and give it."""
+    def _keep(self, batch: Batch, skipped: frozenset[int]) -> None:
+        """Have a verified batch cached, but for some heights."""
         if batch.stop > self._cached_through:
             self._missing.add(self._cached_through + 1, batch.start - 1)
             self._cached_through = batch.stop
         self._missing.discard(batch.start, batch.stop)
         spans = [(height, height) for height in sorted(skipped)]
-        parts = [batch.part(*gap) for gap in gaps(spans, batch.start, batch.stop)]
-        return [(part.start, part.hashes, part.data, part.starts, part.ends) for part in parts]
+        for first, last in gaps(spans, batch.start, batch.stop):
+            part = batch.part(first, last)
+            self._unstored.append((first, part.hashes, part.data, part.starts, part.ends))
+            self._unstored_bytes += part.size
 
     # --- matching ---------------------------------------------------------------------------------
 
@@ -412,4 +468,6 @@ class FilterSync:
 
     def tick(self, now: Instant) -> None:
         """Repeat requests that met with silence, or let other peers have them."""
+        self._work(now, is_due=True)
+        self._store()
         self._ranges.tick(now)

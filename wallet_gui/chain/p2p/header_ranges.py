@@ -20,7 +20,7 @@ from wallet_gui.chain.p2p.sync_state import Instant, Peer, SyncState
 from wallet_gui.chain.side_branch import HASH_SIZE, PREV_OFFSET
 from wallet_gui.primitives.block import HEADER_SIZE
 
-MAX_PER_PEER: Final = 8
+MAX_PER_PEER: Final = 16
 MAX_OPEN: Final = 64
 """Ranges that are asked for or wait to be used: ten megabytes at 2016 headers each."""
 

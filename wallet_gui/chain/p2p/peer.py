@@ -12,7 +12,7 @@ from wallet_gui.chain.p2p.protocol import Event, FilterRun, PeerProtocol, Ready,
 from wallet_gui.chain.p2p.transport import ProtocolViolation
 
 _BULK: Final = frozenset({"cfilter", "block", "headers", "cfheaders", "cfcheckpt", "tx"})
-_LARGE_READ: Final = 64 * 1024
+_LARGE_READ: Final = 128 * 1024
 """Of filters, less than this is read in one go only after a rest: each go costs a fixed price."""
 _LONGEST_REST: Final = 0.05  # seconds
 MOST_UNSENT: Final = 5_000_000

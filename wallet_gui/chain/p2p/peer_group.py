@@ -327,16 +327,10 @@ class PeerGroup:
         link, now = session.link, self._clock()
         if ban is Ban.NOBODY or link.is_own:
             return
-        others = [
-            other.link
-            for other in self.sessions.values()
-            if other is not session
-            and other.link.role.is_sync
-            and (ban is Ban.ADDRESS or other.link.netgroup != link.netgroup)
-        ]
+        connected = [other.address for other in self.sessions.values() if other.link.role.is_sync]
         connections = self.connections
         verdict = ban_peer(
-            connections.book, connections.group_of, link.address, ban, len(others), now.unix
+            connections.book, connections.group_of, link.address, ban, connected, now.unix
         )
         if verdict is BanVerdict.BANNED:
             session.reason += " It is not connected to again for a day."

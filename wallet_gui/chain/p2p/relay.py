@@ -13,14 +13,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wallet_gui.chain.p2p.messages import GetData, Inv, InventoryType, NotFound
-from wallet_gui.chain.p2p.options import RelayMode
 from wallet_gui.chain.p2p.sightings import RotatingSet, Sightings
 from wallet_gui.chain.p2p.sync_state import Action, Instant, Send
 from wallet_gui.chain.reports import SeenBy
 from wallet_gui.primitives.transaction import Transaction
-
-RELAY_PEERS: Final = 2
-"""How many connections are kept that announce transactions."""
 
 SEEN_PER_SET: Final = 100_000
 SEEN_SECONDS: Final = 1800.0
@@ -42,11 +38,6 @@ _ASKED_AS: Final = {
     InventoryType.WTX: InventoryType.WTX,
     InventoryType.TX: InventoryType.WITNESS_TX,
 }
-
-
-def wants_relay(mode: RelayMode, *, is_receiving: bool) -> bool:
-    """Whether some connections should ask their peers to announce transactions."""
-    return mode is RelayMode.ALWAYS or (mode is RelayMode.RECEIVING and is_receiving)
 
 
 @dataclass(slots=True)
@@ -104,11 +95,6 @@ class Relay:
         """Whether two networks announced a transaction, or one where there is no other."""
         present = {peer.netgroup for peer in self._peers.values()}
         return len(self._sightings.peek(txid)) >= min(BACKED_BY, max(1, len(present)))
-
-    @property
-    def has_peers(self) -> bool:
-        """Whether anybody announces transactions."""
-        return bool(self._peers)
 
     def on_inv(self, peer: int, inv: Inv, now: Instant) -> list[Action]:
         """Ask for what is new among the transactions announced.

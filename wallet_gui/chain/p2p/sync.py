@@ -80,6 +80,7 @@ class ChainSync:
             on_overturned=lambda height: self._on_overturned(height - 1),
         )
         self.audit = Audit()
+        self.state.refuse_block = self._refuse_block
         self.state.contest = self.conflicts.contest
         self._now = Instant(0.0, 0)
 
@@ -169,6 +170,7 @@ class ChainSync:
         self.filter_headers.tick(now)
         self.conflicts.tick(now)
         self.tips.tick(now)
+        self._audit(now)
         self.filters.tick(now)
         self.blocks.tick(now)
         return self._plan(now)
@@ -190,7 +192,9 @@ class ChainSync:
             is_synced=self.headers.is_synced,
             now=now,
         )
-        self._audit(now)
+        for watch in self.watches:
+            if watch.scan is not None:
+                self.audit.note_scan(watch.wallet_id, watch.scan.mark)
         self.conflicts.plan(now)
         self.filters.plan(now)
         self.blocks.plan(now)
@@ -198,13 +202,16 @@ class ChainSync:
 
     def _audit(self, now: Instant) -> None:
         """Check some of what was scanned, once there is nothing else to do."""
-        for watch in self.watches:
-            if watch.scan is not None:
-                self.audit.note_scan(watch.wallet_id, watch.scan.mark)
+        self._now = now
         if self.is_synced():
             height = self.audit.due(self.state.headers.height, now.monotonic)
             if height is not None:
                 self.conflicts.audit(height)
+
+    def flush(self) -> list[Action]:
+        """Give what is to be written before the program ends."""
+        self.filters.flush()
+        return [each for each in self.state.take_actions() if isinstance(each, Work)]
 
     # --- wallets ----------------------------------------------------------------------------------
 
@@ -305,8 +312,17 @@ class ChainSync:
             self.watches.rewind(fork, is_reorganization=True)
         self.tips.on_new_tip(self._now)
         self._persist_headers(accepted)
-        time = state.headers.header_at(accepted.tip.height).time
-        state.emit(TipChanged(accepted.tip, time))
+        if accepted.tip.height >= state.headers.start_height:
+            time = state.headers.header_at(accepted.tip.height).time
+            state.emit(TipChanged(accepted.tip, time))
+
+    def _refuse_block(self, block_hash: bytes) -> None:
+        """A block is not valid though its header is: leave its chain, and ask everybody anew."""
+        changed = self.state.headers.refuse(block_hash)
+        if changed is not None:
+            for peer in self.state.peers.values():
+                peer.headers_done = False
+            self._on_chain_changed(changed)
 
     def _persist_headers(self, accepted: HeadersAccepted) -> None:
         first = accepted.first_changed

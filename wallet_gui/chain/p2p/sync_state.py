@@ -30,6 +30,11 @@ RETRY_DELAYS: Final = (1.0, 3.0, 10.0)
 A node whose filter index lags behind its chain does not answer at all (p2p.md 1.6).
 """
 
+# Plain numbers: these are asked for often, and flags cost.
+_FILTERS: Final = int(Services.COMPACT_FILTERS)
+_BLOCKS: Final = int(Services.NETWORK | Services.NETWORK_LIMITED)
+_WITNESS: Final = int(Services.WITNESS)
+
 
 class Instant(NamedTuple):
     """Now: seconds of a clock that never jumps, and Unix time for what headers say."""
@@ -116,14 +121,13 @@ class Peer:
     @property
     def serves_filters(self) -> bool:
         """Whether it offers compact filters."""
-        return bool(self.version.services & Services.COMPACT_FILTERS)
+        return bool(self.version.services & _FILTERS)
 
     @property
     def serves_blocks(self) -> bool:
         """Whether it offers whole blocks with witnesses, recent ones at least."""
         services = self.version.services
-        full = services & (Services.NETWORK | Services.NETWORK_LIMITED)
-        return bool(full and services & Services.WITNESS)
+        return bool(services & _BLOCKS and services & _WITNESS)
 
     def vouches_for(self, height: int) -> bool:
         """Whether it told the same filter header as the agreed one at `height`."""
@@ -160,6 +164,7 @@ class SyncState:
         self.refuted: dict[int, set[bytes]] = {}  # height -> filter hashes that the block refutes
         self.own_coins: dict[OutPoint, bytes] = {}  # scripts of coins of the wallets, where known
         self.wants_extra_peer = False  # those connected may be keeping something from us
+        self.refuse_block: Callable[[bytes], None] = lambda _hash: None
         self.contest: Callable[[Peer, int, bytes], None] = lambda _peer, _height, _hash: None
         self.byte_budget = BYTE_BUDGET
         self.filter_sources: dict[int, int] = {}  # matched height -> who sent its filter

@@ -29,6 +29,7 @@ class _Meter:
     mark: float = 0.0  # when the present measurement began
     count: int = 0  # bytes since then
     speed: float | None = None
+    has_failed: bool = False  # it lost its work, and nothing was measured since
     heard: float = 0.0  # when bytes came last
     recent: deque[tuple[float, int]] = field(default_factory=deque)
 
@@ -71,6 +72,14 @@ class Throughput:
             old = meter.speed
             meter.speed = speed if old is None else old + _WEIGHT * (speed - old)
             meter.mark, meter.count = now, 0
+            meter.has_failed = False
+
+    def failed(self, number: int) -> None:
+        """Note that a peer lost its work: it counts as slow until it shows otherwise."""
+        meter = self._meters.get(number)
+        if meter is not None:
+            meter.speed = SLOW
+            meter.has_failed = True
 
     def forget(self, number: int) -> None:
         """Let a peer go."""
@@ -83,7 +92,11 @@ class Throughput:
         known = self._known(number)
         if known is not None:
             return known
-        others = [m.speed for m in self._meters.values() if m.speed is not None]
+        others = [
+            meter.speed
+            for meter in self._meters.values()
+            if meter.speed is not None and not meter.has_failed
+        ]
         return max(sum(others) / len(others), SLOW) if others else ASSUMED_SPEED
 
     def total(self, now: float) -> float:

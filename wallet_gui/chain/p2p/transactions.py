@@ -13,7 +13,7 @@ from wallet_gui.chain.p2p.broadcast import Broadcasts
 from wallet_gui.chain.p2p.compact_block import CompactBlock
 from wallet_gui.chain.p2p.fees import Fees
 from wallet_gui.chain.p2p.messages import FeeFilter, GetData, Inv, NotFound, RawBlock, Tx
-from wallet_gui.chain.p2p.options import ProxyUse
+from wallet_gui.chain.p2p.options import ProxyUse, RelayMode
 from wallet_gui.chain.p2p.protocol import Event, FilterRun
 from wallet_gui.chain.p2p.relay import Relay
 from wallet_gui.chain.p2p.sync_state import Action, Instant, SyncState
@@ -148,7 +148,8 @@ class Transactions:
         self._follow_options()
         self._follow_chain()
         actions = self.relay.tick(now) + self.broadcasts.tick(now)
-        return actions + self._block_fees.tick(now, is_cheap=not self.relay.has_peers)
+        is_cheap = self._state.options.relay is not RelayMode.ALWAYS
+        return actions + self._block_fees.tick(now, is_cheap=is_cheap)
 
     def _follow_options(self) -> None:
         options = self._state.options

@@ -211,15 +211,18 @@ def test_after_a_big_scan_the_slowest_go() -> None:
 # --- bans -----------------------------------------------------------------------------------------
 
 
+OTHERS = tuple(PeerAddress(f"{30 + n}.7.1.1", 8333) for n in range(3))
+
+
 def test_a_ban_is_for_a_day_and_may_be_of_a_group() -> None:
     book = make_book()
     liar, neighbour = PeerAddress("99.7.1.1", 8333), PeerAddress("99.7.2.2", 8333)
     for address in (liar, neighbour):
         book.add(address, b"s", UNIX)
-    assert ban_peer(book, netgroup, liar, Ban.ADDRESS, 3, UNIX) is BanVerdict.BANNED
+    assert ban_peer(book, netgroup, liar, Ban.ADDRESS, OTHERS, UNIX) is BanVerdict.BANNED
     assert book.is_banned(liar, UNIX)
     assert not book.is_banned(neighbour, UNIX)
-    assert ban_peer(book, netgroup, liar, Ban.NETGROUP, 3, UNIX) is BanVerdict.BANNED
+    assert ban_peer(book, netgroup, liar, Ban.NETGROUP, OTHERS, UNIX) is BanVerdict.BANNED
     assert book.is_banned(neighbour, UNIX + BAN_SECONDS - 1)
     assert not book.is_banned(neighbour, UNIX + BAN_SECONDS)
 
@@ -232,20 +235,23 @@ def test_nobody_is_banned_when_fewer_than_two_others_are_left(ban: Ban) -> None:
     book.succeeded(liar, 9, UNIX, is_v2=False)
     hearsay = PeerAddress("98.7.1.1", 8333)
     book.add(hearsay, b"s", UNIX)
-    assert ban_peer(book, netgroup, liar, ban, 1, UNIX) is BanVerdict.SPARED
+    assert ban_peer(book, netgroup, liar, ban, OTHERS[:1], UNIX) is BanVerdict.SPARED
     book.succeeded(hearsay, 9, UNIX, is_v2=False)
-    assert ban_peer(book, netgroup, liar, ban, 1, UNIX) is BanVerdict.BANNED
-    assert ban_peer(book, netgroup, liar, Ban.NOBODY, 9, UNIX) is BanVerdict.NONE
+    assert ban_peer(book, netgroup, liar, ban, OTHERS[:1], UNIX) is BanVerdict.BANNED
+    assert ban_peer(book, netgroup, liar, Ban.NOBODY, OTHERS, UNIX) is BanVerdict.NONE
 
 
-def test_a_chain_of_bans_leaves_two() -> None:
+@pytest.mark.parametrize("online", [0, 1, 5])
+def test_a_chain_of_bans_leaves_two(online: int) -> None:
     book = make_book()
     addresses = [PeerAddress(f"{20 + n}.7.1.1", 8333) for n in range(10)]
+    connected = addresses[-online:] if online else []
     for address in addresses:
         book.add(address, b"s%d" % address.port, UNIX)
         book.succeeded(address, 9, UNIX, is_v2=False)
     for address in addresses:
-        ban_peer(book, netgroup, address, Ban.ADDRESS, 0, UNIX)
+        ban_peer(book, netgroup, address, Ban.ADDRESS, connected, UNIX)
+        connected = [other for other in connected if other != address]
     assert sum(not book.is_banned(address, UNIX) for address in addresses) == 2
 
 

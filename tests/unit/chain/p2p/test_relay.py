@@ -3,7 +3,6 @@ from hypothesis import strategies as st
 
 from wallet_gui.chain.p2p import relay as relay_module
 from wallet_gui.chain.p2p.messages import GetData, Inv, InventoryType, NotFound
-from wallet_gui.chain.p2p.options import RelayMode
 from wallet_gui.chain.p2p.relay import (
     BYTES_AT_ONCE,
     MAX_PER_PEER,
@@ -11,7 +10,6 @@ from wallet_gui.chain.p2p.relay import (
     REFETCH_AFTER,
     SEEN_SECONDS,
     Relay,
-    wants_relay,
 )
 from wallet_gui.chain.p2p.sightings import PINNED, RECENT, RotatingMap, RotatingSet, Sightings
 from wallet_gui.chain.p2p.sync_state import Action, Instant, Send
@@ -52,15 +50,6 @@ def count_asked(actions: list[Action]) -> int:
         for action in actions
         if isinstance(action, Send) and isinstance(action.message, GetData)
     )
-
-
-def test_when_peers_are_asked_to_announce() -> None:
-    wanted = [(mode, flag) for mode in RelayMode for flag in (False, True)]
-    assert [wants_relay(mode, is_receiving=flag) for mode, flag in wanted] == [
-        *(False, False),
-        *(False, True),
-        *(True, True),
-    ]
 
 
 def test_each_transaction_is_asked_for_once() -> None:

@@ -6,6 +6,7 @@ from wallet_gui.chain.p2p.block_fees import ANSWER_TIMEOUT, CHEAP_INTERVAL, MAX_
 from wallet_gui.chain.p2p.compact_block import CompactBlock
 from wallet_gui.chain.p2p.fees import BLOCKS, FULL_WEIGHT, subsidy
 from wallet_gui.chain.p2p.messages import FeeFilter, GetData, Inv, InventoryType, RawBlock, Tx
+from wallet_gui.chain.p2p.options import P2POptions, RelayMode
 from wallet_gui.chain.p2p.sync_state import Action, Instant, Send
 from wallet_gui.chain.p2p.transactions import MAX_WAITING_EVENTS, Transactions
 from wallet_gui.chain.reports import FeeAdvice
@@ -27,7 +28,7 @@ def inv(number: int) -> Inv:
 class Client:
     """The transactions of a client that is in sync with fake nodes, each its own network."""
 
-    def __init__(self, nodes: int = 2, *, relays: bool = True) -> None:
+    def __init__(self, nodes: int = 2, relay: RelayMode = RelayMode.ALWAYS) -> None:
         self.chain = FakeChain()
         self.chain.mine_empty(8)
         self.node = FakeNode(self.chain)
@@ -37,11 +38,12 @@ class Client:
         sync = self.network.sync
         assert sync.state.headers.height == 8
         self.state = sync.state
+        self.state.options = P2POptions(relay=relay)
         self.seconds = 1000.0
         self.transactions = Transactions(sync.state, sync.blocks)
         for peer in self.peers:
             netgroup = sync.state.peers[peer].netgroup
-            self.transactions.on_ready(peer, netgroup, self.now, relays=relays)
+            self.transactions.on_ready(peer, netgroup, self.now)
 
     @property
     def now(self) -> Instant:
@@ -151,8 +153,8 @@ def test_an_old_tip_is_not_asked_about() -> None:
     assert asked(client.transactions.tick(late)) == []
 
 
-def test_without_relay_new_blocks_are_asked_about_now_and_then() -> None:
-    client = Client(relays=False)
+def test_where_the_line_is_spared_new_blocks_are_asked_about_now_and_then() -> None:
+    client = Client(relay=RelayMode.RECEIVING)
     assert client.advice() is None
     client.learn_all()
     client.chain.mine()

@@ -30,6 +30,7 @@ MAX_KEPT_BYTES: Final = 16_000_000  # of blocks that nobody waits for any more
 SILENCE: Final = 10.0  # seconds without a byte after which another peer is asked
 LIMIT: Final = 30.0  # seconds for a block that has not begun to come
 SLOWEST: Final = 100_000  # bytes a second that a block is to come at
+REST: Final = 120.0  # seconds in which who kept us waiting is asked for no block others have
 MAX_FORGIVEN: Final = 1000
 WITHHELD: Final = (
     "Waiting for block {height}, which may hold a payment of yours, from {peers}. "
@@ -59,6 +60,7 @@ class BlockQueue:
         self._blocks: OrderedDict[bytes, tuple[ScannedBlock, int]] = OrderedDict()
         self._forgiven: OrderedDict[bytes, None] = OrderedDict()
         self._shunned: dict[bytes, set[int]] = {}  # who was asked in vain
+        self._resting: dict[int, float] = {}  # peer that kept us waiting -> until when
         self._warned: set[bytes] = set()
         self._has_told_of_signet = False
         self._evidence: dict[int, list[Evidence]] = {}  # height -> who waits for the block
@@ -119,12 +121,12 @@ class BlockQueue:
         able = [
             p
             for p in self._state.peers.values()
-            if p.serves_blocks
-            and p.is_usable(now)
-            and p.shown_height >= height
-            and self._load(p) < MAX_PER_PEER
+            if p.serves_blocks and p.is_usable(now) and p.shown_height >= height
         ]
         able = [p for p in able if p.number not in shunned] or able
+        # Rather wait for one that is busy than for one that lets us wait for every block.
+        able = [p for p in able if self._resting.get(p.number, 0.0) <= now.monotonic] or able
+        able = [p for p in able if self._load(p) < MAX_PER_PEER]
         if len(able) < 2:
             return able[0] if able else None
         server = self._state.filter_sources.get(height)
@@ -183,6 +185,7 @@ class BlockQueue:
                 self.plan(now)
                 return
             self._shunned.pop(block_hash, None)
+            self._resting.pop(peer.number, None)
             self.received += 1
             self._keep(block_hash, result, size)
 
@@ -236,6 +239,7 @@ class BlockQueue:
     def on_disconnected(self, peer: Peer) -> None:
         """Ask others for what this peer was asked."""
         self._last_block.pop(peer.number, None)
+        self._resting.pop(peer.number, None)
         for block_hash, request in list(self._requests.items()):
             if request.peer == peer.number:
                 del self._requests[block_hash]
@@ -248,6 +252,7 @@ class BlockQueue:
                 continue
             shunned = self._shunned.setdefault(block_hash, set())
             shunned.add(request.peer)
+            self._resting[request.peer] = now.monotonic + REST
             del self._requests[block_hash]
             self._forgive(block_hash)
             able = {p.number for p in self._state.peers.values() if p.serves_blocks}

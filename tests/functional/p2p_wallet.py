@@ -55,6 +55,7 @@ class ScriptWallet:
         self.spent: dict[OutPoint, int] = {}  # height at which
         self.blocks: dict[int, bytes] = {}
         self.marks: dict[int, bytes] = {}
+        self.filter_headers: dict[int, bytes] = {}
         self.unconfirmed: dict[bytes, Transaction] = {}
         self.heights: list[int] = []  # in the order of delivery
         self._grow(gap)
@@ -101,10 +102,14 @@ class ScriptWallet:
     def mark(self, event: Scanned) -> None:
         self.marks = {k: v for k, v in self.marks.items() if k < event.height}
         self.marks[event.height] = event.hash
+        self.filter_headers[event.height] = event.filter_header
 
     @property
     def checkpoints(self) -> list[BlockRef]:
-        return [BlockRef(h, self.marks[h]) for h in sorted(self.marks, reverse=True)]
+        return [
+            BlockRef(h, self.marks[h], self.filter_headers.get(h, b""))
+            for h in sorted(self.marks, reverse=True)
+        ]
 
     @property
     def balance(self) -> int:

@@ -10,11 +10,12 @@ from tests.functional.p2p_wallet import ScriptWallet
 from tests.hostile.fake_chain import FakeChain, payment
 from tests.hostile.fake_network import MemoryStores, Network
 from tests.hostile.fake_peer import FakeNode
-from wallet_gui.chain.backend import BackendWarning, Reorganized
+from wallet_gui.chain.backend import BackendWarning, BlockMatched, Reorganized
 from wallet_gui.chain.filters import build
 from wallet_gui.chain.p2p.filter_messages import CFHeaders, CFilter, GetCFilters
 from wallet_gui.chain.p2p.header_sync import CLOCK
 from wallet_gui.chain.p2p.messages import GetData, Headers, Message, RawBlock
+from wallet_gui.chain.p2p.watches import CORRECTED
 from wallet_gui.primitives.transaction import OutPoint, TxOut
 
 BTC = 10**8
@@ -141,6 +142,37 @@ def test_stored_filter_headers_were_a_lie() -> None:
         assert wallet.balance == 100 * BTC
         assert network.stores.filter_headers.raw == b"".join(chain.filter_headers)
         assert not network.faults
+
+
+def test_marks_made_under_a_lie_do_not_outlive_it() -> None:
+    """The lie is found out while the wallet is closed: its scan marks must not hide a payment."""
+    wallet = ScriptWallet()
+    chain = paid_chain(wallet, 0, 1)
+    lying = chain.copy(chain.height)
+    lying.lie(6, b"\x00")
+    network = Network([wallet])
+    network.connect(FakeNode(lying))
+    network.run(1)
+    assert wallet.balance == 50 * BTC
+    network.wallets.clear()  # closed
+    network.open()
+    honest = FakeNode(chain)
+    network.connect(honest)
+    network.run(60)
+    assert network.sync.state.filter_headers.header_at(chain.height) == chain.filter_headers[-1]
+    network.wallets.append(wallet)
+    network.open()
+    network.connect(honest)
+    network.run(30)
+    assert is_synced(network, honest)
+    assert wallet.balance == balance(chain, wallet) == 100 * BTC
+    assert [e for e in network.events if isinstance(e, BackendWarning) and e.sentence == CORRECTED]
+    # And once is enough: the new marks hold.
+    network.events.clear()
+    network.open()
+    network.connect(honest)
+    network.run(30)
+    assert not [e for e in network.events if isinstance(e, BlockMatched)]
 
 
 def test_a_filter_that_differs_from_its_header() -> None:

@@ -50,7 +50,7 @@ class Preview:
                 self._finish(from_height, to_height)
             case Reorganized(w, fork_height) if w == wallet_id:
                 self._wallet.rollback_to(fork_height)
-            case Scanned(w, height, _) if w == wallet_id and self._is_done:
+            case Scanned(w, height) if w == wallet_id and self._is_done:
                 self._is_overtaken = height >= self._to_height
             case _:
                 return False

@@ -120,7 +120,10 @@ class WalletSession:
         backend.watch(
             self.wallet_id,
             [*wallet.watch_scripts(), *self._rivals],
-            checkpoints=[ChainBlockRef(ref.height, ref.hash) for ref in wallet.checkpoints()],
+            checkpoints=[
+                ChainBlockRef(ref.height, ref.hash, ref.filter_header)
+                for ref in wallet.checkpoints()
+            ],
             birthday_time=wallet.description.birthday_time,
             anchors=[ChainBlockRef(ref.height, ref.hash) for ref in wallet.unmarked_blocks()],
             preview_scripts=preview.scripts,
@@ -153,8 +156,8 @@ class WalletSession:
                 # from the wallet's birthday, each payment would read a year of filters again.
                 self._extend_watch(height)
                 self.publish_soon()
-            case Scanned(wallet_id, height, block_hash) if wallet_id == self.wallet_id:
-                wallet.scanned(BlockRef(height, block_hash))
+            case Scanned(wallet_id, height) if wallet_id == self.wallet_id:
+                wallet.scanned(BlockRef(height, event.hash, event.filter_header))
                 self._scanned_height = height
                 await self._store()
             case Reorganized(wallet_id, fork_height) if wallet_id == self.wallet_id:

@@ -6,7 +6,7 @@ All of it is plain values: no socket, no clock, no disk.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, TypeAlias
 
@@ -26,10 +26,15 @@ class NoPeers(ChainError):
 
 @dataclass(frozen=True, slots=True)
 class BlockRef:
-    """A block named by height and by hash (32 bytes, wire order); the hash decides."""
+    """A block named by height and by hash (32 bytes, wire order); the hash decides.
+
+    A scan mark also says which `filter_header` (BIP157, 32 bytes) was agreed on there when it was
+    made: if that turns out to have been a lie, the mark says nothing. Empty where it is unknown.
+    """
 
     height: int
     hash: bytes
+    filter_header: bytes = field(default=b"", compare=False)
 
 
 class Phase(Enum):
@@ -105,6 +110,7 @@ class Scanned:
     wallet_id: str
     height: int
     hash: bytes
+    filter_header: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

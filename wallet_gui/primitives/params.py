@@ -7,6 +7,7 @@ Tests make variants with `dataclasses.replace`; `genesis_hash` follows the heade
 import struct
 from dataclasses import dataclass, field
 
+from wallet_gui.primitives.fixed_peers import MAINNET_PEERS, TESTNET4_PEERS
 from wallet_gui.primitives.hashes import hash_from_hex, sha256d
 from wallet_gui.primitives.serialize import var_bytes
 
@@ -37,7 +38,7 @@ class ChainParams:
     enforce_bip94: bool = False  # retarget from the epoch's first block, no time warp
     signet_challenge: bytes = b""
     dns_seeds: tuple[str, ...] = ()
-    fixed_peers: tuple[str, ...] = ()  # "host:port", for when no DNS seed answers
+    fixed_peers: tuple[str, ...] = ()  # "host" or "host:port", for when no DNS seed answers
     genesis_hash: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,6 +100,7 @@ MAINNET = ChainParams(
         "seed.bitcoin.wiz.biz",
         "seed.mainnet.achownodes.xyz",
     ),
+    fixed_peers=MAINNET_PEERS,
 )
 
 TESTNET4 = ChainParams(
@@ -127,6 +129,7 @@ TESTNET4 = ChainParams(
     allow_min_difficulty=True,
     enforce_bip94=True,
     dns_seeds=("seed.testnet4.bitcoin.sprovoost.nl", "seed.testnet4.wiz.biz"),
+    fixed_peers=TESTNET4_PEERS,
 )
 
 SIGNET = ChainParams(

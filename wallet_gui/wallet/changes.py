@@ -25,10 +25,15 @@ class Keychain(IntEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class BlockRef:
-    """A block by height and hash (wire order)."""
+    """A block by height and hash (wire order).
+
+    Scan marks hold the BIP157 filter header beside it that was agreed on when they were made, or
+    nothing where the source has none.
+    """
 
     height: int
     hash: bytes
+    filter_header: bytes = field(default=b"", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +215,7 @@ class CacheChange:
     @property
     def scan_mark(self) -> BlockRef | None:
         """The highest checkpoint: all blocks up to it are scanned for every watched script."""
-        marks = [BlockRef(height, h) for height, h in self.checkpoints.items() if h is not None]
+        marks = [BlockRef(height, h[:32]) for height, h in self.checkpoints.items() if h]
         return max(marks, default=None)
 
     def merge(self, later: Self) -> Self:

@@ -10,10 +10,14 @@ from wallet_gui.wallet.changes import BlockRef
 
 KEPT_MARKS = 100
 """So many newest scan marks are kept one by one; older ones thin out with their age."""
+_HASH = 32  # bytes of a block hash
 
 
 class ScanMarks:
-    """The marks of one wallet. Changes go to `staged` (height -> hash, None for one that left)."""
+    """The marks of one wallet. Changes go to `staged`, None for one that left.
+
+    Both hold by height the block's hash, followed by the filter header where that is known.
+    """
 
     def __init__(self, staged: dict[int, bytes | None], stored: Mapping[int, bytes | None]) -> None:
         self._staged = staged
@@ -22,14 +26,14 @@ class ScanMarks:
 
     @property
     def newest(self) -> BlockRef | None:
-        return max((BlockRef(*mark) for mark in self._marks.items()), default=None)
+        return max((_ref(*mark) for mark in self._marks.items()), default=None)
 
     def newest_first(self) -> list[BlockRef]:
-        return sorted((BlockRef(*mark) for mark in self._marks.items()), reverse=True)
+        return sorted((_ref(*mark) for mark in self._marks.items()), reverse=True)
 
     def contradicts(self, ref: BlockRef) -> bool:
         """Tell whether another block of this height is marked."""
-        return self._marks.get(ref.height, ref.hash) != ref.hash
+        return self._marks.get(ref.height, ref.hash)[:_HASH] != ref.hash
 
     def set(self, ref: BlockRef) -> None:
         """Everything up to `ref`, and nothing above, was matched."""
@@ -37,9 +41,10 @@ class ScanMarks:
         for height in [height for height in self._suspended if height < ref.height]:
             self._add(height, self._suspended.pop(height))
         self._suspended.pop(ref.height, None)
-        if self._marks.get(ref.height) == ref.hash:
+        mark = ref.hash + ref.filter_header
+        if self._marks.get(ref.height) == mark:
             return
-        self._add(ref.height, ref.hash)
+        self._add(ref.height, mark)
         heights = sorted(self._marks)
         for older, height, newer in zip(heights, heights[1:], heights[2:], strict=False):
             # Beyond the newest hundred, neighbours may lie apart a tenth of their age.
@@ -62,10 +67,14 @@ class ScanMarks:
             self._drop(mark)
         self._suspended = {h: ref for h, ref in self._suspended.items() if h <= height}
 
-    def _add(self, height: int, block_hash: bytes) -> None:
-        self._marks[height] = block_hash
-        self._staged[height] = block_hash
+    def _add(self, height: int, mark: bytes) -> None:
+        self._marks[height] = mark
+        self._staged[height] = mark
 
     def _drop(self, height: int) -> None:
         del self._marks[height]
         self._staged[height] = None
+
+
+def _ref(height: int, mark: bytes) -> BlockRef:
+    return BlockRef(height, mark[:_HASH], mark[_HASH:])

@@ -208,6 +208,7 @@ class Connections:
         address = self._candidates.pick(role, self.links.values(), now)
         if address is None and role is Role.FILTER and self._may_use_fixed(now):
             due = [a for a in self._fixed if now.monotonic >= self._back_off(a).due]
+            self._random.shuffle(due)  # not the same first peer for everybody
             address = self._candidates.first_free(due, role, self.links.values(), now)
         return None if address is None else self._open(address, role, now)
 

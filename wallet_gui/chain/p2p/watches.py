@@ -30,6 +30,11 @@ SCANNED_INTERVAL: Final = 1.0
 
 QUIET_DELIVERIES: Final = 8
 
+CORRECTED: Final = (
+    "What earlier peers said about some block filters was wrong. The blocks concerned are looked "
+    "through again for this wallet."
+)
+
 
 @dataclass(slots=True)
 class Watch:
@@ -128,27 +133,30 @@ class Watches:
         start = self._birth_height(watch, is_synced=is_synced)
         if start is None:
             return  # the birthday lies above or below the headers known so far
-        common = next((ref for ref in watch.checkpoints if self._is_active(ref)), None)
+        known = next((ref for ref in watch.checkpoints if self._is_active(ref)), None)
+        if known is not None and known.filter_header and known.height > state.filter_headers.height:
+            return  # nobody has said yet what the filters up to there are
         stale = next((ref for ref in watch.anchors if not self._is_active(ref)), None)
-        if (newest != common or stale is not None) and not is_synced:
+        if (newest != known or stale is not None) and not is_synced:
             return  # what is missing may be only what we have not fetched yet
+        common = self._newest_that_holds(watch, known)
         resume = None
         if common is not None:
             resume = max(common.height + 1, state.filter_headers.start_height)
             start = min(start, resume)
-        fork = _fork(newest, common, stale, start)
+        fork = _fork(newest, known, stale, start)
         if fork is not None:
             state.emit(Reorganized(watch.wallet_id, fork))
             if resume is not None and resume > fork + 1:
                 # What was confirmed there may have been confirmed again anywhere above.
                 resume = max(fork + 1, state.filter_headers.start_height)
                 start = min(start, resume)
-                common = self._mark_at(fork)
+                known = self._mark_at(fork)
         watch.scan = WalletScan(
             watch.wallet_id, watch.scripts, start_height=start, resume_height=resume
         )
         self.long.begin(watch.wallet_id, watch.scan, watch.preview_scripts)
-        watch.told = common
+        watch.told = known  # where the scan begins below, the wallet is told so at once
         for scripts, from_height in watch.extensions:
             _extend(watch.scan, scripts, from_height)
         watch.extensions.clear()
@@ -188,6 +196,23 @@ class Watches:
             )
         )
         return lowest
+
+    def _newest_that_holds(self, watch: Watch, known: BlockRef | None) -> BlockRef | None:
+        """Find the newest scan mark whose filter header is still agreed on too."""
+        found = next((ref for ref in watch.checkpoints if self._still_holds(ref)), None)
+        if found != known:
+            self._state.emit(BackendWarning(CORRECTED))
+        return found
+
+    def _still_holds(self, mark: BlockRef) -> bool:
+        """Whether all up to a mark was matched on this chain, and against filters still agreed."""
+        filter_headers = self._state.filter_headers
+        if not self._is_active(mark):
+            return False
+        lowest, highest = filter_headers.start_height - 1, filter_headers.height
+        if not mark.filter_header or not lowest <= mark.height <= highest:
+            return True  # there is nothing to compare
+        return filter_headers.header_at(mark.height) == mark.filter_header
 
     def _is_active(self, ref: BlockRef) -> bool:
         return self._state.headers.height_of(ref.hash) == ref.height
@@ -292,8 +317,12 @@ class Watches:
         return self._tell(watch, height)
 
     def _tell(self, watch: Watch, height: int) -> Scanned:
-        watch.told = BlockRef(height, self._state.headers.hash_at(height))
-        return Scanned(watch.wallet_id, watch.told.height, watch.told.hash)
+        state = self._state
+        filter_header = b""
+        if state.filter_headers.start_height - 1 <= height <= state.filter_headers.height:
+            filter_header = state.filter_headers.header_at(height)
+        watch.told = BlockRef(height, state.headers.hash_at(height), filter_header)
+        return Scanned(watch.wallet_id, height, watch.told.hash, filter_header)
 
     def _mark_at(self, height: int) -> BlockRef | None:
         if height < self._lowest_mark():

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -246,7 +247,7 @@ def test_a_lone_seed_is_better_than_nobody() -> None:
 
 def test_under_tor_seeds_are_dialled_and_never_looked_up() -> None:
     options = P2POptions(proxy=TOR, proxy_use=ProxyUse.EVERYTHING)
-    world = World(options=options)
+    world = World(options=options, params=replace(MAINNET, fixed_peers=()))
     assert world.connections.wants_seeds(world.now)
     assert not world.connections.begin_seeds(world.now), "a look-up was wanted"
     planned = world.plan()

@@ -58,13 +58,15 @@ async def check_proxy(proxy: PeerAddress, *, expects_tor: bool, timeout: float =
 async def _exchange(proxy: PeerAddress, request: bytes, size: int) -> bytes:
     reader, writer = await asyncio.open_connection(proxy.host, proxy.port)
     page = b""
-    # A proxy that hangs up on HTTP is a proxy all the same.
-    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-        writer.write(request)
-        await writer.drain()
-        while len(page) < size and (more := await reader.read(size - len(page))):
-            page += more
-    writer.close()
+    try:
+        # A proxy that hangs up on HTTP is a proxy all the same.
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            writer.write(request)
+            await writer.drain()
+            while len(page) < size and (more := await reader.read(size - len(page))):
+                page += more
+    finally:
+        writer.close()  # when it took too long, too
     with contextlib.suppress(OSError):
         await writer.wait_closed()
     return page

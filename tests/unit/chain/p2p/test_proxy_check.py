@@ -58,11 +58,17 @@ def test_nobody_there_and_silence() -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read(-1)
             writer.close()
+            heard_the_end.set()
 
+        heard_the_end = asyncio.Event()
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            await check_proxy(PeerAddress("127.0.0.1", port), expects_tor=True, timeout=0.1)
+            try:
+                await check_proxy(PeerAddress("127.0.0.1", port), expects_tor=True, timeout=0.1)
+            finally:
+                await asyncio.wait_for(heard_the_end.wait(), 5)
+                await asyncio.sleep(0)  # until the loop has closed the socket
 
     for scenario in (nobody(), silent()):
         with pytest.raises(ProxyFailed, match="Check the address"):

@@ -1,5 +1,6 @@
 """Chains of headers that cost nothing to make, against the memory and the time of others."""
 
+import itertools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -139,6 +140,33 @@ def test_a_flood_costs_little_memory_and_nobody_elses_progress() -> None:
     assert all("too little work" in fault for fault in net.faults)
     assert max(liar.peak for liar in liars) - before < 20_000_000
     assert not net.sync.state.headers._side
+    assert net.stores.headers.raw == real_chain()[0]
+
+
+def test_a_million_headers() -> None:
+    """A million from one who comes back again and again: no memory is lost, nobody has to go."""
+    real_chain()
+    chain = b"".join(itertools.islice(cheap_headers(6), 5))
+    batches = [chain[at : at + 2000 * 80] for at in range(0, len(chain), 2000 * 80)]
+    sent = 0
+    net = network()
+    honest = HeaderNode(FakeChain())
+    net.connect(honest)
+    net.run()
+    before = resident()
+    while sent < 1_000_000:
+        number = net.connect(FakeNode(FakeChain()))
+        for batch in batches:
+            if number not in net._links:
+                break
+            raw = Headers(batch).serialize()
+            net._receive(number, net._links[number].server.frame("headers", raw))
+            sent += 2000
+        net.run()
+        assert net.sync.state.headers.tip.hash == real_chain()[1][-1]
+        net.disconnect(number)
+    assert resident() - before < 20_000_000
+    assert not net.bans
     assert net.stores.headers.raw == real_chain()[0]
 
 

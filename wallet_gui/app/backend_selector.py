@@ -40,7 +40,7 @@ from wallet_gui.chain.p2p.tips import TipReport
 from wallet_gui.chain.reports import FeeAdvice
 from wallet_gui.primitives.params import REGTEST, ChainParams
 from wallet_gui.primitives.transaction import Transaction
-from wallet_gui.storage.errors import StorageError
+from wallet_gui.storage.errors import Damaged, StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -116,11 +116,14 @@ class BackendSelector:
         publish: Callable[[SyncSnapshot | BroadcastProgress], None],
         *,
         peer_store: PeerStore | None = None,
+        repair: Callable[[], None] | None = None,
         clock: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
+        """Prepare; `repair` begins damaged stores anew, in a thread while no backend uses them."""
         self.params = params
         self._stores = stores
         self._peer_store = peer_store
+        self._repair = repair
         self._clock = clock
         self._make_backend = make_backend
         self._publish = publish
@@ -261,7 +264,18 @@ class BackendSelector:
 
     def _restart(self) -> None:
         self._restarting = None
-        self._restart_task = asyncio.get_running_loop().create_task(self.start(self._options))
+        self._restart_task = asyncio.get_running_loop().create_task(self._start_again())
+
+    async def _start_again(self) -> None:
+        is_damaged = isinstance(self._failure, Damaged)
+        await self.stop()
+        if is_damaged and self._repair is not None:
+            try:
+                await asyncio.to_thread(self._repair)
+            except StorageError as error:
+                self._failed(error)
+                return
+        await self.start(self._options)
 
     def add(self, session: WalletSession) -> None:
         """Scan for one more wallet."""

@@ -128,6 +128,7 @@ class Online:
             self._make_backend,
             self._publish,
             peer_store=PeerFile(self.data_directory.network_directory),
+            repair=chain_db.begin_anew,
         )
         self._session = ForThisSession(None if peers is None else tuple(peers), options=options)
         if self.playground is not None:

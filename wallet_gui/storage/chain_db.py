@@ -35,6 +35,7 @@ HEADER_SIZE: Final = 80
 FILTER_HEADER_SIZE: Final = 32
 FILTER_CACHE_BYTES: Final = 256 * 1024 * 1024
 
+_FETCHED_AGAIN: Final = "The stored chain data was damaged and is fetched again. Nothing is lost."
 _SEGMENTS: Final = (
     "CREATE TABLE {} (segment INTEGER PRIMARY KEY, first INTEGER NOT NULL, "
     "crc INTEGER NOT NULL, data BLOB NOT NULL)"
@@ -84,9 +85,7 @@ class ChainDb:
                     set_aside(path)
                 else:
                     discard(path)
-                self.notices = (
-                    "The stored chain data was damaged and is fetched again. Nothing is lost.",
-                )
+                self.notices = (_FETCHED_AGAIN,)
                 self._open()
         except BaseException:
             self._lock.release()
@@ -130,6 +129,17 @@ class ChainDb:
         finally:
             self._depth -= 1
 
+    def begin_anew(self) -> None:
+        """Drop what is stored, because it is damaged; nobody may be using it meanwhile.
+
+        The stores are others afterwards. Raises InUse or WriteFailed; then call it again later.
+        """
+        self.filters.close()
+        self.connection.close()
+        discard(self.path)
+        self.notices = (_FETCHED_AGAIN,)
+        self._open()
+
     def close(self) -> None:
         """Close the database and give the lock back."""
         self.filters.close()
@@ -171,7 +181,7 @@ class SegmentStore:
                 return self._read()
             except Unusable as error:
                 raise Damaged(
-                    "The stored chain data is damaged. Restart the program to fetch it again."
+                    "The stored chain data is damaged; it is dropped and fetched again."
                 ) from error
 
     def append(self, height: int, raw: bytes) -> None:

@@ -188,12 +188,23 @@ def test_no_database_at_all_begins_anew(path: Path) -> None:
         assert database.headers.load() == (0, b"")
 
 
+def test_a_damaged_database_is_begun_anew_while_open(path: Path) -> None:
+    with ChainDb(path, REGTEST) as database:
+        database.headers.append(0, headers(0, 10))
+        database.connection.execute("UPDATE headers SET crc = 1")
+        database.begin_anew()
+        assert "fetched again" in database.notices[0]
+        assert database.headers.load() == (0, b"")
+        database.headers.append(0, headers(0, 3))
+    assert reopened(path) == (0, headers(0, 3))
+
+
 def test_damage_found_later_is_an_error_and_repaired_when_opened_again(path: Path) -> None:
     with ChainDb(path, REGTEST) as database:
         database.headers.append(0, headers(0, 10))
         database.connection.execute("UPDATE headers SET crc = 1")
         database.headers._loaded = None
-        with pytest.raises(Damaged, match="Restart"):
+        with pytest.raises(Damaged, match="fetched again"):
             database.headers.load()
     with ChainDb(path, REGTEST) as database:
         assert database.notices

@@ -32,6 +32,7 @@ STALL: Final = 3.0  # and after which another is asked where there is one
 STALLED: Final = 30.0  # seconds for which the silent one then is asked last
 LIMIT: Final = 30.0  # seconds for a block that has not begun to come
 SLOWEST: Final = 100_000  # bytes a second that a block is to come at
+REST: Final = 120.0  # seconds in which who kept us waiting is asked for no block others have
 MAX_FORGIVEN: Final = 1000
 WITHHELD: Final = (
     "Waiting for block {height}, which may hold a payment of yours, from {peers}. "
@@ -67,6 +68,7 @@ class BlockQueue:
         self._blocks: OrderedDict[bytes, tuple[ScannedBlock, int]] = OrderedDict()
         self._forgiven: OrderedDict[bytes, None] = OrderedDict()
         self._shunned: dict[bytes, set[int]] = {}  # who was asked in vain
+        self._resting: dict[int, float] = {}  # peer that kept us waiting -> until when
         self._warned: set[bytes] = set()
         self._has_told_of_signet = False
         self._only_pruned_since: float | None = None
@@ -134,7 +136,8 @@ class BlockQueue:
         serving = self._state.usable(serving, now)
         live = [p for p in serving if not self._is_stalled(p, now)] or serving
         fresh = [p for p in live if p.number not in shunned] or live
-        # Who is busy is waited for, rather than to ask who has failed.
+        # Who is busy is waited for, rather than to ask who has failed or lets us wait each time.
+        fresh = [p for p in fresh if self._resting.get(p.number, 0.0) <= now.monotonic] or fresh
         able = [p for p in fresh if self._load(p) < MAX_PER_PEER]
         if len(able) < 2:
             return able[0] if able else None
@@ -194,6 +197,7 @@ class BlockQueue:
                 self.plan(now)
                 return
             self._shunned.pop(block_hash, None)
+            self._resting.pop(peer.number, None)
             self.received += 1
             self._keep(block_hash, result, size)
 
@@ -248,6 +252,7 @@ class BlockQueue:
         """Ask others for what this peer was asked."""
         self._last_block.pop(peer.number, None)
         self._stalled.pop(peer.number, None)
+        self._resting.pop(peer.number, None)
         self._free(peer.number)
 
     def _free(self, number: int) -> None:
@@ -268,6 +273,7 @@ class BlockQueue:
             self._stalled[request.peer] = now.monotonic + STALLED
             shunned = self._shunned.setdefault(block_hash, set())
             shunned.add(request.peer)
+            self._resting[request.peer] = now.monotonic + REST
             self._free(request.peer)
             tip = self._state.headers.height
             able = {

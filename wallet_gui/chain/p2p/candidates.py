@@ -13,6 +13,8 @@ from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.p2p.routes import has_tor, route_to
 from wallet_gui.chain.p2p.sync_state import Instant
 from wallet_gui.chain.reports import Route
+from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.serialize import ParseError
 
 SEED_SOURCE: Final = b"seed:"
 REDIAL_ALONE: Final = 60  # seconds before an address is dialled again, while nobody is there
@@ -140,3 +142,14 @@ def _suits(record: Record, role: Role, now: Instant) -> bool:
             return bool(record.services & Services.WITNESS and record.services & Services.NETWORK)
         case _:
             return True
+
+
+def fixed_peers(params: ChainParams) -> list[PeerAddress]:
+    """List the packaged peers of a network."""
+    peers = []
+    for text in params.fixed_peers:
+        try:
+            peers.append(PeerAddress.parse(text, params.default_port))
+        except ParseError as error:  # a packaged list is right, or the program is wrong
+            raise ValueError(f"{text} is not an address.") from error
+    return peers

@@ -15,7 +15,7 @@ from typing import Final
 from wallet_gui.chain.p2p.address_book import FILTER_RECHECK, MAX_ANCHORS, AddressBook
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.back_off import BackOff
-from wallet_gui.chain.p2p.candidates import SEED_SOURCE, Candidates
+from wallet_gui.chain.p2p.candidates import SEED_SOURCE, Candidates, fixed_peers
 from wallet_gui.chain.p2p.links import Demand, Link, Role
 from wallet_gui.chain.p2p.messages import Services
 from wallet_gui.chain.p2p.netgroup import Netgroup, Network, network_of
@@ -25,7 +25,6 @@ from wallet_gui.chain.p2p.seed_names import ASK_INTERVAL, SeedAddress
 from wallet_gui.chain.p2p.sync_state import Instant
 from wallet_gui.chain.reports import Route
 from wallet_gui.primitives.params import ChainParams
-from wallet_gui.primitives.serialize import ParseError
 
 FILTER_PEERS: Final = 4
 BIG_SCAN_PEERS: Final = 12
@@ -68,7 +67,7 @@ class Connections:
         self._random = rng or random.SystemRandom()
         self._numbers = itertools.count(1)
         self._candidates = Candidates(book, options, group_of)
-        self._fixed = _fixed_peers(params)
+        self._fixed = fixed_peers(params)
         self._back_off = BackOff(self._random)
         self._fetch_from: deque[PeerAddress] = deque()
         self._began = self._alone_since = now.monotonic
@@ -376,13 +375,12 @@ class Connections:
         if not link.is_ready:
             return
         was_long = now.monotonic - (link.ready_at or 0.0) >= GOOD_SESSION
-        was_good = was_long and link.role.is_sync
         self._back_off.delay(
             link.address,
             now.monotonic,
             is_own=link.is_own,
             is_fault=is_fault,
-            was_good=was_good,
+            was_good=was_long and link.role.is_sync,
         )
         if not self.ready():
             self._alone_since = now.monotonic
@@ -500,13 +498,3 @@ class Connections:
             ):
                 dropped.append(link)
         return dropped
-
-
-def _fixed_peers(params: ChainParams) -> list[PeerAddress]:
-    peers = []
-    for text in params.fixed_peers:
-        try:
-            peers.append(PeerAddress.parse(text, params.default_port))
-        except ParseError as error:  # a packaged list is right, or the program is wrong
-            raise ValueError(f"{text} is not an address.") from error
-    return peers

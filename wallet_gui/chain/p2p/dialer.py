@@ -44,6 +44,7 @@ class Session:
     by_us: bool = False
     reason: str = ""
     note: str = ""
+    noted_bytes: int = 0  # received when progress was last noted
 
     @property
     def number(self) -> int:

@@ -452,7 +452,7 @@ class FilterHeaderSync:
             request.tries += 1
             request.sent = now.monotonic
             others = [p for p in state.filter_peers(now) if p.number != peer.number]
-            if request.tries > 2 and others:
+            if request.tries > 1 and others:
                 peer.stalled_until = now.monotonic + 60
                 self.on_disconnected(peer)
                 return

@@ -37,6 +37,7 @@ from wallet_gui.chain.reports import PeerInfo, Route
 PAUSE_AT: Final = 32_000_000  # bytes that wait for the engine
 BIG_SCAN: Final = 4000  # blocks whose filters are wanted: more peers are worth it
 ADDRESS_PATIENCE: Final = 30.0
+LEAST_PROGRESS: Final = 4096  # bytes of a long message that count as an answer, if others are there
 BROADCAST_TRIES: Final = 3
 MAX_MONEY: Final = 21_000_000 * 100_000_000
 _BULK: Final = (FilterRun, RawBlock)
@@ -299,9 +300,16 @@ class PeerGroup:
         return []
 
     def on_progress(self, session: Session) -> None:
-        """Note that a peer is slow, not silent."""
+        """Note that a peer is slow, not silent.
+
+        A few bytes now and then are no progress, or one byte a second would stall us for ever.
+        """
         now = self._clock()
         self._note_received(session, now, is_bulk=True)
+        received = session.connection.received_bytes
+        if received - session.noted_bytes < LEAST_PROGRESS and len(self.sessions) > 1:
+            return
+        session.noted_bytes = received
         self._sync.progressed(session.number, now, session.connection.protocol.partial())
 
     def _note_received(self, session: Session, now: Instant, *, is_bulk: bool) -> None:

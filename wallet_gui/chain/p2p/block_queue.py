@@ -152,6 +152,10 @@ class BlockQueue:
     def _load(self, peer: Peer) -> int:
         return sum(request.peer == peer.number for request in self._requests.values())
 
+    def is_due_from(self, number: int) -> bool:
+        """Whether a peer owes a block."""
+        return any(request.peer == number for request in self._requests.values())
+
     def on_block(self, peer: Peer, message: RawBlock, now: Instant) -> None:
         """Take a block that a peer sent."""
         block_hash = sha256d(message.header)

@@ -81,6 +81,10 @@ class FilterRanges:
         """Estimate how many bytes are due; what is due twice counts twice."""
         return round(sum(request.left for request in self._requests) * self.mean_size)
 
+    def due_from(self, number: int) -> float:
+        """Estimate how many bytes are due from a peer."""
+        return sum(r.left for r in self._requests if r.peer == number) * self.mean_size
+
     # --- asking -----------------------------------------------------------------------------------
 
     def ask(self, start: int, stop: int, now: Instant) -> int:
@@ -115,8 +119,7 @@ class FilterRanges:
             return len(mine) < 2
         if len(mine) >= MAX_PER_PEER:
             return False
-        due = sum(request.left for request in mine) * self.mean_size
-        return due < self._most_due(peer.number, numbers)
+        return self.due_from(peer.number) < self._most_due(peer.number, numbers)
 
     def _most_due(self, number: int, numbers: list[int]) -> float:
         seconds = HURRIED_SPAN if self.is_hurried else SPAN
@@ -124,8 +127,7 @@ class FilterRanges:
 
     def _wait(self, number: int) -> float:
         """Estimate in how many seconds a peer would have sent a little more than what is due."""
-        due = sum(request.left for request in self._requests if request.peer == number)
-        return (due * self.mean_size + LEAST_DUE) / self.throughput.speed(number)
+        return (self.due_from(number) + LEAST_DUE) / self.throughput.speed(number)
 
     # --- answers ----------------------------------------------------------------------------------
 

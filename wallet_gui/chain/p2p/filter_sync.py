@@ -37,6 +37,7 @@ KEPT_BATCHES: Final = 32
 LOOKUP: Final = 4000  # heights that are looked up in the cache in one go
 LOOKUP_BYTES: Final = 4_000_000
 MAX_LOOKUPS: Final = 3
+PLENTY: Final = 512_000  # bytes due from one peer of which some may wait to be read
 SMALL: Final = 256_000  # bytes of a batch up to which it is joined with the next
 STORE_BYTES: Final = 1_000_000  # that are stored in one go
 LEAST_CHECK: Final = 512_000  # bytes that are worth a turn of the engine
@@ -108,6 +109,14 @@ class FilterSync:
     def mean_size(self) -> float:
         """Mean bytes of the filters received lately, 0 before the first."""
         return self._ranges.mean_size
+
+    def is_plenty_due(self, number: int) -> bool:
+        """Whether a peer owes so many filters, and nothing before them, that they may gather."""
+        return not self._ranges.is_hurried and self._ranges.due_from(number) >= PLENTY
+
+    def is_fast(self, number: int) -> bool:
+        """Whether a peer's line is so fast that small reads are rare and cost little."""
+        return self._ranges.throughput.is_fast(number)
 
     def speed(self, now: Instant) -> float:
         """Bytes of filters a second that came from all peers together, lately."""

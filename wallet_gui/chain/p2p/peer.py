@@ -15,6 +15,7 @@ _BULK: Final = frozenset({"cfilter", "block", "headers", "cfheaders", "cfcheckpt
 _LARGE_READ: Final = 128 * 1024
 """Of filters, less than this is read in one go only after a rest: each go costs a fixed price."""
 _LONGEST_REST: Final = 0.05  # seconds
+_LONGEST_NAP: Final = 0.005  # where something else is waited for that comes behind the filters
 MOST_UNSENT: Final = 5_000_000
 """Bytes that wait for a peer that asks and asks, and does not read the answers. As much as Core
 lets a peer keep in its receive buffer; the longest transaction has 400 KB."""
@@ -51,6 +52,9 @@ class Connection(asyncio.BufferedProtocol):
         self._is_paused = False
         self._is_resting = False
         self._last_read = 0.0
+        self._waking: asyncio.TimerHandle | None = None
+        self.is_urgent = False
+        """Whether more is due than many filters: what comes behind them is to be read soon."""
         self._early: list[Event] | None = []  # None: begun
 
     @property
@@ -127,6 +131,8 @@ class Connection(asyncio.BufferedProtocol):
         data = self.protocol.data_to_send()
         if data and self._transport is not None and not self._transport.is_closing():
             self.sent_bytes += len(data)
+            if self._waking is not None:
+                self._wake()  # the answer is not to wait
             self._transport.write(data)
             if self._transport.get_write_buffer_size() > MOST_UNSENT:
                 self.hang_up(ProtocolViolation("The peer asks and does not read the answers."))
@@ -151,13 +157,17 @@ class Connection(asyncio.BufferedProtocol):
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        seconds = min((now - self._last_read) * _LARGE_READ / count, _LONGEST_REST)
+        longest = _LONGEST_NAP if self.is_urgent else _LONGEST_REST
+        seconds = min((now - self._last_read) * _LARGE_READ / count, longest)
         self._last_read = now + seconds
         self._is_resting = True
         transport.pause_reading()
-        loop.call_later(seconds, self._wake)
+        self._waking = loop.call_later(seconds, self._wake)
 
     def _wake(self) -> None:
+        if self._waking is not None:
+            self._waking.cancel()
+            self._waking = None
         self._is_resting = False
         transport = self._transport
         if transport is not None and not transport.is_closing() and not self._is_paused:

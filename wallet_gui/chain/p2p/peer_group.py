@@ -283,6 +283,7 @@ class PeerGroup:
             if session.link.role.is_sync:
                 self._perform(self._sync.handle(session.number, event, now))
             self._perform(self._on_message(session, event, now))
+        session.connection.is_urgent = self._sync.is_urgent(session.number)
         self.control_flow()
 
     def _on_message(self, session: Session, event: Event, now: Instant) -> list[Action]:

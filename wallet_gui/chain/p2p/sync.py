@@ -163,6 +163,11 @@ class ChainSync:
             peer.last_answer = now.monotonic
             peer.is_sending_block = command == "block"
 
+    def is_urgent(self, number: int) -> bool:
+        """Whether a peer owes something that is waited for, not merely more and more filters."""
+        is_waited_for = self.blocks.is_due_from(number) or not self.filters.is_plenty_due(number)
+        return is_waited_for and self.filters.is_fast(number)
+
     def tick(self, now: Instant) -> list[Action]:
         """Look at the clock: repeat what met with silence. To be called about once a second."""
         self.headers.tick(now)

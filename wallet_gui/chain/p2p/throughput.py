@@ -12,6 +12,7 @@ from typing import Final
 
 ASSUMED_SPEED: Final = 500_000.0  # bytes a second of a peer that has sent nothing yet
 MOST_DUE: Final = 8_000_000  # bytes from one peer: 50 MB/s at a round trip of 150 ms
+FAST: Final = 10_000_000.0  # bytes a second that are read in large pieces anyway
 LEAST_DUE: Final = 128_000
 SLOW: Final = 20_000.0  # bytes a second below which a peer counts as stalled
 SLOW_AFTER: Final = 10.0  # seconds over which that is judged
@@ -98,6 +99,11 @@ class Throughput:
             if meter.speed is not None and not meter.has_failed
         ]
         return max(sum(others) / len(others), SLOW) if others else ASSUMED_SPEED
+
+    def is_fast(self, number: int) -> bool:
+        """Whether small reads come from the end of an answer, not from a slow line."""
+        known = self._known(number)
+        return known is None or known >= FAST
 
     def total(self, now: float) -> float:
         """Tell what all peers together sent a second, lately."""

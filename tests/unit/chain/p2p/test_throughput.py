@@ -72,3 +72,14 @@ def test_where_all_are_slow_nobody_is_blamed_and_less_is_asked_for() -> None:
         feed(throughput, 1, 1e6, 13.0, 11)
     assert throughput.judge([1], 24.0) == []
     assert throughput.most_due(1, [1], 32_000_000, 3) > before
+
+
+def test_only_a_measured_line_is_slow() -> None:
+    throughput = Throughput()
+    assert throughput.is_fast(1)  # nothing is known: nobody waits on its account
+    throughput.asked(1, 0.0)
+    throughput.received(1, 500_000, 0.25)
+    assert not throughput.is_fast(1)
+    throughput.asked(2, 0.0)
+    throughput.received(2, 20_000_000, 0.25)
+    assert throughput.is_fast(2)

@@ -25,7 +25,8 @@ from wallet_gui.primitives.params import REGTEST
 from wallet_gui.storage.settings import DataDirectory
 
 REPORT: Counter[str] = Counter()
-LONGEST_LIFE = 0.3  # seconds; from the first import to the end a sync takes about as long
+FIRST_LIFE = 0.3  # seconds; then as long as a sync takes here, found by trying
+LONGER, SHORTER = 1.2, 0.75
 GAP = 20
 MOST_INDEXES = 400
 
@@ -91,6 +92,7 @@ class Rounds:
     def __init__(self, root: Path, node: Node, seed: int) -> None:
         self.root, self.node = root, node
         self.rng = random.Random(seed)
+        self.longest_life = FIRST_LIFE
         self.keys = Keys("killed")
         self.directory = DataDirectory(root, REGTEST)
         self.path = self.keys.create_file(self.directory)
@@ -127,11 +129,13 @@ class Rounds:
             lambda pipe: sync_for_ever(self.root, self.node, self.keys, self.path, pipe)
         )
         assert os.read(reading, 1) == b"s", "it did not start"
-        time.sleep(self.rng.uniform(0, LONGEST_LIFE))
+        time.sleep(self.rng.uniform(0, self.longest_life))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         REPORT["kills"] += 1
-        REPORT["killed before the end"] += b"d" not in drain(reading)
+        is_unfinished = b"d" not in drain(reading)
+        REPORT["killed before the end"] += is_unfinished
+        self.longest_life *= LONGER if is_unfinished else SHORTER
 
     def look(self) -> Found:
         child, reading = fork(

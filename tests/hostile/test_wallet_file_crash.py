@@ -373,7 +373,7 @@ def test_kill_at_any_moment_loses_nothing_acknowledged(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
     print(report)
-    assert report["kills"] == KILLS
+    assert report["kills"] >= KILLS
     assert report["killed inside a save"] >= KILLS // 4
     assert report["acknowledged"] >= KILLS
     assert report["system call boundaries"] >= 20

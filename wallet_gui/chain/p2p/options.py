@@ -32,7 +32,8 @@ class P2POptions:
 
     `proxy` is the SOCKS5 server; `is_tor` says that it leads to onion services. `data_cap` is in
     bytes of one session, None without a limit. `ask_above` is the size in bytes from which on a
-    scan waits for approval, None: never.
+    scan waits for approval, None: never. `is_tunnelled`: the only peer is a node at the far end of
+    a tunnel that whoever made the backend opens.
     """
 
     own_peers: tuple[PeerAddress, ...] = ()
@@ -44,3 +45,4 @@ class P2POptions:
     relay: RelayMode = RelayMode.ALWAYS
     data_cap: int | None = None
     ask_above: int | None = ASK_ABOVE
+    is_tunnelled: bool = False

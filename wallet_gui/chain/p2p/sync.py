@@ -6,9 +6,10 @@ time, so that a wallet may widen its watch before the next block reaches it. The
 of their own; this one connects them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from wallet_gui.chain.audit import ChainView
 from wallet_gui.chain.backend import (
     BlockMatched,
     BlockRef,
@@ -24,6 +25,7 @@ from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import HeaderChain, HeadersAccepted
 from wallet_gui.chain.p2p.audit import Audit
 from wallet_gui.chain.p2p.backfill import Backfill
+from wallet_gui.chain.p2p.block_fetches import BlockFetches
 from wallet_gui.chain.p2p.block_queue import BlockQueue
 from wallet_gui.chain.p2p.conflicts import Conflicts
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
@@ -72,6 +74,7 @@ class ChainSync:
         self.backfill = Backfill(self.state, self._on_extended_down)
         self.filters = FilterSync(self.state, self.watches, engine)
         self.blocks = BlockQueue(self.state, self.watches, engine)
+        self.fetches = BlockFetches(self.state, engine)
         self.conflicts = Conflicts(
             self.state,
             request_block=self.blocks.request_evidence,
@@ -119,6 +122,7 @@ class ChainSync:
         self.tips.on_disconnected(peer)
         self.filters.on_disconnected(peer)
         self.blocks.on_disconnected(peer)
+        self.fetches.on_disconnected(peer)
         return self._plan(now)
 
     def handle(self, number: int, event: Event, now: Instant) -> list[Action]:
@@ -133,7 +137,7 @@ class ChainSync:
                 self.conflicts.on_filters(peer, event)
                 self.filters.on_filters(peer, event, now)
             case RawBlock():
-                self.blocks.on_block(peer, event, now)
+                self._on_block(peer, event, now)
             case Headers():
                 self._on_headers(peer, event, now)
             case CFHeaders():
@@ -147,6 +151,10 @@ class ChainSync:
             case _:
                 return []
         return self._plan(now)
+
+    def _on_block(self, peer: Peer, message: RawBlock, now: Instant) -> None:
+        if not self.fetches.on_block(peer, message, now):
+            self.blocks.on_block(peer, message, now)
 
     def _on_headers(self, peer: Peer, message: Headers, now: Instant) -> None:
         if not self.backfill.on_headers(peer, message, now):
@@ -178,6 +186,7 @@ class ChainSync:
         self._audit(now)
         self.filters.tick(now)
         self.blocks.tick(now)
+        self.fetches.tick(now)
         return self._plan(now)
 
     def work_done(self, work: Work, outcome: Any, now: Instant) -> list[Action]:
@@ -203,6 +212,7 @@ class ChainSync:
         self.conflicts.plan(now)
         self.filters.plan(now)
         self.blocks.plan(now)
+        self.fetches.plan(now)
         return self.state.take_actions()
 
     def _audit(self, now: Instant) -> None:
@@ -272,6 +282,13 @@ class ChainSync:
         if 0 <= height <= self.state.headers.height:
             self.watches.include(height)
             self.conflicts.audit(height)
+        return self._plan(now)
+
+    def fetch_block(
+        self, ref: BlockRef, callback: Callable[[bytes], None], now: Instant
+    ) -> list[Action]:
+        """Fetch a block by its hash; `callback` gets its bytes once somebody gave them."""
+        self.fetches.request(ref, callback)
         return self._plan(now)
 
     def next_event(self, now: Instant) -> ChainEvent | None:
@@ -395,6 +412,22 @@ class ChainSync:
     def tip_report(self, now: Instant) -> TipReport:
         """Tell whether the tip can be the newest there is, and who says so."""
         return self.tips.report(now)
+
+    def view(self, now: Instant) -> ChainView:
+        """Tell what peers show of the chain, to be compared with another source."""
+        headers, filter_headers = self.state.headers, self.state.filter_headers
+
+        def hash_at(height: int) -> bytes | None:
+            held = max(headers.start_height - 1, 0) <= height <= headers.height
+            return headers.hash_at(height) if held else None
+
+        def filter_header_at(height: int) -> bytes | None:
+            if not filter_headers.start_height <= height <= filter_headers.height:
+                return None
+            return filter_headers.header_at(height) if self.filter_headers.sources(height) else None
+
+        networks = self.tips.report(now).agreeing if self.headers.is_synced else 0
+        return ChainView(headers.tip, headers.chain_work, networks, hash_at, filter_header_at)
 
     def progress(self) -> SyncProgress:  # noqa: PLR0911 (one per phase)
         """Tell what the sync is busy with, as counts of heights."""

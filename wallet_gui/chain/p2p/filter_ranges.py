@@ -94,8 +94,9 @@ class FilterRanges:
         peers = self._state.filter_peers(now)
         numbers = [peer.number for peer in peers]
         able = [p for p in peers if p.shown_height >= start and self._has_room(p, numbers)]
-        # Who is asked for headers is left alone, so that the rest can begin.
-        able = [p for p in able if p.headers_asked is None] or (able if len(peers) == 1 else [])
+        if len(peers) > 1 and not any(p.headers_done for p in peers):
+            # Who sends the headers is left alone, so that the rest can begin.
+            able = [p for p in able if p.headers_asked is None]
         if not able:
             return start - 1
         able = [p for p in able if not p.disputes] or able

@@ -3,9 +3,9 @@
 Up to the last known checkpoint headers come in ranges from all peers at once (`header_ranges`).
 Above it one peer at a time leads; the others are asked when it is through, so that what they have
 on top, or instead, is found without fetching the chain from each. Meanwhile they only show that
-they have the same blocks (`header_probes`), and begin to serve filters. Every announcement of a block,
-by header or by inv, leads to `getheaders` where it does not connect by itself. What claims too
-little work to be the real chain waits apart (`unproven_headers`).
+they have the same blocks (`header_probes`), and begin to serve filters. Every announcement of a
+block, by header or by inv, leads to `getheaders` where it does not connect by itself. What claims
+too little work to be the real chain waits apart (`unproven_headers`).
 """
 
 from collections.abc import Callable
@@ -138,7 +138,11 @@ class HeaderSync:
         if self._probes.take(peer, message.raw):
             peer.last_answer = now.monotonic
             update_shown(self._state, peer)
-            return
+        else:
+            self._on_more(peer, message, now)
+
+    def _on_more(self, peer: Peer, message: Headers, now: Instant) -> None:
+        """Take what leads on from our chain, or beside it."""
         was_asked = peer.headers_asked is not None
         peer.headers_asked = None
         if not message.raw:

@@ -111,7 +111,9 @@ class FilterHeaderSync:
         if not self._ask_for_newest(peers, now):
             self._ask_for_more(peers, now)
         for peer in peers:
-            self._check(peer, now)
+            if peer.headers_done or peer.is_doubted:
+                # Before it has shown all there would be no end of small comparisons.
+                self._check(peer, now)
 
     def _ask_for_newest(self, peers: list[Peer], now: Instant) -> bool:
         """Ask all peers at once; False when the ordinary way is to be taken."""

@@ -2,9 +2,10 @@
 
 Up to the last known checkpoint headers come in ranges from all peers at once (`header_ranges`).
 Above it one peer at a time leads; the others are asked when it is through, so that what they have
-on top, or instead, is found without fetching the chain from each. Every announcement of a block,
-by header or by inv, leads to `getheaders` where it does not connect by itself. What claims too
-little work to be the real chain waits apart (`unproven_headers`).
+on top, or instead, is found without fetching the chain from each. Meanwhile they only show that
+they have the same blocks (`header_probes`), and begin to serve filters. Every announcement of a
+block, by header or by inv, leads to `getheaders` where it does not connect by itself. What claims
+too little work to be the real chain waits apart (`unproven_headers`).
 """
 
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from wallet_gui.chain.header_chain import (
     InvalidHeader,
     UnknownParent,
 )
+from wallet_gui.chain.p2p.header_probes import HeaderProbes
 from wallet_gui.chain.p2p.header_ranges import HeaderRange, HeaderRanges
 from wallet_gui.chain.p2p.messages import MAX_HEADERS, MAX_LOCATOR, GetHeaders, Headers
 from wallet_gui.chain.p2p.sync_state import Instant, Peer, SyncState
@@ -45,6 +47,7 @@ class HeaderSync:
         self._leader: int | None = None
         self._unproven = UnprovenHeaders()
         self._ranges = HeaderRanges(state, self._on_range)
+        self._probes = HeaderProbes(state)
         self._whole: dict[int, HeaderRange] = {}  # ranges that wait for those below, by `first`
         self._queued = -1  # the highest checkpoint that a range was added for
 
@@ -69,6 +72,8 @@ class HeaderSync:
                 self._leader = peer.number
             if self.is_synced or peer.number == self._leader:
                 self.ask(peer, now)
+            elif self._state.headers.has_minimum_work:
+                self._probes.ask(peer, now)
 
     def ask(self, peer: Peer, now: Instant) -> None:
         """Ask for what comes after our chain; the answer shows our own tip too, if it has it."""
@@ -130,6 +135,14 @@ class HeaderSync:
                 return
             if peer.headers_asked is None:
                 return  # an announcement far above what is known so far
+        if self._probes.take(peer, message.raw):
+            peer.last_answer = now.monotonic
+            update_shown(self._state, peer)
+        else:
+            self._on_more(peer, message, now)
+
+    def _on_more(self, peer: Peer, message: Headers, now: Instant) -> None:
+        """Take what leads on from our chain, or beside it."""
         was_asked = peer.headers_asked is not None
         peer.headers_asked = None
         if not message.raw:
@@ -248,6 +261,7 @@ class HeaderSync:
     def on_disconnected(self, peer: Peer) -> None:
         """Let others have what this peer was asked for."""
         self._ranges.on_disconnected(peer)
+        self._probes.on_disconnected(peer)
         self._drop_unproven(peer)
 
     def tick(self, now: Instant) -> None:

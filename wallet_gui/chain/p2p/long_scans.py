@@ -140,9 +140,12 @@ class LongScans:
             is_served |= is_long and not each.is_waiting and not each.held_back
             is_worth_it = each.download > PREVIEW_ABOVE and each.remaining > 2 * PREVIEW_BLOCKS
             if not each.preview_asked:
-                # Peers may have claimed a longer chain than they have: then it is due no more.
-                each.preview_is_due = is_worth_it
-                if is_worth_it and is_synced and self._state.filter_headers.height >= top:
+                # Before all headers are there the lines would be idle, and peers may have claimed
+                # a longer chain than they have: until then the scan goes on from below.
+                each.preview_is_due = (
+                    is_worth_it and is_synced and self._state.filter_headers.height >= top
+                )
+                if each.preview_is_due:
                     self._begin_preview(each)
         if is_served or any(each.is_previewing for each in self._scans.values()):
             self._speed.note(received_bytes, now)

@@ -82,6 +82,7 @@ class ChainSync:
         self.audit = Audit()
         self.state.refuse_block = self._refuse_block
         self.state.contest = self.conflicts.contest
+        self.state.is_judged = self.conflicts.is_judged
         self._now = Instant(0.0, 0)
 
     # --- peers ------------------------------------------------------------------------------------

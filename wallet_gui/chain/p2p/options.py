@@ -31,8 +31,8 @@ class P2POptions:
     """Everything a person may decide; the defaults are what most people should have.
 
     `proxy` is the SOCKS5 server; `is_tor` says that it leads to onion services. `data_cap` is in
-    bytes of one session, None without a limit. `ask_above` is the size in bytes from which on a
-    scan waits for approval, None: never.
+    bytes of filters and blocks of one session, None without a limit. `ask_above` is the size in
+    bytes from which on a scan waits for approval, None: never.
     """
 
     own_peers: tuple[PeerAddress, ...] = ()

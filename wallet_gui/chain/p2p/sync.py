@@ -193,7 +193,7 @@ class ChainSync:
         self.backfill.plan(now)
         self.filter_headers.plan(now)
         self.watches.long.supervise(
-            received_bytes=self.filters.received_bytes,
+            received_bytes=self.filters.received_bytes + self.blocks.received_bytes,
             mean_size=self.filters.mean_size,
             is_synced=self.headers.is_synced,
             now=now,

@@ -78,6 +78,7 @@ class BlockQueue:
         self._stalled: dict[int, float] = {}  # peer -> until when it is asked last
         self._mean_size = 0.0
         self.received = 0
+        self.received_bytes = 0
 
     def block_at(self, height: int) -> ScannedBlock | None:
         """Give the block of the active chain at `height` if it is at hand."""
@@ -93,7 +94,7 @@ class BlockQueue:
         ahead = LOOK_AHEAD
         if self._mean_size:
             ahead = min(max(ahead, int(LOOK_AHEAD_BYTES / self._mean_size)), MAX_LOOK_AHEAD)
-        heights = {h for scan in self._watches.all_scans() for h in scan.pending(ahead)}
+        heights = {h for scan in self._watches.block_targets() for h in scan.pending(ahead)}
         return sorted({*sorted(heights)[:ahead], *self._evidence})
 
     def request_evidence(self, height: int, callback: Evidence) -> None:
@@ -173,6 +174,7 @@ class BlockQueue:
         segwit_active = height >= self._state.params.segwit_height
         raw = message.raw
         size = len(raw)
+        self.received_bytes += size
         self._mean_size = size if not self._mean_size else 0.8 * self._mean_size + 0.2 * size
 
         engine, params = self._engine, self._state.params

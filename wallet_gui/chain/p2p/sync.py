@@ -85,6 +85,7 @@ class ChainSync:
         self.audit = Audit()
         self.state.refuse_block = self._refuse_block
         self.state.contest = self.conflicts.contest
+        self.state.is_judged = self.conflicts.is_judged
         self._now = Instant(0.0, 0)
 
     # --- peers ------------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ class ChainSync:
         self.backfill.plan(now)
         self.filter_headers.plan(now)
         self.watches.long.supervise(
-            received_bytes=self.filters.received_bytes,
+            received_bytes=self.filters.received_bytes + self.blocks.received_bytes,
             mean_size=self.filters.mean_size,
             is_synced=self.headers.is_synced,
             now=now,

@@ -174,6 +174,7 @@ class SyncState:
         self.wants_extra_peer = False  # those connected may be keeping something from us
         self.refuse_block: Callable[[bytes], None] = lambda _hash: None
         self.contest: Callable[[Peer, int, bytes], None] = lambda _peer, _height, _hash: None
+        self.is_judged: Callable[[int], bool] = lambda _height: True  # a dispute at a height
         self.byte_budget = BYTE_BUDGET
         self.filter_sources: dict[int, int] = {}  # matched height -> who sent its filter
         self._actions: list[Action] = []

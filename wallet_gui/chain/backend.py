@@ -208,12 +208,12 @@ class BalanceChecked:
 class OwnCoins:
     """What a wallet takes for its own at one moment.
 
-    `coins` are the outputs to `scripts` that the chain has unspent as far as the wallet was told,
-    in sat: confirmed, and spent by no confirmed transaction.
+    `coins` are the outputs to `scripts` that the chain has unspent as far as the wallet was told
+    (confirmed, and spent by no confirmed transaction): amount in sat, and height.
     """
 
     scripts: Collection[bytes]
-    coins: Mapping[OutPoint, int]
+    coins: Mapping[OutPoint, tuple[int, int]]
 
 
 CoinsOf: TypeAlias = Callable[[], OwnCoins]

@@ -204,6 +204,13 @@ class WalletScan:
         self._settle()
         return True
 
+    def repeat(self, height: int) -> None:
+        """Match everything from `height` on again: what was matched there missed something."""
+        for group in self._groups:
+            group.number = self._next_number()
+            group.next_height = min(group.next_height, max(height, 0))
+        self._settle()
+
     def rewind(self, height: int) -> None:
         """Forget everything above `height`, the last block that both branches have.
 

@@ -65,7 +65,7 @@ class FailOver:
         self._ready_at: float | None = None
 
     def look(self, now: float, news: NodeNews, *, direct_serves: bool) -> InUse:
-        """Take what is known now. `direct_serves`: public peers are connected and give the chain."""
+        """Take what is known now; `direct_serves`: public peers are connected and answer."""
         if self.in_use is InUse.NODE:
             self._look_at_node(now, news)
         else:

@@ -7,7 +7,7 @@ code are loaded.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wallet_gui.chain.backend import ConnectionState, Phase
+from wallet_gui.chain.backend import CheckState, ConnectionState, Phase
 from wallet_gui.chain.bitcoind.node_status import NodeStatus
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
 from wallet_gui.wallet.changes import Attempts
@@ -113,12 +113,18 @@ class PendingReport:
 
 @dataclass(frozen=True, slots=True)
 class SessionUpdate:
-    """A fresh picture of one wallet, for the screen."""
+    """A fresh picture of one wallet, for the screen.
+
+    `check`: how its coins compare with those of the person's own node, None where nothing is
+    compared. While they differ the balance is not shown as a number.
+    """
 
     wallet_id: str
     snapshot: WalletSnapshot
     preview: PreviewSnapshot | None = None
     pending: Mapping[bytes, PendingReport] = field(default_factory=dict)  # by txid
+    check: CheckState | None = None
+    check_sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,19 @@ class Ledger:
         self._coins_tip = tip_height if ripening else None
         return self._coins
 
+    def confirmed_coins(self) -> dict[OutPoint, int]:
+        """Map the outputs that the chain has unspent to their amounts in sat.
+
+        What only an unconfirmed payment spends is among them: a node's coin set has it too.
+        """
+        found = {}
+        for outpoint, output in self._open.items():
+            spender = self._graph.spender(outpoint)
+            is_spent = spender is not None and self._graph.anchor(spender) is not None
+            if not is_spent and self._graph.anchor(outpoint.txid) is not None:
+                found[outpoint] = output.value_sat
+        return found
+
     def _coin(
         self,
         output: OwnedOutput,

@@ -19,6 +19,7 @@ from wallet_gui.chain.backend import (
     BroadcastResult,
     ChainEvent,
     ChainStores,
+    CoinsOf,
     ConnectionState,
     EventSink,
     NoPeers,
@@ -177,6 +178,7 @@ class P2PBackend:
         birthday_time: int | None,
         anchors: Sequence[BlockRef] = (),
         preview_scripts: PreviewScripts | None = None,
+        coins: CoinsOf | None = None,  # noqa: ARG002 (peers have no set of coins to compare)
     ) -> None:
         """Scan for a wallet's scripts; see `ChainBackend.watch`."""
         if self._sync is None:

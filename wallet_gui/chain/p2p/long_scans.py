@@ -89,7 +89,7 @@ class LongScans:
 
     def plans(self) -> list[ScanPlan]:
         """Describe the scans that do not merely follow the tip."""
-        filter_peers = [p for p in self._state.peers.values() if p.serves_filters]
+        sources, networks = self._state.sources()
         headers = self._state.headers
         plans = []
         for each in self._scans.values():
@@ -106,8 +106,8 @@ class LongScans:
                     filters=each.remaining,
                     download_bytes=each.download,
                     seconds=self._speed.seconds_for(each.download),
-                    sources=len(filter_peers),
-                    networks=len({p.netgroup for p in filter_peers}),
+                    sources=sources,
+                    networks=networks,
                     is_waiting=each.is_waiting,
                     held_back=each.held_back,
                 )
@@ -138,11 +138,11 @@ class LongScans:
             elif is_long and cap is not None and received_bytes >= cap:
                 each.held_back = CAP_REACHED.format(size=cap // 1_000_000)
             is_served |= is_long and not each.is_waiting and not each.held_back
-            is_worth_it = each.download > PREVIEW_ABOVE and each.remaining > 2 * PREVIEW_BLOCKS
+            is_worth_it = self._is_worth_a_preview(each)
             if not each.preview_asked:
                 # Peers may have claimed a longer chain than they have: then it is due no more.
                 each.preview_is_due = is_worth_it
-                if is_worth_it and is_synced and self._state.filter_headers.height >= top:
+                if is_worth_it and is_synced and self._state.scannable_height >= top:
                     self._begin_preview(each)
         if is_served or any(each.is_previewing for each in self._scans.values()):
             self._speed.note(received_bytes, now)
@@ -152,20 +152,25 @@ class LongScans:
     def _expected_height(self, *, is_synced: bool) -> int:
         """Tell where the chain will end: while headers come in, the peers' claims say it."""
         height = self._state.headers.height
-        claims = sorted(peer.version.start_height for peer in self._state.peers.values())
-        if is_synced or not claims:
-            return height
-        return max(height, claims[len(claims) // 2])
+        return height if is_synced else max(height, self._state.claimed_height())
 
     def _estimate(self, each: LongScan, top: int) -> None:
         first = max(each.scan.matched_through + 1, 0)
         each.remaining = max(0, top + 1 - first)
         each.to_height = top
-        params = self._state.params
-        each.download = filter_bytes(params, first, top, self._mean_size)
-        each.download += block_bytes(
-            params, each.remaining, each.scan.script_count, self._mean_size
-        )
+        each.download = self._download(first, top, each.scan.script_count)
+
+    def _download(self, first: int, top: int, scripts: int) -> int:
+        """Estimate the bytes that it takes to scan the heights `first..top`."""
+        params, size = self._state.params, self._mean_size
+        count = max(0, top + 1 - first)
+        return filter_bytes(params, first, top, size) + block_bytes(params, count, scripts, size)
+
+    def _is_worth_a_preview(self, each: LongScan) -> bool:
+        return each.download > PREVIEW_ABOVE and each.remaining > 2 * PREVIEW_BLOCKS
+
+    def _preview_start(self, each: LongScan, top: int) -> int:
+        return max(top + 1 - PREVIEW_BLOCKS, each.scan.mark + 1, 1)
 
     def filter_targets(self) -> list[WalletScan]:
         """List the scans to fetch filters for: previews first, then all that nothing holds back."""
@@ -206,7 +211,7 @@ class LongScans:
         def done(wanted: Sequence[bytes], _now: Instant) -> None:
             each.preview_is_due = False
             top = state.headers.height
-            first = max(top + 1 - PREVIEW_BLOCKS, each.scan.mark + 1, 1)
+            first = self._preview_start(each, top)
             if self._scans.get(each.wallet_id) is each and first <= top:
                 each.preview = WalletScan(each.wallet_id, wanted, start_height=first)
                 each.preview_stop = top

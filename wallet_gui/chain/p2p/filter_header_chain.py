@@ -4,13 +4,13 @@ A filter header commits to a filter and to all before it: `sha256d(filter_hash +
 a peer says about a filter is compared with the header agreed here, height by height.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Final
 
 from wallet_gui.chain.checkpoints import FilterAnchor
 
-__all__ = ["FilterAnchor", "FilterHeaderChain", "chain"]
+__all__ = ["FilterAnchor", "FilterHeaderChain", "chain", "chained"]
 
 _SIZE: Final = 32
 _NOTHING: Final = bytes(_SIZE)
@@ -20,7 +20,8 @@ class FilterHeaderChain:
     """Filter headers from `start_height` on, without gaps, in one bytearray."""
 
     def __init__(self, anchor: FilterAnchor | None = None) -> None:
-        """Start at genesis, or above `anchor`."""
+        """Start at genesis, or above `anchor`. An engine may replace `chainer` by a faster one."""
+        self.chainer: Callable[[Sequence[bytes], bytes], list[bytes]] = chained
         self.start_height = 0 if anchor is None else anchor.height + 1
         self._before = _NOTHING if anchor is None else anchor.filter_header
         self._raw = bytearray()
@@ -54,14 +55,9 @@ class FilterHeaderChain:
         start = (first - self.start_height) * _SIZE
         return bytes(self._raw[start : (last + 1 - self.start_height) * _SIZE])
 
-    def append(self, filter_hashes: Iterable[bytes]) -> None:
+    def append(self, filter_hashes: Sequence[bytes]) -> None:
         """Chain the hashes of the next filters."""
-        previous = self.header_at(self.height)
-        added = []
-        for filter_hash in filter_hashes:
-            previous = chain(filter_hash, previous)
-            added.append(previous)
-        self._raw += b"".join(added)
+        self._raw += b"".join(self.chainer(filter_hashes, self.header_at(self.height)))
 
     def prepend(self, raw: bytes, anchor: FilterAnchor | None) -> None:
         """Extend downwards to above `anchor`, or to genesis, by filter headers (32 bytes each).
@@ -99,6 +95,15 @@ class FilterHeaderChain:
                 wrong.append(start + index)
             previous = header
         return wrong
+
+
+def chained(filter_hashes: Sequence[bytes], previous: bytes) -> list[bytes]:
+    """Give the filter headers that follow `previous`, one for each filter hash."""
+    headers = []
+    for filter_hash in filter_hashes:
+        previous = chain(filter_hash, previous)
+        headers.append(previous)
+    return headers
 
 
 def chain(filter_hash: bytes, previous: bytes) -> bytes:

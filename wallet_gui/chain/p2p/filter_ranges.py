@@ -94,7 +94,9 @@ class FilterRanges:
         peers = self._state.filter_peers(now)
         numbers = [peer.number for peer in peers]
         able = [p for p in peers if p.shown_height >= start and self._has_room(p, numbers)]
-        if len(peers) > 1 and not any(p.headers_done for p in peers):
+        if not any(p.headers_done for p in peers) and (
+            len(peers) > 1 or self._state.headers_come_fast
+        ):
             # Who sends the headers is left alone, so that the rest can begin.
             able = [p for p in able if p.headers_asked is None]
         if not able:

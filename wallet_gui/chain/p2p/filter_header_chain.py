@@ -4,13 +4,14 @@ A filter header commits to a filter and to all before it: `sha256d(filter_hash +
 a peer says about a filter is compared with the header agreed here, height by height.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Final
 
 from wallet_gui.chain.checkpoints import FilterAnchor
+from wallet_gui.chain.filter_hashes import header_chain
 
-__all__ = ["FilterAnchor", "FilterHeaderChain", "chain", "chained"]
+__all__ = ["FilterAnchor", "FilterHeaderChain", "chain"]
 
 _SIZE: Final = 32
 _NOTHING: Final = bytes(_SIZE)
@@ -20,11 +21,12 @@ class FilterHeaderChain:
     """Filter headers from `start_height` on, without gaps, in one bytearray."""
 
     def __init__(self, anchor: FilterAnchor | None = None) -> None:
-        """Start at genesis, or above `anchor`. An engine may replace `chainer` by a faster one."""
-        self.chainer: Callable[[Sequence[bytes], bytes], list[bytes]] = chained
+        """Start at genesis, or above `anchor`."""
         self.start_height = 0 if anchor is None else anchor.height + 1
         self._before = _NOTHING if anchor is None else anchor.filter_header
         self._raw = bytearray()
+        self.chainer: Callable[[Sequence[bytes], bytes], list[bytes]] = header_chain
+        """Chains filter hashes above a filter header; an engine may do it faster."""
 
     def load(self, start_height: int, raw: bytes, tip_height: int) -> bool:
         """Take what a store kept, no further than `tip_height`; False when it does not fit."""
@@ -55,9 +57,9 @@ class FilterHeaderChain:
         start = (first - self.start_height) * _SIZE
         return bytes(self._raw[start : (last + 1 - self.start_height) * _SIZE])
 
-    def append(self, filter_hashes: Sequence[bytes]) -> None:
+    def append(self, filter_hashes: Iterable[bytes]) -> None:
         """Chain the hashes of the next filters."""
-        self._raw += b"".join(self.chainer(filter_hashes, self.header_at(self.height)))
+        self._raw += b"".join(self.chainer(list(filter_hashes), self.header_at(self.height)))
 
     def prepend(self, raw: bytes, anchor: FilterAnchor | None) -> None:
         """Extend downwards to above `anchor`, or to genesis, by filter headers (32 bytes each).
@@ -95,15 +97,6 @@ class FilterHeaderChain:
                 wrong.append(start + index)
             previous = header
         return wrong
-
-
-def chained(filter_hashes: Sequence[bytes], previous: bytes) -> list[bytes]:
-    """Give the filter headers that follow `previous`, one for each filter hash."""
-    headers = []
-    for filter_hash in filter_hashes:
-        previous = chain(filter_hash, previous)
-        headers.append(previous)
-    return headers
 
 
 def chain(filter_hash: bytes, previous: bytes) -> bytes:

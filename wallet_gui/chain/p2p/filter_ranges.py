@@ -65,7 +65,6 @@ class FilterRanges:
         self._unasked: dict[int, int] = {}  # peer -> forgiven filters in a row
         self.throughput = Throughput()
         self.is_hurried = False  # other answers are waited for that come through the same lines
-        self.is_shared = False  # blocks are, which are to come before many more filters
         self.mean_size = 0.0
         self.received = 0
         self.received_bytes = 0
@@ -128,7 +127,7 @@ class FilterRanges:
         return self.due_from(peer.number) < self._most_due(peer.number, numbers)
 
     def _most_due(self, number: int, numbers: list[int]) -> float:
-        seconds = HURRIED_SPAN if self.is_hurried or self.is_shared else SPAN
+        seconds = HURRIED_SPAN if self.is_hurried else SPAN
         return self.throughput.most_due(number, numbers, self._budget, seconds)
 
     def _most_filters(self, numbers: list[int]) -> int:

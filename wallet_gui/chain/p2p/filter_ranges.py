@@ -65,7 +65,6 @@ class FilterRanges:
         self._unasked: dict[int, int] = {}  # peer -> forgiven filters in a row
         self.throughput = Throughput()
         self.is_hurried = False  # other answers are waited for that come through the same lines
-        self.is_shared = False  # blocks are, which are to come before many more filters
         self.mean_size = 0.0
         self.received = 0
         self.received_bytes = 0
@@ -94,7 +93,9 @@ class FilterRanges:
         peers = self._state.filter_peers(now)
         numbers = [peer.number for peer in peers]
         able = [p for p in peers if p.shown_height >= start and self._has_room(p, numbers)]
-        if len(peers) > 1 and not any(p.headers_done for p in peers):
+        if not any(p.headers_done for p in peers) and (
+            len(peers) > 1 or self._state.headers_come_fast
+        ):
             # Who sends the headers is left alone, so that the rest can begin.
             able = [p for p in able if p.headers_asked is None]
         if not able:
@@ -126,7 +127,7 @@ class FilterRanges:
         return self.due_from(peer.number) < self._most_due(peer.number, numbers)
 
     def _most_due(self, number: int, numbers: list[int]) -> float:
-        seconds = HURRIED_SPAN if self.is_hurried or self.is_shared else SPAN
+        seconds = HURRIED_SPAN if self.is_hurried else SPAN
         return self.throughput.most_due(number, numbers, self._budget, seconds)
 
     def _most_filters(self, numbers: list[int]) -> int:

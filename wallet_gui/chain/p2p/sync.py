@@ -59,6 +59,7 @@ class ChainSync:
         checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> None:
         headers.hasher = engine.header_hashes
+        filter_headers.chainer = engine.header_chain
         self.state = SyncState(params, stores, headers, filter_headers, checkpoints)
         known = checkpoints.filter_headers if filter_checkpoints is None else filter_checkpoints
         self.state.filter_checkpoints = dict(known)
@@ -125,6 +126,14 @@ class ChainSync:
         self.blocks.on_disconnected(peer)
         self.fetches.on_disconnected(peer)
         return self._plan(now)
+
+    def ahead(self, number: int, event: Event, now: Instant) -> list[Action]:
+        """Tell what can be asked before an event is handled; `handle` is to follow at once."""
+        peer = self.state.peers.get(number)
+        if peer is not None and isinstance(event, Headers):
+            self.headers.ask_ahead(peer, event, now)
+            return self.state.take_actions()
+        return []
 
     def handle(self, number: int, event: Event, now: Instant) -> list[Action]:
         """Take one event of a connected peer; return what is to be done."""

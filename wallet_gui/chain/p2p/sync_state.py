@@ -167,6 +167,7 @@ class SyncState:
         self.events: deque[ChainEvent] = deque()
         self.options = P2POptions()
         self.wants_extra_peer = False  # set while what peers tell is not agreed on enough
+        self.headers_come_fast = True  # so that nothing else need be asked for meanwhile
         self.disputed: set[int] = set()  # heights at which peers disagree about the filter
         self.filter_checkpoints: Mapping[int, bytes] = {}  # packaged filter headers by height
         self.refuted: dict[int, set[bytes]] = {}  # height -> filter hashes that the block refutes

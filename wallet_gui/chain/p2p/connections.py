@@ -454,7 +454,8 @@ class Connections:
         # Not even the names go out unprotected: the exit looks them up (Core AddAddrFetch).
         seeds = list(self._params.dns_seeds)
         self._random.shuffle(seeds)
-        self._fetch_from.extend(PeerAddress(seed, self._params.default_port) for seed in seeds)
+        port = self._params.default_port
+        self._fetch_from = deque(PeerAddress(seed, port) for seed in seeds)
         return False
 
     def on_seeds(self, found: Iterable[SeedAddress], now: Instant) -> None:

@@ -10,10 +10,11 @@ import pytest
 
 from tests.functional.bitcoind import Node
 from tests.functional.p2p_wallet import Client, ScriptWallet, Setup, run
+from tests.functional.sshd import Answers, running_sshd
 from wallet_gui.chain.bitcoind.local_socket import LocalTunnel
 from wallet_gui.chain.bitcoind.p2p_node import make_p2p_node, tunnelled
 from wallet_gui.chain.bitcoind.problems import connection_lost
-from wallet_gui.chain.bitcoind.tunnel import Tunnel
+from wallet_gui.chain.bitcoind.tunnel import Tunnel, connect
 from wallet_gui.chain.p2p.backend import P2PBackend
 from wallet_gui.chain.reports import Route
 from wallet_gui.primitives.params import REGTEST
@@ -108,6 +109,24 @@ def test_a_tunnel_that_is_cut_and_comes_back(node: Node, tmp_path: Path) -> None
             way.tunnel = LocalTunnel(no_file)
             await client.until_synced(node.height, node.tip)
             check(client, wallet, balance)
+
+    run(scenario)
+
+
+def test_through_a_real_sshd_that_may_lead_to_that_port_only(node: Node, tmp_path: Path) -> None:
+    wallet = ScriptWallet()
+    balance = pay(node, wallet)
+
+    async def scenario() -> None:
+        port = node.p2p_port
+        async with running_sshd(PermitOpen=f"127.0.0.1:{port}") as server:
+            tunnel = await connect(server.target, server.options, Answers(), server.store())
+            async with running(tmp_path, port, Way(tunnel), wallet) as client:
+                await client.until_synced(node.height, node.tip)
+                check(client, wallet, balance)
+                node.mine()
+                await client.until_synced(node.height, node.tip)
+            await tunnel.close()
 
     run(scenario)
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from wallet_gui.chain.backend import BackendState, BackendWarning, ChainEvent
+from wallet_gui.chain.backend import BackendState, BackendWarning, ChainEvent, PendingChanged
 from wallet_gui.chain.p2p.addr_messages import Addr, AddrV2, GetAddr
 from wallet_gui.chain.p2p.bans import BanVerdict, ban_peer
 from wallet_gui.chain.p2p.connections import Connections
@@ -75,6 +75,7 @@ class PeerGroup:
         self._eviction = Eviction()
         self._status = Status(connections)
         self._told: BackendState | None = None
+        self._told_of_pending = self.transactions.stamp()
         self._spent: set[int] = set()  # those asked for addresses that have answered
         self._has_big_scan = False
         self._is_receiving = False
@@ -121,6 +122,10 @@ class PeerGroup:
             self._broadcast_failures = 0
             self._perform(broadcasts.on_not_opened(now))
         self._perform(self.transactions.tick(now))
+        stamp = self.transactions.stamp()
+        if stamp != self._told_of_pending:
+            self._told_of_pending = stamp
+            self._news.append(PendingChanged())
 
     def _look_after(self, now: Instant) -> None:
         verdict = self._keep_alive.tick(now)
@@ -281,6 +286,7 @@ class PeerGroup:
             if session.number not in self.sessions:
                 return  # hung up on meanwhile
             if session.link.role.is_sync:
+                self._perform(self._sync.ahead(session.number, event, now))
                 self._perform(self._sync.handle(session.number, event, now))
             self._perform(self._on_message(session, event, now))
         session.connection.is_urgent = self._sync.is_urgent(session.number)

@@ -241,6 +241,7 @@ class NodeBackend:
     def seen_by(self, txid: bytes) -> SeenBy | None:
         """Tell whether the node has an unconfirmed transaction; None when that is unknown."""
         del txid
+        return None
 
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Say whether a person waits for a payment."""

@@ -185,6 +185,7 @@ class NodeBackend:
         self, tx: Transaction, parents: Sequence[Transaction] = ()
     ) -> BroadcastResult:
         """Send a transaction through the node; raises NoPeers while there is no connection."""
+        del tx, parents
         raise NoPeers("The node cannot be reached; the payment was not sent.")
 
     def withdraw(self, txid: bytes) -> None:
@@ -239,6 +240,7 @@ class NodeBackend:
 
     def seen_by(self, txid: bytes) -> SeenBy | None:
         """Tell whether the node has an unconfirmed transaction; None when that is unknown."""
+        del txid
         return None
 
     def set_receiving(self, *, is_receiving: bool) -> None:

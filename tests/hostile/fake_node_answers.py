@@ -4,6 +4,7 @@ Shapes as of Core 25, 28 and 29 (src/rpc/{blockchain,mempool,rawtransaction,mini
 """
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -53,6 +54,10 @@ class ChainAnswers:
         handler: Callable[..., Any] | None = getattr(self, f"_{method}", None)
         if handler is None or (method == "getdescriptoractivity" and self.version < 290000):
             raise Refusal(-32601, "Method not found")
+        try:
+            inspect.signature(handler).bind(*params)
+        except TypeError:
+            raise Refusal(-1, f"{method} ...\n\nArguments:\n") from None
         result = handler(*params)
         return await result if asyncio.iscoroutine(result) else result
 

@@ -224,11 +224,11 @@ class NodeRpc:
             except Unanswered as unanswered:
                 if self._is_closed:
                     raise connection_lost() from None
-                if unanswered.is_ours:
+                if unanswered.is_orderly:
                     continue
-                if unanswered.was_fresh:
-                    raise await self._explained(connection_lost()) from None
                 lost += 1
+                if lost > 1 and unanswered.was_fresh:
+                    raise await self._explained(connection_lost()) from None
                 if lost > 1:
                     raise connection_lost() from None
             except NotHttp:

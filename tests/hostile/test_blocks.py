@@ -90,7 +90,7 @@ def test_a_peer_that_falls_silent_delays_blocks_for_little_more_than_a_second() 
         network.connect(node)
     network.run(0.5)
     asked = asked_blocks(silent)
-    assert 0 < asked
+    assert asked > 0
     assert wallet.balance < 30 * 50 * BTC
     network.run(2.5)
     assert wallet.balance == 30 * 50 * BTC, network.describe()

@@ -36,12 +36,12 @@ def test_one_source_is_enough_and_is_called_so() -> None:
     network.run(1)
     assert is_synced(network, node)
     assert report(network) == TipReport(1, 1, is_stale=False, age=61, quiet=1.0, split=None)
-    assert report(network).is_single_source
+    assert report(network).agreeing == 1
     # Three peers of one network are one source.
     for _ in range(2):
         network.connect(FakeNode(chain), netgroup=b"net1")
     network.run(1)
-    assert report(network).is_single_source
+    assert report(network).agreeing == 1
     for _ in range(3):
         network.connect(FakeNode(chain))
     network.run(1)

@@ -89,10 +89,6 @@ class PeerGroup:
             broadcasts=self.transactions.broadcasts.wanted_connections(),
         )
 
-    def numbers_for(self, *roles: Role) -> list[int]:
-        """List the connections of these roles."""
-        return [n for n, session in self.sessions.items() if session.link.role in roles]
-
     def tick(self, now: Instant) -> None:
         """Look at the clock."""
         self._serve_payments(now)

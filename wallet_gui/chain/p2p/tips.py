@@ -61,11 +61,6 @@ class TipReport:
         """Whether enough networks show the tip."""
         return self.agreeing >= self.needed
 
-    @property
-    def is_single_source(self) -> bool:
-        """Whether all of it rests on what one network says."""
-        return self.agreeing <= 1
-
 
 @dataclass(slots=True)
 class _Watched:

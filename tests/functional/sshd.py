@@ -211,7 +211,7 @@ def make_key(path: Path, key_type: str = "ed25519", passphrase: str = "") -> Pat
 async def running_sshd(
     *,
     users_key: str | None = None,
-    host_keys: Sequence[str] = HOST_KEY_TYPES,
+    host_keys: Sequence[str] = ("ed25519",),
     environment: Mapping[str, str] | None = None,
     user: str | None = None,
     port: int = 0,
@@ -230,7 +230,7 @@ async def running_sshd(
         os.makedirs(_SEPARATION_FOLDER, mode=0o755, exist_ok=True)  # noqa: PTH103
     with tempfile.TemporaryDirectory(prefix="sshd-") as name:
         directory = Path(name)
-        for key_type in HOST_KEY_TYPES:
+        for key_type in host_keys:
             make_key(directory / f"host_{key_type}", key_type)
         make_key(directory / "client_ed25519")
         public = (directory / "client_ed25519.pub").read_text()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wallet_gui.chain.backend import CheckState, ConnectionState, Phase
+from wallet_gui.chain.bitcoind.node_status import NodeStatus
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
 from wallet_gui.wallet.changes import Attempts
 from wallet_gui.wallet.snapshot import WalletSnapshot
@@ -32,6 +33,8 @@ class SyncSnapshot:
 
     `ledger` holds every contact since the program began, the newest first. `doubt` is a sentence on
     why the tip may not be the newest one, or "". `is_paused`: the person holds long scans back.
+    `backend` names the source in use, `source_words` says in a sentence which it is and why. `node`
+    is None unless the person's own node is in use or is being tried.
     """
 
     network: str
@@ -49,6 +52,8 @@ class SyncSnapshot:
     ledger: tuple[LedgerEntry, ...] = ()
     doubt: str = ""
     is_paused: bool = False
+    source_words: str = ""
+    node: NodeStatus | None = None
 
     @property
     def is_synced(self) -> bool:

@@ -160,6 +160,11 @@ class WalletScan:
         """List the lowest matched heights that were not delivered yet, to fetch them ahead."""
         return self._pending[:limit]
 
+    @property
+    def pending_count(self) -> int:
+        """How many matched heights were not delivered yet."""
+        return len(self._pending)
+
     def next_block(self) -> int | None:
         """Give the height to deliver now, or None.
 

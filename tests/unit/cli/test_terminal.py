@@ -75,7 +75,6 @@ class Session:
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    @property
     def echoes(self) -> bool:
         import termios  # noqa: PLC0415 - Unix only
 
@@ -113,7 +112,7 @@ def test_a_passphrase_is_not_echoed() -> None:
     session = Session("passphrase")
     session.until("The passphrase of the key: ")
     assert "That was not right." in session.seen
-    assert not session.echoes
+    assert not session.echoes()
     session.type("correct horse\n")
     assert session.end().endswith("answer 'correct horse' ''\n")
     assert "horse" not in session.seen
@@ -131,12 +130,12 @@ def test_a_code_is_echoed_where_the_server_says_so() -> None:
 def test_breaking_off_restores_the_terminal_and_ends_at_once() -> None:
     session = Session("rpc")
     session.until("RPC password of wallet: ")
-    assert not session.echoes
+    assert not session.echoes()
     began = time.monotonic()
     session.program.send_signal(signal.SIGINT)
     session.program.wait(20)
     assert time.monotonic() - began < 5
-    assert session.echoes
+    assert session.echoes()
     session.end()
 
 

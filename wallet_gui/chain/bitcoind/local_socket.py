@@ -18,7 +18,7 @@ from wallet_gui.chain.bitcoind.problems import (
     connection_lost,
     node_refused,
 )
-from wallet_gui.chain.bitcoind.tunnel import (
+from wallet_gui.chain.bitcoind.tunnel_protocol import (
     MOST_OF_A_FILE,
     MOST_OF_A_FORCED_OUTPUT,
     Channel,

@@ -13,7 +13,7 @@ import re
 import secrets
 import struct
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -36,6 +36,7 @@ _MOST_READ: Final = 4096
 _PROTOCOL: Final = 70016
 _HEADER: Final = struct.Struct("<4s12sI4s")
 _LARGEST_VERSION: Final = 1000
+_KEY_LENGTH: Final = 64  # of ElligatorSwift
 # Not one of ours, and what people with an older node have.
 _TESTNET3_MAGIC: Final = bytes.fromhex("0b110907")
 
@@ -53,7 +54,10 @@ class PortKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PortFinding:
-    """What was found; for P2P also the `network`, the node's name for itself and its services."""
+    """What was found; for P2P also the `network`, the node's name for itself and its services.
+
+    `network` is "" for one that we do not know, such as a private signet.
+    """
 
     kind: PortKind
     network: str = ""
@@ -62,11 +66,12 @@ class PortFinding:
 
 
 async def port_kind(
-    open_channel: OpenChannel, params: ChainParams, seconds: float = 3.0
+    open_channel: OpenChannel, params: ChainParams | None = None, seconds: float = 3.0
 ) -> PortFinding:
     """Ask a port what it is, within about twice `seconds`; raises NodeProblem if it is closed.
 
-    `open_channel` connects anew each time. No password is sent.
+    `open_channel` connects anew each time. `params` is the network that a node most likely is on.
+    No password is sent.
     """
     channel = await open_channel()
     try:
@@ -76,10 +81,19 @@ async def port_kind(
     kind = _kind_of(answer)
     if kind is not None:
         return PortFinding(kind)
-    others = [other.magic for other in NETWORKS.values() if other != params] + [_TESTNET3_MAGIC]
-    finding = await _first_greeted(open_channel, [params.magic], seconds)
-    finding = finding or await _first_greeted(open_channel, others, seconds)
-    return finding or PortFinding(PortKind.OTHER if answer else PortKind.SILENT)
+    magics = [other.magic for other in NETWORKS.values()] + [_TESTNET3_MAGIC]
+    # A node hangs up on the greetings of other networks, so they can be tried side by side.
+    if params is not None:
+        finding = await greet(open_channel, params, seconds)
+        if finding is not None:
+            return finding
+        magics.remove(params.magic)
+    found = await asyncio.gather(
+        *(_greeted(open_channel, magic, seconds) for magic in magics),
+        _answers_noise(open_channel, seconds),
+    )
+    otherwise = PortFinding(PortKind.OTHER if answer else PortKind.SILENT)
+    return next((finding for finding in found if finding is not None), otherwise)
 
 
 async def greet(
@@ -119,14 +133,6 @@ def _kind_of(answer: bytes) -> PortKind | None:
     return PortKind.RPC if is_rpc else PortKind.WEB
 
 
-async def _first_greeted(
-    open_channel: OpenChannel, magics: Sequence[bytes], seconds: float
-) -> PortFinding | None:
-    """Greet on several networks at once: a node hangs up on those that are not its own."""
-    found = await asyncio.gather(*(_greeted(open_channel, magic, seconds) for magic in magics))
-    return next((finding for finding in found if finding is not None), None)
-
-
 async def _greeted(open_channel: OpenChannel, magic: bytes, seconds: float) -> PortFinding | None:
     channel = await open_channel()
     try:
@@ -144,6 +150,22 @@ async def _greeted(open_channel: OpenChannel, magic: bytes, seconds: float) -> P
     network = next((p.name for p in NETWORKS.values() if p.magic == magic), "testnet3")
     agent = plain_text(version.user_agent, 100)
     return PortFinding(PortKind.P2P, network, agent, Services(version.services))
+
+
+async def _answers_noise(open_channel: OpenChannel, seconds: float) -> PortFinding | None:
+    """Send what looks like a key of BIP324: a node of any network answers with one of its own."""
+    channel = await open_channel()
+    answer = b""
+    try:
+        async with asyncio.timeout(seconds):
+            channel.write(b"\xff" + secrets.token_bytes(_KEY_LENGTH - 1))
+            answer = await channel.readexactly(_KEY_LENGTH)
+    except (TimeoutError, asyncio.IncompleteReadError, ConnectionError, NodeProblem):
+        return None
+    finally:
+        channel.abort()
+    # Servers that speak in text send a greeting or an error as long as this, too.
+    return None if answer.isascii() else PortFinding(PortKind.P2P)
 
 
 def _version_frame(magic: bytes) -> bytes:

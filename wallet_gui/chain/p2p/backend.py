@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from wallet_gui.chain.audit import ChainView
 from wallet_gui.chain.backend import (
     BackendState,
     BackendWarning,
@@ -32,6 +33,7 @@ from wallet_gui.chain.checkpoints import load as load_checkpoints
 from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import HeaderChain
 from wallet_gui.chain.p2p.chain_start import earliest_height, open_chains
+from wallet_gui.chain.p2p.connect import TunnelDial
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
 from wallet_gui.chain.p2p.filter_match import LazyEngine
 from wallet_gui.chain.p2p.long_scans import PreviewScripts
@@ -88,6 +90,7 @@ class P2PBackend:
         peer_store: PeerStore | None = None,
         resolver: Resolver | None = None,
         netgroup: Netgroup | None = None,
+        tunnel: TunnelDial | None = None,
         checkpoints: Checkpoints | None = None,
         engine: FilterEngine | None = None,
         clock: Callable[[], Instant] = system_clock,
@@ -110,7 +113,9 @@ class P2PBackend:
         self._group: PeerGroup | None = None
         self._pending: dict[str, _PendingWatch] = {}
         self._news: deque[ChainEvent] = deque()  # of the backend itself
-        sources = PeerSources(peer_store, resolver or system_resolver, netgroup or default_netgroup)
+        sources = PeerSources(
+            peer_store, resolver or system_resolver, netgroup or default_netgroup, tunnel
+        )
         self._finder = PeerFinder(params, options, sources, clock, self._news)
         self._meter = ProgressMeter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -289,6 +294,32 @@ class P2PBackend:
     def tip_report(self) -> TipReport | None:
         """Tell whether the tip can be the newest there is; None before the chain is loaded."""
         return None if self._sync is None else self._sync.tip_report(self._clock())
+
+    async def fetch_block(self, ref: BlockRef) -> bytes:
+        """Fetch a block by hash, from any peer that keeps it; waits until one came.
+
+        The bytes belong to the header of that hash (merkle root and witness commitment checked);
+        whether that header is in a chain is for whoever asks to know. Raises NoPeers when the
+        backend does not run.
+        """
+        sync = self._sync
+        if sync is None:
+            raise NoPeers("There is no connection to the network yet.")
+        taken: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def take(raw: bytes) -> None:
+            if not taken.done():
+                taken.set_result(raw)
+
+        self._perform(sync.fetch_block(ref, take, self._clock()))
+        try:
+            return await taken
+        finally:
+            sync.fetches.cancel(ref, take)
+
+    def view(self) -> ChainView | None:
+        """Tell what peers show of the chain, to be compared with another source of it."""
+        return None if self._sync is None else self._sync.view(self._clock())
 
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Say whether a person waits for a payment."""

@@ -29,6 +29,7 @@ MAX_SHARE: Final = 0.4  # of all blocks, for one peer
 MAX_KEPT_BYTES: Final = 16_000_000  # of blocks that nobody waits for any more
 SILENCE: Final = 10.0  # seconds without a byte after which the only peer is asked again
 STALL: Final = 3.0  # and after which another is asked where there is one
+DOUBLE: Final = 1.0  # and after which another is asked as well, without blame
 STALLED: Final = 30.0  # seconds for which the silent one then is asked last
 LIMIT: Final = 30.0  # seconds for a block that has not begun to come
 SLOWEST: Final = 100_000  # bytes a second that a block is to come at
@@ -54,6 +55,8 @@ class _Request:
     height: int
     peer: int
     sent: float
+    rival: int | None = None  # who was asked as well
+    rival_sent: float = 0.0
 
 
 class BlockQueue:
@@ -76,8 +79,10 @@ class BlockQueue:
         self._asked: Counter[int] = Counter()  # blocks by peer, over the whole session
         self._last_block: dict[int, float] = {}  # peer -> when it last finished one
         self._stalled: dict[int, float] = {}  # peer -> until when it is asked last
+        self._silent: dict[int, float] = {}  # peer -> when somebody else was asked for its blocks
         self._mean_size = 0.0
         self.received = 0
+        self.received_bytes = 0
 
     def block_at(self, height: int) -> ScannedBlock | None:
         """Give the block of the active chain at `height` if it is at hand."""
@@ -93,7 +98,7 @@ class BlockQueue:
         ahead = LOOK_AHEAD
         if self._mean_size:
             ahead = min(max(ahead, int(LOOK_AHEAD_BYTES / self._mean_size)), MAX_LOOK_AHEAD)
-        heights = {h for scan in self._watches.all_scans() for h in scan.pending(ahead)}
+        heights = {h for scan in self._watches.block_targets() for h in scan.pending(ahead)}
         return sorted({*sorted(heights)[:ahead], *self._evidence})
 
     def request_evidence(self, height: int, callback: Evidence) -> None:
@@ -127,6 +132,52 @@ class BlockQueue:
             self._forgiven.pop(block_hash, None)
             self._state.send(peer, GetData(((InventoryType.WITNESS_BLOCK, block_hash),)))
 
+        self._double(now)
+
+    def _double(self, now: Instant) -> None:
+        """Ask somebody else as well for what a peer that fell silent owes; the first one wins.
+
+        A line that died is told from a slow one only after a while. Blocks are what everything
+        waits for, and few.
+        """
+        peers = self._state.peers
+        for block_hash, request in self._requests.items():
+            owner = peers.get(request.peer)
+            if owner is None or request.rival is not None or not self._is_silent(owner, now):
+                continue
+            able = [
+                p
+                for p in peers.values()
+                if p is not owner
+                and p.keeps_block(request.height, self._state.headers.height)
+                and p.shown_height >= request.height
+                and p.is_usable(now)
+                and p.number not in self._shunned.get(block_hash, ())
+                and not self._is_stalled(p, now)
+                and not self._is_silent(p, now)
+                and self._load(p) < MAX_PER_PEER
+            ]
+            if able:
+                rival = min(able, key=lambda p: (self._load(p), self._asked[p.number]))
+                request.rival, request.rival_sent = rival.number, now.monotonic
+                self._silent[owner.number] = now.monotonic
+                self._asked[rival.number] += 1
+                self._forgive(block_hash)
+                message = GetData(((InventoryType.WITNESS_BLOCK, block_hash),))
+                self._state.send(rival, message)
+
+    def _is_silent(self, peer: Peer, now: Instant) -> bool:
+        """Whether a peer that owes a block says nothing, or has said nothing since it did."""
+        marked = self._silent.get(peer.number)
+        if marked is not None and peer.last_answer <= marked <= now.monotonic < marked + STALLED:
+            return True
+        sent = [r.sent for r in self._requests.values() if r.peer == peer.number]
+        sent += [r.rival_sent for r in self._requests.values() if r.rival == peer.number]
+        if not sent:
+            return False
+        silence = now.monotonic - max(min(sent), peer.last_answer)
+        return silence >= DOUBLE or not peer.is_usable(now)
+
     def _pick(self, height: int, shunned: set[int], now: Instant) -> Peer | None:
         serving = [
             p
@@ -135,6 +186,7 @@ class BlockQueue:
         ]
         serving = self._state.usable(serving, now)
         live = [p for p in serving if not self._is_stalled(p, now)] or serving
+        live = [p for p in live if not self._is_silent(p, now)] or live
         fresh = [p for p in live if p.number not in shunned] or live
         # Who is busy is waited for, rather than to ask who has failed or lets us wait each time.
         fresh = [p for p in fresh if self._resting.get(p.number, 0.0) <= now.monotonic] or fresh
@@ -150,11 +202,11 @@ class BlockQueue:
         return min(fair, key=lambda p: (self._load(p), self._asked[p.number]))
 
     def _load(self, peer: Peer) -> int:
-        return sum(request.peer == peer.number for request in self._requests.values())
+        return sum(peer.number in {r.peer, r.rival} for r in self._requests.values())
 
     def is_due_from(self, number: int) -> bool:
         """Whether a peer owes a block."""
-        return any(request.peer == number for request in self._requests.values())
+        return any(number in {r.peer, r.rival} for r in self._requests.values())
 
     def on_block(self, peer: Peer, message: RawBlock, now: Instant) -> None:
         """Take a block that a peer sent."""
@@ -173,6 +225,7 @@ class BlockQueue:
         segwit_active = height >= self._state.params.segwit_height
         raw = message.raw
         size = len(raw)
+        self.received_bytes += size
         self._mean_size = size if not self._mean_size else 0.8 * self._mean_size + 0.2 * size
 
         engine, params = self._engine, self._state.params
@@ -256,13 +309,19 @@ class BlockQueue:
         """Ask others for what this peer was asked."""
         self._last_block.pop(peer.number, None)
         self._stalled.pop(peer.number, None)
+        self._silent.pop(peer.number, None)
         self._resting.pop(peer.number, None)
         self._free(peer.number)
 
     def _free(self, number: int) -> None:
         """Let others be asked for what a peer owes."""
         for block_hash, request in list(self._requests.items()):
-            if request.peer == number:
+            if request.rival == number:
+                request.rival = None
+            if request.peer == number and request.rival is not None:
+                request.peer, request.sent = request.rival, request.rival_sent
+                request.rival = None
+            elif request.peer == number:
                 del self._requests[block_hash]
                 self._forgive(block_hash)
 

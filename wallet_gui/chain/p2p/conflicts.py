@@ -80,6 +80,11 @@ class Conflicts:
         """Whether a dispute is being looked into."""
         return any(conflict.is_pending for conflict in self._conflicts.values())
 
+    def is_judged(self, height: int) -> bool:
+        """Whether the evidence about a height was weighed, as far as there is any."""
+        conflict = self._conflicts.get(height)
+        return conflict is not None and not conflict.is_pending
+
     # --- what peers claim -------------------------------------------------------------------------
 
     def contest(self, peer: Peer, height: int, filter_hash: bytes) -> None:

@@ -134,9 +134,11 @@ class FilterSync:
         """Look up and ask for what is needed next, as far as the budget goes; then match."""
         wanted = self.lowest_wanted()
         headers = self._state.headers.height
-        # Headers come through the same lines, and are waited for: they do not queue long.
-        self._ranges.is_hurried = self._state.filter_headers.height < headers or any(
-            peer.headers_asked is not None for peer in self._state.peers.values()
+        # Headers and blocks come through the same lines, and are waited for: no long queues.
+        self._ranges.is_hurried = (
+            self._state.filter_headers.height < headers
+            or any(peer.headers_asked is not None for peer in self._state.peers.values())
+            or any(scan.pending(1) for scan in self._watches.all_scans())
         )
         self._forget(wanted)
         # What is on its way for a scan that waits behind another is not thrown away.

@@ -281,6 +281,7 @@ class PeerGroup:
             if session.number not in self.sessions:
                 return  # hung up on meanwhile
             if session.link.role.is_sync:
+                self._perform(self._sync.ahead(session.number, event, now))
                 self._perform(self._sync.handle(session.number, event, now))
             self._perform(self._on_message(session, event, now))
         session.connection.is_urgent = self._sync.is_urgent(session.number)

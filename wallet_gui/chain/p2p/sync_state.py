@@ -167,6 +167,7 @@ class SyncState:
         self.events: deque[ChainEvent] = deque()
         self.options = P2POptions()
         self.wants_extra_peer = False  # set while what peers tell is not agreed on enough
+        self.headers_come_fast = True  # so that nothing else need be asked for meanwhile
         self.disputed: set[int] = set()  # heights at which peers disagree about the filter
         self.filter_checkpoints: Mapping[int, bytes] = {}  # packaged filter headers by height
         self.refuted: dict[int, set[bytes]] = {}  # height -> filter hashes that the block refutes
@@ -174,6 +175,7 @@ class SyncState:
         self.wants_extra_peer = False  # those connected may be keeping something from us
         self.refuse_block: Callable[[bytes], None] = lambda _hash: None
         self.contest: Callable[[Peer, int, bytes], None] = lambda _peer, _height, _hash: None
+        self.is_judged: Callable[[int], bool] = lambda _height: True  # a dispute at a height
         self.byte_budget = BYTE_BUDGET
         self.filter_sources: dict[int, int] = {}  # matched height -> who sent its filter
         self._actions: list[Action] = []

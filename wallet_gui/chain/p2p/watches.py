@@ -79,6 +79,11 @@ class Watches:
         """List the scans that filters are to be fetched for now."""
         return self.long.filter_targets()
 
+    def block_targets(self) -> list[WalletScan]:
+        """List the scans that blocks are to be fetched for now."""
+        held = self.long.held_back()
+        return [scan for scan in self.all_scans() if scan not in held]
+
     def watch(
         self,
         wallet_id: str,

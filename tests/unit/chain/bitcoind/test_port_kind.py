@@ -75,7 +75,8 @@ def node(network: bytes) -> Answer:
         (http("200 OK", b"<html>a printer</html>"), "WEB"),
         (http("405 Method Not Allowed", b"not here"), "WEB"),
         (b"SSH-2.0-OpenSSH_9.2p1\r\n", "SSH"),
-        (b"\x00" * 64, "OTHER"),
+        (b"\x00" * 63, "OTHER"),
+        (b"\xfe" * 64, "P2P"),
         (b"", "SILENT"),
     ],
 )
@@ -113,8 +114,11 @@ def test_a_node_that_answers_on_another_network_than_it_is_greeted_on() -> None:
     ids=["cut off", "too long", "another message"],
 )
 def test_a_malformed_greeting_is_none(spoil: Callable[[bytes], bytes]) -> None:
-    finding = asyncio.run(found(lambda _: [spoil(_version_frame(REGTEST.magic))]))
-    assert finding.kind is PortKind.OTHER
+    def answer(asked: bytes) -> Sequence[bytes]:
+        is_greeting = asked.startswith(REGTEST.magic)
+        return [spoil(_version_frame(REGTEST.magic)) if is_greeting else b"?"]
+
+    assert asyncio.run(found(answer)) == PortFinding(PortKind.OTHER)
 
 
 def test_what_a_node_calls_itself_is_plain_text() -> None:
@@ -132,3 +136,12 @@ def test_what_a_node_calls_itself_is_plain_text() -> None:
 @given(noise=st.binary(min_size=1, max_size=300))
 def test_any_bytes_are_some_kind(noise: bytes) -> None:
     assert isinstance(asyncio.run(found(lambda _: [noise])), PortFinding)
+
+
+def test_a_node_of_a_network_of_its_own() -> None:
+    def answer(asked: bytes) -> Sequence[bytes] | None:
+        # It takes all that is not its own magic for a key (BIP324), and what names another
+        # network's as a mistake.
+        return [bytes(range(120, 200))] if b"version" not in asked else None
+
+    assert asyncio.run(found(answer)) == PortFinding(PortKind.P2P)

@@ -50,10 +50,12 @@ async def sync(job: Job) -> dict[str, Any]:
     done = asyncio.Event()
     phases: dict[str, float] = {}
     warnings: list[str] = []
+    blocks: dict[int, int] = {}  # height -> bytes
 
     async def sink(event: ChainEvent) -> None:
         match event:
             case BlockMatched(_, height, block):
+                blocks[height] = len(block.serialize())
                 wallet.apply_block(block, height)
                 if new := wallet.take_new_scripts():
                     backend.extend_watch("bench", new, from_height=height)
@@ -82,6 +84,8 @@ async def sync(job: Job) -> dict[str, Any]:
             "transactions": len(wallet.history()),
             "phases": phases,
             "warnings": len(warnings),
+            "block_bytes": sum(blocks.values()),
+            "received_bytes": sum(peer.inbound_bytes for peer in backend.peers()),
         }
         await backend.stop()
     return result

@@ -383,7 +383,8 @@ class P2PBackend:
             (w.scripts, w.checkpoints, w.birthday_time) for w in self._pending.copy().values()
         ]
         earliest = earliest_height(self._params, known, wallets)
-        return *open_chains(self._params, self._stores, known, earliest), known
+        hasher = self._engine.header_hashes
+        return *open_chains(self._params, self._stores, known, earliest, hasher), known
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -76,7 +76,8 @@ class BlockQueue:
         self._has_told_of_signet = False
         self._only_pruned_since: float | None = None
         self._evidence: dict[int, list[Evidence]] = {}  # height -> who waits for the block
-        self._asked: Counter[int] = Counter()  # blocks by peer, over the whole session
+        self._asked: Counter[int] = Counter()  # blocks by peer
+        self._asked_before = 0  # blocks of this session, of peers that are gone
         self._last_block: dict[int, float] = {}  # peer -> when it last finished one
         self._stalled: dict[int, float] = {}  # peer -> until when it is asked last
         self._silent: dict[int, float] = {}  # peer -> when somebody else was asked for its blocks
@@ -196,7 +197,7 @@ class BlockQueue:
         server = self._state.filter_sources.get(height)
         able = [p for p in able if p.number != server]
         least = min(self._asked[p.number] for p in able)
-        share = MAX_SHARE * (self._asked.total() + 1)
+        share = MAX_SHARE * (self._asked_before + self._asked.total() + 1)
         fair = [p for p in able if self._asked[p.number] == least]
         fair = [p for p in able if self._asked[p.number] + 1 <= share] or fair
         return min(fair, key=lambda p: (self._load(p), self._asked[p.number]))
@@ -311,7 +312,12 @@ class BlockQueue:
         self._stalled.pop(peer.number, None)
         self._silent.pop(peer.number, None)
         self._resting.pop(peer.number, None)
+        self._asked_before += self._asked.pop(peer.number, 0)
         self._free(peer.number)
+        for block_hash in [h for h, peers in self._shunned.items() if peers == {peer.number}]:
+            del self._shunned[block_hash]
+        for shunned in self._shunned.values():
+            shunned.discard(peer.number)
 
     def _free(self, number: int) -> None:
         """Let others be asked for what a peer owes."""

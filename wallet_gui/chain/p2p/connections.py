@@ -15,7 +15,7 @@ from typing import Final
 from wallet_gui.chain.p2p.address_book import FILTER_RECHECK, MAX_ANCHORS, AddressBook
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.back_off import BackOff
-from wallet_gui.chain.p2p.candidates import SEED_SOURCE, Candidates, fixed_peers
+from wallet_gui.chain.p2p.candidates import FIXED_SOURCE, SEED_SOURCE, Candidates, fixed_peers
 from wallet_gui.chain.p2p.links import Demand, Link, Role
 from wallet_gui.chain.p2p.messages import Services
 from wallet_gui.chain.p2p.netgroup import Netgroup, Network, network_of
@@ -44,7 +44,6 @@ FIXED_WAIT: Final = 60.0
 DEATHS: Final = 3
 DEATH_WINDOW: Final = 5.0
 OFFLINE_PAUSE: Final = 30.0
-FIXED_SOURCE: Final = b"packaged"
 
 
 class Connections:
@@ -454,7 +453,8 @@ class Connections:
         # Not even the names go out unprotected: the exit looks them up (Core AddAddrFetch).
         seeds = list(self._params.dns_seeds)
         self._random.shuffle(seeds)
-        self._fetch_from.extend(PeerAddress(seed, self._params.default_port) for seed in seeds)
+        port = self._params.default_port
+        self._fetch_from = deque(PeerAddress(seed, port) for seed in seeds)
         return False
 
     def on_seeds(self, found: Iterable[SeedAddress], now: Instant) -> None:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from wallet_gui.chain.backend import BackendState, BackendWarning, ChainEvent
+from wallet_gui.chain.backend import BackendState, BackendWarning, ChainEvent, PendingChanged
 from wallet_gui.chain.p2p.addr_messages import Addr, AddrV2, GetAddr
 from wallet_gui.chain.p2p.bans import BanVerdict, ban_peer
 from wallet_gui.chain.p2p.connections import Connections
@@ -75,6 +75,7 @@ class PeerGroup:
         self._eviction = Eviction()
         self._status = Status(connections)
         self._told: BackendState | None = None
+        self._told_of_pending = self.transactions.stamp()
         self._spent: set[int] = set()  # those asked for addresses that have answered
         self._has_big_scan = False
         self._is_receiving = False
@@ -87,10 +88,6 @@ class PeerGroup:
             wants_extra_peer=self._sync.state.wants_extra_peer,
             broadcasts=self.transactions.broadcasts.wanted_connections(),
         )
-
-    def numbers_for(self, *roles: Role) -> list[int]:
-        """List the connections of these roles."""
-        return [n for n, session in self.sessions.items() if session.link.role in roles]
 
     def tick(self, now: Instant) -> None:
         """Look at the clock."""
@@ -121,6 +118,10 @@ class PeerGroup:
             self._broadcast_failures = 0
             self._perform(broadcasts.on_not_opened(now))
         self._perform(self.transactions.tick(now))
+        stamp = self.transactions.stamp()
+        if stamp != self._told_of_pending:
+            self._told_of_pending = stamp
+            self._news.append(PendingChanged())
 
     def _look_after(self, now: Instant) -> None:
         verdict = self._keep_alive.tick(now)

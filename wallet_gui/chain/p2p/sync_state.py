@@ -262,10 +262,6 @@ class SyncState:
         actions, self._actions = self._actions, []
         return actions
 
-    def sources_needed(self) -> int:
-        """How many netgroups have to say the same: three, or all there are (one at least)."""
-        return max(1, min(3, len({peer.netgroup for peer in self.peers.values()})))
-
     def request_start(self, height: int) -> bool:
         """Have the chains extended downwards until `height` can be scanned.
 

@@ -147,7 +147,7 @@ def names(states: list[NodeStatus]) -> list[NodeState]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - seen from outside
         await asyncio.sleep(0.005)
 
 

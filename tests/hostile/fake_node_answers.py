@@ -4,6 +4,7 @@ Shapes as of Core 25, 28 and 29 (src/rpc/{blockchain,mempool,rawtransaction,mini
 """
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -53,7 +54,14 @@ class ChainAnswers:
         handler: Callable[..., Any] | None = getattr(self, f"_{method}", None)
         if handler is None or (method == "getdescriptoractivity" and self.version < 290000):
             raise Refusal(-32601, "Method not found")
-        result = handler(*params)
+        try:
+            inspect.signature(handler).bind(*params)
+        except TypeError:
+            raise Refusal(-1, f"{method} ...\n\nArguments:\n") from None
+        try:
+            result = handler(*params)
+        except ParseError:
+            raise Refusal(-8, "blockhash must be of length 64 (not 0, for '')") from None
         return await result if asyncio.iscoroutine(result) else result
 
     def notify(self) -> None:
@@ -140,7 +148,9 @@ class ChainAnswers:
             "header": hash_to_hex(self.chain.filter_headers[height]),
         }
 
-    async def _waitfornewblock(self, milliseconds: int = 0, *_: Any) -> Any:
+    async def _waitfornewblock(self, milliseconds: Any = 0, *_: Any) -> Any:
+        if not isinstance(milliseconds, int):
+            raise Refusal(-3, "JSON value of type string is not of expected type number")
         event = self.new_block
         try:
             async with asyncio.timeout(milliseconds / 1000 or None):

@@ -6,6 +6,7 @@ split. Everything is bounded before it is stored, for what answers may not be bi
 
 import re
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -94,16 +95,15 @@ class ResponseReader:
     def expect(self, limit: int) -> None:
         self._limits.append(limit)
 
-    def receive(self, data: bytes) -> list[Response]:
-        """Take received bytes; return the responses that they complete.
+    def receive(self, data: bytes) -> Iterator[Response]:
+        """Take received bytes; give the responses that they complete, one by one.
 
-        Raises HttpViolation, after which nothing more can be read from this connection.
+        Raises HttpViolation, after which nothing more can be read from this connection; what came
+        before it is given out first.
         """
         self._buffer += data
-        responses: list[Response] = []
         while (response := self._next()) is not None:
-            responses.append(response)
-        return responses
+            yield response
 
     def end(self) -> Response | None:
         """Note that the server closed; a body without a length ends by that.

@@ -27,13 +27,14 @@ class ByteStream(Protocol):
 class Unanswered(Exception):
     """The connection ended before anything of this answer came: asking again is right.
 
-    `was_fresh`: it never answered anything. `is_ours`: we closed it ourselves.
+    `was_fresh`: it never answered anything. `is_orderly`: we closed it ourselves, or the node did
+    so as it had announced.
     """
 
-    def __init__(self, *, was_fresh: bool, is_ours: bool) -> None:
+    def __init__(self, *, was_fresh: bool, is_orderly: bool) -> None:
         super().__init__("no answer")
         self.was_fresh = was_fresh
-        self.is_ours = is_ours
+        self.is_orderly = is_orderly
 
 
 class Pipeline:
@@ -83,7 +84,7 @@ class Pipeline:
         try:
             await self._stream.drain()
         except (OSError, NodeProblem):
-            self._end(is_ours=False)
+            self._end(is_orderly=False)
 
     def retire(self) -> None:
         """Send nothing more on it: an answer that nobody wants any more blocks the way."""
@@ -92,7 +93,7 @@ class Pipeline:
 
     def abort(self) -> None:
         """Close at once; requests in flight end with Unanswered."""
-        self._end(is_ours=True)
+        self._end(is_orderly=True)
 
     async def wait_closed(self) -> None:
         """Wait until nothing of it runs any more."""
@@ -110,7 +111,7 @@ class Pipeline:
         except HttpViolation as violation:
             self._fail(violation)
         except (OSError, NodeProblem):
-            self._end(is_ours=False)
+            self._end(is_orderly=False)
 
     def _received(self, data: bytes) -> None:
         for response in self._reader.receive(data):
@@ -123,7 +124,7 @@ class Pipeline:
             future.set_result(response)
         self.idle_since = self._clock()
         if response.is_last:
-            self._end(is_ours=False)
+            self._end(is_orderly=True)
         else:
             self._close_if_done()
 
@@ -132,7 +133,7 @@ class Pipeline:
         response = self._reader.end()
         if response is not None:
             self._answer(response)
-        self._end(is_ours=False)
+        self._end(is_orderly=False)
 
     def _fail(self, violation: HttpViolation) -> None:
         """Tell the one whose answer is wrong; the others know nothing yet and may ask again."""
@@ -140,13 +141,13 @@ class Pipeline:
             future = self._waiting.popleft()
             if not future.done():
                 future.set_exception(violation)
-        self._end(is_ours=False)
+        self._end(is_orderly=False)
 
     def _close_if_done(self) -> None:
         if self._is_retired and not self._waiting:
-            self._end(is_ours=True)
+            self._end(is_orderly=True)
 
-    def _end(self, *, is_ours: bool) -> None:
+    def _end(self, *, is_orderly: bool) -> None:
         if not self._is_open:
             return
         self._is_open = False
@@ -154,6 +155,8 @@ class Pipeline:
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
-                future.set_exception(Unanswered(was_fresh=not self._has_answered, is_ours=is_ours))
+                future.set_exception(
+                    Unanswered(was_fresh=not self._has_answered, is_orderly=is_orderly)
+                )
         if self._task is not asyncio.current_task():
             self._task.cancel()

@@ -81,7 +81,7 @@ def test_other_protocols_show_at_once(first: bytes) -> None:
     reader = ResponseReader()
     reader.expect(10)
     with pytest.raises(NotHttp):
-        reader.receive(first)
+        list(reader.receive(first))
 
 
 @pytest.mark.parametrize(

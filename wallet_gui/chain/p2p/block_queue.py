@@ -25,8 +25,9 @@ LOOK_AHEAD_BYTES: Final = 12_000_000
 LOOK_AHEAD: Final = 4  # blocks, whatever their size
 MAX_LOOK_AHEAD: Final = 32
 MAX_PER_PEER: Final = 8
+PER_PEER_BYTES: Final = 4_000_000  # up to which a peer may owe more, where blocks are small
 MAX_SHARE: Final = 0.4  # of all blocks, for one peer
-MAX_KEPT_BYTES: Final = 16_000_000  # of blocks that nobody waits for any more
+MAX_KEPT_BYTES: Final = 4_000_000  # of blocks that nobody waits for any more
 SILENCE: Final = 10.0  # seconds without a byte after which the only peer is asked again
 STALL: Final = 3.0  # and after which another is asked where there is one
 STALLED: Final = 30.0  # seconds for which the silent one then is asked last
@@ -109,6 +110,8 @@ class BlockQueue:
     def plan(self, now: Instant) -> None:
         """Ask for blocks that are wanted and neither here nor on their way."""
         headers = self._state.headers
+        loads = Counter(request.peer for request in self._requests.values())
+        most = self._most()
         for height in self.wanted():
             if height > headers.height:
                 continue
@@ -118,16 +121,25 @@ class BlockQueue:
             known = block_hash in self._blocks or block_hash in self._checking
             if known or block_hash in self._requests:
                 continue
-            peer = self._pick(height, self._shunned.get(block_hash, set()), now)
+            if loads.total() >= most * len(self._state.peers):
+                continue  # everybody is busy
+            peer = self._pick(height, self._shunned.get(block_hash, set()), loads, now)
             if peer is None:
                 continue
+            loads[peer.number] += 1
             request = _Request(height, peer.number, now.monotonic)
             self._requests[block_hash] = request
             self._asked[peer.number] += 1
             self._forgiven.pop(block_hash, None)
             self._state.send(peer, GetData(((InventoryType.WITNESS_BLOCK, block_hash),)))
 
-    def _pick(self, height: int, shunned: set[int], now: Instant) -> Peer | None:
+    def _most(self) -> int:
+        """Give how many blocks a peer may owe."""
+        return max(MAX_PER_PEER, int(PER_PEER_BYTES / self._mean_size) if self._mean_size else 0)
+
+    def _pick(
+        self, height: int, shunned: set[int], loads: Counter[int], now: Instant
+    ) -> Peer | None:
         serving = [
             p
             for p in self._state.peers.values()
@@ -138,7 +150,8 @@ class BlockQueue:
         fresh = [p for p in live if p.number not in shunned] or live
         # Who is busy is waited for, rather than to ask who has failed or lets us wait each time.
         fresh = [p for p in fresh if self._resting.get(p.number, 0.0) <= now.monotonic] or fresh
-        able = [p for p in fresh if self._load(p) < MAX_PER_PEER]
+        most = self._most()
+        able = [p for p in fresh if loads[p.number] < most]
         if len(able) < 2:
             return able[0] if able else None
         server = self._state.filter_sources.get(height)
@@ -147,10 +160,7 @@ class BlockQueue:
         share = MAX_SHARE * (self._asked.total() + 1)
         fair = [p for p in able if self._asked[p.number] == least]
         fair = [p for p in able if self._asked[p.number] + 1 <= share] or fair
-        return min(fair, key=lambda p: (self._load(p), self._asked[p.number]))
-
-    def _load(self, peer: Peer) -> int:
-        return sum(request.peer == peer.number for request in self._requests.values())
+        return min(fair, key=lambda p: (loads[p.number], self._asked[p.number]))
 
     def is_due_from(self, number: int) -> bool:
         """Whether a peer owes a block."""

@@ -24,7 +24,8 @@ LEAST_GAIN: Final = 0.5  # seconds to win before a range is asked for twice
 MAX_UNASKED: Final = 20_000  # filters in a row that were forgiven; more is a nuisance
 MAX_FORGIVEN: Final = 20_000
 SPAN: Final = 3.0  # seconds of a peer's speed that are asked for at once
-HURRIED_SPAN: Final = 0.5
+HURRIED_SPAN: Final = 0.5  # at most, where something else is waited for
+LEAST_SPAN: Final = 0.03  # even to a peer that answers at once
 RANGES: Final = 3  # in how many pieces
 HASH: Final = 32
 
@@ -101,7 +102,8 @@ class FilterRanges:
         size = MAX_FILTERS if self.mean_size else FIRST_RANGE
         if self.mean_size:
             most = self._most_due(peer.number, numbers) / RANGES
-            size = max(1, min(size, int(most / self.mean_size)))
+            # The first filters of a chain are small: no more at once than have come so far.
+            size = max(1, min(size, int(most / self.mean_size), max(self.received, FIRST_RANGE)))
         stop = min(stop, peer.shown_height, start + size - 1)
         self._request(peer, start, stop, now)
         return stop
@@ -122,7 +124,12 @@ class FilterRanges:
         return self.due_from(peer.number) < self._most_due(peer.number, numbers)
 
     def _most_due(self, number: int, numbers: list[int]) -> float:
-        seconds = HURRIED_SPAN if self.is_hurried else SPAN
+        seconds = SPAN
+        if self.is_hurried:
+            # As long as a few answers take to begin: the line stays busy, the queue short.
+            delay = self.throughput.delay(number)
+            seconds = HURRIED_SPAN if delay is None else min(4 * delay, HURRIED_SPAN)
+            seconds = max(seconds, LEAST_SPAN)
         return self.throughput.most_due(number, numbers, self._budget, seconds)
 
     def _wait(self, number: int) -> float:

@@ -15,6 +15,7 @@ from wallet_gui.chain.backend import (
     ChainEvent,
     ChainStores,
     Phase,
+    PreviewMatched,
     SyncProgress,
     TipChanged,
 )
@@ -57,6 +58,7 @@ class ChainSync:
         checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> None:
         headers.hasher = engine.header_hashes
+        filter_headers.chainer = engine.header_chain
         self.state = SyncState(params, stores, headers, filter_headers, checkpoints)
         known = checkpoints.filter_headers if filter_checkpoints is None else filter_checkpoints
         self.state.filter_checkpoints = dict(known)
@@ -83,6 +85,7 @@ class ChainSync:
         self.state.refuse_block = self._refuse_block
         self.state.contest = self.conflicts.contest
         self._now = Instant(0.0, 0)
+        self._is_plan_due = False  # events were taken whose consequences were put off
 
     # --- peers ------------------------------------------------------------------------------------
 
@@ -121,13 +124,26 @@ class ChainSync:
         self.blocks.on_disconnected(peer)
         return self._plan(now)
 
-    def handle(self, number: int, event: Event, now: Instant) -> list[Action]:
-        """Take one event of a connected peer; return what is to be done."""
+    def handle(
+        self, number: int, event: Event, now: Instant, *, has_more: bool = False
+    ) -> list[Action]:
+        """Take one event of a connected peer; return what is to be done.
+
+        `has_more` is whether more events of the peer follow at once, so that what to ask for next
+        is found out when all of them were taken.
+        """
         self._now = now
         peer = self.state.peers.get(number)
         if peer is None:
             return []
         peer.is_sending_block = False
+        if not self._take(peer, event, now) and (has_more or not self._is_plan_due):
+            return []
+        self._is_plan_due = has_more and isinstance(event, FilterRun | RawBlock)
+        return self.state.take_actions() if self._is_plan_due else self._plan(now)
+
+    def _take(self, peer: Peer, event: Event, now: Instant) -> bool:
+        """Take an event; False when it is not about blocks."""
         match event:
             case FilterRun():
                 self.conflicts.on_filters(peer, event)
@@ -145,8 +161,8 @@ class ChainSync:
                     if kind in {InventoryType.BLOCK, InventoryType.WITNESS_BLOCK}:
                         self.headers.on_block_announced(peer, block_hash, now)
             case _:
-                return []
-        return self._plan(now)
+                return False
+        return True
 
     def _on_headers(self, peer: Peer, message: Headers, now: Instant) -> None:
         if not self.backfill.on_headers(peer, message, now):
@@ -282,6 +298,8 @@ class ChainSync:
 
     def delivered(self, event: ChainEvent, now: Instant) -> list[Action]:
         """Note that an event was taken, which makes way for the next."""
+        if not isinstance(event, BlockMatched | PreviewMatched):
+            return []  # nothing waits for it
         self._remember_coins(event)
         self.watches.delivered(event)
         return self._plan(now)

@@ -41,6 +41,9 @@ OFFLINE_ROUTE_PAUSE: Final = 10.0  # while nobody is there it may be the whole l
 FIRST_SEED_RETRY: Final = 60.0  # after seeds that told nothing, doubled each time
 SEED_WAIT: Final = 10.0  # how long the book's addresses are tried before seeds are asked
 FIXED_WAIT: Final = 60.0
+SLOW_SEEDS: Final = (
+    3.0  # seconds without an answer after which packaged peers are dialled meanwhile
+)
 DEATHS: Final = 3
 DEATH_WINDOW: Final = 5.0
 OFFLINE_PAUSE: Final = 30.0
@@ -205,8 +208,10 @@ class Connections:
         return None if address is None else self._open(address, role, now)
 
     def _may_use_fixed(self, now: Instant) -> bool:
-        if self._is_asking_seeds or self.ready(Role.FILTER, Role.OWN):
+        if self.ready(Role.FILTER, Role.OWN):
             return False
+        if self._is_asking_seeds:
+            return now.monotonic - (self._seeds_due - ASK_INTERVAL) >= SLOW_SEEDS
         was_asked = self._seeds_due > float("-inf") or not self._params.dns_seeds
         return was_asked or now.monotonic - self._alone_since >= FIXED_WAIT
 

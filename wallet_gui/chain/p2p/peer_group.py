@@ -278,12 +278,13 @@ class PeerGroup:
         """Hand on what was received."""
         now = self._clock()
         self._note_received(session, now, is_bulk=any(isinstance(e, _BULK) for e in events))
-        for event in events:
+        for left, event in zip(range(len(events) - 1, -1, -1), events, strict=True):
             if session.number not in self.sessions:
                 return  # hung up on meanwhile
             if session.link.role.is_sync:
+                more = left > 0
                 self._perform(self._sync.ahead(session.number, event, now))
-                self._perform(self._sync.handle(session.number, event, now))
+                self._perform(self._sync.handle(session.number, event, now, has_more=more))
             self._perform(self._on_message(session, event, now))
         session.connection.is_urgent = self._sync.is_urgent(session.number)
         self.control_flow()

@@ -364,7 +364,7 @@ class PeerGroup:
         number = session.number
         self.sessions.pop(number, None)
         self._count_bytes(session)
-        self.connections.note_speed(session.address, self._speeds.average(number))
+        self.connections.book.note_speed(session.address, self._speeds.average(number))
         self._spent.discard(number)
         self._gossip.on_disconnected(number)
         self._keep_alive.on_disconnected(number)

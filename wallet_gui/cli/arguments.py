@@ -134,8 +134,8 @@ def _shared() -> _Parser:
     )
     network.add_argument(
         "--relay",
-        choices=("off", "always"),
-        help="whether peers announce payments that are in no block yet",
+        choices=("off", "receiving", "always"),
+        help="whether peers announce payments that are in no block yet; receiving: with --listen",
     )
     network.add_argument(
         "--data-limit", type=_count, metavar="MB", help="read no more of the past than this"

@@ -103,6 +103,7 @@ async def _synced_session(context: Context) -> WalletSession:
         await context.sync()
         listen = getattr(context.options, "listen", 0)
         if listen:
+            await context.online.set_busy_with(is_receiving=True, is_paying=False)
             await asyncio.sleep(listen)
             # A block may have come meanwhile, and be half scanned.
             await context.sync()
@@ -235,7 +236,7 @@ async def peers(context: Context) -> Result:
     snapshot = await context.look(context.options.wait)
     return Result(
         [output.peer_json(peer) for peer in snapshot.peers],
-        output.peer_lines(snapshot),
+        [*output.peer_lines(snapshot), *output.peer_advice(snapshot)],
         "" if snapshot.peers else plain_text(snapshot.detail, _SENTENCE) or "No peer answered.",
     )
 

@@ -260,7 +260,9 @@ class _Login:
         except _FAILURES as error:
             failure = error
         else:
-            return client
+            if client.is_logged_in:
+                return client
+            failure = ConnectionError("")  # `_watching` has seen enough
         finally:
             client.identities.close()
             if sock is not None and client.connection is None:
@@ -336,7 +338,7 @@ class _Login:
         if verdict is Verdict.CHANGED:
             raise ssh_problems.host_key_changed(host, key.fingerprint, where)
         if verdict is Verdict.REVOKED:
-            raise ssh_problems.host_key_revoked(host, key.fingerprint, where)
+            raise ssh_problems.host_key_revoked(host, where)
         question = HostKeyQuestion(
             host, port, key.type, key.fingerprint, ssh_problems.compare_command(key.type)
         )
@@ -363,7 +365,7 @@ class _Login:
                 return ssh_problems.forwarding_refused("The machine on the way", host, port, text)
             return ssh_problems.ssh_refused(host, port, text)
         if client.server_version:
-            return self._explain_ssh(failure)
+            return self._explain_ssh(client, failure)
         problem = ssh_problems.turned_away(host, text)
         match client.answerer or await identify(self._opener()):
             case Answerer.RPC:
@@ -376,16 +378,20 @@ class _Login:
                 problem = ssh_problems.ssh_silent(host, self._options.login_timeout, text)
         return problem
 
-    def _explain_ssh(self, failure: BaseException) -> NodeProblem:
+    def _explain_ssh(self, client: LoginClient, failure: BaseException) -> NodeProblem:
         """The same where the server did introduce itself as one of SSH."""
         host, text = self._settings.host, str(failure)
         if isinstance(failure, asyncssh.HostKeyNotVerifiable):
+            if "revoked" in text:
+                return ssh_problems.host_key_revoked(host)
             return ssh_problems.host_certificate_refused(host, text)
         if isinstance(failure, TimeoutError):
             return ssh_problems.login_timed_out(host, self._options.login_timeout)
-        if isinstance(failure, asyncssh.ConnectionLost | OSError):
-            return ssh_problems.connection_ended(host, text)
-        return ssh_problems.ssh_failed(host, text)
+        if not isinstance(failure, asyncssh.ConnectionLost | OSError):
+            return ssh_problems.ssh_failed(host, text)
+        if client.host_key is None and not client.is_certified:
+            return ssh_problems.hung_up_while_agreeing(host, text)
+        return ssh_problems.connection_ended(host, text)
 
 
 class _Forward:

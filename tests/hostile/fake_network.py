@@ -336,7 +336,8 @@ class Network:
                     is_own=link.is_own,
                 )
             else:
-                actions = self.sync.handle(number, event, self.instant)
+                actions = self.sync.ahead(number, event, self.instant)
+                actions += self.sync.handle(number, event, self.instant)
             self._perform(actions)
         if number in self._links and link.protocol._outgoing:
             self._todo.append(("exchange", number))

@@ -71,6 +71,34 @@ def test_a_peer_that_falls_silent_costs_less_than_three_seconds() -> None:
     assert not network.farewells, "to be silent is no crime"
 
 
+def test_few_filters_are_asked_for_while_their_size_is_not_known() -> None:
+    """Those of the first blocks are tiny: all others would be asked for at once otherwise."""
+    chain = FakeChain()
+    chain.mine_empty(1900)
+    answered = 0
+
+    def stop_soon(message: Message, answers: list[Message]) -> list[Message]:
+        nonlocal answered
+        if isinstance(message, GetCFilters):
+            answered += 1
+            return answers if answered == 1 else []
+        return answers
+
+    node = FakeNode(chain, rewrite=stop_soon)
+    network = Network([ScriptWallet()])
+    network.connect(node)
+    network.run(0.5)
+    heights = {
+        height
+        for message in node.asked
+        if isinstance(message, GetCFilters)
+        for height in range(message.start, (chain.height_of(message.stop) or 0) + 1)
+    }
+    received = network.sync.filters.received
+    assert received == filter_ranges.FIRST_RANGE
+    assert received < len(heights) <= received + filter_ranges.FIRST_DUE + 2 * received
+
+
 @pytest.mark.usefixtures("small_ranges")
 def test_what_comes_twice_is_forgiven() -> None:
     wallet = ScriptWallet()

@@ -178,3 +178,30 @@ def test_the_data_limit_stops_a_long_scan_and_not_the_tip(monkeypatch: pytest.Mo
     network.run(10)
     assert is_synced(network, node)
     assert old.balance == 200 * BTC
+
+
+def test_blocks_count_towards_the_data_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The filters of this chain are some five kilobytes; its blocks, all ours, are fifty."""
+    monkeypatch.setattr(long_scans, "PREVIEW_ABOVE", 10**9)
+    monkeypatch.setattr(filter_ranges, "FIRST_RANGE", 20)
+    wallet = ScriptWallet()
+    chain = FakeChain()
+    for _ in range(200):
+        chain.mine(to=wallet.script(0))
+    filters = sum(len(each.data) for each in chain.filters)
+    blocks = sum(len(block.serialize()) for block in chain.blocks)
+    cap = blocks // 2
+    assert filters < cap
+    node = FakeNode(chain)
+    network = Network([wallet])
+    with_options(network, data_cap=cap)
+    network.connect(node)
+    network.run(10)
+    sync = network.sync
+    assert cap <= sync.filters.received_bytes + sync.blocks.received_bytes < blocks
+    assert "data limit" in sync.watches.long.plans()[0].held_back
+    assert 0 < wallet.balance < 200 * 50 * BTC
+    with_options(network, data_cap=None)
+    network.run(10)
+    assert is_synced(network, node)
+    assert wallet.balance == 200 * 50 * BTC

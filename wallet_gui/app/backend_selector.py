@@ -1,22 +1,27 @@
 """BackendSelector: which source of blocks is in use, and one picture of how far it is.
 
-Today there is one kind, compact filters over P2P. The selector owns the backend of one network,
-hands its events to every open wallet and condenses what it tells into a `SyncSnapshot`.
+There are two kinds: compact filters over P2P, and a person's own node. The selector runs one of
+them for a network, hands its events to every open wallet and condenses what it tells into a
+`SyncSnapshot`. Changing the source, by choice or because the node went away, only attaches the
+wallets to the other one: their scan marks and the chain database are shared, so nothing is read
+twice.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
-from wallet_gui.app.contacts import Contacts
-from wallet_gui.app.p2p_choice import why_not_connect
-from wallet_gui.app.published import PHASES, PhaseProgress, SyncSnapshot
+from wallet_gui.app.fail_over import FailOverTimes
+from wallet_gui.app.node_source import NodePlan
+from wallet_gui.app.published import SyncSnapshot
+from wallet_gui.app.recent_transactions import RecentTransactions
 from wallet_gui.app.session import WalletSession
+from wallet_gui.app.source_switch import BackendFactory, PeerBackend, SourceSwitch
+from wallet_gui.app.source_words import DIRECTLY
+from wallet_gui.app.sync_picture import SyncPicture
 from wallet_gui.chain.backend import (
     BackendState,
     BackendWarning,
@@ -27,82 +32,28 @@ from wallet_gui.chain.backend import (
     ChainEvent,
     ChainStores,
     ConnectionState,
-    EventSink,
     PeerStore,
-    Phase,
     Reorganized,
     SyncProgress,
     TipChanged,
     TxSeen,
 )
 from wallet_gui.chain.p2p.options import P2POptions
-from wallet_gui.chain.p2p.tips import TipReport
-from wallet_gui.chain.reports import FeeAdvice
-from wallet_gui.primitives.params import REGTEST, ChainParams
-from wallet_gui.primitives.transaction import Transaction
+from wallet_gui.chain.reports import FeeAdvice, LedgerEntry
+from wallet_gui.primitives.params import ChainParams
 from wallet_gui.storage.errors import Damaged, StorageError
+
+__all__ = ["BackendFactory", "BackendSelector", "PeerBackend"]
 
 logger = logging.getLogger(__name__)
 
-_PUBLISH_INTERVAL = 0.1
-# What changes without an event (bytes, pings, contacts) is shown as often as this.
+# What changes without an event (bytes, pings, contacts) is shown as often as this, and as often
+# is looked whether the node is there.
 _REPORT_INTERVAL = 1.0
 # A backend that the disk stopped is started again after so many seconds.
 _RESTART_SECONDS = 30.0
 # Being in sync is looked at after each event, and as often as this.
 _LOOK_SECONDS = 0.5
-# Ten thousand ordinary transactions: some twenty minutes of what the network relays. They are held
-# as objects, which take about ten times as much.
-_RECENT_BYTES = 3_000_000
-
-
-class PeerBackend(ChainBackend, Protocol):
-    """A source of blocks whose peers a person decides about."""
-
-    def set_options(self, options: P2POptions) -> None:
-        """Apply other options while it runs."""
-        ...
-
-    def tip_report(self) -> TipReport | None:
-        """Tell whether the tip can be the newest there is; None while that is not known."""
-        ...
-
-
-class BackendFactory(Protocol):
-    """Makes the backend of a network; tests give one with scripted peers."""
-
-    def __call__(
-        self,
-        params: ChainParams,
-        options: P2POptions,
-        stores: ChainStores,
-        sink: EventSink,
-        *,
-        peer_store: PeerStore | None = None,
-        on_failure: Callable[[BaseException], None],
-    ) -> PeerBackend:
-        """Make a backend that is not started yet; `on_failure` hears of an error that ended it."""
-        ...
-
-
-class RecentTransactions:
-    """The newest unconfirmed transactions that peers relayed, up to a number of bytes."""
-
-    def __init__(self, limit: int = _RECENT_BYTES) -> None:
-        self._limit = limit
-        self._sizes = 0
-        self._kept: deque[Transaction] = deque()
-
-    def add(self, tx: Transaction) -> None:
-        """Keep one more; the oldest ones make room."""
-        self._kept.append(tx)
-        self._sizes += tx.total_size
-        while self._sizes > self._limit:
-            self._sizes -= self._kept.popleft().total_size
-
-    def transactions(self) -> list[Transaction]:
-        """List them, the oldest first."""
-        return list(self._kept)
 
 
 class BackendSelector:
@@ -118,25 +69,36 @@ class BackendSelector:
         peer_store: PeerStore | None = None,
         repair: Callable[[], None] | None = None,
         clock: Callable[[], int] = lambda: int(time.time()),
+        monotonic: Callable[[], float] = time.monotonic,
+        fail_over_times: FailOverTimes | None = None,
     ) -> None:
         """Prepare; `repair` begins damaged stores anew, in a thread while no backend uses them."""
         self.params = params
-        self._stores = stores
-        self._peer_store = peer_store
         self._repair = repair
         self._clock = clock
-        self._make_backend = make_backend
         self._publish = publish
+        self._source = SourceSwitch(
+            params,
+            stores,
+            make_backend,
+            self._sink,
+            self._failed,
+            peer_store=peer_store,
+            clock=clock,
+            monotonic=monotonic,
+            times=fail_over_times,
+        )
         self._sessions: dict[str, WalletSession] = {}
-        self._backend: PeerBackend | None = None
-        self._snapshot = SyncSnapshot(params.name, "Directly (P2P)")
-        self._publishing: asyncio.TimerHandle | None = None
+        # Starting, changing and stopping wait for one another.
+        self._changing = asyncio.Lock()
+        self._change_task: asyncio.Task[None] | None = None
+        self._picture = SyncPicture(
+            SyncSnapshot(params.name, DIRECTLY), publish, self._with_what_is_asked
+        )
         self.reorganizations = 0
         self._recent = RecentTransactions()
         self._catching_up: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
-        self._options = P2POptions()
-        self._contacts = Contacts()
         self._reporting: asyncio.Task[None] | None = None
         self._is_receiving = False
         self._is_paying = False
@@ -146,7 +108,11 @@ class BackendSelector:
 
     @property
     def snapshot(self) -> SyncSnapshot:
-        return self._snapshot
+        return self._picture.snapshot
+
+    @property
+    def _backend(self) -> ChainBackend | None:
+        return self._source.backend
 
     @property
     def tip_height(self) -> int | None:
@@ -157,87 +123,107 @@ class BackendSelector:
     def backend(self) -> ChainBackend | None:
         return self._backend
 
-    async def start(self, options: P2POptions) -> None:
-        """Connect as these options say; open wallets are scanned on. Replaces a running backend.
+    # --- starting, changing, stopping
 
-        Where nothing may be connected to, nothing is, and the snapshot says why.
+    async def start(self, options: P2POptions | None, node: NodePlan | None = None) -> None:
+        """Connect as these say; open wallets are scanned on. Replaces a running backend.
+
+        `options` are None where public peers may not be contacted. Where nothing may be connected
+        to, nothing is, and the snapshot says why.
         """
-        await self.stop()
-        self._options = options
-        reason = why_not_connect(options, self.params)
-        if reason:
-            self._update(state=ConnectionState.STOPPED, detail=reason)
+        async with self._changing:
+            await self._start(options, node)
+
+    async def use(self, options: P2POptions | None, node: NodePlan | None = None) -> None:
+        """Go on with other options, without a new start where the backend runs already."""
+        async with self._changing:
+            if self._failure is None and self._source.take_on(options, node):
+                self._say_source()
+            else:
+                await self._start(options, node)
+
+    async def hold(self, reason: str) -> None:
+        """Stay unconnected, or disconnect, for a reason that the person is told."""
+        async with self._changing:
+            await self._stop()
+            self._update(state=ConnectionState.STOPPED, detail=reason, source_words=reason)
+
+    async def stop(self) -> None:
+        """Disconnect. Wallets stay open and show what is stored."""
+        async with self._changing:
+            await self._stop()
+
+    async def try_node_again(self) -> None:
+        """Use the node at once, though public peers have taken over or it was given up."""
+        async with self._changing:
+            if self._source.plan is not None:
+                await self._start(self._source.options, self._source.plan)
+
+    async def _start(self, options: P2POptions | None, node: NodePlan | None) -> None:
+        await self._stop()
+        self._source.choose(options, node)
+        await self._run()
+        self._reporting = asyncio.get_running_loop().create_task(self._report())
+
+    async def _run(self) -> None:
+        """Run the source that is to be used now."""
+        backend = self._source.make()
+        self._say_source()
+        if backend is None:
+            self._update(state=ConnectionState.STOPPED, detail=self._source.why_not)
             return
-        backend = self._backend = self._make_backend(
-            self.params,
-            options,
-            self._stores,
-            self._sink,
-            peer_store=self._peer_store,
-            on_failure=self._failed,
-        )
         backend.set_receiving(is_receiving=self._is_receiving)
-        if self._snapshot.is_paused:
+        if self.snapshot.is_paused:
             backend.pause_scans(paused=True)
         for session in self._sessions.values():
             session.attach(backend)
         await backend.start()
-        self._reporting = asyncio.get_running_loop().create_task(self._report())
 
-    async def use(self, options: P2POptions) -> None:
-        """Go on with other options, without a new start where the backend runs already."""
-        backend = self._backend
-        if backend is None or self._failure is not None or why_not_connect(options, self.params):
-            await self.start(options)
-            return
-        self._options = options
-        backend.set_options(options)
-        self._update()
-
-    async def hold(self, reason: str) -> None:
-        """Stay unconnected, or disconnect, for a reason that the person is told."""
-        await self.stop()
-        self._update(state=ConnectionState.STOPPED, detail=reason)
-
-    async def stop(self) -> None:
-        """Disconnect. Wallets stay open and show what is stored."""
+    async def _stop(self) -> None:
         if self._restarting is not None:
             self._restarting.cancel()
             self._restarting = None
         self._failure = None
-        reporting, self._reporting = self._reporting, None
-        if reporting is not None:
-            reporting.cancel()
-            await asyncio.wait([reporting])
-        backend, self._backend = self._backend, None
-        if backend is None:
-            return
+        for task in (self._reporting, self._change_task):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+        self._reporting = self._change_task = None
+        await self._end()
+
+    async def _end(self) -> None:
+        """Let go of the source that runs."""
+        was_running = self._backend is not None
         for session in self._sessions.values():
             session.detach()
-        contacts = backend.ledger()
-        await backend.stop()
-        self._contacts.keep(backend.ledger() or contacts, self._clock())
-        self._update(
-            state=ConnectionState.STOPPED,
-            phase=Phase.PEERS,
-            phases=tuple(PhaseProgress(phase) for phase in PHASES),
-            peers=(),
-            plans=(),
-            detail="",
-            warning="",
-            doubt="",
-            ledger=self._contacts.all(()),
-        )
+        await self._source.end()
+        if was_running:
+            self._picture.begin_anew(ledger=self._source.ledger())
 
     async def close(self) -> None:
         """Disconnect for good; nothing is published after this."""
-        await self.stop()
         if self._restart_task is not None:
             self._restart_task.cancel()
             await asyncio.wait([self._restart_task])
-        if self._publishing is not None:
-            self._publishing.cancel()
-            self._publishing = None
+        await self.stop()
+        self._picture.close()
+
+    async def _change(self) -> None:
+        """Let the other source take over."""
+        async with self._changing:
+            # What runs from here on is not cut off in the middle by a stop: that waits.
+            self._change_task = None
+            try:
+                await self._end()
+                await self._run()
+            except (ChainError, StorageError) as error:
+                self._failed(error)
+
+    def _say_source(self) -> None:
+        label, words = self._source.words()
+        self._update(backend=label, source_words=words, node=self._source.node_status())
+
+    # --- when it fails
 
     def _failed(self, error: BaseException) -> None:
         """The backend ended by an error of ours: say so, and try again when the disk was at fault.
@@ -257,7 +243,7 @@ class BackendSelector:
             else "Reading the chain ended by an error of this program "
             f"({type(error).__name__}). Start the program again."
         )
-        self._update(state=ConnectionState.OFFLINE, detail=sentence, warning=sentence)
+        self._picture.update(state=ConnectionState.OFFLINE, detail=sentence, warning=sentence)
         if is_storage and self._restarting is None:
             loop = asyncio.get_running_loop()
             self._restarting = loop.call_later(_RESTART_SECONDS, self._restart)
@@ -275,7 +261,7 @@ class BackendSelector:
             except StorageError as error:
                 self._failed(error)
                 return
-        await self.start(self._options)
+        await self.start(self._source.options, self._source.plan)
 
     def add(self, session: WalletSession) -> None:
         """Scan for one more wallet."""
@@ -338,7 +324,7 @@ class BackendSelector:
             if isinstance(self._failure, StorageError):
                 raise self._failure
             if self._failure is not None:
-                raise ChainError(self._snapshot.detail) from self._failure
+                raise ChainError(self.snapshot.detail) from self._failure
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
@@ -359,7 +345,7 @@ class BackendSelector:
     async def _sink(self, event: ChainEvent) -> None:
         match event:
             case SyncProgress():
-                self._progress(event)
+                self._picture.progress(event)
             case TxSeen(tx):
                 self._recent.add(tx)
             case Reorganized():
@@ -399,30 +385,22 @@ class BackendSelector:
                 if session.wallet.transaction(event.txid) is None:
                     await self._hand_to(session, TxSeen(tx, ""))
 
-    def _progress(self, event: SyncProgress) -> None:
-        if event.phase is Phase.SYNCED:
-            phases = tuple(replace(item, done=item.total) for item in self._snapshot.phases)
-        else:
-            phases = tuple(
-                PhaseProgress(
-                    event.phase, event.done, event.total, event.speed, event.bytes_per_second
-                )
-                if item.phase is event.phase
-                else item
-                for item in self._snapshot.phases
-            )
-        self._update(phase=event.phase, phases=phases)
-
     def _update(self, **changes: object) -> None:
-        self._snapshot = replace(self._snapshot, **changes)  # type: ignore[arg-type]
-        if self._publishing is None:
-            loop = asyncio.get_running_loop()
-            self._publishing = loop.call_later(_PUBLISH_INTERVAL, self._publish_now)
+        self._picture.update(**changes)
+
+    def note_contacts(self, entries: Sequence[LedgerEntry]) -> None:
+        """Take over what was contacted outside of a backend: a test of the connection."""
+        self._source.keep_contacts(entries)
+        self._update(ledger=self._source.ledger())
 
     async def _report(self) -> None:
         """Tell now and then what changes without an event."""
-        while (backend := self._backend) is not None:
-            self._update(ledger=self._contacts.all(backend.ledger()), doubt=self._doubt())
+        while True:
+            is_online = self.snapshot.state is ConnectionState.ONLINE
+            if self._change_task is None and self._source.look(is_online=is_online):
+                self._change_task = asyncio.get_running_loop().create_task(self._change())
+            self._say_source()
+            self._update(ledger=self._source.ledger(), doubt=self._doubt())
             if self._is_paying:
                 # Being asked makes the source look for rates, which costs data.
                 self._update(fee_advice=self.fee_advice())
@@ -436,45 +414,22 @@ class BackendSelector:
         rates = sorted(self._backend.minimum_fee_rates())
         if advice is not None or not rates:
             return advice
-        source = "What the connected peers ask for at least; usual rates are not known yet."
+        who = "the connected peers ask" if self._source.node is None else "your node asks"
+        source = f"What {who} for at least; usual rates are not known yet."
         return FeeAdvice(None, None, None, rates[len(rates) // 2], source, self._clock())
 
     def _doubt(self) -> str:
         """Why the tip may not be the newest one, as a sentence; "" without a reason."""
-        report = None if self._backend is None else self._backend.tip_report()
-        if report is None or self.params is REGTEST:
-            return ""
-        if report.split:
-            return report.split
-        if report.is_stale:
-            return (
-                f"The newest block is {report.age // 3600} hours old. Either none was found since, "
-                "or the peers hold newer ones back."
-            )
-        if self._snapshot.is_synced and not report.is_agreed:
-            return (
-                f"Only {report.agreeing} of {report.needed} networks show this newest block so far."
-            )
-        return ""
+        return self._source.doubt(is_synced=self.snapshot.is_synced)
 
-    def _publish_now(self) -> None:
-        self._publishing = None
+    def _with_what_is_asked(self, snapshot: SyncSnapshot) -> SyncSnapshot:
         backend = self._backend
-        if backend is not None:
-            self._snapshot = replace(
-                self._snapshot, peers=tuple(backend.peers()), plans=tuple(backend.scan_plans())
-            )
-        self._publish(self._snapshot)
+        if backend is None:
+            return snapshot
+        return replace(snapshot, peers=tuple(backend.peers()), plans=tuple(backend.scan_plans()))
 
     def picture(self) -> SyncSnapshot:
         """Everything as it is at this moment."""
-        backend = self._backend
-        if backend is None:
-            return self._snapshot
-        return replace(
-            self._snapshot,
-            peers=tuple(backend.peers()),
-            plans=tuple(backend.scan_plans()),
-            ledger=self._contacts.all(backend.ledger()),
-            fee_advice=self.fee_advice(),
-        )
+        self._say_source()
+        snapshot = self._with_what_is_asked(self.snapshot)
+        return replace(snapshot, ledger=self._source.ledger(), fee_advice=self.fee_advice())

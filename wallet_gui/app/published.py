@@ -7,7 +7,8 @@ code are loaded.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wallet_gui.chain.backend import ConnectionState, Phase
+from wallet_gui.chain.backend import CheckState, ConnectionState, Phase
+from wallet_gui.chain.bitcoind.node_status import NodeStatus
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
 from wallet_gui.wallet.changes import Attempts
 from wallet_gui.wallet.snapshot import WalletSnapshot
@@ -32,6 +33,8 @@ class SyncSnapshot:
 
     `ledger` holds every contact since the program began, the newest first. `doubt` is a sentence on
     why the tip may not be the newest one, or "". `is_paused`: the person holds long scans back.
+    `backend` names the source in use, `source_words` says in a sentence which it is and why. `node`
+    is None unless the person's own node is in use or is being tried.
     """
 
     network: str
@@ -49,6 +52,8 @@ class SyncSnapshot:
     ledger: tuple[LedgerEntry, ...] = ()
     doubt: str = ""
     is_paused: bool = False
+    source_words: str = ""
+    node: NodeStatus | None = None
 
     @property
     def is_synced(self) -> bool:
@@ -108,12 +113,18 @@ class PendingReport:
 
 @dataclass(frozen=True, slots=True)
 class SessionUpdate:
-    """A fresh picture of one wallet, for the screen."""
+    """A fresh picture of one wallet, for the screen.
+
+    `check`: how its coins compare with those of the person's own node, None where nothing is
+    compared. While they differ the balance is not shown as a number.
+    """
 
     wallet_id: str
     snapshot: WalletSnapshot
     preview: PreviewSnapshot | None = None
     pending: Mapping[bytes, PendingReport] = field(default_factory=dict)  # by txid
+    check: CheckState | None = None
+    check_sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

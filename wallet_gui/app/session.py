@@ -18,11 +18,15 @@ from wallet_gui.app.published import RevealedAddress, SessionUpdate
 from wallet_gui.app.sending import Sending
 from wallet_gui.app.wallet_stores import CacheStore, ViewStore
 from wallet_gui.chain.backend import (
+    BalanceChecked,
     BlockMatched,
     BroadcastResult,
     ChainBackend,
     ChainEvent,
+    CheckState,
     NoPeers,
+    OwnCoins,
+    PendingChanged,
     Reorganized,
     Scanned,
     TipChanged,
@@ -99,6 +103,8 @@ class WalletSession:
         self.sending = Sending(wallet, clock, self._rng)
         self._reports = PendingReports(wallet, self.publish_soon)
         self._scanned_height: int | None = None
+        self._check: CheckState | None = None
+        self._check_sentence = ""
         self._preview: Preview | None = None
         self._is_closed = False
         self._is_released = False
@@ -127,9 +133,13 @@ class WalletSession:
             birthday_time=wallet.description.birthday_time,
             anchors=[ChainBlockRef(ref.height, ref.hash) for ref in wallet.unmarked_blocks()],
             preview_scripts=preview.scripts,
+            coins=self._own_coins,
         )
         wallet.take_new_scripts()
         self._follow_tip()
+
+    def _own_coins(self) -> OwnCoins:
+        return OwnCoins(self.wallet.watch_scripts(), self.wallet.confirmed_coins())
 
     def detach(self) -> None:
         """Stop listening to the backend."""
@@ -137,6 +147,7 @@ class WalletSession:
             self._backend.unwatch(self.wallet_id)
             self._backend = None
             self._preview = None
+            self._check, self._check_sentence = None, ""
 
     async def handle(self, event: ChainEvent) -> None:
         """Apply one event of the chain; events of other wallets are ignored.
@@ -147,8 +158,7 @@ class WalletSession:
         if self._is_closed:
             return
         wallet = self.wallet
-        if self._preview is not None and self._preview.take(event):
-            self.publish_soon()
+        self._take_for_show(event)
         match event:
             case BlockMatched(wallet_id, height, block) if wallet_id == self.wallet_id:
                 wallet.apply_block(block, height)
@@ -171,11 +181,26 @@ class WalletSession:
                 wallet.set_tip(BlockRef(ref.height, ref.hash))
                 await self._store()
             case TxSeen(tx):
-                if wallet.apply_unconfirmed(tx, self._clock()):
-                    self._extend_watch()
-                    await self._store()
+                await self._on_relayed(tx)
+            case PendingChanged():
+                self._reports.look(self._backend)
             case _:
                 pass
+
+    def _take_for_show(self, event: ChainEvent) -> None:
+        """Take what is only shown: previews, and whether the node has the same coins."""
+        is_new = self._preview is not None and self._preview.take(event)
+        if isinstance(event, BalanceChecked) and event.wallet_id == self.wallet_id:
+            self._check, self._check_sentence = event.state, event.sentence
+            is_new = True
+        if is_new:
+            self.publish_soon()
+
+    async def _on_relayed(self, tx: Transaction) -> None:
+        if self.wallet.apply_unconfirmed(tx, self._clock()):
+            self._extend_watch()
+            await self._store()
+        self._reports.look_at(tx.txid, self._backend)
 
     def _follow_tip(self) -> None:
         tip = None if self._backend is None else self._backend.tip()
@@ -427,7 +452,11 @@ class WalletSession:
         reports = self._reports.collect(self._backend)
         snapshot = self.snapshot()
         preview = None if self._preview is None else self._preview.snapshot()
-        self._publish(SessionUpdate(self.wallet_id, snapshot, preview, reports))
+        self._publish(
+            SessionUpdate(
+                self.wallet_id, snapshot, preview, reports, self._check, self._check_sentence
+            )
+        )
         spent = time.perf_counter() - began
         self._publish_interval = max(_PUBLISH_INTERVAL, spent * _PUBLISH_SHARE)
 
@@ -437,7 +466,6 @@ class WalletSession:
             return
         self.detach()
         self._is_closed = True
-        self._reports.stop()
         for timer in (self._publishing, self._retry):
             if timer is not None:
                 timer.cancel()

@@ -5,7 +5,7 @@ wallet sees only the events below and cannot tell which one runs, so switching n
 All of it is plain values: no socket, no clock, no disk.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, TypeAlias
@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 from wallet_gui.chain.filter_runs import Buffer, Offsets
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
 from wallet_gui.primitives.block import ScannedBlock
-from wallet_gui.primitives.transaction import Transaction
+from wallet_gui.primitives.transaction import OutPoint, Transaction
 
 
 class ChainError(Exception):
@@ -144,6 +144,11 @@ class TxSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingChanged:
+    """`seen_by` tells something new of a payment that was asked about, or `minimum_fee_rates`."""
+
+
+@dataclass(frozen=True, slots=True)
 class SyncProgress:
     """How far a phase is, in heights (peers in `Phase.PEERS`); droppable, unlike other events.
 
@@ -182,6 +187,43 @@ class BroadcastProgress:
     peers: int
 
 
+class CheckState(Enum):
+    """How a wallet's confirmed coins compare with the node's own set of unspent outputs."""
+
+    CHECKING = "checking"
+    AGREES = "agrees"
+    DIFFERS = "differs"
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceChecked:
+    """A wallet's coins were, or are to be, compared with the node's set of unspent outputs.
+
+    While they differ the balance is not to be shown as a number. `sentence` is for a person;
+    `height` is the block at which both were compared, None unless they were.
+    """
+
+    wallet_id: str
+    state: CheckState
+    sentence: str = ""
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCoins:
+    """What a wallet takes for its own at one moment.
+
+    `coins` are the outputs to `scripts` that the chain has unspent as far as the wallet was told
+    (confirmed, and spent by no confirmed transaction): amount in sat, and height.
+    """
+
+    scripts: Collection[bytes]
+    coins: Mapping[OutPoint, tuple[int, int]]
+
+
+CoinsOf: TypeAlias = Callable[[], OwnCoins]
+"""Gives a wallet's coins; called on the engine's loop, between two events."""
+
 ChainEvent = (
     TipChanged
     | BlockMatched
@@ -190,10 +232,12 @@ ChainEvent = (
     | PreviewMatched
     | PreviewDone
     | TxSeen
+    | PendingChanged
     | SyncProgress
     | BackendState
     | BackendWarning
     | BroadcastProgress
+    | BalanceChecked
 )
 
 EventSink = Callable[[ChainEvent], Awaitable[None]]
@@ -243,6 +287,7 @@ class ChainBackend(Protocol):
         birthday_time: int | None,
         anchors: Sequence[BlockRef] = (),
         preview_scripts: Callable[[], Sequence[bytes]] | None = None,
+        coins: CoinsOf | None = None,
     ) -> None:
         """Scan for a wallet's scripts.
 
@@ -255,6 +300,8 @@ class ChainBackend(Protocol):
         Before a long scan the newest blocks may be looked through for a preview;
         `preview_scripts`, called in a worker thread, gives what to look for there besides:
         addresses far beyond the window, since a preview cannot grow it.
+
+        A source that knows all unspent outputs compares them with `coins` (`BalanceChecked`).
         """
         ...
 

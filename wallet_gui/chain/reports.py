@@ -14,6 +14,7 @@ class Route(Enum):
     DIRECT = "direct"
     PROXY = "proxy"
     TOR = "Tor"
+    SSH = "SSH"
 
 
 class Purpose(Enum):

@@ -160,6 +160,11 @@ class WalletScan:
         """List the lowest matched heights that were not delivered yet, to fetch them ahead."""
         return self._pending[:limit]
 
+    @property
+    def pending_count(self) -> int:
+        """How many matched heights were not delivered yet."""
+        return len(self._pending)
+
     def next_block(self) -> int | None:
         """Give the height to deliver now, or None.
 
@@ -198,6 +203,13 @@ class WalletScan:
         self._groups.append(_Group(self._next_number(), start, new))
         self._settle()
         return True
+
+    def repeat(self, height: int) -> None:
+        """Match everything from `height` on again: what was matched there missed something."""
+        for group in self._groups:
+            group.number = self._next_number()
+            group.next_height = min(group.next_height, max(height, 0))
+        self._settle()
 
     def rewind(self, height: int) -> None:
         """Forget everything above `height`, the last block that both branches have.

@@ -15,6 +15,7 @@ from wallet_gui.storage.errors import NewerFormat, Unreadable, write_failed
 from wallet_gui.storage.file_names import CACHE_SUFFIX, GENERATIONS, WALLET_SUFFIX
 from wallet_gui.storage.fs import OS_FILES, FileSystem, make_private_directory, write_atomically
 from wallet_gui.storage.locks import FileLock
+from wallet_gui.storage.node_settings import NodeSettings, read_nodes, read_sources
 
 FORMAT: Final = 1
 MAX_SIZE: Final = 1024 * 1024
@@ -105,6 +106,8 @@ class Settings:
     "never", "onion" (onion peers and own payments) or "everything". `relay`: when payments are
     shown before they confirm, "off", "receiving" or "always". `data_limit_mb`: for one session, 0
     without a limit. `ask_before_long_scans`: tell what one costs and wait for a yes.
+    `sources`: by network name where the chain comes from, "direct", "node" or "node-else-direct";
+    a network that is not named was never decided about. `nodes`: the person's own, by network name.
     `recent_wallets`: paths, newest first.
     `lock_after_minutes`: 0 never locks by itself. `others` are keys of other versions, kept.
     """
@@ -122,6 +125,8 @@ class Settings:
     relay: str = "always"
     data_limit_mb: int = 0
     ask_before_long_scans: bool = True
+    sources: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, NodeSettings] = field(default_factory=dict)
     recent_wallets: tuple[str, ...] = ()
     lock_after_minutes: int = 5
     filter_cache_mib: int = 256
@@ -138,7 +143,8 @@ class Settings:
         known = {
             item.name: getattr(self, item.name) for item in fields(self) if item.name != "others"
         }
-        value = {**self.others, **known, "format": FORMAT}
+        nodes = {network: node.to_json() for network, node in self.nodes.items()}
+        value = {**self.others, **known, "nodes": nodes, "format": FORMAT}
         return json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
 
     @classmethod
@@ -181,6 +187,8 @@ class Settings:
             ),
             "data_limit_mb": lambda v: _number(v, 1 << 40),
             "ask_before_long_scans": _strict,
+            "sources": read_sources,
+            "nodes": read_nodes,
             "recent_wallets": _texts,
             "lock_after_minutes": lambda v: _number(v, 24 * 60),
             "filter_cache_mib": lambda v: _number(v, 1 << 20),

@@ -211,6 +211,20 @@ class Ledger:
         self._coins_tip = tip_height if ripening else None
         return self._coins
 
+    def confirmed_coins(self) -> dict[OutPoint, tuple[int, int]]:
+        """Map the outputs that the chain has unspent to (amount in sat, height).
+
+        What only an unconfirmed payment spends is among them: a node's coin set has it too.
+        """
+        found = {}
+        for outpoint, output in self._open.items():
+            spender = self._graph.spender(outpoint)
+            is_spent = spender is not None and self._graph.anchor(spender) is not None
+            anchor = self._graph.anchor(outpoint.txid)
+            if not is_spent and anchor is not None:
+                found[outpoint] = output.value_sat, anchor.height
+        return found
+
     def _coin(
         self,
         output: OwnedOutput,

@@ -423,6 +423,9 @@ class Wallet:
         tip = self.tip
         return self._ledger.coins(0 if tip is None else tip.height, self._frozen)
 
+    def confirmed_coins(self) -> dict[OutPoint, tuple[int, int]]:
+        return self._ledger.confirmed_coins()
+
     def balance(self) -> Balance:
         return sum_up(self.coins())
 

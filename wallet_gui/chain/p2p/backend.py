@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from wallet_gui.chain.audit import ChainView
 from wallet_gui.chain.backend import (
     BackendState,
     BackendWarning,
@@ -19,6 +20,7 @@ from wallet_gui.chain.backend import (
     BroadcastResult,
     ChainEvent,
     ChainStores,
+    CoinsOf,
     ConnectionState,
     EventSink,
     NoPeers,
@@ -31,6 +33,7 @@ from wallet_gui.chain.checkpoints import load as load_checkpoints
 from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import HeaderChain
 from wallet_gui.chain.p2p.chain_start import earliest_height, open_chains
+from wallet_gui.chain.p2p.connect import TunnelDial
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
 from wallet_gui.chain.p2p.filter_match import LazyEngine
 from wallet_gui.chain.p2p.long_scans import PreviewScripts
@@ -87,6 +90,7 @@ class P2PBackend:
         peer_store: PeerStore | None = None,
         resolver: Resolver | None = None,
         netgroup: Netgroup | None = None,
+        tunnel: TunnelDial | None = None,
         checkpoints: Checkpoints | None = None,
         engine: FilterEngine | None = None,
         clock: Callable[[], Instant] = system_clock,
@@ -109,7 +113,9 @@ class P2PBackend:
         self._group: PeerGroup | None = None
         self._pending: dict[str, _PendingWatch] = {}
         self._news: deque[ChainEvent] = deque()  # of the backend itself
-        sources = PeerSources(peer_store, resolver or system_resolver, netgroup or default_netgroup)
+        sources = PeerSources(
+            peer_store, resolver or system_resolver, netgroup or default_netgroup, tunnel
+        )
         self._finder = PeerFinder(params, options, sources, clock, self._news)
         self._meter = ProgressMeter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -177,6 +183,7 @@ class P2PBackend:
         birthday_time: int | None,
         anchors: Sequence[BlockRef] = (),
         preview_scripts: PreviewScripts | None = None,
+        coins: CoinsOf | None = None,  # noqa: ARG002 (peers have no set of coins to compare)
     ) -> None:
         """Scan for a wallet's scripts; see `ChainBackend.watch`."""
         if self._sync is None:
@@ -288,6 +295,41 @@ class P2PBackend:
         """Tell whether the tip can be the newest there is; None before the chain is loaded."""
         return None if self._sync is None else self._sync.tip_report(self._clock())
 
+    async def fetch_block(self, ref: BlockRef) -> bytes:
+        """Fetch a block by hash, from any peer that keeps it; waits until one came.
+
+        The bytes belong to the header of that hash (merkle root and witness commitment checked);
+        whether that header is in a chain is for whoever asks to know. Raises NoPeers when the
+        backend does not run.
+        """
+        sync = self._sync
+        if sync is None:
+            raise NoPeers("There is no connection to the network yet.")
+        taken: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def take(raw: bytes) -> None:
+            if not taken.done():
+                taken.set_result(raw)
+
+        self._perform(sync.fetch_block(ref, take, self._clock()))
+        try:
+            return await taken
+        finally:
+            sync.fetches.cancel(ref, take)
+
+    def lacking_blocks(self) -> list[BlockRef]:
+        """List the blocks that are waited for and that no connected node keeps."""
+        return [] if self._sync is None else self._sync.blocks.lacking()
+
+    def give_block(self, ref: BlockRef, raw: bytes) -> None:
+        """Take a block from elsewhere, checked against its header (`fetch_block` did)."""
+        if self._sync is not None:
+            self._perform(self._sync.give_block(ref, raw, self._clock()))
+
+    def view(self) -> ChainView | None:
+        """Tell what peers show of the chain, to be compared with another source of it."""
+        return None if self._sync is None else self._sync.view(self._clock())
+
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Say whether a person waits for a payment."""
         self._is_receiving = is_receiving
@@ -350,7 +392,8 @@ class P2PBackend:
             (w.scripts, w.checkpoints, w.birthday_time) for w in self._pending.copy().values()
         ]
         earliest = earliest_height(self._params, known, wallets)
-        return *open_chains(self._params, self._stores, known, earliest), known
+        hasher = self._engine.header_hashes
+        return *open_chains(self._params, self._stores, known, earliest, hasher), known
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from wallet_gui.chain.backend import ChainError
@@ -30,6 +30,7 @@ from wallet_gui.primitives.serialize import ParseError
 CONNECT_TIMEOUT: Final = 5.0
 PROXY_TIMEOUT: Final = 10.0  # for the proxy to reach the peer
 TOR_TIMEOUT: Final = 30.0
+TUNNEL_TIMEOUT: Final = 90.0  # somebody may have to type a password
 ENCRYPTION_TIMEOUT: Final = 5.0
 SLOW_ENCRYPTION_TIMEOUT: Final = 15.0  # a round trip through Tor takes seconds
 HANDSHAKE_TIMEOUT: Final = 15.0
@@ -66,13 +67,25 @@ class _ClosedOnV2(ConnectFailed):
     """The peer hung up at the first bytes of version 2 without a word."""
 
 
+TunnelDial = Callable[[PeerAddress, Connection], Awaitable[None]]
+"""Lets a connection run over a channel to an address at the far end; raises ChainError."""
+
+
 class Connector:
     """Opens connections under the rules that a person chose."""
 
     def __init__(
-        self, params: ChainParams, options: P2POptions, clock: Callable[[], Instant]
+        self,
+        params: ChainParams,
+        options: P2POptions,
+        clock: Callable[[], Instant],
+        tunnel: TunnelDial | None = None,
     ) -> None:
-        """Open nothing yet. `options` may be replaced later; open connections stay as they are."""
+        """Open nothing yet. `options` may be replaced later; open connections stay as they are.
+
+        `tunnel` opens what goes by `Route.SSH`.
+        """
+        self._tunnel = tunnel
         self.options = options
         self._params = params
         self._clock = clock
@@ -96,14 +109,20 @@ class Connector:
         known to speak version 1 only; it is ignored where only encrypted connections are wanted.
         Raises ConnectFailed.
         """
-        self._check(address, route)
+        if (route is Route.SSH) != self.options.is_tunnelled:
+            raise ConnectFailed(
+                "A tunnel leads to the node alone, and the node is asked by it alone."
+            )
+        if route is not Route.SSH:
+            self._check(address, route)
 
         def fresh(transport: Transport) -> Connection:
             return self._connection(transport, on_events, on_progress, relay=relay)
 
         magic = self._params.magic
         fell_back = False
-        is_old = prefer_v2 is False or self.is_v1_only(address)
+        # A tunnel encrypts already, up to the node's own computer.
+        is_old = prefer_v2 is False or self.is_v1_only(address) or route is Route.SSH
         if self.options.encrypted_only or not is_old:
             try:
                 return await self._attempt(fresh(V2Transport(magic)), address, route)
@@ -129,16 +148,17 @@ class Connector:
     def _check(self, address: PeerAddress, route: Route) -> None:
         """Refuse what would go another way than the person wants."""
         options = self.options
-        if onion.is_onion(address.host):
-            try:
-                onion.decode(address.host)
-            except ParseError as error:
-                raise ConnectFailed(str(error)) from error
-            if route is not Route.TOR:
-                raise ConnectFailed("An onion address needs Tor; set its proxy in the settings.")
+        _check_onion(address, route)
         if route is Route.DIRECT:
             if options.proxy_use is ProxyUse.EVERYTHING:
                 raise ConnectFailed("Everything goes through the proxy; this connection would not.")
+            if options.is_tunnelled:
+                raise ConnectFailed(
+                    "Everything goes through the tunnel; this connection would not."
+                )
+        elif route is Route.SSH:
+            if self._tunnel is None:
+                raise ConnectFailed("There is no tunnel to the node.")
         elif options.proxy is None:
             raise ConnectFailed("No proxy is set; give its address in the settings.")
         elif route is Route.TOR and not options.is_tor:
@@ -176,6 +196,8 @@ class Connector:
         try:
             if route is Route.DIRECT:
                 await self._dial(connection, address)
+            elif route is Route.SSH:
+                await self._dial_tunnel(connection, address)
             else:
                 await self._dial_proxy(connection, address, route)
             await self._shake_hands(connection, route)
@@ -194,6 +216,17 @@ class Connector:
             raise ConnectFailed("The connection took too long.") from None
         except OSError as error:
             raise ConnectFailed(describe(error)) from error
+
+    async def _dial_tunnel(self, connection: Connection, address: PeerAddress) -> None:
+        if self._tunnel is None:
+            raise ConnectFailed("There is no tunnel to the node.")
+        try:
+            async with asyncio.timeout(TUNNEL_TIMEOUT):
+                await self._tunnel(address, connection)
+        except TimeoutError:
+            raise ConnectFailed("The tunnel to the node took too long to open.") from None
+        except ChainError as error:
+            raise ConnectFailed(str(error)) from error
 
     async def _dial_proxy(self, connection: Connection, address: PeerAddress, route: Route) -> None:
         proxy = self._proxy()
@@ -293,6 +326,16 @@ class _ProxyRequest(asyncio.Protocol):
             self.done.cancel()
         if self._transport is not None:
             self._transport.abort()
+
+
+def _check_onion(address: PeerAddress, route: Route) -> None:
+    if onion.is_onion(address.host):
+        try:
+            onion.decode(address.host)
+        except ParseError as error:
+            raise ConnectFailed(str(error)) from error
+        if route is not Route.TOR:
+            raise ConnectFailed("An onion address needs Tor; set its proxy in the settings.")
 
 
 async def _first_of(

@@ -1,11 +1,12 @@
 """Filter headers: long stretches from one peer each, the newest from all, compared with everybody.
 
-What is missing in bulk is fetched in ranges of 2000, in parallel, and chained in order. The newest
-are asked of every peer and taken when two networks say the same, or from one after a while. Each
-peer is then compared with what is stored, from the start: by checkpoints (every 1000th header)
-where they agree, hash by hash where they do not and at the end. Heights at which it differs are
-its *disputes*; what becomes of them is the matter of `conflicts`. Packaged filter headers are
-known to be right: who contradicts one lies, and a store that does is rewound.
+What is missing in bulk is fetched in ranges of 2000, in parallel, and chained in order, no further
+than all peers' checkpoints agree (`checkpoint_vectors`). The newest are asked of every peer and
+taken when two networks say the same, or from one after a while. Each peer is then compared with
+what is stored, from the start: by checkpoints (every 1000th header) where they agree, hash by hash
+where they do not and at the end. Heights at which it differs are its *disputes*; what becomes of
+them is the matter of `conflicts`. Packaged filter headers are known to be right: who contradicts
+one lies, and a store that does is rewound.
 
 Sources: BIP157; design notes on filter headers and conflicts.
 """
@@ -13,20 +14,19 @@ Sources: BIP157; design notes on filter headers and conflicts.
 from collections.abc import Callable
 from typing import Final
 
+from wallet_gui.chain.p2p.checkpoint_vectors import CheckpointVector, CheckpointVectors
 from wallet_gui.chain.p2p.filter_header_chain import chain
 from wallet_gui.chain.p2p.filter_messages import (
-    FILTER_CHECKPOINT_INTERVAL,
     MAX_FILTER_HEADERS,
     CFCheckpt,
     CFHeaders,
-    GetCFCheckpt,
     GetCFHeaders,
 )
 from wallet_gui.chain.p2p.newest_filter_headers import Ballot, FilterHeaderRequest
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, Peer, SyncState
 
 MAX_IN_FLIGHT: Final = 16
-MAX_PER_PEER: Final = 2
+MAX_PER_PEER: Final = 8
 MAX_DISPUTES: Final = 100  # of one peer; it is compared no further before they are settled
 
 
@@ -53,7 +53,7 @@ class FilterHeaderSync:
         self._on_refuted = on_refuted
         self._requests: list[FilterHeaderRequest] = []
         self._checks: dict[int, FilterHeaderRequest] = {}  # by peer; cfheaders to compare
-        self._checkpoints: dict[int, FilterHeaderRequest] = {}  # by peer
+        self._vectors = CheckpointVectors(state)
         self._forgiven: set[bytes] = set()  # stop hashes of requests that lost their meaning
         self._ballot: Ballot | None = None  # on the newest ones
         self._forks: dict[int, int] = {}  # peer -> height of a checkpoint that differs from ours
@@ -108,10 +108,18 @@ class FilterHeaderSync:
         if not state.headers.has_minimum_work:
             return  # nothing is built on a chain that may be made up
         peers = state.filter_peers(now)
+        self._vectors.plan(peers, state.filter_headers.height + 1, MAX_FILTER_HEADERS, now)
         if not self._ask_for_newest(peers, now):
             self._ask_for_more(peers, now)
         for peer in peers:
-            self._check(peer, now)
+            if peer.headers_done or peer.is_doubted:
+                # Before it has shown all there would be no end of small comparisons.
+                self._check(peer, now)
+
+    def _next_start(self) -> int:
+        if self._requests:
+            return self._requests[-1].stop + 1
+        return self._state.filter_headers.height + 1
 
     def _ask_for_newest(self, peers: list[Peer], now: Instant) -> bool:
         """Ask all peers at once; False when the ordinary way is to be taken."""
@@ -160,10 +168,9 @@ class FilterHeaderSync:
 
     def _ask_for_more(self, peers: list[Peer], now: Instant) -> None:
         state = self._state
-        start = state.filter_headers.height + 1
-        if self._requests:
-            start = self._requests[-1].stop + 1
-        while len(self._requests) < MAX_IN_FLIGHT:
+        limit = self._keep_to_limit(now)
+        start = self._next_start()
+        while len(self._requests) < MAX_IN_FLIGHT and (limit is None or start <= limit):
             able = [
                 p
                 for p in peers
@@ -172,14 +179,31 @@ class FilterHeaderSync:
             if not able:
                 return
             # Someone has to be asked, even if all were found to differ from us somewhere.
-            peer = min(able, key=lambda p: (p.has_lost, len(p.disputes), self._load(p)))
+            peer = min(able, key=lambda p: self._demerits(p, start))
             stop = min(start + MAX_FILTER_HEADERS - 1, peer.shown_height)
+            stop = stop if limit is None else min(stop, limit)
             stop_hash = state.headers.hash_at(stop)
             self._requests.append(
                 FilterHeaderRequest(peer.number, start, stop, stop_hash, now.monotonic)
             )
             state.send(peer, GetCFHeaders(start, stop_hash))
             start = stop + 1
+
+    def _demerits(self, peer: Peer, start: int) -> tuple[bool, int, int, int]:
+        rank = self._vectors.rank(peer, start + MAX_FILTER_HEADERS - 1)
+        return peer.has_lost, rank, len(peer.disputes), self._load(peer)
+
+    def _keep_to_limit(self, now: Instant) -> int | None:
+        """Want nothing above the first checkpoint that peers differ at; give its height."""
+        limit = self._vectors.limit(now)
+        if limit is not None:
+            for index, request in enumerate(self._requests):
+                peer = self._state.peers.get(request.peer)
+                is_minor = peer is not None and self._vectors.rank(peer, request.stop) > 0
+                if request.stop > limit or is_minor:
+                    self._drop_requests(index)
+                    break
+        return limit
 
     def _load(self, peer: Peer) -> int:
         return sum(r.peer == peer.number and r.answer is None for r in self._requests)
@@ -188,17 +212,23 @@ class FilterHeaderSync:
         state = self._state
         top = min(peer.shown_height, state.filter_headers.height)
         start = max(peer.agreed_through + 1, state.filter_headers.start_height)
-        if start > top or peer.number in self._checks or peer.number in self._checkpoints:
+        if start > top or peer.number in self._checks or self._vectors.is_asked(peer):
             return
         if len(peer.disputes) >= MAX_DISPUTES:
             return
         if any(r.peer == peer.number for r in self._requests):
             return  # its own answer may be what we compare with
+        vector = None if peer.compares_hashes else self._vectors.of(peer)
+        if vector is not None:
+            self._compare_checkpoints(peer, vector)
+            start = max(peer.agreed_through + 1, start)
+            is_covered = not peer.compares_hashes and vector.last > top
+            if start > top:
+                peer.is_doubted = False
+            if start > top or (is_covered and not peer.is_doubted):
+                return  # the next checkpoint stands for what is between
         if top - start >= MAX_FILTER_HEADERS and not peer.compares_hashes:
-            stop_hash = state.headers.hash_at(top)
-            request = FilterHeaderRequest(peer.number, start, top, stop_hash, now.monotonic)
-            self._checkpoints[peer.number] = request
-            state.send(peer, GetCFCheckpt(stop_hash))
+            self._vectors.ask(peer, top, now)
             return
         stop = min(top, start + MAX_FILTER_HEADERS - 1)
         stop_hash = state.headers.hash_at(stop)
@@ -293,6 +323,8 @@ class FilterHeaderSync:
             message = request.answer
             if message is None or request.start != filter_headers.height + 1:
                 break
+            if self._vectors.is_awaited(request.stop, now):
+                break  # also looked at again when the clock ticks
             peer = state.peers.get(request.peer)
             differs = message.previous != filter_headers.header_at(request.start - 1)
             if differs and peer is not None and not peer.disputes:
@@ -312,9 +344,20 @@ class FilterHeaderSync:
             del self._requests[0]
             if not self._append(message):
                 return
+            if peer is not None and not differs and self._breaks_its_word(peer, request):
+                return
             if peer is not None and peer.agreed_through >= request.start - 1:
                 peer.agreed_through = request.stop
             self._on_extended(request.start, request.stop)
+
+    def _breaks_its_word(self, peer: Peer, request: FilterHeaderRequest) -> bool:
+        """Drop what was just chained if the peer that sent it had other checkpoints."""
+        if not self._vectors.contradicts(peer, request.start, request.stop):
+            return False
+        self._state.filter_headers.truncate(request.start - 1)
+        self._drop_requests()
+        self._state.convict(peer, "Its filter headers contradict its checkpoints.")
+        return True
 
     def _append(self, message: CFHeaders) -> bool:
         """Chain filter hashes; False when what comes of it contradicts a packaged header."""
@@ -340,35 +383,23 @@ class FilterHeaderSync:
 
     def on_checkpoints(self, peer: Peer, message: CFCheckpt, now: Instant) -> None:
         """Compare every 1000th header; what is equal needs no closer look."""
-        request = self._checkpoints.get(peer.number)
-        if request is None or request.stop_hash != message.stop:
+        if not self._vectors.is_asked(peer, message.stop):
             self._check_forgiven(peer, message.stop)
-            return
-        del self._checkpoints[peer.number]
-        peer.last_answer = now.monotonic
-        if len(message.filter_headers) != request.stop // FILTER_CHECKPOINT_INTERVAL:
-            self._state.disconnect(
-                peer, "It sent too few or too many filter checkpoints.", is_fault=True
-            )
-            return
+        elif self._vectors.take(peer, message, now):
+            self._keep_to_limit(now)
+            self._apply(now)
+            self._check(peer, now)
+
+    def _compare_checkpoints(self, peer: Peer, vector: CheckpointVector) -> None:
+        """Take every 1000th header that is equal to ours; from a difference on look at all."""
         ours = self._state.filter_headers
-        equal = request.start - 1
-        known = self._state.filter_checkpoints
-        for index, header in enumerate(message.filter_headers):
-            height = (index + 1) * FILTER_CHECKPOINT_INTERVAL
-            if known.get(height, header) != header:
-                self._state.convict(peer, "It contradicts a known filter header.")
-                return
-            if height < request.start or height > ours.height or peer.number in self._forks:
-                continue
+        first = max(peer.agreed_through + 1, ours.start_height)
+        for height, header in vector.between(first, ours.height):
             if ours.header_at(height) != header:
                 self._forks[peer.number] = height
-                continue
-            equal = height
-        peer.agreed_through = max(peer.agreed_through, equal)
-        # From the first difference on, or above the last checkpoint, single hashes are compared.
-        peer.compares_hashes = True
-        self._check(peer, now)
+                peer.compares_hashes = True
+                return
+            peer.agreed_through = height
 
     def _compare(self, peer: Peer, request: FilterHeaderRequest, message: CFHeaders) -> None:
         ours = self._state.filter_headers
@@ -399,11 +430,12 @@ class FilterHeaderSync:
 
     def rewind(self, height: int) -> None:
         """Forget what is above `height`: the chain was reorganised there."""
-        for request in [*self._requests, *self._checks.values(), *self._checkpoints.values()]:
+        for stop_hash in self._vectors.cancel():
+            self._forgive(stop_hash)
+        for request in [*self._requests, *self._checks.values()]:
             self._forgive(request.stop_hash)
         self._requests.clear()
         self._checks.clear()
-        self._checkpoints.clear()
         self._forks.clear()
         if self._ballot is not None:
             self._forgive(self._ballot.stop_hash)
@@ -414,10 +446,11 @@ class FilterHeaderSync:
             peer.disputes = {h: claim for h, claim in peer.disputes.items() if h <= height}
             peer.is_doubted = False
 
-    def _drop_requests(self) -> None:
-        for request in self._requests:
+    def _drop_requests(self, index: int = 0) -> None:
+        """Want nothing any more of the requests from the one at `index` on."""
+        for request in self._requests[index:]:
             self._forgive(request.stop_hash)
-        self._requests.clear()
+        del self._requests[index:]
 
     def _forgive(self, stop_hash: bytes) -> None:
         if len(self._forgiven) >= 1000:
@@ -427,22 +460,26 @@ class FilterHeaderSync:
     def on_disconnected(self, peer: Peer) -> None:
         """Ask somebody else; what comes behind in line is asked again too."""
         self._checks.pop(peer.number, None)
-        self._checkpoints.pop(peer.number, None)
         self._forks.pop(peer.number, None)
+        self._vectors.forget(peer)
         if self._ballot is not None:
             self._ballot.requests.pop(peer.number, None)
         for index, request in enumerate(self._requests):
             if request.peer == peer.number and request.answer is None:
-                for later in self._requests[index:]:
-                    self._forgive(later.stop_hash)
-                del self._requests[index:]
+                self._drop_requests(index)
                 break
 
     def tick(self, now: Instant) -> None:
         """Repeat requests that met with silence, and let another peer have them in the end."""
         state = self._state
+        self._apply(now)
+        silent = self._vectors.repeat(now)
+        if silent is not None:
+            silent.stalled_until = now.monotonic + 60
+            self.on_disconnected(silent)
+            return
         votes = [] if self._ballot is None else list(self._ballot.requests.values())
-        asked = [*self._requests, *self._checks.values(), *self._checkpoints.values(), *votes]
+        asked = [*self._requests, *self._checks.values(), *votes]
         for request in asked:
             peer = state.peers.get(request.peer)
             if peer is None or request.answer is not None:
@@ -456,7 +493,4 @@ class FilterHeaderSync:
                 peer.stalled_until = now.monotonic + 60
                 self.on_disconnected(peer)
                 return
-            if self._checkpoints.get(peer.number) is request:
-                state.send(peer, GetCFCheckpt(request.stop_hash))
-            else:
-                state.send(peer, GetCFHeaders(request.start, request.stop_hash))
+            state.send(peer, GetCFHeaders(request.start, request.stop_hash))

@@ -15,6 +15,7 @@ from wallet_gui.chain.p2p.sync_state import Instant, Peer, SyncState
 from wallet_gui.chain.p2p.throughput import LEAST_DUE, Throughput
 
 FIRST_RANGE: Final = 100  # before a filter's size is known
+FIRST_DUE: Final = 2 * FIRST_RANGE  # from one peer
 MAX_PER_PEER: Final = 8
 MAX_RIVALS: Final = 2  # who ask for the same range beside the first
 SILENCE: Final = 1.0  # seconds without a byte after which a peer's work may be done by any other
@@ -93,8 +94,11 @@ class FilterRanges:
         peers = self._state.filter_peers(now)
         numbers = [peer.number for peer in peers]
         able = [p for p in peers if p.shown_height >= start and self._has_room(p, numbers)]
-        # Who is asked for headers is left alone, so that the rest can begin.
-        able = [p for p in able if p.headers_asked is None] or (able if len(peers) == 1 else [])
+        if not any(p.headers_done for p in peers) and (
+            len(peers) > 1 or self._state.headers_come_fast
+        ):
+            # Who sends the headers is left alone, so that the rest can begin.
+            able = [p for p in able if p.headers_asked is None]
         if not able:
             return start - 1
         able = [p for p in able if not p.disputes] or able
@@ -102,8 +106,8 @@ class FilterRanges:
         size = MAX_FILTERS if self.mean_size else FIRST_RANGE
         if self.mean_size:
             most = self._most_due(peer.number, numbers) / RANGES
-            # The first filters of a chain are small: no more at once than have come so far.
-            size = max(1, min(size, int(most / self.mean_size), max(self.received, FIRST_RANGE)))
+            room = self._most_filters(numbers) - self._left_of(peer.number)
+            size = max(1, min(size, int(most / self.mean_size), room))
         stop = min(stop, peer.shown_height, start + size - 1)
         self._request(peer, start, stop, now)
         return stop
@@ -119,7 +123,7 @@ class FilterRanges:
         mine = [request for request in self._requests if request.peer == peer.number]
         if not self.mean_size:
             return len(mine) < 2
-        if len(mine) >= MAX_PER_PEER:
+        if len(mine) >= MAX_PER_PEER or self._left_of(peer.number) >= self._most_filters(numbers):
             return False
         return self.due_from(peer.number) < self._most_due(peer.number, numbers)
 
@@ -131,6 +135,17 @@ class FilterRanges:
             seconds = HURRIED_SPAN if delay is None else min(4 * delay, HURRIED_SPAN)
             seconds = max(seconds, LEAST_SPAN)
         return self.throughput.most_due(number, numbers, self._budget, seconds)
+
+    def _most_filters(self, numbers: list[int]) -> int:
+        """Give how many filters may be due from a peer at once: more and more as they come.
+
+        Those near the genesis block are tiny. What is asked for cannot be taken back, and to think
+        all of them so small would bury the first blocks under minutes of filters.
+        """
+        return FIRST_DUE + 2 * self.received // max(len(numbers), 1)
+
+    def _left_of(self, number: int) -> int:
+        return sum(request.left for request in self._requests if request.peer == number)
 
     def _wait(self, number: int) -> float:
         """Estimate in how many seconds a peer would have sent a little more than what is due."""

@@ -2,9 +2,10 @@
 
 Up to the last known checkpoint headers come in ranges from all peers at once (`header_ranges`).
 Above it one peer at a time leads; the others are asked when it is through, so that what they have
-on top, or instead, is found without fetching the chain from each. Every announcement of a block,
-by header or by inv, leads to `getheaders` where it does not connect by itself. What claims too
-little work to be the real chain waits apart (`unproven_headers`).
+on top, or instead, is found without fetching the chain from each. Meanwhile they only show that
+they have the same blocks (`header_probes`), and begin to serve filters. Every announcement of a
+block, by header or by inv, leads to `getheaders` where it does not connect by itself. What claims
+too little work to be the real chain waits apart (`unproven_headers`).
 """
 
 from collections.abc import Callable
@@ -18,10 +19,12 @@ from wallet_gui.chain.header_chain import (
     InvalidHeader,
     UnknownParent,
 )
+from wallet_gui.chain.p2p.header_probes import HeaderProbes
 from wallet_gui.chain.p2p.header_ranges import HeaderRange, HeaderRanges
 from wallet_gui.chain.p2p.messages import MAX_HEADERS, MAX_LOCATOR, GetHeaders, Headers
 from wallet_gui.chain.p2p.sync_state import Instant, Peer, SyncState
 from wallet_gui.chain.p2p.unproven_headers import UnprovenHeaders, work_wanted
+from wallet_gui.chain.side_branch import HASH_SIZE, PREV_OFFSET
 from wallet_gui.primitives.block import HEADER_SIZE
 
 ANSWER_TIMEOUT: Final = 20.0
@@ -30,6 +33,7 @@ CLOCK: Final = (
     "A block is dated more than two hours ahead of this computer's clock. Check the computer's "
     "date and time; if they are right, the peer is wrong."
 )
+FAST_ANSWER: Final = 0.05  # seconds for a full answer of a node that is near
 MAX_UNCONNECTED: Final = 10  # Core's MAX_NUM_UNCONNECTING_HEADERS_MSGS
 BEHIND: Final = 10  # blocks; a peer that far behind is no judge of the tip
 ASK_AGAIN: Final = 30.0  # seconds until a peer that is behind, or has too little work, is asked
@@ -45,6 +49,8 @@ class HeaderSync:
         self._leader: int | None = None
         self._unproven = UnprovenHeaders()
         self._ranges = HeaderRanges(state, self._on_range)
+        self._probes = HeaderProbes(state)
+        self._asked_ahead: dict[int, bytes] = {}  # peer -> the hash after which it was asked
         self._whole: dict[int, HeaderRange] = {}  # ranges that wait for those below, by `first`
         self._queued = -1  # the highest checkpoint that a range was added for
 
@@ -69,6 +75,8 @@ class HeaderSync:
                 self._leader = peer.number
             if self.is_synced or peer.number == self._leader:
                 self.ask(peer, now)
+            elif self._state.headers.has_minimum_work:
+                self._probes.ask(peer, now)
 
     def ask(self, peer: Peer, now: Instant) -> None:
         """Ask for what comes after our chain; the answer shows our own tip too, if it has it."""
@@ -122,6 +130,22 @@ class HeaderSync:
 
     # --- answers and announcements ----------------------------------------------------------------
 
+    def ask_ahead(self, peer: Peer, message: Headers, now: Instant) -> None:
+        """Ask for what follows a full answer before that is looked at: most often it is right.
+
+        So the line is not idle meanwhile.
+        """
+        if peer.headers_asked is None or len(message) != MAX_HEADERS or not self._ranges.is_idle:
+            return
+        self._state.headers_come_fast = now.monotonic - peer.headers_asked < FAST_ANSWER
+        headers, raw = self._state.headers, message.raw
+        before = raw[PREV_OFFSET : PREV_OFFSET + HASH_SIZE]
+        known = headers.hash_at(headers.height) if peer.shown is None else peer.shown.hash
+        if before == known:
+            last = headers.hasher(raw[-HEADER_SIZE:])
+            self._asked_ahead[peer.number] = last
+            self._request(peer, [last, *headers.locator()][:MAX_LOCATOR], now)
+
     def on_headers(self, peer: Peer, message: Headers, now: Instant) -> None:
         """Take an answer or an announcement."""
         if not self._ranges.is_idle:
@@ -130,6 +154,15 @@ class HeaderSync:
                 return
             if peer.headers_asked is None:
                 return  # an announcement far above what is known so far
+        if self._probes.take(peer, message.raw):
+            peer.last_answer = now.monotonic
+            update_shown(self._state, peer)
+        else:
+            self._on_more(peer, message, now)
+            self._asked_ahead.pop(peer.number, None)  # what comes then is no answer any more
+
+    def _on_more(self, peer: Peer, message: Headers, now: Instant) -> None:
+        """Take what leads on from our chain, or beside it."""
         was_asked = peer.headers_asked is not None
         peer.headers_asked = None
         if not message.raw:
@@ -209,6 +242,9 @@ class HeaderSync:
     def _go_on(self, peer: Peer, now: Instant) -> None:
         # It may stand on a side branch, so it is named first, before our own chain.
         last = [] if peer.shown is None else [peer.shown.hash]
+        if last and self._asked_ahead.pop(peer.number, None) == last[0]:
+            peer.headers_asked = now.monotonic
+            return
         self._request(peer, [*last, *self._state.headers.locator()][:MAX_LOCATOR], now)
 
     def _is_too_weak(self, peer: Peer, now: Instant) -> bool:
@@ -248,6 +284,7 @@ class HeaderSync:
     def on_disconnected(self, peer: Peer) -> None:
         """Let others have what this peer was asked for."""
         self._ranges.on_disconnected(peer)
+        self._probes.on_disconnected(peer)
         self._drop_unproven(peer)
 
     def tick(self, now: Instant) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wallet_gui.chain.backend import ChainEvent, PreviewDone, PreviewMatched
-from wallet_gui.chain.p2p.scan_plan import Speed, block_bytes, filter_bytes
+from wallet_gui.chain.p2p.scan_plan import Speed, block_bytes, filter_bytes, mean_block_bytes
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, SyncState
 from wallet_gui.chain.reports import ScanPlan
 from wallet_gui.chain.scan import WalletScan
@@ -20,7 +20,7 @@ PREVIEW_BLOCKS: Final = 2016
 PREVIEW_ABOVE: Final = 200_000_000
 """Bytes of a scan from which on a preview comes first; below it takes but a moment."""
 FOLLOWING: Final = 144
-"""A scan that lacks no more heights than this follows the tip; it is never held back."""
+"""A scan that lacks no more filters and blocks than this follows the tip; never held back."""
 
 PAUSED: Final = "Paused. Press Continue to go on."
 CAP_REACHED: Final = "The data limit of {size} MB for this session is reached."
@@ -36,9 +36,11 @@ class LongScan:
     wallet_id: str
     scan: WalletScan
     preview_scripts: PreviewScripts | None
-    remaining: int = 0  # heights
+    remaining: int = 0  # heights whose filters are to come
+    blocks: int = 0  # matched, and to come
+    owed: int = 0  # bytes of those
     to_height: int = 0
-    download: int = 0  # bytes, estimated
+    download: int = 0  # bytes of all that is not matched yet, estimated
     is_approved: bool = False
     is_waiting: bool = False
     held_back: str = ""
@@ -48,6 +50,10 @@ class LongScan:
     preview_stop: int = 0
     delivering: int | None = None  # the height of a preview's block
     preview_told: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        return self.remaining + self.blocks > FOLLOWING
 
     @property
     def is_previewing(self) -> bool:
@@ -89,13 +95,13 @@ class LongScans:
 
     def plans(self) -> list[ScanPlan]:
         """Describe the scans that do not merely follow the tip."""
-        filter_peers = [p for p in self._state.peers.values() if p.serves_filters]
+        sources, networks = self._state.sources()
         headers = self._state.headers
         plans = []
         for each in self._scans.values():
-            if each.remaining <= FOLLOWING:
+            if not each.is_long:
                 continue
-            first = each.to_height + 1 - each.remaining
+            first = max(each.scan.mark + 1, 0)
             has_header = headers.start_height <= first <= headers.height
             plans.append(
                 ScanPlan(
@@ -104,10 +110,10 @@ class LongScans:
                     from_time=headers.header_at(first).time if has_header else None,
                     to_height=each.to_height,
                     filters=each.remaining,
-                    download_bytes=each.download,
-                    seconds=self._speed.seconds_for(each.download),
-                    sources=len(filter_peers),
-                    networks=len({p.netgroup for p in filter_peers}),
+                    download_bytes=each.download + each.owed,
+                    seconds=self._speed.seconds_for(each.download + each.owed),
+                    sources=sources,
+                    networks=networks,
                     is_waiting=each.is_waiting,
                     held_back=each.held_back,
                 )
@@ -119,7 +125,10 @@ class LongScans:
     def supervise(
         self, *, received_bytes: int, mean_size: float, is_synced: bool, now: Instant
     ) -> None:
-        """Work out anew what each scan costs, what holds it back, and where a preview is due."""
+        """Work out anew what each scan costs, what holds it back, and where a preview is due.
+
+        `received_bytes` are those of all filters and blocks of this session.
+        """
         self._mean_size = mean_size
         options = self._state.options
         cap = options.data_cap
@@ -127,7 +136,7 @@ class LongScans:
         top = self._expected_height(is_synced=is_synced)
         for each in self._scans.values():
             self._estimate(each, top)
-            is_long = each.remaining > FOLLOWING
+            is_long = each.is_long
             if is_synced and not is_long:
                 each.is_approved = True  # it is through: what comes later is small
             above = options.ask_above is not None and each.download > options.ask_above
@@ -138,11 +147,14 @@ class LongScans:
             elif is_long and cap is not None and received_bytes >= cap:
                 each.held_back = CAP_REACHED.format(size=cap // 1_000_000)
             is_served |= is_long and not each.is_waiting and not each.held_back
-            is_worth_it = each.download > PREVIEW_ABOVE and each.remaining > 2 * PREVIEW_BLOCKS
+            is_worth_it = self._is_worth_a_preview(each)
             if not each.preview_asked:
-                # Peers may have claimed a longer chain than they have: then it is due no more.
-                each.preview_is_due = is_worth_it
-                if is_worth_it and is_synced and self._state.filter_headers.height >= top:
+                # Before all headers are there the lines would be idle, and peers may have claimed
+                # a longer chain than they have: until then the scan goes on from below.
+                each.preview_is_due = (
+                    is_worth_it and is_synced and self._state.scannable_height >= top
+                )
+                if each.preview_is_due:
                     self._begin_preview(each)
         if is_served or any(each.is_previewing for each in self._scans.values()):
             self._speed.note(received_bytes, now)
@@ -152,20 +164,27 @@ class LongScans:
     def _expected_height(self, *, is_synced: bool) -> int:
         """Tell where the chain will end: while headers come in, the peers' claims say it."""
         height = self._state.headers.height
-        claims = sorted(peer.version.start_height for peer in self._state.peers.values())
-        if is_synced or not claims:
-            return height
-        return max(height, claims[len(claims) // 2])
+        return height if is_synced else max(height, self._state.claimed_height())
 
     def _estimate(self, each: LongScan, top: int) -> None:
         first = max(each.scan.matched_through + 1, 0)
         each.remaining = max(0, top + 1 - first)
+        each.blocks = each.scan.pending_count
         each.to_height = top
-        params = self._state.params
-        each.download = filter_bytes(params, first, top, self._mean_size)
-        each.download += block_bytes(
-            params, each.remaining, each.scan.script_count, self._mean_size
-        )
+        each.download = self._download(first, top, each.scan.script_count)
+        each.owed = each.blocks * mean_block_bytes(self._state.params, self._mean_size)
+
+    def _download(self, first: int, top: int, scripts: int) -> int:
+        """Estimate the bytes that it takes to scan the heights `first..top`."""
+        params, size = self._state.params, self._mean_size
+        count = max(0, top + 1 - first)
+        return filter_bytes(params, first, top, size) + block_bytes(params, count, scripts, size)
+
+    def _is_worth_a_preview(self, each: LongScan) -> bool:
+        return each.download > PREVIEW_ABOVE and each.remaining > 2 * PREVIEW_BLOCKS
+
+    def _preview_start(self, each: LongScan, top: int) -> int:
+        return max(top + 1 - PREVIEW_BLOCKS, each.scan.mark + 1, 1)
 
     def filter_targets(self) -> list[WalletScan]:
         """List the scans to fetch filters for: previews first, then all that nothing holds back."""
@@ -183,6 +202,11 @@ class LongScans:
             for each in self._scans.values()
             if not (each.is_waiting or each.held_back or each.preview_is_due)
         ]
+
+    def held_back(self) -> list[WalletScan]:
+        """List the scans, and their previews, that may download nothing now."""
+        held = [each for each in self._scans.values() if each.held_back]
+        return [s for each in held for s in (each.scan, each.preview) if s is not None]
 
     def previews(self) -> list[WalletScan]:
         """List the previews that go on."""
@@ -206,7 +230,7 @@ class LongScans:
         def done(wanted: Sequence[bytes], _now: Instant) -> None:
             each.preview_is_due = False
             top = state.headers.height
-            first = max(top + 1 - PREVIEW_BLOCKS, each.scan.mark + 1, 1)
+            first = self._preview_start(each, top)
             if self._scans.get(each.wallet_id) is each and first <= top:
                 each.preview = WalletScan(each.wallet_id, wanted, start_height=first)
                 each.preview_stop = top

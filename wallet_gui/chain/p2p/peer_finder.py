@@ -10,7 +10,7 @@ from wallet_gui.chain.backend import BackendWarning, ChainEvent, PeerStore
 from wallet_gui.chain.p2p.address_book import AddressBook
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.book_format import read_book, write_book
-from wallet_gui.chain.p2p.connect import Connector
+from wallet_gui.chain.p2p.connect import Connector, TunnelDial
 from wallet_gui.chain.p2p.connections import Connections
 from wallet_gui.chain.p2p.dialer import Dialer
 from wallet_gui.chain.p2p.ledger import Ledger
@@ -38,6 +38,7 @@ class PeerSources:
     store: PeerStore | None = None
     resolver: Resolver = system_resolver
     group_of: Netgroup = netgroup
+    tunnel: TunnelDial | None = None
 
 
 class PeerFinder:
@@ -58,7 +59,7 @@ class PeerFinder:
         self._sources = sources
         self._clock = clock
         self._news = news
-        self._connector = Connector(params, options, clock)
+        self._connector = Connector(params, options, clock, sources.tunnel)
         self._book: AddressBook | None = None
         self._dialer: Dialer | None = None
         self._saved = 0.0

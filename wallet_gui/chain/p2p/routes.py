@@ -13,6 +13,8 @@ def route_to(
 
     `is_payment`: the connection is opened to send an own payment and nothing else.
     """
+    if options.is_tunnelled:
+        return Route.SSH
     kind = network_of(address)
     if kind in {Network.I2P, Network.CJDNS, Network.YGGDRASIL}:
         return None

@@ -36,8 +36,12 @@ def filter_bytes(params: ChainParams, first: int, last: int, mean_size: float) -
 
 def block_bytes(params: ChainParams, filters: int, scripts: int, mean_size: float) -> int:
     """Estimate the bytes of blocks that match by chance alone."""
-    size = _BLOCK_BYTES.get(params.name, round(15 * (mean_size or _ELSEWHERE)))
-    return filters * scripts * size // _FALSE_MATCHES_PER
+    return filters * scripts * mean_block_bytes(params, mean_size) // _FALSE_MATCHES_PER
+
+
+def mean_block_bytes(params: ChainParams, mean_size: float) -> int:
+    """Estimate the bytes of a block, from those of a filter where nothing else is known."""
+    return _BLOCK_BYTES.get(params.name, round(15 * (mean_size or _ELSEWHERE)))
 
 
 class Speed:

@@ -6,9 +6,10 @@ time, so that a wallet may widen its watch before the next block reaches it. The
 of their own; this one connects them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from wallet_gui.chain.audit import ChainView
 from wallet_gui.chain.backend import (
     BlockMatched,
     BlockRef,
@@ -25,6 +26,7 @@ from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import HeaderChain, HeadersAccepted
 from wallet_gui.chain.p2p.audit import Audit
 from wallet_gui.chain.p2p.backfill import Backfill
+from wallet_gui.chain.p2p.block_fetches import BlockFetches
 from wallet_gui.chain.p2p.block_queue import BlockQueue
 from wallet_gui.chain.p2p.conflicts import Conflicts
 from wallet_gui.chain.p2p.filter_header_chain import FilterHeaderChain
@@ -74,6 +76,7 @@ class ChainSync:
         self.backfill = Backfill(self.state, self._on_extended_down)
         self.filters = FilterSync(self.state, self.watches, engine)
         self.blocks = BlockQueue(self.state, self.watches, engine)
+        self.fetches = BlockFetches(self.state, engine)
         self.conflicts = Conflicts(
             self.state,
             request_block=self.blocks.request_evidence,
@@ -84,6 +87,7 @@ class ChainSync:
         self.audit = Audit()
         self.state.refuse_block = self._refuse_block
         self.state.contest = self.conflicts.contest
+        self.state.is_judged = self.conflicts.is_judged
         self._now = Instant(0.0, 0)
         self._is_plan_due = False  # events were taken whose consequences were put off
 
@@ -122,7 +126,16 @@ class ChainSync:
         self.tips.on_disconnected(peer)
         self.filters.on_disconnected(peer)
         self.blocks.on_disconnected(peer)
+        self.fetches.on_disconnected(peer)
         return self._plan(now)
+
+    def ahead(self, number: int, event: Event, now: Instant) -> list[Action]:
+        """Tell what can be asked before an event is handled; `handle` is to follow at once."""
+        peer = self.state.peers.get(number)
+        if peer is not None and isinstance(event, Headers):
+            self.headers.ask_ahead(peer, event, now)
+            return self.state.take_actions()
+        return []
 
     def handle(
         self, number: int, event: Event, now: Instant, *, has_more: bool = False
@@ -149,7 +162,7 @@ class ChainSync:
                 self.conflicts.on_filters(peer, event)
                 self.filters.on_filters(peer, event, now)
             case RawBlock():
-                self.blocks.on_block(peer, event, now)
+                self._on_block(peer, event, now)
             case Headers():
                 self._on_headers(peer, event, now)
             case CFHeaders():
@@ -163,6 +176,10 @@ class ChainSync:
             case _:
                 return False
         return True
+
+    def _on_block(self, peer: Peer, message: RawBlock, now: Instant) -> None:
+        if not self.fetches.on_block(peer, message, now):
+            self.blocks.on_block(peer, message, now)
 
     def _on_headers(self, peer: Peer, message: Headers, now: Instant) -> None:
         if not self.backfill.on_headers(peer, message, now):
@@ -194,6 +211,7 @@ class ChainSync:
         self._audit(now)
         self.filters.tick(now)
         self.blocks.tick(now)
+        self.fetches.tick(now)
         return self._plan(now)
 
     def work_done(self, work: Work, outcome: Any, now: Instant) -> list[Action]:
@@ -208,7 +226,7 @@ class ChainSync:
         self.backfill.plan(now)
         self.filter_headers.plan(now)
         self.watches.long.supervise(
-            received_bytes=self.filters.received_bytes,
+            received_bytes=self.filters.received_bytes + self.blocks.received_bytes,
             mean_size=self.filters.mean_size,
             is_synced=self.headers.is_synced,
             now=now,
@@ -219,6 +237,7 @@ class ChainSync:
         self.conflicts.plan(now)
         self.filters.plan(now)
         self.blocks.plan(now)
+        self.fetches.plan(now)
         return self.state.take_actions()
 
     def _audit(self, now: Instant) -> None:
@@ -288,6 +307,18 @@ class ChainSync:
         if 0 <= height <= self.state.headers.height:
             self.watches.include(height)
             self.conflicts.audit(height)
+        return self._plan(now)
+
+    def fetch_block(
+        self, ref: BlockRef, callback: Callable[[bytes], None], now: Instant
+    ) -> list[Action]:
+        """Fetch a block by its hash; `callback` gets its bytes once somebody gave them."""
+        self.fetches.request(ref, callback)
+        return self._plan(now)
+
+    def give_block(self, ref: BlockRef, raw: bytes, now: Instant) -> list[Action]:
+        """Take a block that came from elsewhere."""
+        self.blocks.give(ref, raw)
         return self._plan(now)
 
     def next_event(self, now: Instant) -> ChainEvent | None:
@@ -413,6 +444,22 @@ class ChainSync:
     def tip_report(self, now: Instant) -> TipReport:
         """Tell whether the tip can be the newest there is, and who says so."""
         return self.tips.report(now)
+
+    def view(self, now: Instant) -> ChainView:
+        """Tell what peers show of the chain, to be compared with another source."""
+        headers, filter_headers = self.state.headers, self.state.filter_headers
+
+        def hash_at(height: int) -> bytes | None:
+            held = max(headers.start_height - 1, 0) <= height <= headers.height
+            return headers.hash_at(height) if held else None
+
+        def filter_header_at(height: int) -> bytes | None:
+            if not filter_headers.start_height <= height <= filter_headers.height:
+                return None
+            return filter_headers.header_at(height) if self.filter_headers.sources(height) else None
+
+        networks = self.tips.report(now).agreeing if self.headers.is_synced else 0
+        return ChainView(headers.tip, headers.chain_work, networks, hash_at, filter_header_at)
 
     def progress(self) -> SyncProgress:  # noqa: PLR0911 (one per phase)
         """Tell what the sync is busy with, as counts of heights."""

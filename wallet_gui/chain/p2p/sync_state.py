@@ -167,6 +167,7 @@ class SyncState:
         self.events: deque[ChainEvent] = deque()
         self.options = P2POptions()
         self.wants_extra_peer = False  # set while what peers tell is not agreed on enough
+        self.headers_come_fast = True  # so that nothing else need be asked for meanwhile
         self.disputed: set[int] = set()  # heights at which peers disagree about the filter
         self.filter_checkpoints: Mapping[int, bytes] = {}  # packaged filter headers by height
         self.refuted: dict[int, set[bytes]] = {}  # height -> filter hashes that the block refutes
@@ -174,9 +175,36 @@ class SyncState:
         self.wants_extra_peer = False  # those connected may be keeping something from us
         self.refuse_block: Callable[[bytes], None] = lambda _hash: None
         self.contest: Callable[[Peer, int, bytes], None] = lambda _peer, _height, _hash: None
+        self.is_judged: Callable[[int], bool] = lambda _height: True  # a dispute at a height
         self.byte_budget = BYTE_BUDGET
         self.filter_sources: dict[int, int] = {}  # matched height -> who sent its filter
         self._actions: list[Action] = []
+
+    # --- what a source of blocks has, which differs where it is a node of one's own ---------------
+
+    @property
+    def lowest_height(self) -> int:
+        """The lowest height that can be scanned."""
+        return self.filter_headers.start_height
+
+    @property
+    def scannable_height(self) -> int:
+        """The highest height that can be scanned."""
+        return self.filter_headers.height
+
+    def can_judge(self, mark: BlockRef) -> bool:
+        """Whether it is known already what the filters up to a scan mark are."""
+        return not mark.filter_header or mark.height <= self.filter_headers.height
+
+    def claimed_height(self) -> int:
+        """Tell how high the chain is said to be; the height of ours where nobody says."""
+        claims = sorted(peer.version.start_height for peer in self.peers.values())
+        return claims[len(claims) // 2] if claims else self.headers.height
+
+    def sources(self) -> tuple[int, int]:
+        """Count who serves a scan, and in how many networks they are."""
+        serving = [p for p in self.peers.values() if p.serves_filters]
+        return len(serving), len({p.netgroup for p in serving})
 
     def send(self, peer: Peer, message: Message) -> None:
         """Send a message."""
@@ -233,10 +261,6 @@ class SyncState:
         """Give what is to be done, once."""
         actions, self._actions = self._actions, []
         return actions
-
-    def sources_needed(self) -> int:
-        """How many netgroups have to say the same: three, or all there are (one at least)."""
-        return max(1, min(3, len({peer.netgroup for peer in self.peers.values()})))
 
     def request_start(self, height: int) -> bool:
         """Have the chains extended downwards until `height` can be scanned.

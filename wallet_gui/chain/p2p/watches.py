@@ -58,10 +58,10 @@ class Watch:
 class Watches:
     """All wallets of this backend."""
 
-    def __init__(self, state: SyncState) -> None:
+    def __init__(self, state: SyncState, long: LongScans | None = None) -> None:
         self._state = state
         self._watches: dict[str, Watch] = {}
-        self.long = LongScans(state)
+        self.long = LongScans(state) if long is None else long
         self._quiet = 0  # deliveries in a row that widened no window
 
     def __iter__(self) -> Iterator[Watch]:
@@ -78,6 +78,11 @@ class Watches:
     def filter_targets(self) -> list[WalletScan]:
         """List the scans that filters are to be fetched for now."""
         return self.long.filter_targets()
+
+    def block_targets(self) -> list[WalletScan]:
+        """List the scans that blocks are to be fetched for now."""
+        held = self.long.held_back()
+        return [scan for scan in self.all_scans() if scan not in held]
 
     def watch(
         self,
@@ -134,7 +139,7 @@ class Watches:
         if start is None:
             return  # the birthday lies above or below the headers known so far
         known = next((ref for ref in watch.checkpoints if self._is_active(ref)), None)
-        if known is not None and known.filter_header and known.height > state.filter_headers.height:
+        if known is not None and not state.can_judge(known):
             return  # nobody has said yet what the filters up to there are
         stale = next((ref for ref in watch.anchors if not self._is_active(ref)), None)
         if (newest != known or stale is not None) and not is_synced:
@@ -142,14 +147,14 @@ class Watches:
         common = self._newest_that_holds(watch, known)
         resume = None
         if common is not None:
-            resume = max(common.height + 1, state.filter_headers.start_height)
+            resume = max(common.height + 1, state.lowest_height)
             start = min(start, resume)
         fork = _fork(newest, known, stale, start)
         if fork is not None:
             state.emit(Reorganized(watch.wallet_id, fork))
             if resume is not None and resume > fork + 1:
                 # What was confirmed there may have been confirmed again anywhere above.
-                resume = max(fork + 1, state.filter_headers.start_height)
+                resume = max(fork + 1, state.lowest_height)
                 start = min(start, resume)
                 known = self._mark_at(fork)
         watch.scan = WalletScan(
@@ -167,7 +172,7 @@ class Watches:
     def _birth_height(self, watch: Watch, *, is_synced: bool) -> int | None:
         """Find where the wallet's life begins; None while the headers do not show it."""
         headers = self._state.headers
-        lowest = self._state.filter_headers.start_height
+        lowest = self._state.lowest_height
         if watch.birthday_time is None:
             start = activation_height(self._state.params, watch.scripts)
             if start > headers.height:

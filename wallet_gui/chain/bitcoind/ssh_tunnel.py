@@ -1,0 +1,314 @@
+"""An SSH connection that is logged in, as a `Tunnel`; loaded by `ssh_session` alone."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import asyncssh
+
+from wallet_gui.chain.bitcoind import ssh_problems
+from wallet_gui.chain.bitcoind.channel import ByteChannel
+from wallet_gui.chain.bitcoind.problems import NodeProblem, node_refused
+from wallet_gui.chain.bitcoind.ssh_config import HostSettings
+from wallet_gui.chain.bitcoind.ssh_login import LoginClient
+from wallet_gui.chain.bitcoind.ssh_target import SshTarget
+from wallet_gui.chain.bitcoind.tunnel_protocol import (
+    MOST_OF_A_FILE,
+    MOST_OF_A_FORCED_OUTPUT,
+    Channel,
+    SshOptions,
+)
+
+CHANNEL_SECONDS: Final = 20.0
+FILE_SECONDS: Final = 20.0
+_CLOSE_SECONDS: Final = 2.0
+_WINDOW: Final = 4 * 1024 * 1024  # bytes on the way before the server waits for us
+_PACKET: Final = 256 * 1024  # larger packets cost less each
+_UNFORCED: Final = "true"
+"""Does nothing; where a command is forced, the server runs that one instead."""
+_FAILURES: Final = (OSError, asyncssh.Error, ValueError, EOFError, RuntimeError)
+
+
+class StreamTransport(asyncssh.SSHTCPSession[bytes], asyncio.Transport):
+    """A channel of SSH in the form of an asyncio transport."""
+
+    def __init__(self, protocol: asyncio.BaseProtocol) -> None:
+        asyncio.Transport.__init__(self)
+        self._protocol = protocol
+        self._channel: asyncssh.SSHTCPChannel[bytes] | None = None
+        self._is_closing = False
+        self._is_buffered = False
+        self.set_protocol(protocol)
+
+    # What the SSH library calls
+
+    def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
+        """Take the channel, which is open from now on."""
+        self._channel = chan
+        self._protocol.connection_made(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the protocol."""
+        self._is_closing = True
+        self._channel = None
+        self._protocol.connection_lost(exc)
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Hand on what arrived."""
+        del datatype
+        protocol = self._protocol
+        if isinstance(protocol, asyncio.BufferedProtocol):
+            view = memoryview(data)
+            while view:
+                room = memoryview(protocol.get_buffer(len(view)))
+                count = min(len(room), len(view))
+                room[:count] = view[:count]
+                protocol.buffer_updated(count)
+                view = view[count:]
+        elif isinstance(protocol, asyncio.Protocol):
+            protocol.data_received(data)
+
+    def eof_received(self) -> bool:
+        """Hand on the end; a protocol that wants to go on writing says True."""
+        protocol = self._protocol
+        if isinstance(protocol, asyncio.Protocol | asyncio.BufferedProtocol):
+            return bool(protocol.eof_received())
+        return False
+
+    def pause_writing(self) -> None:
+        """Hand on that there is no room."""
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Hand on that there is room again."""
+        self._protocol.resume_writing()
+
+    # What a protocol calls
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Give everything to another protocol from now on."""
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Tell who gets it."""
+        return self._protocol
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Tell what the channel knows; there is no socket of its own."""
+        return default if self._channel is None else self._channel.get_extra_info(name, default)
+
+    def is_closing(self) -> bool:
+        """Whether nothing can be written any more."""
+        return self._is_closing or self._channel is None or self._channel.is_closing()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send."""
+        if data and self._channel is not None and not self.is_closing():
+            with contextlib.suppress(BrokenPipeError):  # it ended just now: connection_lost follows
+                self._channel.write(bytes(data))
+
+    def can_write_eof(self) -> bool:
+        """Whether one direction can be closed by itself."""
+        return True
+
+    def write_eof(self) -> None:
+        """Say that nothing more comes."""
+        if self._channel is not None and not self.is_closing():
+            self._channel.write_eof()
+
+    def get_write_buffer_size(self) -> int:
+        """Tell how many bytes wait for the server."""
+        return 0 if self._channel is None else self._channel.get_write_buffer_size()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Say when writers are to wait."""
+        if self._channel is not None:
+            self._channel.set_write_buffer_limits(high, low)
+
+    def pause_reading(self) -> None:
+        """Take no more for now; the server notices when its window is used up."""
+        if self._channel is not None:
+            self._channel.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        if self._channel is not None:
+            self._channel.resume_reading()
+
+    def close(self) -> None:
+        """Close after what was written was sent."""
+        self._is_closing = True
+        if self._channel is not None:
+            self._channel.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._is_closing = True
+        if self._channel is not None:
+            self._channel.abort()
+
+
+async def open_stream(
+    connection: asyncssh.SSHClientConnection, host: str, port: int
+) -> ByteChannel:
+    """Open a channel; raises what the library raises."""
+    channel = ByteChannel()
+    await connection.create_connection(
+        lambda: StreamTransport(channel),
+        host,
+        port,
+        window=_WINDOW,
+        max_pktsize=_PACKET,
+    )
+    return channel
+
+
+class SshTunnel:
+    """A `Tunnel` through one SSH connection (and those of machines on the way)."""
+
+    def __init__(
+        self,
+        target: SshTarget,
+        settings: HostSettings,
+        clients: Sequence[LoginClient],
+        options: SshOptions,
+    ) -> None:
+        """`clients` are all logged in; the last one is the node's machine."""
+        self._settings = settings
+        self._options = options
+        self._clients = list(clients)
+        self._client = clients[-1]
+        if self._client.connection is None:
+            raise ValueError("not connected")
+        self._connection = self._client.connection
+        self._sftp: asyncssh.SFTPClient | None = None
+        self._sftp_lock = asyncio.Lock()
+        self._is_closed = False
+        self.description = f"ssh {settings.user}@{target.host}"
+        self.server_version = self._client.server_version
+        key = self._client.host_key
+        self.host_key_fingerprint = key.fingerprint if key is not None else ""
+        self.auth_method = self._client.method
+
+    async def open_channel(self, host: str, port: int) -> Channel:
+        """Connect to a port of the node's machine; raises NodeProblem."""
+        try:
+            async with asyncio.timeout(CHANNEL_SECONDS):
+                return await open_stream(self._connection, host, port)
+        except TimeoutError:
+            raise ssh_problems.channel_silent(host, port, CHANNEL_SECONDS) from None
+        except asyncssh.ChannelOpenError as error:
+            if self._client.lost is not None or self._connection.is_closed():
+                raise self._problem() from None
+            text = str(error)
+            if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
+                raise ssh_problems.forwarding_refused(
+                    self._settings.host, host, port, text
+                ) from None
+            raise node_refused(host, port, text) from None
+        except _FAILURES as error:
+            raise self._problem(error) from None
+
+    async def read_file(self, path: str, limit: int = MOST_OF_A_FILE) -> bytes:
+        """Read a file over SFTP, on a session that is kept.
+
+        Raises FileNotFoundError, PermissionError, NodeProblem.
+        """
+        path = path.removeprefix("~/")  # SFTP begins at the home
+        try:
+            async with asyncio.timeout(FILE_SECONDS):
+                async with self._sftp_lock:
+                    if self._sftp is None:
+                        self._sftp = await self._open_sftp(path)
+                async with self._sftp.open(path, "rb") as file:
+                    data = await _read_up_to(file, limit + 1)
+        except TimeoutError:
+            self._sftp = None
+            raise ssh_problems.file_unreadable(path, "The server did not answer.") from None
+        except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
+            raise FileNotFoundError(path) from None
+        except asyncssh.SFTPPermissionDenied:
+            raise PermissionError(path) from None
+        except asyncssh.SFTPError as error:
+            self._sftp = None
+            if self._connection.is_closed():
+                raise self._problem() from None
+            raise ssh_problems.file_unreadable(path, str(error)) from None
+        except PermissionError:
+            raise
+        except _FAILURES as error:
+            self._sftp = None
+            raise self._problem(error) from None
+        if len(data) > limit:
+            raise ssh_problems.file_unreadable(path, f"It has more than {limit} bytes.")
+        return data
+
+    async def _open_sftp(self, path: str) -> asyncssh.SFTPClient:
+        try:
+            return await self._connection.start_sftp_client()
+        except (asyncssh.ChannelOpenError, asyncssh.SFTPError) as error:
+            # No SFTP on this server, or a forced command that speaks something else.
+            if self._connection.is_closed():
+                raise
+            raise PermissionError(path, str(error)) from None
+
+    async def forced_output(self, limit: int = MOST_OF_A_FORCED_OUTPUT) -> bytes:
+        """Return what the login's forced command prints, b"" without one."""
+        try:
+            async with asyncio.timeout(FILE_SECONDS):
+                process = await self._connection.create_process(
+                    _UNFORCED, encoding=None, stdin=asyncssh.DEVNULL, stderr=asyncssh.DEVNULL
+                )
+                try:
+                    return await _read_up_to(process.stdout, limit)
+                finally:
+                    process.close()
+        except TimeoutError:
+            raise ssh_problems.file_unreadable("", "The command does not end.") from None
+        except asyncssh.ChannelOpenError as error:
+            if self._connection.is_closed():
+                raise self._problem(error) from None
+            return b""  # a login that may run nothing
+        except _FAILURES as error:
+            raise self._problem(error) from None
+
+    async def close(self) -> None:
+        """Close the connection and those on the way."""
+        self._is_closed = True
+        for client in reversed(self._clients):
+            connection = client.connection
+            if connection is None:
+                continue
+            connection.close()
+            try:
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await connection.wait_closed()
+            except TimeoutError:
+                connection.abort()
+
+    async def wait_lost(self) -> NodeProblem:
+        """Return when the connection is gone, with the reason."""
+        await self._connection.wait_closed()
+        for client in self._clients[:-1]:
+            if client.connection is not None:
+                client.connection.abort()
+        return self._problem()
+
+    def _problem(self, error: BaseException | None = None) -> NodeProblem:
+        """Say how the connection ended."""
+        reasons = [client.lost for client in self._clients if client.lost is not None]
+        reason = reasons[0] if reasons else error
+        text = str(reason) if reason is not None else ""
+        if "keepalive" in text:
+            seconds = self._options.keepalive_interval * (self._options.keepalive_count + 1)
+            return ssh_problems.keepalive_lost(self._settings.host, seconds)
+        return ssh_problems.connection_ended(self._settings.host, text)
+
+
+async def _read_up_to(reader: Any, limit: int) -> bytes:
+    """Read from a stream of bytes (the library's types say str)."""
+    data = b""
+    while len(data) < limit and (more := await reader.read(limit - len(data))):
+        data += more
+    return data

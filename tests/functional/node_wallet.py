@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.functional.bitcoind import Node
 from tests.functional.p2p_wallet import ScriptWallet
+from tests.functional.p2p_wallet import _file_of as file_of
 from wallet_gui.chain.backend import (
     BalanceChecked,
     BlockMatched,
@@ -233,7 +234,6 @@ async def running(
     public: PublicPeers | None = None,
 ) -> AsyncIterator[NodeClient]:
     """A started client; nothing of it is left afterwards."""
-    before = asyncio.all_tasks()
     with ChainDb(directory / "chain.db", REGTEST) as database:
         client = NodeClient(database, link, wallets, public=public)
         await client.start()
@@ -241,7 +241,7 @@ async def running(
             yield client
         finally:
             await client.backend.stop()
-        left = [task for task in asyncio.all_tasks() - before if not task.done()]
+        left = [task for task in asyncio.all_tasks() if "wallet_gui" in file_of(task)]
         assert left == [], "the backend left a task behind"
         if client.failures:
             raise client.failures[0]

@@ -58,7 +58,10 @@ class ChainAnswers:
             inspect.signature(handler).bind(*params)
         except TypeError:
             raise Refusal(-1, f"{method} ...\n\nArguments:\n") from None
-        result = handler(*params)
+        try:
+            result = handler(*params)
+        except ParseError:
+            raise Refusal(-8, "blockhash must be of length 64 (not 0, for '')") from None
         return await result if asyncio.iscoroutine(result) else result
 
     def notify(self) -> None:
@@ -145,7 +148,9 @@ class ChainAnswers:
             "header": hash_to_hex(self.chain.filter_headers[height]),
         }
 
-    async def _waitfornewblock(self, milliseconds: int = 0, *_: Any) -> Any:
+    async def _waitfornewblock(self, milliseconds: Any = 0, *_: Any) -> Any:
+        if not isinstance(milliseconds, int):
+            raise Refusal(-3, "JSON value of type string is not of expected type number")
         event = self.new_block
         try:
             async with asyncio.timeout(milliseconds / 1000 or None):

@@ -11,7 +11,7 @@ from tests.hostile.fake_node import FakeNode, running_node
 from tests.hostile.fake_node_answers import Refusal
 from tests.hostile.test_node_rpc import client
 from wallet_gui.chain.bitcoind.calls import ALLOWED
-from wallet_gui.chain.bitcoind.probe import IndexState, NodeFacts, missing_calls, probe
+from wallet_gui.chain.bitcoind.probe import IndexState, NodeFacts, probe
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.primitives.params import MAINNET, REGTEST, SIGNET, ChainParams
 
@@ -148,18 +148,6 @@ def test_a_whitelist_is_told_with_all_that_is_missing() -> None:
     assert "getblockfilter, scanblocks" in found.title
     assert found.fix is not None
     assert all(method in found.fix.line for method in ALLOWED)
-
-
-def test_missing_calls_have_no_effect() -> None:
-    async def go() -> None:
-        async with running_node(whitelist=ALLOWED) as node:
-            rpc = client(node)
-            assert await missing_calls(rpc) == []
-            assert {call.method for call in node.calls} == ALLOWED
-            assert not node.known.mempool
-            await rpc.close()
-
-    asyncio.run(go())
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,11 @@
 """What a node is and can, asked in one round trip before anything else is believed of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from wallet_gui.chain.bitcoind.calls import ALLOWED
 from wallet_gui.chain.bitcoind.money import sat_per_kvb
 from wallet_gui.chain.bitcoind.networks import CHAIN_NAMES, named
 from wallet_gui.chain.bitcoind.problems import (
@@ -15,10 +14,11 @@ from wallet_gui.chain.bitcoind.problems import (
     RpcError,
     bad_reply,
     clean,
-    rpc_whitelist,
     too_old,
     wrong_network,
 )
+from wallet_gui.chain.bitcoind.rights import calls_refused, refused_calls
+from wallet_gui.chain.bitcoind.rpc import NodeRpc
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
@@ -79,13 +79,6 @@ class NodeFacts:
         return self.filter_index.state is IndexState.READY
 
 
-class Caller(Protocol):
-    """What the probe needs of a `NodeRpc`."""
-
-    async def call(self, method: str, /, *params: Any) -> Any: ...
-    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]], /) -> list[Any]: ...
-
-
 _QUESTIONS: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
     ("getblockchaininfo", ()),
     ("getnetworkinfo", ()),
@@ -100,7 +93,7 @@ _QUESTIONS: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
 )
 
 
-async def probe(rpc: Caller, params: ChainParams) -> NodeFacts:
+async def probe(rpc: NodeRpc, params: ChainParams) -> NodeFacts:
     """Ask a node who it is.
 
     Raises NodeProblem: WRONG_NETWORK, TOO_OLD, WARMING_UP, RPC_WHITELIST with all calls that are
@@ -111,34 +104,14 @@ async def probe(rpc: Caller, params: ChainParams) -> NodeFacts:
     except NodeProblem as problem:
         if problem.code is not Code.RPC_WHITELIST:
             raise
-        missing = await missing_calls(rpc)
-        raise (rpc_whitelist(", ".join(missing)) if missing else problem) from None
+        refused = await refused_calls(rpc)
+        raise (calls_refused(refused, rpc.user) if refused else problem) from None
     told = dict(zip((method for method, _ in _QUESTIONS), answers, strict=True))
     try:
         return _facts(told, params)
     except (ParseError, KeyError, TypeError):
         # Their texts quote the answer; what is wrong with it matters to nobody here.
         raise bad_reply("getblockchaininfo, getnetworkinfo or getindexinfo") from None
-
-
-async def missing_calls(rpc: Caller) -> list[str]:
-    """List the calls that the node's rpcwhitelist keeps from us; none is made with an effect."""
-    harmless: dict[str, tuple[Any, ...]] = {
-        "scanblocks": ("status",),
-        "scantxoutset": ("status",),
-        "waitfornewblock": (1,),
-    }
-    missing = []
-    for method in sorted(ALLOWED):
-        try:
-            await rpc.call(method, *harmless.get(method, ()))
-        except RpcError:
-            continue  # without its arguments: but it may be called
-        except NodeProblem as problem:
-            if problem.code is not Code.RPC_WHITELIST:
-                raise
-            missing.append(method)
-    return missing
 
 
 def _facts(told: Mapping[str, Any], params: ChainParams) -> NodeFacts:

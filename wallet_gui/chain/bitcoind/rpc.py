@@ -35,17 +35,16 @@ MAX_REQUEST: Final = 32 * 1024 * 1024 - 1024  # Core src/httpserver.cpp: MAX_SIZ
 IDLE_SECONDS: Final = 25.0  # bitcoind closes after 30 (rpcservertimeout)
 CALL_SECONDS: Final = 30.0
 BUSY_PAUSES: Final = (0.25, 0.5, 1.0, 2.0)
-_CHANNELS: Final = 2
 _LOGINS: Final = 12  # tries of different cookies in a row
 # Harmless questions that tell a user without any rights from one who lacks some.
 _HARMLESS: Final = ("uptime", "getnetworkinfo", "getblockchaininfo", "getmempoolinfo")
 
 
 class NodeRpc:
-    """One client; on one loop. At most `depth` calls are in flight, over at most two channels.
+    """One client; on one loop. At most `depth` calls are in flight, over at most `channels`.
 
-    `open_channel` connects to the RPC port. `explain`, asked when what answers there is not
-    bitcoind's RPC, may find out what it is.
+    `last_answer` is when the node last answered, by `clock`. `open_channel` connects to the RPC
+    port. `explain`, asked when what answers there is not bitcoind's RPC, may find out what it is.
     """
 
     def __init__(
@@ -54,6 +53,7 @@ class NodeRpc:
         credentials: Credentials,
         *,
         depth: int = 4,
+        channels: int = 2,
         host: str = "127.0.0.1",
         explain: Callable[[], Awaitable[NodeProblem | None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -61,6 +61,7 @@ class NodeRpc:
         self._open_channel = open_channel
         self._credentials = credentials
         self._depth = depth
+        self._channels = channels
         self._host = host
         self._explain = explain
         self._clock = clock
@@ -69,8 +70,14 @@ class NodeRpc:
         self._renewing = asyncio.Lock()
         self._pipelines: list[Pipeline] = []
         self._last_id = 0
+        self.last_answer = clock()
         self._accepted = b""  # the login that the node last took
         self._is_closed = False
+
+    @property
+    def user(self) -> str:
+        """The name of the login in the node's configuration; "" for a cookie."""
+        return self._credentials.user
 
     async def call(
         self,
@@ -209,6 +216,7 @@ class NodeRpc:
                     raise busy()
                 await asyncio.sleep(pause)
             elif response.status in {200, 404, 500}:
+                self.last_answer = self._clock()
                 await self._note_accepted(login)
                 return response
             else:
@@ -258,9 +266,9 @@ class NodeRpc:
             self._drop_stale()
             usable = [each for each in self._pipelines if each.is_usable]
             best = min(usable, key=lambda each: each.in_flight, default=None)
-            if best is not None and (best.in_flight < 2 or len(self._pipelines) >= _CHANNELS):
+            if best is not None and (best.in_flight < 2 or len(self._pipelines) >= self._channels):
                 return best
-            if len(self._pipelines) >= _CHANNELS:
+            if len(self._pipelines) >= self._channels:
                 # All of them wait for answers that nobody wants: the oldest makes room.
                 self._pipelines.pop(0).abort()
             pipeline = Pipeline(await self._open_channel(), self._clock)

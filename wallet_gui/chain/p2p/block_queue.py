@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wallet_gui.chain import signet
-from wallet_gui.chain.backend import BackendWarning
+from wallet_gui.chain.backend import BackendWarning, BlockRef
 from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.p2p.messages import GetData, InventoryType, RawBlock
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, Peer, SyncState
@@ -112,6 +112,29 @@ class BlockQueue:
         waiting = self._evidence.setdefault(height, [])
         if callback not in waiting:
             waiting.append(callback)
+
+    def lacking(self) -> list[BlockRef]:
+        """List the wanted blocks that no connected node keeps, though somebody is connected."""
+        headers, peers = self._state.headers, list(self._state.peers.values())
+        if not any(p.serves_blocks for p in peers):
+            return []
+        return [
+            BlockRef(height, headers.hash_at(height))
+            for height in self.wanted()
+            if not self._is_at_hand(height)
+            and not any(p.keeps_block(height, headers.height) for p in peers)
+        ]
+
+    def give(self, ref: BlockRef, raw: bytes) -> None:
+        """Take a block that came from elsewhere; it was checked against its header."""
+        headers = self._state.headers
+        is_active = headers.start_height <= ref.height <= headers.height
+        if is_active and headers.hash_at(ref.height) == ref.hash:
+            self._state.work(
+                Lane.BLOCKS,
+                lambda: self._engine.scan_block(raw),
+                lambda block, _now: self._keep(ref.hash, block, len(raw)),
+            )
 
     def plan(self, now: Instant) -> None:
         """Ask for blocks that are wanted and neither here nor on their way."""

@@ -427,12 +427,6 @@ class Connections:
         """Whether there is anywhere to get addresses from."""
         return bool(len(self.book) or self._params.dns_seeds or self._fixed)
 
-    def note_speed(self, address: PeerAddress, speed: float) -> None:
-        """Remember how fast a peer served, in bytes/s."""
-        record = self.book.record(address)
-        if record is not None and speed:
-            record.speed = int(speed if not record.speed else 0.7 * record.speed + 0.3 * speed)
-
     # --- seeds ------------------------------------------------------------------------------------
 
     def wants_seeds(self, now: Instant) -> bool:
@@ -458,8 +452,7 @@ class Connections:
         # Not even the names go out unprotected: the exit looks them up (Core AddAddrFetch).
         seeds = list(self._params.dns_seeds)
         self._random.shuffle(seeds)
-        port = self._params.default_port
-        self._fetch_from = deque(PeerAddress(seed, port) for seed in seeds)
+        self._fetch_from = deque(PeerAddress(seed, self._params.default_port) for seed in seeds)
         return False
 
     def on_seeds(self, found: Iterable[SeedAddress], now: Instant) -> None:

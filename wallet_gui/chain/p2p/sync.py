@@ -316,6 +316,11 @@ class ChainSync:
         self.fetches.request(ref, callback)
         return self._plan(now)
 
+    def give_block(self, ref: BlockRef, raw: bytes, now: Instant) -> list[Action]:
+        """Take a block that came from elsewhere."""
+        self.blocks.give(ref, raw)
+        return self._plan(now)
+
     def next_event(self, now: Instant) -> ChainEvent | None:
         """Give the event to deliver now; call `delivered` when the sink has taken it."""
         if self.state.events:

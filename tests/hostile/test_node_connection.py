@@ -1,0 +1,440 @@
+"""The connection manager: what breaks is made anew, what must not be tried again is left alone."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from tests.functional.sshd import Answers, MemoryStore
+from tests.hostile.fake_node import COOKIE, FakeNode, Fault, running_node
+from tests.hostile.fake_node_answers import Refusal
+from tests.hostile.test_node_rpc import OTHER_COOKIE
+from wallet_gui.chain.bitcoind import connection as connection_module
+from wallet_gui.chain.bitcoind.channel import ByteChannel
+from wallet_gui.chain.bitcoind.connection import NodeConnection
+from wallet_gui.chain.bitcoind.node_options import NodeOptions
+from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus
+from wallet_gui.chain.bitcoind.problems import (
+    Code,
+    NodeProblem,
+    connection_lost,
+    node_refused,
+)
+from wallet_gui.chain.bitcoind.retry_delay import RetryDelay
+from wallet_gui.chain.bitcoind.rungs import Rung, Wish
+from wallet_gui.chain.bitcoind.ssh_target import SshTarget
+from wallet_gui.chain.bitcoind.tunnel_protocol import Stage
+from wallet_gui.primitives.params import REGTEST
+
+
+class FakeTunnel:
+    """A tunnel over loopback that can be lost."""
+
+    description = "ssh bitcoin@mynode.local"
+    server_version = "OpenSSH_9.2"
+    host_key_fingerprint = ""
+    auth_method = ""
+
+    def __init__(self, machine: "Machine") -> None:
+        self.machine = machine
+        self.lost: asyncio.Future[NodeProblem] = asyncio.get_running_loop().create_future()
+        self.channels: list[ByteChannel] = []
+        self.most_channels = 0
+
+    async def open_channel(self, host: str, port: int) -> ByteChannel:
+        if self.lost.done():
+            raise self.lost.result()
+        assert host == "127.0.0.1"
+        try:
+            _, channel = await asyncio.get_running_loop().create_connection(ByteChannel, host, port)
+        except OSError:
+            raise node_refused(host, port) from None
+        self.channels = [each for each in self.channels if not each.is_closed] + [channel]
+        self.most_channels = max(self.most_channels, len(self.channels))
+        return channel
+
+    async def read_file(self, path: str, limit: int = 65536) -> bytes:
+        assert limit
+        self.machine.reads.append(path)
+        if path not in self.machine.files:
+            raise FileNotFoundError(path)
+        return self.machine.files[path].encode()
+
+    async def forced_output(self, limit: int = 4096) -> bytes:
+        assert limit
+        return b""
+
+    def lose(self) -> None:
+        if not self.lost.done():
+            self.lost.set_result(connection_lost())
+        for channel in self.channels:
+            channel.abort()
+
+    async def close(self) -> None:
+        self.lose()
+
+    async def wait_lost(self) -> NodeProblem:
+        return await asyncio.shield(self.lost)
+
+
+class Machine:
+    """Where the node runs: its files, and whether SSH lets us in."""
+
+    def __init__(self) -> None:
+        self.files = {".bitcoin/regtest/.cookie": COOKIE}
+        self.reads: list[str] = []
+        self.refusals: list[NodeProblem] = []  # of the next attempts
+        self.tunnels: list[FakeTunnel] = []
+        self.attempts: list[float] = []
+
+    async def connect(self, *_: Any, on_stage: Callable[[Stage], None], **__: Any) -> FakeTunnel:
+        self.attempts.append(time.monotonic())
+        for stage in Stage:
+            on_stage(stage)
+            await asyncio.sleep(0)
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.tunnels.append(FakeTunnel(self))
+        return self.tunnels[-1]
+
+
+Script = Callable[[FakeNode, Machine, NodeConnection, list[NodeStatus]], Awaitable[None]]
+
+
+def run(script: Script, *, before: Callable[[Machine], None] | None = None, **options: Any) -> None:
+    async def go() -> None:
+        async with asyncio.timeout(30), running_node() as node:
+            node.chain.mine_empty(3)
+            machine = Machine()
+            if before is not None:
+                before(machine)
+            states: list[NodeStatus] = []
+            connection = NodeConnection(
+                SshTarget("mynode.local"),
+                NodeOptions(rpc_port=node.port, **{"p2p_port": 1, **options}),
+                Answers(),
+                MemoryStore(),
+                REGTEST,
+                states.append,
+                connect=machine.connect,
+                rng=random.Random(1),
+            )
+            try:
+                await script(node, machine, connection, states)
+            finally:
+                await connection.close()
+            assert connection.status.state is NodeState.OFF
+            assert all(tunnel.lost.done() for tunnel in machine.tunnels)
+
+    asyncio.run(go())
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "WARMING_SECONDS", 0.02)
+    monkeypatch.setattr(connection_module, "TICK_SECONDS", 0.05)
+
+
+def names(states: list[NodeStatus]) -> list[NodeState]:
+    found: list[NodeState] = []
+    for status in states:
+        if not found or found[-1] is not status.state:
+            found.append(status.state)
+    return found
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - seen from outside
+        await asyncio.sleep(0.005)
+
+
+async def state_is(connection: NodeConnection, state: NodeState) -> NodeStatus:
+    await until(lambda: connection.status.state is state)
+    return connection.status
+
+
+def test_the_states_on_the_way() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        session = await connection.ready()
+        assert names(states) == [
+            NodeState.RESOLVING,
+            NodeState.CONNECTING,
+            NodeState.HOST_KEY,
+            NodeState.LOGIN,
+            NodeState.CHANNEL,
+            NodeState.RPC_LOGIN,
+            NodeState.CHECKING,
+            NodeState.READY,
+        ]
+        assert session.choice.rung is Rung.ACTIVITY
+        assert session.facts is not None
+        assert session.facts.blocks == 3
+        status = connection.status
+        assert status.via == "ssh bitcoin@mynode.local"
+        assert status.version == "/Satoshi:29.0.0/"
+        assert "which addresses are yours" in status.learns
+        assert status.problem is None
+        (entry,) = connection.ledger()
+        assert (entry.host, entry.ended) == ("ssh://mynode.local", None)
+        await asyncio.gather(
+            *(session.rpc.call("uptime") for _ in range(8)),
+            session.scan_rpc.call("scanblocks", "status"),
+            session.poll_rpc.call("waitfornewblock", 1),
+        )
+        assert machine.tunnels[0].most_channels <= 4
+        assert node.cookie == COOKIE
+
+    run(script)
+
+
+def test_a_lost_tunnel_is_made_anew() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        first = await connection.ready()
+        node.delays["scantxoutset"] = 60
+        scan = asyncio.create_task(first.scan_rpc.call("scantxoutset", "start", []))
+        await asyncio.sleep(0.05)
+        machine.refusals = [connection_lost()]
+        machine.tunnels[0].lose()
+        await connection.wait_lost(first)
+        with pytest.raises(NodeProblem) as raised:
+            await scan
+        assert raised.value.code is Code.CONNECTION_LOST
+        second = await connection.ready()
+        assert second is not first
+        assert await second.rpc.call("uptime") == 1234
+        assert machine.attempts[2] - machine.attempts[1] >= 0.5
+        assert [entry.ended is None for entry in connection.ledger()] == [True, False]
+
+    run(script)
+
+
+@pytest.mark.parametrize("code", [Code.HOST_KEY_CHANGED, Code.AUTH_REFUSED])
+def test_a_final_problem_is_not_tried_again_by_itself(code: Code) -> None:
+    problem = NodeProblem(code, "No.", is_final=True)
+
+    def before(machine: Machine) -> None:
+        machine.refusals = [problem]
+
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        with pytest.raises(NodeProblem) as raised:
+            await connection.ready()
+        assert raised.value is problem
+        assert connection.status.state is NodeState.STOPPED
+        connection.network_changed()
+        await asyncio.sleep(0.1)
+        assert len(machine.attempts) == 1
+        assert connection.problem is problem
+        connection.retry()
+        assert await (await connection.ready()).rpc.call("uptime") == 1234
+        assert len(machine.attempts) == 2
+
+    run(script, before=before)
+
+
+def test_a_restarted_node_with_a_new_cookie_heals_by_itself() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        session = await connection.ready()
+        node.cookie = machine.files[".bitcoin/regtest/.cookie"] = OTHER_COOKIE
+        node.drop_connections()
+        assert await session.rpc.call("uptime") == 1234
+        assert connection.session is session
+        assert names(states)[-1] is NodeState.READY
+        assert len(machine.tunnels) == 1
+
+    run(script)
+
+
+def test_the_newest_cookie_is_used_after_a_reconnect() -> None:
+    kept: list[tuple[str, str]] = []
+
+    async def remember(kind: str, value: str) -> None:
+        kept.append((kind, value))
+
+    async def go() -> None:
+        async with running_node(cookie=OTHER_COOKIE) as node:
+            machine = Machine()
+            machine.files[".bitcoin/regtest/.cookie"] = OTHER_COOKIE
+            connection = NodeConnection(
+                SshTarget("mynode.local"),
+                NodeOptions(rpc_port=node.port, remembered_cookie=COOKIE),
+                Answers(),
+                MemoryStore(),
+                REGTEST,
+                on_remember=remember,
+                connect=machine.connect,
+            )
+            assert COOKIE not in repr(connection._options)
+            first = await connection.ready()
+            reads = len(machine.reads)
+            assert kept == [("cookie", OTHER_COOKIE)]
+            machine.tunnels[0].lose()
+            await connection.wait_lost(first)
+            connection.network_changed()
+            await connection.ready()
+            assert len(machine.reads) == reads
+            await connection.close()
+
+    asyncio.run(go())
+
+
+def test_a_node_that_warms_up_is_shown_in_its_own_words() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        node.fault = Fault.WARMING_UP
+        connection.start()
+        status = await state_is(connection, NodeState.WARMING_UP)
+        assert status.problem is not None
+        assert "Loading block index…" in status.problem.title
+        node.fault = Fault.NONE
+        await connection.ready()
+        assert len(machine.tunnels) == 1
+
+    run(script)
+
+
+def test_a_stopped_node_is_waited_for_over_the_same_tunnel() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        session = await connection.ready()
+        port, connection._rpc_port = connection._rpc_port, 1
+        connection.failed(connection_lost())
+        await connection.wait_lost(session)
+        await until(
+            lambda: connection.problem is not None and connection.problem.code is Code.NODE_STOPPED
+        )
+        connection._rpc_port = port
+        began = time.monotonic()
+        await connection.ready()
+        assert time.monotonic() - began < 3
+        assert len(machine.tunnels) == 1
+
+    run(script)
+
+
+def test_a_silent_link_is_found_by_the_health_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "HEALTH_SECONDS", 0.05)
+    monkeypatch.setattr(connection_module, "HEALTH_TIMEOUT", 0.1)
+
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        session = await connection.ready()
+        await until(lambda: connection.status.tip_age is not None)
+        node.fault = Fault.SILENT
+        await connection.wait_lost(session)
+        assert connection.problem is not None
+        assert connection.problem.code is Code.NODE_SILENT
+        node.fault = Fault.NONE
+        await connection.ready()
+
+    run(script)
+
+
+def test_waking_up_is_noticed_and_the_pause_ends_at_once() -> None:
+    async def go() -> None:
+        wall = 1000.0
+        async with running_node() as node:
+            machine = Machine()
+            machine.refusals = [connection_lost()] * 7
+            connection = NodeConnection(
+                SshTarget("mynode.local"),
+                NodeOptions(rpc_port=node.port),
+                Answers(),
+                MemoryStore(),
+                REGTEST,
+                connect=machine.connect,
+                wall_clock=lambda: wall,
+                rng=random.Random(1),
+            )
+            connection.start()
+            while len(machine.attempts) < 7:
+                await asyncio.sleep(0.01)
+                wall += 3600
+                connection.look_at_clocks()
+            began = time.monotonic()
+            while connection.session is None:
+                await asyncio.sleep(0.01)
+                wall += 3600
+                connection.look_at_clocks()
+            assert time.monotonic() - began < 1
+            await connection.close()
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda node: node.answers.update(getblockhash="00" * 32), Code.WRONG_NETWORK),
+        (lambda node: setattr(node, "cookie", OTHER_COOKIE), Code.RPC_AUTH),
+        (lambda node: setattr(node, "whitelist", frozenset({"uptime"})), Code.RPC_WHITELIST),
+        (lambda node: setattr(node, "fault", Fault.FORBIDDEN), Code.RPC_FORBIDDEN),
+    ],
+    ids=["chain", "login", "whitelist", "forbidden"],
+)
+def test_what_only_a_person_can_mend_stops_it(
+    change: Callable[[FakeNode], Any], code: Code
+) -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        change(node)
+        with pytest.raises(NodeProblem) as raised:
+            await connection.ready()
+        assert raised.value.code is code
+        asked = len(node.calls)
+        await asyncio.sleep(0.1)
+        assert len(node.calls) == asked
+
+    run(script)
+
+
+def test_closing_while_it_connects_leaves_nothing() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        node.delays["getblockchaininfo"] = 60
+        waiting = asyncio.create_task(connection.ready())
+        await state_is(connection, NodeState.RPC_LOGIN)
+        await connection.close()
+        with pytest.raises(NodeProblem):
+            await waiting
+
+    run(script)
+
+
+def test_nothing_but_scripts_is_refused_when_the_node_shall_learn_nothing() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        node.answers["getdescriptoractivity"] = Refusal(-32601, "Method not found")
+        session = await connection.ready()
+        assert session.choice.rung is Rung.SCAN
+        assert not session.choice.tells_scripts
+        assert "nothing but which blocks" in connection.status.learns
+
+    run(script, wish=Wish(tell_nothing=True))
+
+
+def test_the_pauses_grow_to_thirty_seconds_with_chance() -> None:
+    delay = RetryDelay(random.Random(5))
+    found = [delay.next() for _ in range(40)]
+    assert 0.5 <= found[0] <= 0.625
+    assert all(0.5 * 2**n <= found[n] <= 0.625 * 2**n for n in range(6))
+    assert found[10:] == [30.0] * 30
+    delay.reset()
+    assert delay.next() < 1
+    assert RetryDelay(random.Random(1)).next() != RetryDelay(random.Random(2)).next()

@@ -1,0 +1,456 @@
+"""The connection to a person's own node, which makes itself anew when it breaks.
+
+One tunnel and at most four channels in it. A tunnel that is lost is opened again after a growing
+pause, at once when the network came back or the computer woke up, and not by itself after a problem
+that trying again cannot mend (a changed host key, a refused login: servers ban who insists). While
+the tunnel holds and only bitcoind is away, its port is tried every two seconds; a cookie that
+changed meanwhile is read anew without anybody noticing.
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from typing import Any, Final, Protocol, TypeVar
+
+from wallet_gui.chain.bitcoind.credentials import (
+    Credentials,
+)
+from wallet_gui.chain.bitcoind.networks import P2P_PORTS, RPC_PORTS
+from wallet_gui.chain.bitcoind.node_options import NodeOptions
+from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus
+from wallet_gui.chain.bitcoind.probe import NodeFacts, probe
+from wallet_gui.chain.bitcoind.problems import (
+    Code,
+    NodeProblem,
+    bad_reply,
+    connection_lost,
+    node_stopped,
+)
+from wallet_gui.chain.bitcoind.retry_delay import RetryDelay
+from wallet_gui.chain.bitcoind.rpc import NodeRpc
+from wallet_gui.chain.bitcoind.rungs import Choice, Rung, choose
+from wallet_gui.chain.bitcoind.session import Session, client_for, login_for, p2p_facts
+from wallet_gui.chain.bitcoind.ssh_target import LocalNode, NodeAddress
+from wallet_gui.chain.bitcoind.tunnel import connect
+from wallet_gui.chain.bitcoind.tunnel_protocol import (
+    Asker,
+    SshSecrets,
+    SshStore,
+    Stage,
+    Tunnel,
+)
+from wallet_gui.chain.reports import LedgerEntry, Purpose, Route
+from wallet_gui.primitives.params import ChainParams
+
+HEALTH_SECONDS: Final = 30.0
+HEALTH_TIMEOUT: Final = 10.0
+TICK_SECONDS: Final = 2.0
+SLEPT_SECONDS: Final = 10.0  # a clock that jumped by more: the computer has slept
+NODE_RETRY_SECONDS: Final = 2.0
+WARMING_SECONDS: Final = 1.0
+SHORT_LIFE: Final = 10.0  # a session that ended sooner counts as a failure
+_LEDGER_ENTRIES: Final = 200
+
+# The P2P port may serve all the same.
+_LOGIN_PROBLEMS: Final = frozenset(
+    {Code.RPC_AUTH, Code.COOKIE_MISSING, Code.COOKIE_UNREADABLE, Code.RPC_FORBIDDEN}
+    | {Code.RPC_WHITELIST, Code.NODE_REFUSED}
+)
+_STATES: Final = {
+    Stage.RESOLVING: NodeState.RESOLVING,
+    Stage.CONNECTING: NodeState.CONNECTING,
+    Stage.HOST_KEY: NodeState.HOST_KEY,
+    Stage.LOGIN: NodeState.LOGIN,
+    Stage.DONE: NodeState.CHANNEL,
+}
+T = TypeVar("T")
+
+
+class Connect(Protocol):
+    """Opens a tunnel: `tunnel.connect`, or a test's."""
+
+    def __call__(
+        self,
+        target: NodeAddress,
+        options: Any,
+        asker: Asker,
+        store: SshStore,
+        *,
+        on_stage: Callable[[Stage], None],
+        secrets: SshSecrets | None,
+    ) -> Awaitable[Tunnel]: ...
+
+
+class NodeConnection:
+    """The way to one node, from `start` to `close`, on one loop.
+
+    `on_state` hears of every change; `on_remember(kind, value)` is told a "cookie" to keep.
+    """
+
+    def __init__(
+        self,
+        address: NodeAddress,
+        options: NodeOptions,
+        asker: Asker,
+        store: SshStore,
+        params: ChainParams,
+        on_state: Callable[[NodeStatus], None] | None = None,
+        *,
+        on_remember: Callable[[str, str], Awaitable[None]] | None = None,
+        ssh_secrets: SshSecrets | None = None,
+        connect: Connect = connect,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._address = address
+        self._options = options
+        self._asker = asker
+        self._store = store
+        self._params = params
+        self._on_state = on_state
+        self._on_remember = on_remember
+        self._secrets = ssh_secrets if ssh_secrets is not None else SshSecrets()
+        self._connect = connect
+        self._clock = clock
+        self._wall_clock = wall_clock
+        chance = rng if rng is not None else random.SystemRandom()
+        self._tunnel_delay = RetryDelay(chance)
+        self._node_delay = RetryDelay(chance, last=NODE_RETRY_SECONDS)
+        self._rpc_port = options.rpc_port or RPC_PORTS[params.name]
+        if isinstance(address, LocalNode) and address.port is not None:
+            self._rpc_port = options.rpc_port or address.port
+        self._p2p_port = options.p2p_port or P2P_PORTS[params.name]
+        self._remembered = options.remembered_cookie
+        self._status = NodeStatus(address=address.text)
+        self._session: Session | None = None
+        self._was_ready = False
+        self._failure: NodeProblem | None = None  # what a user of the session met with
+        self._changed = asyncio.Condition()
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ledger: deque[LedgerEntry] = deque(maxlen=_LEDGER_ENTRIES)
+        self._last_times = (clock(), wall_clock())
+
+    # What its users see
+
+    @property
+    def status(self) -> NodeStatus:
+        return self._status
+
+    @property
+    def problem(self) -> NodeProblem | None:
+        """Why there is no connection; None while there is one, or the first is being made."""
+        return self._status.problem
+
+    @property
+    def session(self) -> Session | None:
+        """The present session, if there is one."""
+        return self._session
+
+    def ledger(self) -> list[LedgerEntry]:
+        """List the contacts since the start, the newest first."""
+        return list(self._ledger)[::-1]
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
+        if not self._tasks:
+            loop = asyncio.get_running_loop()
+            self._tasks = [loop.create_task(self._run()), loop.create_task(self._tick())]
+
+    async def ready(self) -> Session:
+        """Wait until the node can be asked; starts the connection if nobody has.
+
+        Raises NodeProblem when that cannot happen by itself.
+        """
+        self.start()
+        async with self._changed:
+            while True:
+                if self._session is not None:
+                    return self._session
+                if self._status.state is NodeState.STOPPED and self._status.problem is not None:
+                    raise self._status.problem
+                if self._status.state is NodeState.OFF and not self._tasks:
+                    raise connection_lost()
+                await self._changed.wait()
+
+    async def wait_lost(self, session: Session) -> None:
+        """Return when this session is over."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._session is not session)
+
+    def failed(self, problem: NodeProblem) -> None:
+        """Hear that somebody who used the session met with this: it is looked at anew."""
+        if self._session is not None:
+            self._failure = problem
+            self._wake.set()
+
+    def network_changed(self) -> None:
+        """Try at once what waits, and see whether the connection still holds."""
+        self._tunnel_delay.reset()
+        self._node_delay.reset()
+        self._wake.set()
+
+    def retry(self) -> None:
+        """Try again after a problem that stopped the attempts: the person has changed something."""
+        self.network_changed()
+        if self._status.state is NodeState.STOPPED:
+            self._tell(NodeState.RECONNECTING, None)
+
+    async def close(self) -> None:
+        """Hang up for good. Idempotent."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tell(NodeState.OFF, None)
+        await self._notify()
+
+    # The tasks
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                tunnel = await self._reach()
+            except NodeProblem as problem:
+                await self._pause(problem, self._tunnel_delay)
+                continue
+            entry = self._note_contact(tunnel)
+            try:
+                why_lost = await self._serve(tunnel)
+            finally:
+                await tunnel.close()
+                self._end_contact(entry)
+            await self._pause(why_lost, self._tunnel_delay)
+
+    async def _reach(self) -> Tunnel:
+        def on_stage(stage: Stage) -> None:
+            self._tell(_STATES[stage], self._status.problem)
+
+        return await self._connect(
+            self._address,
+            self._options.ssh,
+            self._asker,
+            self._store,
+            on_stage=on_stage,
+            secrets=self._secrets,
+        )
+
+    async def _serve(self, tunnel: Tunnel) -> NodeProblem:
+        """Use one tunnel until it is lost; return why it was."""
+        lost = asyncio.ensure_future(tunnel.wait_lost())
+        self._node_delay.reset()
+        self._tell(self._status.state, self._status.problem, via=tunnel.description)
+        login = login_for(
+            tunnel, self._options, self._params.name, self._remembered, self._remember
+        )
+        try:
+            while not lost.done():
+                problem = await self._try_node(tunnel, login, lost)
+                if lost.done():
+                    break
+                pause = asyncio.ensure_future(self._pause(problem, self._node_delay))
+                await asyncio.wait([lost, pause], return_when=asyncio.FIRST_COMPLETED)
+                await _cancelled(pause)
+            return lost.result()
+        finally:
+            await _cancelled(lost)
+
+    async def _try_node(
+        self, tunnel: Tunnel, login: Credentials, lost: "asyncio.Future[NodeProblem]"
+    ) -> NodeProblem:
+        try:
+            return await self._serve_node(tunnel, login, lost)
+        except NodeProblem as problem:
+            is_away = problem.code is Code.NODE_REFUSED and self._was_ready
+            return node_stopped() if is_away else problem
+
+    async def _serve_node(
+        self, tunnel: Tunnel, login: Credentials, lost: "asyncio.Future[NodeProblem]"
+    ) -> NodeProblem:
+        """Make a session over a tunnel that holds, and keep it until it fails."""
+        clients = [
+            client_for(tunnel, self._rpc_port, self._params, login, channels, self._clock)
+            for channels in (2, 1, 1)
+        ]
+        rpc, scan_rpc, poll_rpc = clients
+        try:
+            self._tell(NodeState.RPC_LOGIN, self._status.problem)
+            facts, choice = await _unless(lost, self._examine(tunnel, rpc))
+            session = Session(tunnel, rpc, scan_rpc, poll_rpc, facts, choice, self._p2p_port)
+            began = self._clock()
+            await self._publish(session)
+            problem = await _unless(lost, self._watch(session))
+            if self._clock() - began > SHORT_LIFE:
+                self._tunnel_delay.reset()
+                self._node_delay.reset()
+            return problem
+        finally:
+            self._session = None
+            await asyncio.gather(*(client.close() for client in clients))
+
+    async def _examine(self, tunnel: Tunnel, rpc: NodeRpc) -> tuple[NodeFacts | None, Choice]:
+        """Find out what the node can, waiting while it warms up."""
+        facts: NodeFacts | None = None
+        try:
+            facts = await self._probe(rpc)
+        except NodeProblem as problem:
+            if self._options.wish.rung is not Rung.P2P or problem.code not in _LOGIN_PROBLEMS:
+                raise
+            p2p = await p2p_facts(tunnel, self._p2p_port, self._params)
+            if p2p is None or not p2p.has_filters:
+                raise
+            return None, choose(None, p2p=p2p, wish=self._options.wish)
+        self._tell(NodeState.CHECKING, None)
+        wish = self._options.wish
+        # Asked only where the answer may matter: it costs a few ways there and back.
+        matters = wish.tell_nothing or wish.rung is Rung.P2P or not facts.has_index
+        p2p = await p2p_facts(tunnel, self._p2p_port, self._params) if matters else None
+        return facts, choose(facts, p2p=p2p, wish=wish)
+
+    async def _probe(self, rpc: NodeRpc) -> NodeFacts:
+        while True:
+            try:
+                return await probe(rpc, self._params)
+            except NodeProblem as problem:
+                if problem.code is not Code.WARMING_UP:
+                    raise
+                self._tell(NodeState.WARMING_UP, problem)
+                await self._notify()
+                await asyncio.sleep(WARMING_SECONDS)
+
+    async def _watch(self, session: Session) -> NodeProblem:
+        """Look after a session: return the problem that ends it."""
+        while True:
+            try:
+                async with asyncio.timeout(HEALTH_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                is_asked = False
+            else:
+                self._wake.clear()
+                is_asked = True
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                return failure
+            is_idle = self._clock() - session.rpc.last_answer >= HEALTH_SECONDS - 1
+            if session.facts is not None and (is_idle or is_asked):
+                try:
+                    await self._check_health(session)
+                except NodeProblem as problem:
+                    return problem
+
+    async def _check_health(self, session: Session) -> None:
+        info = await session.rpc.call("getblockchaininfo", seconds=HEALTH_TIMEOUT)
+        if not isinstance(info, dict):
+            raise bad_reply("getblockchaininfo")
+        tip_time = info.get("time")
+        if isinstance(tip_time, int) and not isinstance(tip_time, bool):
+            self._tell(NodeState.READY, None, tip_age=max(0, int(self._wall_clock()) - tip_time))
+
+    async def _pause(self, problem: NodeProblem, delay: RetryDelay) -> None:
+        """Tell what is wrong and wait: a while, or for `retry` where waiting alone is no use."""
+        if problem.is_final:
+            self._wake.clear()
+            self._tell(NodeState.STOPPED, problem)
+            await self._notify()
+            while self._status.state is NodeState.STOPPED:
+                await self._wake.wait()
+                self._wake.clear()
+            return
+        self._tell(NodeState.RECONNECTING, problem)
+        await self._notify()
+        try:
+            async with asyncio.timeout(delay.next()):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.look_at_clocks()
+
+    def look_at_clocks(self) -> None:
+        """Notice that the computer has slept: one of the clocks went on, or both jumped."""
+        now, wall = self._clock(), self._wall_clock()
+        before, wall_before = self._last_times
+        self._last_times = (now, wall)
+        if max(now - before, abs(wall - wall_before)) > TICK_SECONDS + SLEPT_SECONDS:
+            self.network_changed()
+
+    # Parts
+
+    async def _remember(self, cookie: str) -> None:
+        self._remembered = cookie
+        if self._on_remember is not None:
+            await self._on_remember("cookie", cookie)
+
+    async def _publish(self, session: Session) -> None:
+        facts = session.facts
+        self._session = session
+        self._was_ready = True
+        self._failure = None
+        self._wake.clear()
+        self._tell(
+            NodeState.READY,
+            None,
+            version=facts.subversion if facts is not None else "",
+            rung=session.choice.sentence,
+            learns=session.choice.learns,
+            is_pruned=facts is not None and facts.is_pruned,
+        )
+        await self._notify()
+
+    def _tell(self, state: NodeState, problem: NodeProblem | None, **changes: Any) -> None:
+        status = replace(self._status, state=state, problem=problem, **changes)
+        if status != self._status:
+            self._status = status
+            if self._on_state is not None:
+                self._on_state(status)
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _note_contact(self, tunnel: Tunnel) -> LedgerEntry | None:
+        if isinstance(self._address, LocalNode):
+            return None
+        entry = LedgerEntry(
+            host=self._address.text,
+            purpose=Purpose.SYNC,
+            route=Route.DIRECT,
+            began=int(self._wall_clock()),
+            transport="SSH",
+            outcome=tunnel.server_version,
+        )
+        self._ledger.append(entry)
+        return entry
+
+    def _end_contact(self, entry: LedgerEntry | None) -> None:
+        if entry is not None and entry in self._ledger:
+            ended = replace(entry, ended=int(self._wall_clock()))
+            self._ledger[self._ledger.index(entry)] = ended
+
+
+async def _unless(lost: "asyncio.Future[NodeProblem]", work: Coroutine[Any, Any, T]) -> T:
+    """Do some work unless the tunnel is lost before; then raise why."""
+    task = asyncio.ensure_future(work)
+    try:
+        both: list[asyncio.Future[Any]] = [lost, task]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise lost.result()
+        return task.result()
+    finally:
+        await _cancelled(task)
+
+
+async def _cancelled(task: "asyncio.Future[Any]") -> None:
+    """End a task and wait for its end; what it raised was looked at where it mattered."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

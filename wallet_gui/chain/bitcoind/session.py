@@ -1,0 +1,103 @@
+"""A node that can be asked: the clients of its RPC in one tunnel, and what is known of it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from wallet_gui.chain.bitcoind.credentials import (
+    CookieCredentials,
+    Credentials,
+    UserPassword,
+    usual_cookie_paths,
+)
+from wallet_gui.chain.bitcoind.networks import RPC_PORTS
+from wallet_gui.chain.bitcoind.node_options import NodeOptions
+from wallet_gui.chain.bitcoind.port_kind import PortKind, greet, port_kind
+from wallet_gui.chain.bitcoind.probe import NodeFacts
+from wallet_gui.chain.bitcoind.problems import NodeProblem, not_a_node, rpc_to_p2p
+from wallet_gui.chain.bitcoind.rpc import NodeRpc
+from wallet_gui.chain.bitcoind.rungs import Choice, P2PFacts
+from wallet_gui.chain.bitcoind.tunnel_protocol import Channel, Tunnel
+from wallet_gui.chain.p2p.messages import Services
+from wallet_gui.primitives.params import ChainParams
+
+HOST: Final = "127.0.0.1"  # as seen from the node's machine
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Session:
+    """A node that can be asked. `scan_rpc` is for calls that take long, `poll_rpc` for waiting.
+
+    `facts` is None where only the P2P port is used: its RPC cannot be logged in to.
+    """
+
+    tunnel: Tunnel
+    rpc: NodeRpc
+    scan_rpc: NodeRpc
+    poll_rpc: NodeRpc
+    facts: NodeFacts | None
+    choice: Choice
+    p2p_port: int
+
+    async def open_p2p(self) -> Channel:
+        """Connect to the node's P2P port."""
+        return await self.tunnel.open_channel(HOST, self.p2p_port)
+
+
+def login_for(
+    tunnel: Tunnel,
+    options: NodeOptions,
+    network: str,
+    remembered: str | None,
+    remember: Callable[[str], Awaitable[None]] | None,
+) -> Credentials:
+    """Choose how to log in to the RPC; raises ValueError for a user that HTTP cannot carry."""
+    if options.user is not None and options.password is not None:
+        return UserPassword(options.user, options.password)
+    paths = (options.cookie_path,) if options.cookie_path else usual_cookie_paths(network)
+    return CookieCredentials(
+        tunnel, paths, remembered, remember=remember, forced_first=options.ssh.own_key
+    )
+
+
+def client_for(
+    tunnel: Tunnel,
+    port: int,
+    params: ChainParams,
+    login: Credentials,
+    channels: int,
+    clock: Callable[[], float],
+) -> NodeRpc:
+    """Make a client of the RPC at `port`, which finds out what is there if it is no RPC."""
+
+    async def open_channel() -> Channel:
+        return await tunnel.open_channel(HOST, port)
+
+    async def explain() -> NodeProblem | None:
+        finding = await port_kind(open_channel, params)
+        if finding.kind is PortKind.P2P:
+            return rpc_to_p2p(port, RPC_PORTS[params.name])
+        return None if finding.kind is PortKind.RPC else not_a_node(port)
+
+    depth = 4 if channels > 1 else 2
+    return NodeRpc(
+        open_channel, login, depth=depth, channels=channels, explain=explain, clock=clock
+    )
+
+
+async def p2p_facts(tunnel: Tunnel, port: int, params: ChainParams) -> P2PFacts | None:
+    """Ask the node's P2P port what it serves; None where it cannot be reached."""
+
+    async def open_channel() -> Channel:
+        return await tunnel.open_channel(HOST, port)
+
+    try:
+        finding = await greet(open_channel, params)
+    except NodeProblem:
+        return None  # closed, or not permitted: then that way is none
+    if finding is None:
+        return None
+    return P2PFacts(
+        has_filters=Services.COMPACT_FILTERS in finding.services,
+        keeps_all_blocks=Services.NETWORK in finding.services,
+    )

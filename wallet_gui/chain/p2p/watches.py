@@ -253,6 +253,17 @@ class Watches:
         """Whether the last blocks left all windows as they were: windows grow in bursts."""
         return self._quiet >= QUIET_DELIVERIES
 
+    def may_widen(self) -> bool:
+        """Whether a block that waits for delivery may well make a window grow.
+
+        What is matched beyond it would then be matched again.
+        """
+        return not self.is_quiet and any(
+            watch.delivering is not None or watch.scan.next_block() is not None
+            for watch in self._watches.values()
+            if watch.scan is not None
+        )
+
     # --- delivery ---------------------------------------------------------------------------------
 
     def next_event(

@@ -299,18 +299,6 @@ class NodeBackend:
     def tip_report(self) -> None:
         """Nothing: what the tips of several peers say together is not known of one node."""
 
-    def view(self) -> ChainView | None:
-        """Tell what the node shows of the chain; its filter headers are asked for one by one."""
-        if self._sync is None or not self._sync.is_online:
-            return None
-        headers = self._sync.chain.headers
-
-        def hash_at(height: int) -> bytes | None:
-            held = max(headers.start_height - 1, 0) <= height <= headers.height
-            return headers.hash_at(height) if held else None
-
-        return ChainView(headers.tip, headers.chain_work, 1, hash_at, lambda _height: None)
-
     # --- tasks ------------------------------------------------------------------------------------
 
     async def _run(self) -> None:

@@ -27,6 +27,7 @@ class Job:
     is_encrypted: bool
     engine: str
     timer: bool
+    known: Path | None = None  # JSON of block hashes by height, as a release would know them
 
 
 def parse() -> Job:
@@ -40,6 +41,7 @@ def parse() -> Job:
     parser.add_argument("--v2", action="store_true", help="encrypted connections")
     parser.add_argument("--engine", default="", help="numpy or scalar instead of the fastest")
     parser.add_argument("--timer", action="store_true", help="run a window's timer beside")
+    parser.add_argument("--known", type=Path, help="block hashes by height, as JSON")
     found = parser.parse_args()
     return Job(
         tuple(int(port) for port in found.ports.split(",")),
@@ -50,6 +52,7 @@ def parse() -> Job:
         found.v2,
         found.engine,
         found.timer,
+        found.known,
     )
 
 

@@ -42,7 +42,7 @@ def test_a_node_without_a_whitelist_refuses_nothing_and_notices_nothing(node: No
 
 def test_what_the_whitelist_lacks_is_named(node_factory: NodeFactory) -> None:
     lacking = {"scanblocks", "getblockfilter", "sendrawtransaction"}
-    granted = sorted(ALLOWED - lacking) + ["getblockcount", "stop"]
+    granted = [*sorted(ALLOWED - lacking), "getblockcount", "stop"]
     node = node_factory(f"-rpcwhitelist=__cookie__:{','.join(granted)}")
 
     async def scenario() -> None:

@@ -80,6 +80,50 @@ def test_a_block_withheld_by_all_is_named_and_the_rest_goes_on() -> None:
     assert not network.farewells
 
 
+def test_a_peer_that_falls_silent_delays_blocks_for_little_more_than_a_second() -> None:
+    wallet = ScriptWallet()
+    chain = chain_with_payments(wallet, 30)
+    silent = FakeNode(chain, rewrite=withhold)
+    nodes = [FakeNode(chain), silent, FakeNode(chain), FakeNode(chain)]
+    network = Network([wallet])
+    for node in nodes:  # the first one serves the filters, and so is not asked for blocks
+        network.connect(node)
+    network.run(0.5)
+    asked = asked_blocks(silent)
+    assert asked > 0
+    assert wallet.balance < 30 * 50 * BTC
+    network.run(2.5)
+    assert wallet.balance == 30 * 50 * BTC, network.describe()
+    assert asked_blocks(silent) == asked, "it is not asked again before it says something"
+    assert network.sync.is_synced()
+    assert not network.faults
+    assert not network.farewells
+
+
+def test_a_block_that_comes_from_both_that_were_asked_is_taken_once() -> None:
+    wallet = ScriptWallet()
+    chain = chain_with_payments(wallet, 1)
+    kept: list[Message] = []
+
+    def keep(message: Message, answers: list[Message]) -> list[Message]:
+        if isinstance(message, GetData):
+            kept.extend(answers)
+            return []
+        return answers
+
+    nodes = [FakeNode(chain, rewrite=keep), FakeNode(chain, rewrite=keep)]
+    network = Network([wallet])
+    numbers = [network.connect(node) for node in nodes]
+    network.run(2.5)
+    assert [asked_blocks(node) for node in nodes] == [1, 1]
+    for number in numbers:
+        network._receive(number, network._links[number].server.frame("block", kept[0].serialize()))
+    network.run(2)
+    assert wallet.balance == 50 * BTC
+    assert wallet.heights == [4]
+    assert not network.faults
+
+
 def test_evidence_is_fetched_whatever_the_filter_says() -> None:
     wallet = ScriptWallet()
     chain = chain_with_payments(wallet, 1)

@@ -166,7 +166,7 @@ def test_encrypted_nonsense_does_not_keep_us_from_an_honest_peer(what: str, tmp_
             client = await stack.enter_async_context(running(tmp_path, [bad, good], wallet))
             began = time.monotonic()
             await client.until_synced(chain.height, chain.tip[::-1].hex())
-            assert time.monotonic() - began < 25, "headers are awaited for 20 s"
+            assert time.monotonic() - began < 15, "a silent peer is awaited for 10 s"
             assert wallet.balance == 50 * BTC
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         assert grown < 100_000, "KiB"

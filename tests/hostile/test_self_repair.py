@@ -78,7 +78,7 @@ async def again(live: Live, chain: FakeChain, blocks: int) -> None:
     chain.mine_empty(blocks)
     selector = live.online.selector
     assert selector is not None
-    await selector.start(selector._options)
+    await selector.start(selector._source.options)
 
 
 def test_a_full_disk(tmp_path: Path) -> None:

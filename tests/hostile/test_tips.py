@@ -36,12 +36,12 @@ def test_one_source_is_enough_and_is_called_so() -> None:
     network.run(1)
     assert is_synced(network, node)
     assert report(network) == TipReport(1, 1, is_stale=False, age=61, quiet=1.0, split=None)
-    assert report(network).is_single_source
+    assert report(network).agreeing == 1
     # Three peers of one network are one source.
     for _ in range(2):
         network.connect(FakeNode(chain), netgroup=b"net1")
     network.run(1)
-    assert report(network).is_single_source
+    assert report(network).agreeing == 1
     for _ in range(3):
         network.connect(FakeNode(chain))
     network.run(1)
@@ -177,3 +177,22 @@ def test_a_peer_that_claims_more_than_it_has_changes_nothing() -> None:
     network.run(1)
     assert is_synced(network, boaster)
     assert wallet.balance == 50 * BTC
+
+
+def test_several_networks_do_not_wait_long_for_a_silent_one() -> None:
+    chain = paid_chain(ScriptWallet(), 0)
+
+    def mute(message: Message, answers: list[Message]) -> list[Message]:
+        return [] if isinstance(message, GetHeaders) else answers
+
+    network = network_at_tip(chain, ScriptWallet())
+    node = FakeNode(chain)
+    network.connect(node)
+    network.connect(FakeNode(chain))
+    network.connect(FakeNode(chain, rewrite=mute))
+    network.run(3)
+    assert not network.sync.is_synced()
+    assert report(network).needed == 3
+    network.run(5)
+    assert is_synced(network, node)
+    assert report(network).agreeing == 2

@@ -1,6 +1,5 @@
 """Payments that wait for a block: what peers say about them, and at which rates they take any."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -12,7 +11,6 @@ from wallet_gui.wallet.errors import FeeTooLow
 from wallet_gui.wallet.snapshot import HistoryEntry
 from wallet_gui.wallet.wallet import Wallet
 
-LOOK_SECONDS: Final = 2.0
 LIKELY_MINIMUM: Final = 100_000
 """Above 100 sat/vB what a peer asks for as its minimum is not believed: it syncs, or it lies."""
 
@@ -24,40 +22,34 @@ class PendingReports:
         """Have `on_changed` called on the loop when something is said that was not collected."""
         self._wallet = wallet
         self._on_changed = on_changed
+        self._entries: list[HistoryEntry] = []
         self._collected: dict[bytes, PendingReport] = {}
-        self._timer: asyncio.TimerHandle | None = None
 
     def collect(self, backend: ChainBackend | None) -> dict[bytes, PendingReport]:
-        """Tell what is said now, by txid, and begin to look for changes."""
-        self.stop()
-        self._collected = self._reports(backend)
-        if self._collected and backend is not None:
-            self._look_later(backend)
-        return self._collected
-
-    def stop(self) -> None:
-        """Look no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _look_later(self, backend: ChainBackend) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(LOOK_SECONDS, self._look, backend)
-
-    def _look(self, backend: ChainBackend) -> None:
-        if self._reports(backend) == self._collected:
-            self._look_later(backend)
-        else:
-            self._timer = None
-            self._on_changed()
-
-    def _reports(self, backend: ChainBackend | None) -> dict[bytes, PendingReport]:
-        return {
-            entry.txid: self._report(entry, backend)
+        """Tell what is said now of the payments that wait, by txid."""
+        self._entries = [
+            entry
             for entry in self._wallet.history()
             if entry.height is None and (entry.is_live or self._rival(entry) is not None)
-        }
+        ]
+        self._collected = self._reports(backend)
+        return self._collected
+
+    def look(self, backend: ChainBackend | None) -> None:
+        """See whether peers say something new of what was collected (`PendingChanged`).
+
+        Changes of the wallet itself are collected by whoever shows them.
+        """
+        if self._entries and self._reports(backend) != self._collected:
+            self._on_changed()
+
+    def look_at(self, txid: bytes, backend: ChainBackend | None) -> None:
+        """See what is said of a payment that was known before and was relayed to us now."""
+        if txid in self._collected:
+            self.look(backend)
+
+    def _reports(self, backend: ChainBackend | None) -> dict[bytes, PendingReport]:
+        return {entry.txid: self._report(entry, backend) for entry in self._entries}
 
     def _rival(self, entry: HistoryEntry) -> bytes | None:
         """Give the unconfirmed transaction that pushed this one out, if there is one."""

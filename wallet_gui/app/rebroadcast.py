@@ -104,15 +104,17 @@ class Rebroadcast:
             for task in self._waiting:
                 task.cancel()
         height = self._source.tip_height or 0
-        for sender in self._senders():
-            for tx in sender.unconfirmed_own():
-                sending = sender.sending
-                is_free = has_reorganized or not sending.is_sending(tx.txid)
-                if is_free and self._is_due(tx.txid, sending.attempts(tx.txid), height):
-                    self._offered[tx.txid] = height
-                    task = offers.create_task(self._offer(sender, tx))
-                    self._waiting.add(task)
-                    task.add_done_callback(self._waiting.discard)
+        waiting = [(sender, tx) for sender in self._senders() for tx in sender.unconfirmed_own()]
+        wanted = {tx.txid for _, tx in waiting}
+        self._offered = {txid: at for txid, at in self._offered.items() if txid in wanted}
+        for sender, tx in waiting:
+            sending = sender.sending
+            is_free = has_reorganized or not sending.is_sending(tx.txid)
+            if is_free and self._is_due(tx.txid, sending.attempts(tx.txid), height):
+                self._offered[tx.txid] = height
+                task = offers.create_task(self._offer(sender, tx))
+                self._waiting.add(task)
+                task.add_done_callback(self._waiting.discard)
 
     def _is_due(self, txid: bytes, tried: Attempts | None, height: int) -> bool:
         offered_at = self._offered.get(txid)

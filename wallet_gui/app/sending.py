@@ -38,6 +38,7 @@ class Sending:
     async def send(self, backend: ChainBackend, tx: Transaction) -> BroadcastResult:
         """Send a stored payment, with what it builds on; raises ChainError."""
         before = self._tip_height
+        self._forget_settled()
         self._now.add(tx.txid)
         try:
             result = await backend.broadcast(tx, self._wallet.graph.unconfirmed_ancestors(tx))
@@ -48,6 +49,12 @@ class Sending:
         if result.stage in _SEEN_STAGES:
             self._seen[tx.txid] = before  # a block that came meanwhile may hold it
         return result
+
+    def _forget_settled(self) -> None:
+        """Remember nothing of payments that a block holds."""
+        anchor = self._wallet.graph.anchor
+        self._seen = {t: height for t, height in self._seen.items() if anchor(t) is None}
+        self._suspected = {t: done for t, done in self._suspected.items() if anchor(t) is None}
 
     @property
     def _tip_height(self) -> int:

@@ -26,6 +26,7 @@ from wallet_gui.chain.backend import (
     CheckState,
     NoPeers,
     OwnCoins,
+    PendingChanged,
     Reorganized,
     Scanned,
     TipChanged,
@@ -180,9 +181,9 @@ class WalletSession:
                 wallet.set_tip(BlockRef(ref.height, ref.hash))
                 await self._store()
             case TxSeen(tx):
-                if wallet.apply_unconfirmed(tx, self._clock()):
-                    self._extend_watch()
-                    await self._store()
+                await self._on_relayed(tx)
+            case PendingChanged():
+                self._reports.look(self._backend)
             case _:
                 pass
 
@@ -194,6 +195,12 @@ class WalletSession:
             is_new = True
         if is_new:
             self.publish_soon()
+
+    async def _on_relayed(self, tx: Transaction) -> None:
+        if self.wallet.apply_unconfirmed(tx, self._clock()):
+            self._extend_watch()
+            await self._store()
+        self._reports.look_at(tx.txid, self._backend)
 
     def _follow_tip(self) -> None:
         tip = None if self._backend is None else self._backend.tip()
@@ -459,7 +466,6 @@ class WalletSession:
             return
         self.detach()
         self._is_closed = True
-        self._reports.stop()
         for timer in (self._publishing, self._retry):
             if timer is not None:
                 timer.cancel()

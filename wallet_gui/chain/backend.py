@@ -144,6 +144,11 @@ class TxSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingChanged:
+    """`seen_by` tells something new of a payment that was asked about, or `minimum_fee_rates`."""
+
+
+@dataclass(frozen=True, slots=True)
 class SyncProgress:
     """How far a phase is, in heights (peers in `Phase.PEERS`); droppable, unlike other events.
 
@@ -227,6 +232,7 @@ ChainEvent = (
     | PreviewMatched
     | PreviewDone
     | TxSeen
+    | PendingChanged
     | SyncProgress
     | BackendState
     | BackendWarning

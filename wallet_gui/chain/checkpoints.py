@@ -101,19 +101,6 @@ class Checkpoints:
         reached = bisect_right(self.anchor_times, time - CLOCK_SLACK)
         return self.anchors[reached - 1].height if reached else 0
 
-    def start_for(
-        self, birthday_time: int | None, birthday_height: int | None = None
-    ) -> tuple[ChainAnchor | None, FilterAnchor | None]:
-        """Choose where headers and filter headers start for a wallet; None is genesis.
-
-        Everything from the birthday on lies above the filter anchor, and that at or above the
-        anchor of the headers. With neither birthday the wallet may be as old as the chain.
-        """
-        heights = [] if birthday_height is None else [birthday_height]
-        if birthday_time is not None:
-            heights.append(self.height_before(birthday_time) + 1)
-        return self.start_at(min(heights, default=0))
-
     def start_at(self, height: int) -> tuple[ChainAnchor | None, FilterAnchor | None]:
         """Choose the highest start at which the filter of `height` can be had and checked."""
         filter_anchor = self.filter_anchor_at_or_below(height - 1)

@@ -19,7 +19,7 @@ from wallet_gui.primitives.block import ScannedBlock, merkle_root
 from wallet_gui.primitives.hashes import hash160, sha256
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.script import iterate, p2pkh, parse_pushes, parse_witness_program, push
-from wallet_gui.primitives.serialize import ParseError, Reader, var_bytes
+from wallet_gui.primitives.serialize import ParseError, Reader
 from wallet_gui.primitives.transaction import OutPoint, Transaction, TxIn, TxOut
 
 HEADER: Final = bytes.fromhex("ecc7daa2")
@@ -158,12 +158,6 @@ def _read_solution(solution: bytes | None) -> tuple[bytes, tuple[bytes, ...]]:
     witness = tuple(reader.var_bytes(_MAX_SOLUTION) for _ in range(count))
     reader.check_end()
     return script_sig, witness
-
-
-def solution_bytes(script_sig: bytes, witness: Sequence[bytes]) -> bytes:
-    """Write a solution as it lies behind the four marked bytes."""
-    stack = b"".join(var_bytes(item) for item in witness)
-    return var_bytes(script_sig) + bytes([len(witness)]) + stack
 
 
 # --- the kinds of challenges ---------------------------------------------------------------------

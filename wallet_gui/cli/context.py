@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
 import os
 import sys
 from dataclasses import replace
@@ -28,8 +27,13 @@ from wallet_gui.storage.settings import DataDirectory
 from wallet_gui.transfer.messages import PROMPT, STDIN, HeadlessOptions
 
 _STDIN_ARGUMENT = "-"
-# Nobody could be reached for so long: waiting on would not tell the person anything new.
+# Nobody could be reached for so long: the person is told, and it goes on trying.
+_TELL_ALONE = 4.0
+# And for so long: waiting on would not tell anything new.
 _ALONE_SECONDS = 20.0
+# Every peer that was named said that it serves nothing, for so long.
+_USELESS_SECONDS = 3.0
+_LOOK_AGAIN = 0.25
 # Rates are asked of peers after the headers: they are waited for a little.
 _ADVICE_LOOKS, _ADVICE_PAUSE = 8, 0.5
 _READING = (Phase.FILTERS, Phase.BLOCKS)
@@ -51,6 +55,7 @@ class Context:
         self._peers = peers
         self._progress_shown = False
         self._plan_told = False
+        self._alone_told = False
         self.online = Online(
             self.directory,
             self.params,
@@ -164,11 +169,13 @@ class Context:
             while not waiting.done():
                 now = loop.time()
                 snapshot = selector.snapshot
-                online = snapshot.state is ConnectionState.ONLINE
-                if online and not self._serves_nothing(snapshot):
+                if _is_served(snapshot):
                     alone_since = None
                 elif alone_since is None:
                     alone_since = now
+                else:
+                    until = min(deadline, alone_since + _ALONE_SECONDS)
+                    self._tell_alone(snapshot, now - alone_since, until - now)
                 self._tell_plan(snapshot)
                 held = next((plan.held_back for plan in snapshot.plans if plan.held_back), "")
                 if held:
@@ -188,10 +195,22 @@ class Context:
         selector = self.online.selector
         if selector is None:
             raise CommandError("Nothing is connected.")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await selector.wait_until_synced()
-        self._end_progress()
+        waiting = asyncio.ensure_future(selector.wait_until_synced())
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        unserved_since = loop.time()
+        try:
+            while not waiting.done() and (now := loop.time()) < deadline:
+                snapshot = selector.snapshot
+                if _is_served(snapshot):
+                    unserved_since = now
+                self._tell_alone(snapshot, now - unserved_since, deadline - now)
+                if snapshot.peers and now - unserved_since >= _USELESS_SECONDS:
+                    break  # more will not come of it
+                await asyncio.wait([waiting], timeout=min(deadline - now, _LOOK_AGAIN))
+        finally:
+            waiting.cancel()
+            self._end_progress()
         return selector.picture()
 
     async def fee_rate(self) -> FeeRate:
@@ -214,21 +233,27 @@ class Context:
             sys.stderr.write(f"wallet-gui: fee rate {FeeRate(rate)} sat/vB, {kind}. {source}\n")
         return FeeRate(rate)
 
-    @staticmethod
-    def _serves_nothing(snapshot: SyncSnapshot) -> bool:
-        """Whether every connected peer has said that it serves no filters."""
-        return bool(snapshot.peers) and not any(
-            peer.services & Services.COMPACT_FILTERS for peer in snapshot.peers
+    def _nobody_answers(self, snapshot: SyncSnapshot) -> str:
+        is_named = bool(self._p2p_options().own_peers)
+        what = "its address and that it runs" if is_named else "the connection to the internet"
+        return f"No peer answers. {plain_text(snapshot.detail, 300) or f'Check {what}.'}"
+
+    def _tell_alone(self, snapshot: SyncSnapshot, seconds: float, left: float) -> None:
+        """Say once that nobody can be reached, and for how long it goes on."""
+        if self._alone_told or self.options.json or snapshot.peers or seconds < _TELL_ALONE:
+            return
+        self._alone_told = True
+        self._end_progress()
+        sys.stderr.write(
+            f"wallet-gui: {self._nobody_answers(snapshot)} Trying for {max(left, 0):.0f} s more.\n"
         )
+        sys.stderr.flush()
 
     def _why_not_synced(self, snapshot: SyncSnapshot) -> str:
-        if self._serves_nothing(snapshot) and snapshot.warning:
+        if _serves_nothing(snapshot) and snapshot.warning:
             return snapshot.warning
         if snapshot.state is not ConnectionState.ONLINE:
-            return (
-                "No peer answers. "
-                f"{plain_text(snapshot.detail, 300) or 'Check its address and that it runs.'}"
-            )
+            return self._nobody_answers(snapshot)
         if snapshot.warning:
             return f"Not in sync after {self.options.timeout} s. {snapshot.warning}"
         return (
@@ -276,6 +301,17 @@ class Context:
         """Store, disconnect and close the files."""
         self._end_progress()
         await self.online.stop()
+
+
+def _serves_nothing(snapshot: SyncSnapshot) -> bool:
+    """Whether every connected peer has said that it serves no filters."""
+    return bool(snapshot.peers) and not any(
+        peer.services & Services.COMPACT_FILTERS for peer in snapshot.peers
+    )
+
+
+def _is_served(snapshot: SyncSnapshot) -> bool:
+    return snapshot.state is ConnectionState.ONLINE and not _serves_nothing(snapshot)
 
 
 def is_path(wallet: str) -> bool:

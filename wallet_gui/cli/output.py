@@ -17,6 +17,8 @@ from wallet_gui.app.network_words import (
     sources_text,
 )
 from wallet_gui.app.published import SyncSnapshot
+from wallet_gui.chain.p2p.messages import Services
+from wallet_gui.chain.p2p.peer_group import NO_FILTERS
 from wallet_gui.chain.reports import LedgerEntry, PeerInfo
 from wallet_gui.primitives.amount import format_btc
 from wallet_gui.primitives.hashes import hash_to_hex
@@ -167,8 +169,21 @@ def peer_json(peer: PeerInfo) -> dict[str, object]:
         "sent": peer.outbound_bytes,
         "since": peer.connected_since,
         "own": peer.is_own,
-        "note": plain_text(peer.note, _CSV_LABEL),
+        "note": plain_text(peer.note or _advice_about(peer), _CSV_LABEL),
     }
+
+
+def _advice_about(peer: PeerInfo) -> str:
+    """Tell what to do about a named node that is of no use for a sync."""
+    if not peer.is_own or peer.services & Services.COMPACT_FILTERS:
+        return ""
+    return NO_FILTERS.format(address=peer.address)
+
+
+def peer_advice(snapshot: SyncSnapshot) -> list[str]:
+    """What to do about named nodes that serve no filters, a sentence each."""
+    advice = [_advice_about(peer) for peer in snapshot.peers]
+    return ["", *dict.fromkeys(text for text in advice if text)] if any(advice) else []
 
 
 def peer_lines(snapshot: SyncSnapshot) -> list[str]:

@@ -1,13 +1,20 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from tests.unit.app.test_session import DESCRIPTOR, Backend, Disk, make, payment, run
 from tests.unit.wallet.chain_world import block_of, coinbase
-from wallet_gui.app import pending
 from wallet_gui.app.published import PendingReport, SessionUpdate
 from wallet_gui.app.rebroadcast import LEAST_PAUSE, LONGEST_PAUSE
 from wallet_gui.app.session import WalletSession
-from wallet_gui.chain.backend import BlockMatched, BroadcastResult, BroadcastStage
+from wallet_gui.chain.backend import (
+    BlockMatched,
+    BroadcastResult,
+    BroadcastStage,
+    PendingChanged,
+    TxSeen,
+)
 from wallet_gui.chain.reports import SeenBy
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.script import p2wpkh
@@ -138,7 +145,9 @@ def test_a_full_disk_does_not_hide_that_a_payment_was_sent() -> None:
     run(scenario)
 
 
-def test_what_peers_say_goes_with_the_picture_and_changes_are_shown() -> None:
+def test_what_peers_say_goes_with_the_picture_and_changes_are_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def scenario() -> None:
         published: list[SessionUpdate] = []
         session, network = await with_coin(Disk(), published)
@@ -152,11 +161,20 @@ def test_what_peers_say_goes_with_the_picture_and_changes_are_shown() -> None:
         assert not SeenBy(1, 4).is_backed
         await asyncio.sleep(0.3)  # what was asked for before is published
         count = len(published)
-        await asyncio.sleep(pending.LOOK_SECONDS + 0.3)
+        history = session.wallet.history
+        monkeypatch.setattr(session.wallet, "history", lambda: pytest.fail("it was rebuilt"))
+        await session.handle(PendingChanged())
+        await asyncio.sleep(0.3)
         assert len(published) == count, "nothing new was said"
+        monkeypatch.setattr(session.wallet, "history", history)
         network.seen = SeenBy(2, 4)
-        await asyncio.sleep(pending.LOOK_SECONDS + 0.3)
+        await session.handle(PendingChanged())
+        await asyncio.sleep(0.3)
         assert published[-1].pending[tx.txid].seen == SeenBy(2, 4)
+        network.seen = SeenBy(3, 4)  # it comes back by relay: the wallet knows it already
+        await session.handle(TxSeen(tx, "1.2.3.4:8333"))
+        await asyncio.sleep(0.3)
+        assert published[-1].pending[tx.txid].seen == SeenBy(3, 4)
         session.detach()
         session.publish_now()
         assert published[-1].pending[tx.txid] == PendingReport()

@@ -10,6 +10,7 @@ from wallet_gui.primitives import sighash
 from wallet_gui.primitives.block import Block, BlockHeader, merkle_root, target_from_bits
 from wallet_gui.primitives.hashes import sha256d
 from wallet_gui.primitives.script import encode_script_number, push
+from wallet_gui.primitives.serialize import var_bytes
 from wallet_gui.primitives.transaction import OutPoint, Transaction, TxIn, TxOut
 
 Solver = Callable[[Transaction], tuple[bytes, list[bytes]]]
@@ -75,7 +76,7 @@ class SignetMiner:
         _, to_sign = signet.spending(data, self.challenge, b"", ())
         script_sig, witness = self.solve(to_sign)
         if with_solution:
-            solution = signet.solution_bytes(script_sig, witness)
+            solution = _solution_bytes(script_sig, witness)
             marked = place + push(signet.HEADER + solution)
         coinbase = self._coinbase(height, marked, to)
         root, _ = merkle_root([coinbase.txid, *(tx.txid for tx in transactions)])
@@ -98,3 +99,9 @@ class SignetMiner:
             if block_hash[-2:] <= b"\xff\x7f" and int.from_bytes(block_hash, "little") <= target:
                 return BlockHeader(self.version, previous, root, time, self.bits, nonce)
         raise AssertionError("no nonce will do")
+
+
+def _solution_bytes(script_sig: bytes, witness: Sequence[bytes]) -> bytes:
+    """Write a solution as it lies behind the four marked bytes (BIP325)."""
+    stack = b"".join(var_bytes(item) for item in witness)
+    return var_bytes(script_sig) + bytes([len(witness)]) + stack

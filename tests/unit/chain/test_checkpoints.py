@@ -53,6 +53,12 @@ def table(name: str) -> list[dict[str, str]]:
 # --- what the files say --------------------------------------------------------------------------
 
 
+def start_for(
+    known: Checkpoints, birthday_time: int
+) -> tuple[ChainAnchor | None, FilterAnchor | None]:
+    return known.start_at(known.height_before(birthday_time) + 1)
+
+
 def test_work_and_bits_of_mainnet_add_up() -> None:
     known = load(MAINNET)
     work, bits = 0, MAINNET.pow_limit_bits
@@ -79,7 +85,7 @@ def test_test_networks_list_hashes_and_start_at_genesis(params: ChainParams) -> 
     for number, (height, block_hash) in enumerate(known.hashes.items(), 1):
         assert height == number * EPOCH - 1
         assert int.from_bytes(block_hash, "little") <= params.pow_limit
-    assert known.start_for(YEAR_2024) == known.newest_start() == (None, None)
+    assert start_for(known, YEAR_2024) == known.newest_start() == (None, None)
     assert known.minimum_work == params.minimum_chain_work
 
 
@@ -89,7 +95,7 @@ def test_regtest_and_variants_have_none() -> None:
         known = load(params)
         assert known == NONE or (not known.hashes and not known.anchors)
         assert known.last_height == 0
-        assert known.start_for(YEAR_2024) == (None, None)
+        assert start_for(known, YEAR_2024) == (None, None)
 
 
 def test_filter_headers_published_elsewhere() -> None:
@@ -203,7 +209,7 @@ def test_any_bytes_are_checkpoints_or_refused(raw: bytes, has_checksum: bool) ->
 def test_a_new_wallet_starts_at_the_newest_checkpoint() -> None:
     known = load(MAINNET)
     released = known.anchor_times[-1]
-    anchor, filter_anchor = known.start_for(released + SIX_MONTHS)
+    anchor, filter_anchor = start_for(known, released + SIX_MONTHS)
     assert (anchor, filter_anchor) == known.newest_start()
     assert filter_anchor is not None
     assert filter_anchor.height == max(known.filter_headers) == 950_000
@@ -215,7 +221,7 @@ def test_older_wallets_start_below_their_birthday() -> None:
     known = load(MAINNET)
     times = dict(zip((a.height for a in known.anchors), known.anchor_times, strict=True))
     for birthday in range(YEAR_2009, known.anchor_times[-1], 30 * 24 * 3600):
-        anchor, filter_anchor = known.start_for(birthday)
+        anchor, filter_anchor = start_for(known, birthday)
         if filter_anchor is None:
             assert anchor is None
             assert birthday < times[100_799] + 24 * 3600
@@ -229,8 +235,8 @@ def test_older_wallets_start_below_their_birthday() -> None:
         # No later one would have done.
         later = [h for h in known.filter_headers if h > filter_anchor.height]
         assert all(h > known.height_before(birthday) for h in later)
-    assert known.start_for(None) == known.start_for(0) == (None, None)
-    assert known.start_for(YEAR_2017, 300_001)[1] == known.filter_anchor_at_or_below(300_000)
+    assert known.start_at(0) == start_for(known, 0) == (None, None)
+    assert known.start_at(300_001)[1] == known.filter_anchor_at_or_below(300_000)
 
 
 def test_anchors_by_height() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from wallet_gui.chain.audit import ChainView
 from wallet_gui.chain.backend import (
     BackendState,
     BlockRef,
@@ -185,6 +186,7 @@ class NodeBackend:
         self, tx: Transaction, parents: Sequence[Transaction] = ()
     ) -> BroadcastResult:
         """Send a transaction through the node; raises NoPeers while there is no connection."""
+        del tx, parents
         raise NoPeers("The node cannot be reached; the payment was not sent.")
 
     def withdraw(self, txid: bytes) -> None:
@@ -239,6 +241,7 @@ class NodeBackend:
 
     def seen_by(self, txid: bytes) -> SeenBy | None:
         """Tell whether the node has an unconfirmed transaction; None when that is unknown."""
+        del txid
         return None
 
     def set_receiving(self, *, is_receiving: bool) -> None:
@@ -246,6 +249,18 @@ class NodeBackend:
 
     def tip_report(self) -> None:
         """Nothing: what the tips of several peers say together is not known of one node."""
+
+    def view(self) -> ChainView | None:
+        """Tell what the node shows of the chain; its filter headers are asked for one by one."""
+        if self._sync is None or not self._sync.is_online:
+            return None
+        headers = self._sync.chain.headers
+
+        def hash_at(height: int) -> bytes | None:
+            held = max(headers.start_height - 1, 0) <= height <= headers.height
+            return headers.hash_at(height) if held else None
+
+        return ChainView(headers.tip, headers.chain_work, 1, hash_at, lambda _height: None)
 
     # --- tasks ------------------------------------------------------------------------------------
 

@@ -172,26 +172,6 @@ def trust_line(host: str, port: int, key: HostKey) -> str:
     return f"{host_name(host, port)} {key.text}"
 
 
-def hashed_name(name: str, salt: bytes) -> str:
-    """Hide a name as `HashKnownHosts` does: HMAC-SHA1 with a salt of 20 bytes."""
-    digest = hmac.new(salt, name.encode(), hashlib.sha1).digest()
-    return "|1|{}|{}".format(*(base64.b64encode(part).decode("ascii") for part in (salt, digest)))
-
-
-def without_host(data: bytes, host: str, port: int) -> bytes:
-    """Take the lines out of a file that are about this host alone (no patterns, no lists)."""
-    name = host_name(host, port)
-    kept = []
-    for raw in data.splitlines(keepends=True):
-        entry = _entry(raw, "")
-        if entry is not None and (
-            entry.names == name or (entry.names.startswith(_HASH_MARK) and entry.names_host(name))
-        ):
-            continue
-        kept.append(raw)
-    return b"".join(kept)
-
-
 def matches_list(patterns: str, name: str) -> bool:
     """Whether one pattern of a list with commas matches and none with `!` does (ssh_config(5))."""
     found = False

@@ -212,8 +212,8 @@ class NodeBlocks:
             block = self._engine.scan_block(raw)
             if block.header.hash != block_hash:
                 raise node_lies(f"block {height} is not the one that was asked for")
-            if height > 0:
-                block.check(segwit_active=height >= params.segwit_height)
+            block.check(segwit_active=height >= params.segwit_height)
+            # Nobody signed the genesis block.
             notes = signet.check_or_explain(block, params) if height > 0 else []
         except ParseError as error:
             raise node_lies(f"block {height}: {error}") from error

@@ -72,8 +72,10 @@ class NodeUse:
 class NodeLink(Protocol):
     """The way to the node, which makes itself anew when it breaks."""
 
-    problem: NodeProblem | None
-    """Why there is no connection; None while there is one, or the first is being made."""
+    @property
+    def problem(self) -> NodeProblem | None:
+        """Why there is no connection; None while there is one, or the first is being made."""
+        ...
 
     async def ready(self) -> NodeUse:
         """Wait until the node can be asked; raises NodeProblem when it cannot be by itself."""

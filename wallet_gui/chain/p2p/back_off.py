@@ -9,6 +9,8 @@ from wallet_gui.chain.p2p.addresses import PeerAddress
 FIRST_DELAY: Final = 1.0
 LAST_DELAY: Final = 60.0
 LAST_PUBLIC_DELAY: Final = 600.0  # of an address that nobody named: there are many of them
+MAX_REMEMBERED: Final = 2000
+FORGET_AFTER: Final = 3600.0  # seconds since an address might be dialled again
 FAULT_DELAY: Final = 20.0  # it broke a rule: a user's own node may be mended meanwhile
 
 
@@ -47,6 +49,14 @@ class BackOff:
             pause.delay = FIRST_DELAY
         pause.due = now + pause.delay * (0.75 + 0.5 * self._random.random())
         pause.delay = min(2 * pause.delay, LAST_DELAY if is_own else LAST_PUBLIC_DELAY)
+        if len(self._pauses) > MAX_REMEMBERED:
+            self._prune(now)
+
+    def _prune(self, now: float) -> None:
+        """Forget what is over for long; where that is not enough, those that are due first."""
+        latest = sorted(self._pauses.items(), key=lambda item: -item[1].due)
+        recent = [(a, p) for a, p in latest if now - p.due < FORGET_AFTER]
+        self._pauses = dict(recent[: MAX_REMEMBERED // 2])
 
     def clear(self) -> None:
         """Let every address be dialled at once."""

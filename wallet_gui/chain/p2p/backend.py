@@ -317,6 +317,15 @@ class P2PBackend:
         finally:
             sync.fetches.cancel(ref, take)
 
+    def lacking_blocks(self) -> list[BlockRef]:
+        """List the blocks that are waited for and that no connected node keeps."""
+        return [] if self._sync is None else self._sync.blocks.lacking()
+
+    def give_block(self, ref: BlockRef, raw: bytes) -> None:
+        """Take a block from elsewhere, checked against its header (`fetch_block` did)."""
+        if self._sync is not None:
+            self._perform(self._sync.give_block(ref, raw, self._clock()))
+
     def view(self) -> ChainView | None:
         """Tell what peers show of the chain, to be compared with another source of it."""
         return None if self._sync is None else self._sync.view(self._clock())
@@ -383,7 +392,8 @@ class P2PBackend:
             (w.scripts, w.checkpoints, w.birthday_time) for w in self._pending.copy().values()
         ]
         earliest = earliest_height(self._params, known, wallets)
-        return *open_chains(self._params, self._stores, known, earliest), known
+        hasher = self._engine.header_hashes
+        return *open_chains(self._params, self._stores, known, earliest, hasher), known
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

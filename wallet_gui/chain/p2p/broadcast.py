@@ -87,10 +87,6 @@ class Broadcasts:
         self.is_private = False
         """Whether payments go only through a proxy, never over a direct connection."""
 
-    def is_ours(self, tx_hash: bytes) -> bool:
-        """Whether a txid or wtxid names a transaction of ours."""
-        return tx_hash in self._by_hash
-
     def start(
         self, tx: Transaction, now: Instant, parents: Sequence[Transaction] = ()
     ) -> list[Action]:

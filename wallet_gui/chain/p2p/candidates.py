@@ -17,10 +17,12 @@ from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
 
 SEED_SOURCE: Final = b"seed:"
+FIXED_SOURCE: Final = b"packaged"
 REDIAL_ALONE: Final = 60  # seconds before an address is dialled again, while nobody is there
 REDIAL: Final = 600
 REDIAL_WORKING: Final = 10
 MOST_OF_SEED: Final = 2
+MAX_DIALED: Final = 2000  # attempts remembered
 
 
 class Candidates:
@@ -88,7 +90,12 @@ class Candidates:
 
     def note_dialed(self, address: PeerAddress, now: Instant) -> None:
         """Do not dial it again for a while, whatever comes of it."""
-        self._dialed[address] = now.monotonic
+        self._dialed.pop(address, None)
+        self._dialed[address] = now.monotonic  # the newest come last
+        if len(self._dialed) > MAX_DIALED:
+            recent = {a: when for a, when in self._dialed.items() if now.monotonic - when < REDIAL}
+            excess = max(0, len(recent) - MAX_DIALED)
+            self._dialed = dict(list(recent.items())[excess:])
 
     def _is_due(self, record: Record, redial: int, now: Instant) -> bool:
         dialed = self._dialed.get(record.address, float("-inf"))

@@ -11,12 +11,14 @@ from typing import Final
 
 from wallet_gui.chain.backend import BlockRef, ChainStores
 from wallet_gui.chain.checkpoints import Checkpoints, activation_height
-from wallet_gui.chain.difficulty import LINK_TIME_BITS
+from wallet_gui.chain.difficulty import LINK_TIME_BITS, Hasher
+from wallet_gui.chain.filter_runs import header_hashes
 from wallet_gui.chain.header_chain import ChainAnchor, HeaderChain, InvalidHeader
 from wallet_gui.chain.p2p.filter_header_chain import FilterAnchor, FilterHeaderChain
 from wallet_gui.primitives.block import HEADER_SIZE
 from wallet_gui.primitives.params import ChainParams
 
+MANY_HEADERS: Final = 20_000  # fewer are hashed sooner than an engine is loaded
 BIRTHDAY_MARGIN: Final = 2 * 24 * 3600
 """Seconds by which a birthday is trusted less than it says: clocks are wrong, miners' too."""
 
@@ -50,16 +52,20 @@ def earliest_height(
 
 
 def open_chains(
-    params: ChainParams, stores: ChainStores, checkpoints: Checkpoints, earliest: int | None
+    params: ChainParams,
+    stores: ChainStores,
+    checkpoints: Checkpoints,
+    earliest: int | None,
+    hasher: Hasher = header_hashes,
 ) -> tuple[HeaderChain, FilterHeaderChain]:
     """Read the stores, and start where nothing is stored yet low enough for `earliest`.
 
-    None for `earliest` starts above the newest checkpoint.
+    None for `earliest` starts above the newest checkpoint. `hasher` hashes what is a lot.
     """
     anchor, filter_anchor = (
         checkpoints.newest_start() if earliest is None else checkpoints.start_at(earliest)
     )
-    headers = _stored_headers(params, stores, checkpoints)
+    headers = _stored_headers(params, stores, checkpoints, hasher)
     if headers is None:
         headers = HeaderChain(params, anchor, checkpoints.hashes, checkpoints.minimum_work)
         if anchor is None:
@@ -82,10 +88,12 @@ def open_chains(
 
 
 def _stored_headers(
-    params: ChainParams, stores: ChainStores, checkpoints: Checkpoints
+    params: ChainParams, stores: ChainStores, checkpoints: Checkpoints, hasher: Hasher
 ) -> HeaderChain | None:
     """Load what is stored; None, with both stores emptied, when nothing of it can be used."""
     start, raw = stores.headers.load()
+    if len(raw) < MANY_HEADERS * HEADER_SIZE:
+        hasher = header_hashes
     anchor = _anchor_below(start, checkpoints)
     usable = bool(raw) and (anchor is not None or start == 0)
     if usable and start > 0 and _lowest_filter_anchor(start - 1, checkpoints) is None:
@@ -99,6 +107,7 @@ def _stored_headers(
                 anchor=anchor,
                 checkpoints=checkpoints.hashes,
                 minimum_work=checkpoints.minimum_work,
+                hasher=hasher,
             )
         except InvalidHeader:
             previous = bytes(32) if anchor is None else anchor.hash

@@ -23,6 +23,8 @@ from wallet_gui.chain.p2p.sync_state import Instant, Peer, SyncState
 from wallet_gui.primitives.block import Block
 
 MAX_BLOCKS: Final = 50  # that one network can make us read per session without being right
+MAX_ACCOUNTS: Final = 1000  # networks that are remembered for it
+MAX_REFUTED: Final = 16  # filters of one block that are remembered as false
 MAX_OPEN: Final = 4  # looked into at a time
 PATIENCE: Final = 60.0  # seconds for evidence; then the networks are counted without it
 
@@ -139,6 +141,8 @@ class Conflicts:
         self._included.add(height)
         for netgroup in {p.netgroup for p in payers}:
             self._spent[netgroup] += 1
+        if len(self._spent) > MAX_ACCOUNTS:
+            self._spent = Counter(dict(self._spent.most_common(MAX_ACCOUNTS // 2)))
         self._warn(DISAGREEMENT, DISAGREEMENT)
         self._on_opened(height)
 
@@ -223,7 +227,9 @@ class Conflicts:
         refuted = {key: camp for key, camp in conflict.camps.items() if camp.finding in PROOFS}
         for key, camp in refuted.items():
             if camp.filter_hash is not None:
-                self._state.refuted.setdefault(conflict.height, set()).add(camp.filter_hash)
+                known = self._state.refuted.setdefault(conflict.height, set())
+                if len(known) < MAX_REFUTED:
+                    known.add(camp.filter_hash)  # any other is judged again
             for peer in members.get(key, []):
                 self.convict(peer, conflict.height)
         if refuted and conflict.is_audit:

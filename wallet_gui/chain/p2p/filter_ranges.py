@@ -25,7 +25,8 @@ LEAST_GAIN: Final = 0.5  # seconds to win before a range is asked for twice
 MAX_UNASKED: Final = 20_000  # filters in a row that were forgiven; more is a nuisance
 MAX_FORGIVEN: Final = 20_000
 SPAN: Final = 3.0  # seconds of a peer's speed that are asked for at once
-HURRIED_SPAN: Final = 0.5
+HURRIED_SPAN: Final = 0.5  # at most, where something else is waited for
+LEAST_SPAN: Final = 0.03  # even to a peer that answers at once
 RANGES: Final = 3  # in how many pieces
 HASH: Final = 32
 
@@ -127,7 +128,12 @@ class FilterRanges:
         return self.due_from(peer.number) < self._most_due(peer.number, numbers)
 
     def _most_due(self, number: int, numbers: list[int]) -> float:
-        seconds = HURRIED_SPAN if self.is_hurried else SPAN
+        seconds = SPAN
+        if self.is_hurried:
+            # As long as a few answers take to begin: the line stays busy, the queue short.
+            delay = self.throughput.delay(number)
+            seconds = HURRIED_SPAN if delay is None else min(4 * delay, HURRIED_SPAN)
+            seconds = max(seconds, LEAST_SPAN)
         return self.throughput.most_due(number, numbers, self._budget, seconds)
 
     def _most_filters(self, numbers: list[int]) -> int:

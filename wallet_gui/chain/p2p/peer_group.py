@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from wallet_gui.chain.backend import BackendState, BackendWarning, ChainEvent
+from wallet_gui.chain.backend import BackendState, BackendWarning, ChainEvent, PendingChanged
 from wallet_gui.chain.p2p.addr_messages import Addr, AddrV2, GetAddr
 from wallet_gui.chain.p2p.bans import BanVerdict, ban_peer
 from wallet_gui.chain.p2p.connections import Connections
@@ -75,6 +75,7 @@ class PeerGroup:
         self._eviction = Eviction()
         self._status = Status(connections)
         self._told: BackendState | None = None
+        self._told_of_pending = self.transactions.stamp()
         self._spent: set[int] = set()  # those asked for addresses that have answered
         self._has_big_scan = False
         self._is_receiving = False
@@ -87,10 +88,6 @@ class PeerGroup:
             wants_extra_peer=self._sync.state.wants_extra_peer,
             broadcasts=self.transactions.broadcasts.wanted_connections(),
         )
-
-    def numbers_for(self, *roles: Role) -> list[int]:
-        """List the connections of these roles."""
-        return [n for n, session in self.sessions.items() if session.link.role in roles]
 
     def tick(self, now: Instant) -> None:
         """Look at the clock."""
@@ -121,6 +118,10 @@ class PeerGroup:
             self._broadcast_failures = 0
             self._perform(broadcasts.on_not_opened(now))
         self._perform(self.transactions.tick(now))
+        stamp = self.transactions.stamp()
+        if stamp != self._told_of_pending:
+            self._told_of_pending = stamp
+            self._news.append(PendingChanged())
 
     def _look_after(self, now: Instant) -> None:
         verdict = self._keep_alive.tick(now)
@@ -139,8 +140,12 @@ class PeerGroup:
     def set_options(self, options: P2POptions) -> None:
         """Let go of connections that the options do not allow any more."""
         self._sync.state.options = options
+        before = self.connections.options.relay
         for link in self.connections.set_options(options):
             self.hang_up(link.number, "The settings were changed.")
+        if options.relay is not before:
+            for session in self.sessions.values():
+                self._mute(session.link, changes=True)
         self.tell_state()
 
     def control_flow(self) -> None:
@@ -249,8 +254,9 @@ class PeerGroup:
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Have peers announce transactions, or not, where that depends on a person waiting."""
         self._is_receiving = is_receiving
-        for session in self.sessions.values():
-            self._mute(session.link, changes=True)
+        if self.connections.options.relay is RelayMode.RECEIVING:
+            for session in self.sessions.values():
+                self._mute(session.link, changes=True)
 
     def _mute(self, link: Link, *, changes: bool = False) -> None:
         """Tell a peer by a fee filter (BIP133) whether announcements are wanted.
@@ -258,11 +264,10 @@ class PeerGroup:
         Whether a peer announces anything is settled by its first message; connecting anew each
         time that a person looks at an address would tell everybody so.
         """
-        if not link.relay or self.connections.options.relay is not RelayMode.RECEIVING:
-            return
-        if changes or not self._is_receiving:
-            rate = 0 if self._is_receiving else MAX_MONEY
-            self._perform([Send(link.number, FeeFilter(rate))])
+        depends = self.connections.options.relay is RelayMode.RECEIVING
+        is_wanted = self._is_receiving or not depends
+        if link.relay and (changes or not is_wanted):
+            self._perform([Send(link.number, FeeFilter(0 if is_wanted else MAX_MONEY))])
 
     def _ask_for_addresses(self, link: Link, now: Instant) -> None:
         """Ask once, but not those that are there for blocks only, so that they stay unknown."""
@@ -277,12 +282,13 @@ class PeerGroup:
         """Hand on what was received."""
         now = self._clock()
         self._note_received(session, now, is_bulk=any(isinstance(e, _BULK) for e in events))
-        for event in events:
+        for left, event in zip(range(len(events) - 1, -1, -1), events, strict=True):
             if session.number not in self.sessions:
                 return  # hung up on meanwhile
             if session.link.role.is_sync:
+                more = left > 0
                 self._perform(self._sync.ahead(session.number, event, now))
-                self._perform(self._sync.handle(session.number, event, now))
+                self._perform(self._sync.handle(session.number, event, now, has_more=more))
             self._perform(self._on_message(session, event, now))
         session.connection.is_urgent = self._sync.is_urgent(session.number)
         self.control_flow()
@@ -364,7 +370,7 @@ class PeerGroup:
         number = session.number
         self.sessions.pop(number, None)
         self._count_bytes(session)
-        self.connections.note_speed(session.address, self._speeds.average(number))
+        self.connections.book.note_speed(session.address, self._speeds.average(number))
         self._spent.discard(number)
         self._gossip.on_disconnected(number)
         self._keep_alive.on_disconnected(number)

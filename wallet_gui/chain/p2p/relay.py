@@ -91,6 +91,10 @@ class Relay:
         present = {peer.netgroup for peer in self._peers.values()}
         return SeenBy(len(groups), len(groups | present))
 
+    def stamp(self) -> tuple[int, frozenset[bytes]]:
+        """Give what is another value whenever `seen_by` answers another thing than before."""
+        return self._sightings.changes, frozenset(p.netgroup for p in self._peers.values())
+
     def is_backed(self, txid: bytes) -> bool:
         """Whether two networks announced a transaction, or one where there is no other."""
         present = {peer.netgroup for peer in self._peers.values()}

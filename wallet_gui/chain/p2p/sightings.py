@@ -78,13 +78,15 @@ class Sightings:
         self._linked: RotatingMap[tuple[bytes, float]] = RotatingMap(RECENT)  # txid -> wtxid, when
         self._pinned: OrderedDict[bytes, _Pinned] = OrderedDict()
         self._pinned_by_wtxid: dict[bytes, bytes] = {}
+        self.changes = 0  # how often there was news about what somebody asked about
 
     def note(self, tx_hash: bytes, netgroup: bytes) -> None:
         """Note that somebody of a netgroup announced a transaction, by wtxid or txid."""
         pinned = self._pinned.get(self._pinned_by_wtxid.get(tx_hash, tx_hash))
         if pinned is not None:
-            if len(pinned.groups) < MAX_GROUPS:
+            if netgroup not in pinned.groups and len(pinned.groups) < MAX_GROUPS:
                 pinned.groups.add(netgroup)
+                self.changes += 1
             return
         groups = self._groups.get(tx_hash) or ()
         if netgroup not in groups and len(groups) < MAX_GROUPS:

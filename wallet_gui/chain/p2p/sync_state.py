@@ -21,7 +21,7 @@ from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.transaction import OutPoint
 
-BYTE_BUDGET: Final = 32_000_000
+BYTE_BUDGET: Final = 20_000_000
 """Bytes of filters that are due or wait, and of the receive buffers, all together."""
 
 RETRY_DELAYS: Final = (1.0, 3.0, 10.0)
@@ -261,10 +261,6 @@ class SyncState:
         """Give what is to be done, once."""
         actions, self._actions = self._actions, []
         return actions
-
-    def sources_needed(self) -> int:
-        """How many netgroups have to say the same: three, or all there are (one at least)."""
-        return max(1, min(3, len({peer.netgroup for peer in self.peers.values()})))
 
     def request_start(self, height: int) -> bool:
         """Have the chains extended downwards until `height` can be scanned.

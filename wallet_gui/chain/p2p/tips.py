@@ -17,11 +17,14 @@ from wallet_gui.chain.backend import BackendWarning
 from wallet_gui.chain.p2p.sync_state import Instant, Peer, SyncState
 
 NEEDED: Final = 3  # networks
+CONFIRMING: Final = 2  # networks that make a silent third worth less of a wait
 STALE_AGE: Final = 3 * 3600  # seconds by its own date; one block in 65 million takes so long
 QUIET: Final = 30 * 60.0  # without a new header from anyone
 ASK_AGAIN: Final = 10 * 60.0
 BEHIND_LIMIT: Final = 20 * 60.0  # Core CHAIN_SYNC_TIMEOUT
-ANSWER_WAIT: Final = 20.0  # before the tip counts as agreed without a peer
+ANSWER_WAIT: Final = 20.0  # before the tip counts as agreed without a peer that sends something
+SILENT_WAIT: Final = 10.0  # without one that sends nothing at all
+CONFIRMED_WAIT: Final = 5.0  # the same, where several networks agree already
 ANSWER_LIMIT: Final = 2 * 60.0  # Core HEADERS_RESPONSE_TIME
 PROTECTED: Final = 4  # Core MAX_OUTBOUND_PEERS_TO_PROTECT_FROM_DISCONNECT
 SPLIT_DEPTH: Final = 2  # blocks on either side
@@ -57,11 +60,6 @@ class TipReport:
     def is_agreed(self) -> bool:
         """Whether enough networks show the tip."""
         return self.agreeing >= self.needed
-
-    @property
-    def is_single_source(self) -> bool:
-        """Whether all of it rests on what one network says."""
-        return self.agreeing <= 1
 
 
 @dataclass(slots=True)
@@ -115,7 +113,9 @@ class Tips:
         able = agreeing
         if not self._was_agreed:
             # Whoever has just been asked is waited for; later arrivals take nothing back.
-            able = agreeing | {p.netgroup for p in state.peers.values() if self._is_awaited(p, now)}
+            patience = SILENT_WAIT if len(agreeing) < CONFIRMING else CONFIRMED_WAIT
+            awaited = (p for p in state.peers.values() if self._is_awaited(p, patience, now))
+            able = agreeing | {p.netgroup for p in awaited}
         age = max(0, now.unix - self._tip_time())
         return TipReport(
             agreeing=len(agreeing),
@@ -137,10 +137,16 @@ class Tips:
             return 0  # an anchor has no date
         return headers.header_at(headers.height).time
 
-    def _is_awaited(self, peer: Peer, now: Instant) -> bool:
+    def _is_awaited(self, peer: Peer, patience: float, now: Instant) -> bool:
+        """Whether a peer may still tell of another tip; by its answers if it gives any."""
+        if peer.headers_done:
+            return False
         watched = self._watched.get(peer.number)
-        is_new = watched is None or now.monotonic - watched.since < ANSWER_WAIT
-        return is_new and not peer.headers_done
+        began = now.monotonic if watched is None else watched.since
+        if peer.headers_asked is not None:
+            began = max(began, peer.headers_asked)  # the others had to be through first
+        silence = now.monotonic - max(began, peer.last_answer)
+        return silence < patience and now.monotonic - began < ANSWER_WAIT
 
     def _has_tip(self, peer: Peer) -> bool:
         headers = self._state.headers

@@ -55,6 +55,10 @@ class Transactions:
         """Count the networks that announced a transaction; None when nobody did."""
         return self.relay.seen_by(txid)
 
+    def stamp(self) -> object:
+        """Give what is another value when `seen_by` or `fee_filters` may answer another thing."""
+        return self.relay.stamp(), tuple(self.fee_filters())
+
     def fee_filters(self) -> list[int]:
         """List below which rate, in sat/kvB, each network takes no transaction, ascending.
 

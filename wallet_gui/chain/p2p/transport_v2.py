@@ -17,10 +17,10 @@ from wallet_gui.chain.p2p import bip324
 from wallet_gui.chain.p2p.bip324 import DECOY, EXPANSION, HEADER_SIZE, LENGTH_SIZE, TERMINATOR_SIZE
 from wallet_gui.chain.p2p.filter_messages import FilterRun, split_cfilter
 from wallet_gui.chain.p2p.messages import MAX_MESSAGE_SIZE, payload_limit
+from wallet_gui.chain.p2p.receive_buffers import CAPACITY as STREAM_CAPACITY
 from wallet_gui.chain.p2p.transport import (
     FIRST_CAPACITY,
     LARGEST_CAPACITY,
-    STREAM_CAPACITY,
     Frame,
     ProtocolViolation,
 )

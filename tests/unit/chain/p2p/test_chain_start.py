@@ -3,10 +3,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.hostile.fake_network import MemoryStore, MemoryStores
+from tests.unit.chain.engines import ENGINES
 from tests.unit.chain.mining import easy, genesis, grow, total_work
 from wallet_gui.chain.backend import BlockRef
 from wallet_gui.chain.checkpoints import NONE, Checkpoints, load
+from wallet_gui.chain.filter_runs import Buffer
+from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.header_chain import ChainAnchor, HeaderChain
+from wallet_gui.chain.p2p import chain_start
 from wallet_gui.chain.p2p.chain_start import earliest_height, first_height, open_chains
 from wallet_gui.primitives.block import BlockHeader
 from wallet_gui.primitives.params import MAINNET, REGTEST, SIGNET, ChainParams
@@ -166,3 +170,42 @@ def test_the_earliest_wallet_decides() -> None:
     assert earliest_height(MAINNET, known, [([WPKH], [], None)]) == 481_824
     day_of_segwit = 1_503_539_857
     assert 470_000 < first_height(MAINNET, known, [WPKH], day_of_segwit) < 481_824
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda each: each.name)
+def test_what_is_stored_is_the_same_chain_whoever_hashes_it(
+    world: World, engine: FilterEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = world.checkpoints()
+    hashed: list[int] = []
+
+    def hasher(raw: Buffer) -> bytes:
+        hashed.append(len(raw) // 80)
+        return engine.header_hashes(raw)
+
+    stores = world.stores(0, 6070)
+    plain, _ = open_chains(RULES, stores, known, 4300)
+    headers, _ = open_chains(RULES, stores, known, 4300, hasher)
+    assert not hashed, "few headers are not worth loading an engine"
+    monkeypatch.setattr(chain_start, "MANY_HEADERS", 6071)
+    headers, _ = open_chains(RULES, stores, known, 4300, hasher)
+    assert hashed == [6071]
+    assert headers.tip == plain.tip
+    assert headers.chain_work == plain.chain_work
+    assert headers.hashes(0, 6070) == plain.hashes(0, 6070)
+    # Damage is found by both, and the same part is kept.
+    monkeypatch.setattr(chain_start, "MANY_HEADERS", 1)
+    for position in (0, 80 * 3000 + 40, 80 * 6070 + 76):
+        kept = []
+        for each in (None, hasher):
+            damaged = world.stores(0, 6070)
+            raw = bytearray(damaged.headers.raw)
+            raw[position] ^= 1
+            damaged.headers.raw = bytes(raw)
+            if each is None:
+                found, _ = open_chains(RULES, damaged, known, 4300)
+            else:
+                found, _ = open_chains(RULES, damaged, known, 4300, each)
+            kept.append((found.tip, damaged.headers.raw))
+        assert kept[0] == kept[1]
+        assert len(kept[0][1]) < 80 * 6071

@@ -200,3 +200,19 @@ def test_rotation_remembers_the_last(numbers: list[int]) -> None:
         assert mapping.get(bytes([number])) == index
         assert len(rotating._new) + len(rotating._old) <= 10
         assert len(mapping._new) + len(mapping._old) <= 10
+
+
+def test_the_stamp_changes_with_what_may_be_answered() -> None:
+    relay = connected(1, 2)
+    stamp = relay.stamp()
+    relay.on_inv(1, inv(1), at(0))
+    relay.on_tx(1, tx(1), at(1))
+    assert relay.stamp() == stamp, "nobody asked about it"
+    assert relay.seen_by(tx(1).txid) == SeenBy(1, 2)
+    relay.on_inv(2, inv(1), at(2))
+    assert relay.stamp() != stamp
+    stamp = relay.stamp()
+    relay.on_inv(2, inv(1), at(3))
+    assert relay.stamp() == stamp, "it said so before"
+    relay.on_ready(3, b"3", at(4))
+    assert relay.stamp() != stamp, "one of more networks"

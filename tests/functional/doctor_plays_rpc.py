@@ -1,0 +1,1 @@
+"""Plays for table C.2: what goes wrong at bitcoind."""

@@ -71,6 +71,7 @@ class NodeRpc:
         self._pipelines: list[Pipeline] = []
         self._last_id = 0
         self.last_answer = clock()
+        self._past_bytes = (0, 0)  # of connections that are closed
         self._accepted = b""  # the login that the node last took
         self._is_closed = False
 
@@ -78,6 +79,16 @@ class NodeRpc:
     def user(self) -> str:
         """The name of the login in the node's configuration; "" for a cookie."""
         return self._credentials.user
+
+    @property
+    def inbound_bytes(self) -> int:
+        """Bytes received since the start, HTTP's included."""
+        return self._past_bytes[0] + sum(each.inbound_bytes for each in self._pipelines)
+
+    @property
+    def outbound_bytes(self) -> int:
+        """Bytes sent since the start, HTTP's included."""
+        return self._past_bytes[1] + sum(each.outbound_bytes for each in self._pipelines)
 
     async def call(
         self,
@@ -154,7 +165,8 @@ class NodeRpc:
     async def close(self) -> None:
         """Close every channel; calls in flight end with CONNECTION_LOST. Idempotent."""
         self._is_closed = True
-        pipelines, self._pipelines = self._pipelines, []
+        pipelines = self._pipelines
+        self._forget(pipelines)
         await asyncio.gather(*(pipeline.wait_closed() for pipeline in pipelines))
 
     async def _batch(
@@ -270,7 +282,8 @@ class NodeRpc:
                 return best
             if len(self._pipelines) >= self._channels:
                 # All of them wait for answers that nobody wants: the oldest makes room.
-                self._pipelines.pop(0).abort()
+                self._pipelines[0].abort()
+                self._forget(self._pipelines[:1])
             pipeline = Pipeline(await self._open_channel(), self._clock)
             self._pipelines.append(pipeline)
             return pipeline
@@ -280,7 +293,13 @@ class NodeRpc:
         for pipeline in self._pipelines:
             if not pipeline.in_flight and pipeline.idle_since <= latest:
                 pipeline.abort()
-        self._pipelines = [each for each in self._pipelines if each.is_open]
+        self._forget([each for each in self._pipelines if not each.is_open])
+
+    def _forget(self, closed: Sequence[Pipeline]) -> None:
+        received = sum(each.inbound_bytes for each in closed)
+        sent = sum(each.outbound_bytes for each in closed)
+        self._past_bytes = (self._past_bytes[0] + received, self._past_bytes[1] + sent)
+        self._pipelines = [each for each in self._pipelines if each not in closed]
 
     # Login
 

@@ -34,6 +34,8 @@ DEFAULT_LIMIT: Final = 16 * 1024 * 1024  # bytes of an answer: twice a block in 
 MAX_REQUEST: Final = 32 * 1024 * 1024 - 1024  # Core src/httpserver.cpp: MAX_SIZE, 32 MiB
 IDLE_SECONDS: Final = 25.0  # bitcoind closes after 30 (rpcservertimeout)
 CALL_SECONDS: Final = 30.0
+# A connection that was dead already ends at once; after that, the node may be at work on the call.
+RETRY_WITHIN: Final = 5.0
 BUSY_PAUSES: Final = (0.25, 0.5, 1.0, 2.0)
 _LOGINS: Final = 12  # tries of different cookies in a row
 # Harmless questions that tell a user without any rights from one who lacks some.
@@ -238,8 +240,10 @@ class NodeRpc:
         """Send a request and return what comes; once more when the connection had died idle."""
         lost = 0
         while True:
+            sent = self._clock()
             try:
                 pipeline = await self._pick()
+                sent = self._clock()
                 return await self._send(pipeline, request, limit)
             except Unanswered as unanswered:
                 if self._is_closed:
@@ -249,7 +253,7 @@ class NodeRpc:
                 lost += 1
                 if lost > 1 and unanswered.was_fresh:
                     raise await self._explained(connection_lost()) from None
-                if lost > 1:
+                if lost > 1 or self._clock() - sent > RETRY_WITHIN:
                     raise connection_lost() from None
             except NotHttp:
                 raise await self._explained(not_a_node(0)) from None

@@ -17,6 +17,8 @@ COMMANDS = frozenset(
         "connections",
         "psbt",
         "wallets",
+        "doctor",
+        "ssh-key",
         "help",
     }
 )
@@ -33,6 +35,13 @@ WITH_VALUE = frozenset(
         "--proxy",
         "--relay",
         "--data-limit",
+        "--node",
+        "--key",
+        "--ssh",
+        "--rpc-port",
+        "--p2p-port",
+        "--cookie",
+        "--user",
     }
 )
 # Only the window knows these, so that what follows them is for the window to judge.

@@ -1,7 +1,7 @@
 """Restores a wallet with the product's own P2P backend; run by `bench_sync.py`.
 
     python -m tests.benchmarks.sync_ours PORTS DESCRIPTOR DIRECTORY
-        [--v2] [--engine numpy] [--timer]
+        [--v2] [--engine numpy] [--timer] [--known FILE]
 
 Prints one line of JSON: seconds of wall and CPU from the start of the sync to the exact balance.
 With `--timer` the sync runs in the engine's thread beside a window's event loop, and how late a
@@ -9,10 +9,12 @@ timer of ten milliseconds fires there is told too.
 """
 
 import asyncio
+import json
 import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final
 
 from tests.benchmarks.sync_report import LIMIT, Job, parse, report
@@ -25,11 +27,13 @@ from wallet_gui.chain.backend import (
     Scanned,
     SyncProgress,
 )
+from wallet_gui.chain.checkpoints import Checkpoints
 from wallet_gui.chain.filters import FilterEngine, ScalarEngine
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import P2PBackend
 from wallet_gui.chain.p2p.connect import Connector
 from wallet_gui.chain.p2p.options import P2POptions
+from wallet_gui.primitives.hashes import hash_from_hex
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.storage.chain_db import ChainDb
 from wallet_gui.wallet.changes import BlockRef, WalletDescription
@@ -103,7 +107,14 @@ def make_backend(job: Job, database: ChainDb, sink: EventSink) -> P2PBackend:
         sink,
         netgroup=lambda address: str(address).encode(),
         engine=_engine(job.engine),
+        checkpoints=None if job.known is None else _known(job.known),
     )
+
+
+def _known(place: Path) -> Checkpoints:
+    """Read blocks that count as known beforehand."""
+    hashes = json.loads(place.read_text(encoding="ascii"))
+    return Checkpoints(hashes={int(h): hash_from_hex(text) for h, text in hashes.items()})
 
 
 def _engine(name: str) -> FilterEngine | None:

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -148,3 +149,12 @@ def test_only_the_first_rows_are_shown_where_a_number_is_given(
     assert model.index(0, 0).data(Qt.ItemDataRole.TextAlignmentRole) is not None
     assert model.rowCount(model.index(0, 0)) == 0
     assert model.columnCount(QModelIndex()) == len(Column)
+
+
+def test_an_unknown_fee_is_called_so() -> None:
+    unknown = "Its fee is unknown, since not all that it spends was seen."
+    told = state_sentence(replace(INCOMING, signals_rbf=True), 0)
+    assert unknown in told
+    assert "Its sender can still replace it." in told
+    assert unknown not in state_sentence(replace(INCOMING, fee_sat=200), 0)
+    assert unknown not in state_sentence(entry(3), 6), "it matters no more"

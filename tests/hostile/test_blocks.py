@@ -84,9 +84,9 @@ def test_a_peer_that_falls_silent_delays_blocks_for_little_more_than_a_second() 
     wallet = ScriptWallet()
     chain = chain_with_payments(wallet, 30)
     silent = FakeNode(chain, rewrite=withhold)
-    nodes = [silent, FakeNode(chain), FakeNode(chain), FakeNode(chain)]
+    nodes = [FakeNode(chain), silent, FakeNode(chain), FakeNode(chain)]
     network = Network([wallet])
-    for node in nodes:
+    for node in nodes:  # the first one serves the filters, and so is not asked for blocks
         network.connect(node)
     network.run(0.5)
     asked = asked_blocks(silent)

@@ -16,7 +16,8 @@ from wallet_gui.chain.p2p.connect import ConnectFailed
 from wallet_gui.chain.p2p.messages import Message, Ping, Pong, RawBlock
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.p2p.protocol import SelfConnection
-from wallet_gui.chain.p2p.transport import STREAM_CAPACITY, ProtocolViolation
+from wallet_gui.chain.p2p.receive_buffers import CAPACITY as STREAM_CAPACITY
+from wallet_gui.chain.p2p.transport import ProtocolViolation
 from wallet_gui.primitives.params import REGTEST
 
 # Which version

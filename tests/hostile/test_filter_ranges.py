@@ -11,7 +11,7 @@ from tests.hostile.fake_chain import FakeChain
 from tests.hostile.fake_network import MemoryStores, Network
 from tests.hostile.fake_peer import FakeNode
 from tests.hostile.test_sync import balance, is_synced, paid_chain
-from wallet_gui.chain.p2p import filter_ranges, filter_sync
+from wallet_gui.chain.p2p import filter_ranges, filter_sync, held_filters
 from wallet_gui.chain.p2p.filter_messages import CFilter, GetCFilters
 from wallet_gui.chain.p2p.messages import Message
 
@@ -171,17 +171,27 @@ def test_little_memory_slows_down_but_changes_nothing(
     rng = random.Random(seed)
     monkeypatch.setattr(filter_ranges, "MAX_FILTERS", rng.choice([3, 20]))
     monkeypatch.setattr(filter_ranges, "FIRST_RANGE", rng.choice([3, 20]))
-    for name, choices in {
+    kept: dict[str, list[int]] = {
         "KEPT_BYTES": [0, 500],
         "HELD_BYTES": [3000, 8000],
+        "SMALL": [0, 700],
+    }
+    for name, sizes in kept.items():
+        monkeypatch.setattr(held_filters, name, rng.choice(sizes))
+    limits: dict[str, list[float]] = {
         "READ_AHEAD": [1, 1000],
         "RUN_AHEAD": [1000, 10_000],
         "LOOKUP_BYTES": [100, 1000],
-        "SMALL": [0, 700],
+        "STUCK": [0.0, 0.5],
+        "LEAD_BYTES": [0, 2000],
+        "SHORT_LEAD_BYTES": [0, 500],
+        "WAITING_BYTES": [0, 5000],
+        "NEW_BYTES": [100, 5000],
         "STORE_BYTES": [0, 2000],
         "LEAST_CHECK": [0, 1000],
         "MATCH_FILTERS": [2, 50],
-    }.items():
+    }
+    for name, choices in limits.items():
         monkeypatch.setattr(filter_sync, name, rng.choice(choices))
     wallet = ScriptWallet(gap=rng.choice([1, 3, 20]))
     chain = chain_of(wallet, 120)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from tests.hostile.fake_internet import (
     synced,
 )
 from wallet_gui.chain.backend import BackendState, BackendWarning, ConnectionState
-from wallet_gui.chain.p2p import connections, peer_group, status
+from wallet_gui.chain.p2p import connections, peer_group, seeds, status
 from wallet_gui.chain.p2p.address_book import AddressBook
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.book_format import read_book
@@ -106,6 +107,40 @@ def test_a_second_start_needs_no_seeds(tmp_path: Path) -> None:
                 assert net.asked == []
                 assert anchors <= set(net.visited()), "those of the last session were not tried"
                 assert Purpose.SEED not in {entry.purpose for entry in client.backend.ledger()}
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("has_book", [False, True])
+def test_names_that_are_never_resolved_hold_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_book: bool
+) -> None:
+    """Packaged peers, or those of the book, are dialled while the seeds are silent."""
+    monkeypatch.setattr(connections, "SLOW_SEEDS", 1.0)
+    wallet = ScriptWallet()
+    chain = paid(wallet)
+    asked: list[str] = []
+
+    async def hang(name: str) -> list[str]:
+        asked.append(name)
+        await asyncio.Event().wait()
+        return []
+
+    async def scenario() -> None:
+        async with internet(chain, range(1, 5)) as net:
+            if has_book:
+                async with running_with(tmp_path, net.setup(), wallet) as client:
+                    await synced(client, chain)
+                assert len(book_of(net)) >= 4
+            fixed = () if has_book else tuple(str(net.address(where)) for where in net.nodes)
+            setup = net.setup()
+            params = replace(setup.params, fixed_peers=fixed)
+            setup = replace(setup, params=params, resolver=hang)
+            began = time.monotonic()
+            async with running_with(tmp_path, setup, wallet) as client:
+                await synced(client, chain)
+                assert time.monotonic() - began < seeds.LOOK_UP_TIMEOUT
+        assert bool(asked) is not has_book
 
     run(scenario)
 

@@ -45,6 +45,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 65536):
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return int(text)
+
+
 class WrongArguments(Exception):
     """The command line is wrong; `usage` shows its right form."""
 
@@ -79,6 +85,15 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "proxy": None,
     "relay": None,
     "data_limit": None,
+    "node": None,
+    "key": None,
+    "own_key": False,
+    "ssh": "built-in",
+    "rpc_port": None,
+    "p2p_port": None,
+    "cookie": None,
+    "user": None,
+    "tell_nothing": False,
 }
 """The common options stand before or after the command, so neither place may have defaults."""
 
@@ -125,7 +140,39 @@ def _shared() -> _Parser:
     network.add_argument(
         "--data-limit", type=_count, metavar="MB", help="read no more of the past than this"
     )
+    _add_node(parser.add_argument_group("your own node, through SSH or on this computer"))
     return parser
+
+
+def _add_node(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--node",
+        metavar="ADDRESS",
+        help="read from this node instead of from peers: ssh://user@host, an alias of your ssh "
+        'configuration, or "local" for one on this computer (local:PORT)',
+    )
+    group.add_argument("--key", metavar="FILE", help="log in with this SSH key and no other")
+    group.add_argument(
+        "--own-key", action="store_true", help="log in with the key that wallet-gui ssh-key made"
+    )
+    group.add_argument(
+        "--ssh",
+        choices=("built-in", "system"),
+        help="which SSH makes the connection: our own, or the system's ssh program",
+    )
+    group.add_argument("--rpc-port", type=_port, metavar="N", help="default: that of the network")
+    group.add_argument("--p2p-port", type=_port, metavar="N", help="default: that of the network")
+    group.add_argument(
+        "--cookie", metavar="PATH", help="where the node's cookie file is, over there"
+    )
+    group.add_argument(
+        "--user", metavar="NAME", help="the node's RPC user; the password is asked on the terminal"
+    )
+    group.add_argument(
+        "--tell-nothing",
+        action="store_true",
+        help="do not tell the node which scripts are yours: it hands out its filters instead",
+    )
 
 
 def _add_new_wallet(parser: argparse.ArgumentParser) -> None:
@@ -201,6 +248,7 @@ def make_parser() -> _Parser:
     _add_reading(add)
     _add_watching(add)
     _add_paying(add)
+    _add_connecting(add)
     parser.commands = commands.choices
     return parser
 
@@ -244,6 +292,27 @@ def _add_watching(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
             metavar="SECONDS",
             help="look for so long, or until in sync; default: 20",
         )
+
+
+def _add_connecting(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    doctor = add("doctor", "test the connection to your own node, in thirteen steps")
+    doctor.add_argument(
+        "address",
+        nargs="?",
+        metavar="ADDRESS",
+        help='ssh://user@host, an alias of your ssh configuration, or "local"; default: --node',
+    )
+    doctor.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write what was found into this new file, without anything that names you or your "
+        "machines, to be read and shared",
+    )
+    key = add("ssh-key", "make an SSH key that can do nothing but reach your node")
+    key.add_argument(
+        "--show", action="store_true", help="print the line of the key that there is; make none"
+    )
 
 
 def _add_paying(add: Callable[[str, str], argparse.ArgumentParser]) -> None:

@@ -9,9 +9,11 @@ from wallet_gui.app.session import WalletSession
 from wallet_gui.chain.backend import ChainError
 from wallet_gui.cli import output
 from wallet_gui.cli.context import Context, is_path
+from wallet_gui.cli.doctor import doctor
 from wallet_gui.cli.payments import read_coins, read_rate, read_recipients
 from wallet_gui.cli.psbt import run as psbt
 from wallet_gui.cli.result import CommandError, Result, UsageError
+from wallet_gui.cli.ssh_key import ssh_key
 from wallet_gui.primitives.address import script_from_address
 from wallet_gui.primitives.amount import format_btc, parse_btc
 from wallet_gui.primitives.hashes import hash_from_hex, hash_to_hex
@@ -260,4 +262,6 @@ COMMANDS: dict[str, Command] = {
     "psbt": psbt,
     "peers": peers,
     "connections": connections,
+    "doctor": doctor,
+    "ssh-key": ssh_key,
 }

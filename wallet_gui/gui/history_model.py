@@ -268,7 +268,9 @@ def _waiting_sentences(entry: HistoryEntry, said: PendingReport) -> Iterator[str
     if said.is_below_minimum:
         advice = " Raising its fee helps." if entry.can_bump else ""
         yield f"It pays less than most peers take at present, so it may not spread.{advice}"
-    elif entry.signals_rbf and not entry.is_own:
+    elif entry.fee_sat is None:
+        yield "Its fee is unknown, since not all that it spends was seen."
+    if entry.signals_rbf and not entry.is_own and not said.is_below_minimum:
         yield "Its sender can still replace it."
     if said.attempts is not None:
         times = "once" if said.attempts.count == 1 else f"{said.attempts.count} times"

@@ -197,7 +197,7 @@ class HistoryPage(Page):
             self.strip.dismiss()
             return
         self.sentence.setText(self._history.sentence(entry))
-        fee = "not known"
+        fee = "unknown, since not all that it spends was seen"
         if entry.fee_sat is not None and entry.vsize:
             amount = masked(self._wallet, format_btc(entry.fee_sat))
             fee = f"{amount} BTC, {FeeRate.of(entry.fee_sat, entry.vsize)} sat/vB"

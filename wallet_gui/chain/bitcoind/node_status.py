@@ -33,7 +33,8 @@ class NodeStatus:
     `address` is as the person wrote it, `via` how it is reached ("ssh bitcoin@mynode.local", "this
     computer"), `version` what the node calls itself. `rung` says in plain words how the chain is
     read, `learns` what the node gets to know by that. `tip_age`: seconds since the date of the
-    node's newest block. `problem` is why it is not ready; while it warms up its own words.
+    node's newest block. `problem` is why it is not ready; while it warms up its own words. `doubt`
+    says in what public peers see the chain otherwise, `compared` that they see the same.
     """
 
     state: NodeState = NodeState.OFF
@@ -45,6 +46,8 @@ class NodeStatus:
     problem: NodeProblem | None = None
     tip_age: int | None = None
     is_pruned: bool = False
+    doubt: str = ""
+    compared: str = ""
 
     @property
     def is_ready(self) -> bool:

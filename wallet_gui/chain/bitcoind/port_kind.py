@@ -54,15 +54,17 @@ class PortKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PortFinding:
-    """What was found; for P2P also the `network`, the node's name for itself and its services.
+    """What was found; for P2P also what the node says of itself.
 
-    `network` is "" for one that we do not know, such as a private signet.
+    `agent` is its name (plain text), `height` that of its newest block. `network` is "" for one
+    that we do not know, such as a private signet.
     """
 
     kind: PortKind
     network: str = ""
     agent: str = ""
     services: Services = Services.NONE
+    height: int = 0
 
 
 async def port_kind(
@@ -149,7 +151,9 @@ async def _greeted(open_channel: OpenChannel, magic: bytes, seconds: float) -> P
         channel.abort()
     network = next((p.name for p in NETWORKS.values() if p.magic == magic), "testnet3")
     agent = plain_text(version.user_agent, 100)
-    return PortFinding(PortKind.P2P, network, agent, Services(version.services))
+    return PortFinding(
+        PortKind.P2P, network, agent, Services(version.services), max(0, version.start_height)
+    )
 
 
 async def _answers_noise(open_channel: OpenChannel, seconds: float) -> PortFinding | None:

@@ -43,7 +43,9 @@ class SessionLink:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GIVE_UP_ON):
                     await self._connection.wait_lost(self._used)
-        session = self._used = await self._connection.ready()
+        while (session := await self._connection.ready()).facts is None:
+            await self._connection.wait_lost(session)  # only its P2P port can be used
+        self._used = session
         self._has_failed = False
         return use_of(session)
 

@@ -49,9 +49,9 @@ class Ticks:
         """All thirteen; those that were never begun are SKIPPED."""
         return tuple(self._results.get(step, StepResult(step, Status.SKIPPED)) for step in STEPS)
 
-    def begin(self, step: Step, words: str = "") -> None:
-        """Start a step, or give the running one other words."""
-        if step != self._running:
+    def begin(self, step: Step, words: str = "", *, anew: bool = False) -> None:
+        """Start a step, or give the running one other words; `anew` counts its time from now."""
+        if step != self._running or anew:
             self._running = step
             self._began = self._clock()
             self._asking = 0.0

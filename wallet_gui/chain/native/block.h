@@ -48,6 +48,7 @@ typedef struct {
     size_t mask;
     size_t count;
     uint32_t *places; /* 0, or one more than an index of items */
+    uint64_t *marks;  /* a bit for what the strings end with: nearly all others are told by it */
     span *items;
 } string_set;
 

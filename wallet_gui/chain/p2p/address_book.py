@@ -179,6 +179,12 @@ class AddressBook:
             record.last_try = now
             self.is_changed = True
 
+    def note_speed(self, address: PeerAddress, speed: float) -> None:
+        """Remember how fast a peer served, in bytes/s."""
+        record = self.record(address)
+        if record is not None and speed:
+            record.speed = int(speed if not record.speed else 0.7 * record.speed + 0.3 * speed)
+
     def failed(self, address: PeerAddress, now: int) -> None:
         """Count an attempt that came to nothing; not to be called while we are offline."""
         record = self._records.get(address)

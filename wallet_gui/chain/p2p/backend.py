@@ -317,6 +317,15 @@ class P2PBackend:
         finally:
             sync.fetches.cancel(ref, take)
 
+    def lacking_blocks(self) -> list[BlockRef]:
+        """List the blocks that are waited for and that no connected node keeps."""
+        return [] if self._sync is None else self._sync.blocks.lacking()
+
+    def give_block(self, ref: BlockRef, raw: bytes) -> None:
+        """Take a block from elsewhere, checked against its header (`fetch_block` did)."""
+        if self._sync is not None:
+            self._perform(self._sync.give_block(ref, raw, self._clock()))
+
     def view(self) -> ChainView | None:
         """Tell what peers show of the chain, to be compared with another source of it."""
         return None if self._sync is None else self._sync.view(self._clock())

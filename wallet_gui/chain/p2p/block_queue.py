@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wallet_gui.chain import signet
-from wallet_gui.chain.backend import BackendWarning
+from wallet_gui.chain.backend import BackendWarning, BlockRef
 from wallet_gui.chain.filters import FilterEngine
 from wallet_gui.chain.p2p.messages import GetData, InventoryType, RawBlock
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, Peer, SyncState
@@ -25,8 +25,9 @@ LOOK_AHEAD_BYTES: Final = 12_000_000
 LOOK_AHEAD: Final = 4  # blocks, whatever their size
 MAX_LOOK_AHEAD: Final = 32
 MAX_PER_PEER: Final = 8
+PER_PEER_BYTES: Final = 4_000_000  # up to which a peer may owe more, where blocks are small
 MAX_SHARE: Final = 0.4  # of all blocks, for one peer
-MAX_KEPT_BYTES: Final = 16_000_000  # of blocks that nobody waits for any more
+MAX_KEPT_BYTES: Final = 4_000_000  # of blocks that nobody waits for any more
 SILENCE: Final = 10.0  # seconds without a byte after which the only peer is asked again
 STALL: Final = 3.0  # and after which another is asked where there is one
 DOUBLE: Final = 1.0  # and after which another is asked as well, without blame
@@ -112,9 +113,35 @@ class BlockQueue:
         if callback not in waiting:
             waiting.append(callback)
 
+    def lacking(self) -> list[BlockRef]:
+        """List the wanted blocks that no connected node keeps, though somebody is connected."""
+        headers, peers = self._state.headers, list(self._state.peers.values())
+        if not any(p.serves_blocks for p in peers):
+            return []
+        return [
+            BlockRef(height, headers.hash_at(height))
+            for height in self.wanted()
+            if not self._is_at_hand(height)
+            and not any(p.keeps_block(height, headers.height) for p in peers)
+        ]
+
+    def give(self, ref: BlockRef, raw: bytes) -> None:
+        """Take a block that came from elsewhere; it was checked against its header."""
+        headers = self._state.headers
+        is_active = headers.start_height <= ref.height <= headers.height
+        if is_active and headers.hash_at(ref.height) == ref.hash:
+            self._state.work(
+                Lane.BLOCKS,
+                lambda: self._engine.scan_block(raw),
+                lambda block, _now: self._keep(ref.hash, block, len(raw)),
+            )
+
     def plan(self, now: Instant) -> None:
         """Ask for blocks that are wanted and neither here nor on their way."""
         headers = self._state.headers
+        loads = self._loads()
+        silent = self._silent_peers(now)
+        most = self._most()
         for height in self.wanted():
             if height > headers.height:
                 continue
@@ -124,62 +151,94 @@ class BlockQueue:
             known = block_hash in self._blocks or block_hash in self._checking
             if known or block_hash in self._requests:
                 continue
-            peer = self._pick(height, self._shunned.get(block_hash, set()), now)
+            if loads.total() >= most * len(self._state.peers):
+                continue  # everybody is busy
+            peer = self._pick(height, self._shunned.get(block_hash, set()), loads, silent, now)
             if peer is None:
                 continue
+            loads[peer.number] += 1
             request = _Request(height, peer.number, now.monotonic)
             self._requests[block_hash] = request
             self._asked[peer.number] += 1
             self._forgiven.pop(block_hash, None)
             self._state.send(peer, GetData(((InventoryType.WITNESS_BLOCK, block_hash),)))
 
-        self._double(now)
+        self._double(silent, now)
 
-    def _double(self, now: Instant) -> None:
+    def _double(self, silent: set[int], now: Instant) -> None:
         """Ask somebody else as well for what a peer that fell silent owes; the first one wins.
 
         A line that died is told from a slow one only after a while. Blocks are what everything
         waits for, and few.
         """
+        if not silent:
+            return
         peers = self._state.peers
+        loads = self._loads()
         for block_hash, request in self._requests.items():
-            owner = peers.get(request.peer)
-            if owner is None or request.rival is not None or not self._is_silent(owner, now):
+            if request.rival is not None or request.peer not in silent:
                 continue
             able = [
                 p
                 for p in peers.values()
-                if p is not owner
+                if p.number not in silent
                 and p.keeps_block(request.height, self._state.headers.height)
                 and p.shown_height >= request.height
                 and p.is_usable(now)
                 and p.number not in self._shunned.get(block_hash, ())
                 and not self._is_stalled(p, now)
-                and not self._is_silent(p, now)
-                and self._load(p) < MAX_PER_PEER
+                and loads[p.number] < self._most()
             ]
             if able:
-                rival = min(able, key=lambda p: (self._load(p), self._asked[p.number]))
+                rival = min(able, key=lambda p: (loads[p.number], self._asked[p.number]))
                 request.rival, request.rival_sent = rival.number, now.monotonic
-                self._silent[owner.number] = now.monotonic
+                self._silent[request.peer] = now.monotonic
                 self._asked[rival.number] += 1
+                loads[rival.number] += 1
                 self._forgive(block_hash)
                 message = GetData(((InventoryType.WITNESS_BLOCK, block_hash),))
                 self._state.send(rival, message)
 
-    def _is_silent(self, peer: Peer, now: Instant) -> bool:
-        """Whether a peer that owes a block says nothing, or has said nothing since it did."""
-        marked = self._silent.get(peer.number)
-        if marked is not None and peer.last_answer <= marked <= now.monotonic < marked + STALLED:
-            return True
-        sent = [r.sent for r in self._requests.values() if r.peer == peer.number]
-        sent += [r.rival_sent for r in self._requests.values() if r.rival == peer.number]
-        if not sent:
-            return False
-        silence = now.monotonic - max(min(sent), peer.last_answer)
-        return silence >= DOUBLE or not peer.is_usable(now)
+    def _silent_peers(self, now: Instant) -> set[int]:
+        """Tell which peers owe a block and say nothing, or have said nothing since they did."""
+        oldest: dict[int, float] = {}
+        for request in self._requests.values():
+            oldest.setdefault(request.peer, request.sent)
+            if request.rival is not None:
+                oldest.setdefault(request.rival, request.rival_sent)
+        silent = set()
+        for peer in self._state.peers.values():
+            marked = self._silent.get(peer.number)
+            if marked is not None and (
+                peer.last_answer <= marked <= now.monotonic < marked + STALLED
+            ):
+                silent.add(peer.number)
+            sent = oldest.get(peer.number)
+            if sent is not None and (
+                now.monotonic - max(sent, peer.last_answer) >= DOUBLE or not peer.is_usable(now)
+            ):
+                silent.add(peer.number)
+        return silent
 
-    def _pick(self, height: int, shunned: set[int], now: Instant) -> Peer | None:
+    def _loads(self) -> Counter[int]:
+        """Count what each peer owes."""
+        requests = self._requests.values()
+        loads = Counter(request.peer for request in requests)
+        loads.update(request.rival for request in requests if request.rival is not None)
+        return loads
+
+    def _most(self) -> int:
+        """Give how many blocks a peer may owe."""
+        return max(MAX_PER_PEER, int(PER_PEER_BYTES / self._mean_size) if self._mean_size else 0)
+
+    def _pick(
+        self,
+        height: int,
+        shunned: set[int],
+        loads: Counter[int],
+        silent: set[int],
+        now: Instant,
+    ) -> Peer | None:
         serving = [
             p
             for p in self._state.peers.values()
@@ -187,11 +246,12 @@ class BlockQueue:
         ]
         serving = self._state.usable(serving, now)
         live = [p for p in serving if not self._is_stalled(p, now)] or serving
-        live = [p for p in live if not self._is_silent(p, now)] or live
+        live = [p for p in live if p.number not in silent] or live
         fresh = [p for p in live if p.number not in shunned] or live
         # Who is busy is waited for, rather than to ask who has failed or lets us wait each time.
         fresh = [p for p in fresh if self._resting.get(p.number, 0.0) <= now.monotonic] or fresh
-        able = [p for p in fresh if self._load(p) < MAX_PER_PEER]
+        most = self._most()
+        able = [p for p in fresh if loads[p.number] < most]
         if len(able) < 2:
             return able[0] if able else None
         server = self._state.filter_sources.get(height)
@@ -200,10 +260,7 @@ class BlockQueue:
         share = MAX_SHARE * (self._asked_before + self._asked.total() + 1)
         fair = [p for p in able if self._asked[p.number] == least]
         fair = [p for p in able if self._asked[p.number] + 1 <= share] or fair
-        return min(fair, key=lambda p: (self._load(p), self._asked[p.number]))
-
-    def _load(self, peer: Peer) -> int:
-        return sum(peer.number in {r.peer, r.rival} for r in self._requests.values())
+        return min(fair, key=lambda p: (loads[p.number], self._asked[p.number]))
 
     def is_due_from(self, number: int) -> bool:
         """Whether a peer owes a block."""

@@ -41,6 +41,9 @@ OFFLINE_ROUTE_PAUSE: Final = 10.0  # while nobody is there it may be the whole l
 FIRST_SEED_RETRY: Final = 60.0  # after seeds that told nothing, doubled each time
 SEED_WAIT: Final = 10.0  # how long the book's addresses are tried before seeds are asked
 FIXED_WAIT: Final = 60.0
+SLOW_SEEDS: Final = (
+    3.0  # seconds without an answer after which packaged peers are dialled meanwhile
+)
 DEATHS: Final = 3
 DEATH_WINDOW: Final = 5.0
 OFFLINE_PAUSE: Final = 30.0
@@ -205,8 +208,10 @@ class Connections:
         return None if address is None else self._open(address, role, now)
 
     def _may_use_fixed(self, now: Instant) -> bool:
-        if self._is_asking_seeds or self.ready(Role.FILTER, Role.OWN):
+        if self.ready(Role.FILTER, Role.OWN):
             return False
+        if self._is_asking_seeds:
+            return now.monotonic - (self._seeds_due - ASK_INTERVAL) >= SLOW_SEEDS
         was_asked = self._seeds_due > float("-inf") or not self._params.dns_seeds
         return was_asked or now.monotonic - self._alone_since >= FIXED_WAIT
 
@@ -422,12 +427,6 @@ class Connections:
         """Whether there is anywhere to get addresses from."""
         return bool(len(self.book) or self._params.dns_seeds or self._fixed)
 
-    def note_speed(self, address: PeerAddress, speed: float) -> None:
-        """Remember how fast a peer served, in bytes/s."""
-        record = self.book.record(address)
-        if record is not None and speed:
-            record.speed = int(speed if not record.speed else 0.7 * record.speed + 0.3 * speed)
-
     # --- seeds ------------------------------------------------------------------------------------
 
     def wants_seeds(self, now: Instant) -> bool:
@@ -453,8 +452,7 @@ class Connections:
         # Not even the names go out unprotected: the exit looks them up (Core AddAddrFetch).
         seeds = list(self._params.dns_seeds)
         self._random.shuffle(seeds)
-        port = self._params.default_port
-        self._fetch_from = deque(PeerAddress(seed, port) for seed in seeds)
+        self._fetch_from = deque(PeerAddress(seed, self._params.default_port) for seed in seeds)
         return False
 
     def on_seeds(self, found: Iterable[SeedAddress], now: Instant) -> None:

@@ -26,7 +26,7 @@ from wallet_gui.chain.p2p.newest_filter_headers import Ballot, FilterHeaderReque
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, Peer, SyncState
 
 MAX_IN_FLIGHT: Final = 16
-MAX_PER_PEER: Final = 2
+MAX_PER_PEER: Final = 8
 MAX_DISPUTES: Final = 100  # of one peer; it is compared no further before they are settled
 
 

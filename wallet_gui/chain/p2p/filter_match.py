@@ -112,6 +112,17 @@ class Batch:
         self.stop = self.start + self.count - 1
         self.size = self.ends[-1] - self.starts[0]
 
+    def take(self, other: "Batch") -> bool:
+        """Grow by one that follows in the same buffer, neither of them checked; or return False."""
+        follows = other.data is self.data and other.start == self.stop + 1
+        if not follows or other.peer != self.peer or self.is_verified or other.is_verified:
+            return False
+        self.hashes += other.hashes
+        self.starts += other.starts
+        self.ends += other.ends
+        self.__post_init__()
+        return True
+
     def part(self, first: int, last: int) -> "Batch":
         """Give the filters of the heights `first..last`, without copying them."""
         if (first, last) == (self.start, self.stop):

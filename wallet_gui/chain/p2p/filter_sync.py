@@ -8,7 +8,6 @@ and what waits to be matched shares one budget of bytes; the lowest height wante
 place, so that a scan which begins anew below never waits for one that is ahead.
 """
 
-from bisect import insort
 from typing import Final
 
 from wallet_gui.chain.backend import StoredFilters
@@ -19,32 +18,34 @@ from wallet_gui.chain.p2p.filter_match import (
     EngineJob,
     MatchJob,
     ScriptCache,
-    join,
 )
 from wallet_gui.chain.p2p.filter_messages import FilterRun
 from wallet_gui.chain.p2p.filter_ranges import FilterRanges
 from wallet_gui.chain.p2p.height_spans import HeightSpans, gaps
+from wallet_gui.chain.p2p.held_filters import HeldFilters
+from wallet_gui.chain.p2p.receive_buffers import SHARED
 from wallet_gui.chain.p2p.sync_state import Instant, Lane, Peer, SyncState
 from wallet_gui.chain.p2p.watches import Watches
 from wallet_gui.chain.scan import WalletScan
 from wallet_gui.primitives.hashes import sha256d
 
-KEPT_BYTES: Final = 4_000_000  # of filters that were matched
-HELD_BYTES: Final = 20_000_000  # of filters that wait to be matched though the cache has them
+STUCK: Final = 0.5  # seconds after which matching that waits for a block stands still
 READ_AHEAD: Final = 12_000_000  # up to which such are read again
 RUN_AHEAD: Final = 64_000_000  # bytes that are fetched into the cache before they can be matched
-KEPT_BATCHES: Final = 32
 LOOKUP: Final = 4000  # heights that are looked up in the cache in one go
 LOOKUP_BYTES: Final = 4_000_000
 MAX_LOOKUPS: Final = 3
 PLENTY: Final = 512_000  # bytes due from one peer of which some may wait to be read
-SMALL: Final = 256_000  # bytes of a batch up to which it is joined with the next
-STORE_BYTES: Final = 1_000_000  # that are stored in one go
-LEAST_CHECK: Final = 512_000  # bytes that are worth a turn of the engine
+STORE_BYTES: Final = 2_000_000  # that are stored in one go
+LEAST_CHECK: Final = 1_000_000  # bytes that are worth a turn of the engine
 CHECK_BYTES: Final = 8_000_000  # of one turn of it
 MATCH_FILTERS: Final = 20_000
 MATCH_BYTES: Final = 16_000_000
+NEW_BYTES: Final = 4_000_000  # of new filters in one go: what they hit may widen a window
 HOLD: Final = 1.0  # seconds for which matching waits for a block
+LEAD_BYTES: Final = 8_000_000  # by which it may be ahead of the blocks found
+SHORT_LEAD_BYTES: Final = 3_000_000  # where windows grow
+WAITING_BYTES: Final = 6_000_000  # of filters up to which it waits rather than to get further
 MAX_SOURCES: Final = 10_000
 
 
@@ -62,7 +63,7 @@ class FilterSync:
         self._engine = engine
         self._budget = state.byte_budget
         self._ranges = FilterRanges(state, self._budget * 3 // 4)
-        self._batches: list[Batch] = []  # ascending, not overlapping
+        self._held = HeldFilters()
         self._lookups: dict[int, int] = {}  # start -> stop of what is being looked up
         # The cache can have filters only up to here: those of earlier sessions, and ours.
         self._cached_through = state.filter_headers.height
@@ -70,6 +71,7 @@ class FilterSync:
         self._prepared = ScriptCache()
         self._is_working = False
         self._held_since: float | None = None
+        self._reached = (-1, 0.0)  # the lowest height wanted, and since when it is that
         self._generation = 0  # of the chain: outcomes from before a reorganisation are void
         self._unstored: list[StoredFilters] = []
         self._unstored_bytes = 0
@@ -125,7 +127,7 @@ class FilterSync:
     @property
     def unverified_bytes(self) -> int:
         """Bytes that wait for the engine; where they pile up the sockets are to be read slower."""
-        return sum(batch.size for batch in self._batches if not batch.is_verified)
+        return sum(batch.size for batch in self._held if not batch.is_verified)
 
     def _tip(self) -> int:
         return min(self._state.filter_headers.height, self._state.headers.height)
@@ -140,10 +142,14 @@ class FilterSync:
             or any(peer.headers_asked is not None for peer in self._state.peers.values())
             or any(scan.pending(1) for scan in self._watches.all_scans())
         )
-        self._forget(wanted)
+        if wanted != self._reached[0]:
+            self._reached = (-1 if wanted is None else wanted, now.monotonic)
+        self._forget(wanted, now)
         # What is on its way for a scan that waits behind another is not thrown away.
         self._ranges.keep(self._lowest(self._watches.all_scans()))
-        if wanted is not None:
+        if wanted is None:
+            SHARED.clear()
+        else:
             for first, last in self._gaps(wanted, self._horizon(wanted)):
                 if not self._fill(first, last, wanted, now):
                     break
@@ -163,7 +169,9 @@ class FilterSync:
             is_missing, until = self._missing_from(height, last)
             if not is_missing:
                 # What cannot be matched next is better off on the disk.
-                is_next = height == self._frontier(wanted) and self._held(wanted) < READ_AHEAD
+                frontier, at_hand = self._frontier(wanted)
+                is_full = self._waiting(wanted) >= self._budget
+                is_next = height == frontier and at_hand < (LOOKUP_BYTES if is_full else READ_AHEAD)
                 if is_next or height == wanted:
                     until = self._look_up(height, until)
             elif self.paused or (self._spent(wanted) >= self._budget and height != wanted):
@@ -178,55 +186,48 @@ class FilterSync:
     def _gaps(self, first: int, last: int) -> list[tuple[int, int]]:
         """List the spans between `first` and `last` that nobody works on, ascending."""
         spans = self._ranges.spans()
-        spans += [(b.start, b.stop) for b in self._batches]
+        spans += self._held.spans()
         spans += self._lookups.items()
         return gaps(sorted(spans), first, last)
 
-    def _frontier(self, wanted: int) -> int:
-        """Give the first height from `wanted` on that is not at hand."""
-        spans = [(b.start, b.stop) for b in self._batches if b.stop >= wanted]
-        spans += [span for span in self._lookups.items() if span[1] >= wanted]
-        for start, stop in sorted(spans):
+    def _frontier(self, wanted: int) -> tuple[int, int]:
+        """Give the first height from `wanted` on that is not at hand, and the bytes before it."""
+        spans = [(b.start, b.stop, b.size) for b in self._held if b.stop >= wanted]
+        spans += [
+            (start, stop, round((stop + 1 - start) * self.mean_size))
+            for start, stop in self._lookups.items()
+            if stop >= wanted
+        ]
+        at_hand = 0
+        for start, stop, size in sorted(spans):
             if start > wanted:
                 break
             wanted = stop + 1
-        return wanted
+            at_hand += size
+        return wanted, at_hand
 
-    def _held(self, wanted: int) -> int:
+    def _waiting(self, wanted: int) -> int:
         """Count the bytes that wait to be matched, and those that are being looked up."""
-        held = sum(batch.size for batch in self._batches if batch.stop >= wanted)
         looked_up = sum(stop + 1 - start for start, stop in self._lookups.items())
-        return held + round(looked_up * self.mean_size)
+        return self._held.size(wanted) + round(looked_up * self.mean_size)
 
     def _spent(self, wanted: int) -> int:
         # What was handed to the store stays in memory until it is written.
         unstored = self._unstored_bytes + self._storing
-        return max(self._held(wanted), unstored) + self._ranges.due()
+        kept = self._held.size() - self._held.size(wanted)
+        return max(self._waiting(wanted) + kept, unstored) + self._ranges.due()
 
-    def _forget(self, wanted: int | None) -> None:
+    def _forget(self, wanted: int | None, now: Instant) -> None:
         """Let go what need not stay in memory.
 
-        Of what was matched the newest stays, since a window that grows may need it again at once;
-        of what waits to be matched though the cache has it, the lowest.
+        Of what waits to be matched though the cache has it, some goes only where matching stands
+        still: for a moment it is better to ask for less than to read all of it again.
         """
         lowest = self._tip() + 1 if wanted is None else wanted
-        matched = count = 0
-        for index in range(len(self._batches) - 1, -1, -1):
-            batch = self._batches[index]
-            if batch.is_verified and batch.stop < lowest:
-                matched += batch.size
-                count += 1
-                if matched > KEPT_BYTES or count > KEPT_BATCHES:
-                    del self._batches[index]
-        if self._is_working or self._is_forgetful:
-            return  # the engine may have just those; or the cache does not keep what it is given
-        waiting = 0
-        for batch in list(self._batches):
-            if batch.stop >= lowest:
-                waiting += batch.size
-                if waiting > HELD_BYTES and batch.is_verified and batch.start > lowest:
-                    self._batches.remove(batch)
-                    self._has_dropped = True
+        self._held.forget_matched(lowest)
+        if self._is_forgetful or now.monotonic - self._reached[1] < STUCK:
+            return  # the cache does not keep what it is given; or matching goes on
+        self._has_dropped |= self._held.forget_waiting(lowest)
 
     def _missing_from(self, height: int, last: int) -> tuple[bool, int]:
         """Tell whether the cache lacks the filter at `height`, and up to where that is so."""
@@ -273,7 +274,7 @@ class FilterSync:
             self._missing.add(height, first - 1)
             height = first + len(starts)
             some = hashes[32 * (first - start) : 32 * (height - start)]
-            self._take(Batch(first, some, data, starts, ends, None))
+            self._held.take(Batch(first, some, data, starts, ends, None))
         self._missing.add(height, stop)
         if found and not self._ranges.mean_size:
             _, _, _, starts, ends = found[0]
@@ -305,13 +306,7 @@ class FilterSync:
     def on_filters(self, peer: Peer, run: FilterRun, now: Instant) -> None:
         """Take filters from a peer."""
         for batch in self._ranges.on_filters(peer, run, now):
-            self._take(batch)
-
-    def _take(self, batch: Batch) -> None:
-        """Hold filters; of those that two peers were asked for, the first to come."""
-        spans = [(b.start, b.stop) for b in self._batches]
-        for first, last in gaps(spans, batch.start, batch.stop):
-            insort(self._batches, batch.part(first, last), key=lambda each: each.start)
+            self._held.take(batch)
 
     # --- the engine -------------------------------------------------------------------------------
 
@@ -321,7 +316,7 @@ class FilterSync:
             return
         checks: list[Check] = []
         size = 0
-        for batch in self._batches:
+        for batch in self._held:
             if not batch.is_verified and size < CHECK_BYTES:
                 checks.append(self._check(batch))
                 size += batch.size
@@ -334,9 +329,13 @@ class FilterSync:
         generation = self._generation
         engine = self._engine
         self._is_working = True
+        self._held.in_work = {check.batch for check in checks}
+        if match is not None:
+            self._held.in_work.update(match.batches)
 
         def done(found: list[list[int]] | None, now: Instant) -> None:
             self._is_working = False
+            self._held.in_work = set()
             if generation == self._generation:
                 self._done(job, found, now)
 
@@ -364,31 +363,12 @@ class FilterSync:
             self._store()
         if job.match is not None and found is not None:
             self._matched(job.match, found)
-        self._join_small()
+        self._held.join_small()
         self._work(now)
-
-    def _join_small(self) -> None:
-        """Make fewer batches of many small ones, as slow peers send them."""
-        joined: list[Batch] = []
-        for batch in self._batches:
-            below = joined[-1] if joined else None
-            if (
-                below is not None
-                and below.is_verified
-                and batch.is_verified
-                and below.peer == batch.peer
-                and below.stop + 1 == batch.start
-                and below.size + batch.size <= SMALL
-            ):
-                joined[-1] = join([below, batch])
-            else:
-                joined.append(batch)
-        self._batches = joined
 
     def _wrong(self, batch: Batch, height: int) -> None:
         """Drop a batch in which a filter is not the one that was agreed on."""
-        if batch in self._batches:
-            self._batches.remove(batch)
+        self._held.drop(batch)
         if batch.peer is None:
             self._missing.add(batch.start, batch.stop)  # the cache is damaged
             return
@@ -414,24 +394,41 @@ class FilterSync:
     # --- matching ---------------------------------------------------------------------------------
 
     def _is_held(self, now: Instant) -> bool:
-        """Wait a moment for a block that may widen a window, rather than match twice."""
-        if not self._watches.may_widen():
+        """Wait a moment for blocks that may widen a window, rather than match twice.
+
+        Matching may be so far ahead of them that the line stays busy, and goes on when too much
+        waits for it.
+        """
+        if not self._is_ahead():
             self._held_since = None
             return False
         if self._held_since is None:
             self._held_since = now.monotonic
         return now.monotonic - self._held_since < HOLD
 
+    def _is_ahead(self) -> bool:
+        is_quiet = self._watches.is_quiet
+        if is_quiet and not self._ranges.due():
+            return False
+        lead = (LEAD_BYTES if is_quiet else SHORT_LEAD_BYTES) / max(self.mean_size, 1.0)
+        for scan in self._watches.scans():
+            pending = scan.pending(1)
+            if pending and scan.matched_through - pending[0] > lead:
+                return self._waiting(scan.matched_through + 1) < WAITING_BYTES
+        return False
+
     def _next_match(self, new: set[Batch]) -> MatchJob | None:
         """Find the lowest batch that some wallet waits for, and those that follow without a gap."""
         scans = self._watches.all_scans()
+        is_slow = self._engine.name == "numpy"  # one that needs many filters side by side
         chosen: list[Batch] = []
         count = size = 0
-        for batch in self._batches:
+        for batch in self._held:
             is_ready = batch.is_verified or batch in new
             if chosen:
                 follows = is_ready and batch.start == chosen[-1].stop + 1
-                if not follows or count > MATCH_FILTERS or size > MATCH_BYTES:
+                most = MATCH_BYTES if chosen[0].peer is None or is_slow else NEW_BYTES
+                if not follows or count > MATCH_FILTERS or size > most:
                     break
             elif not is_ready or all(
                 scan.range_within(batch.start, batch.stop) is None for scan in scans
@@ -470,8 +467,7 @@ class FilterSync:
         self._missing.discard(height + 1, self._cached_through)
         self._cached_through = min(self._cached_through, max(height, 0))
         self._ranges.keep(None)
-        # Those below would be found in the cache, but the outcome of their check is void too.
-        self._batches = [b for b in self._batches if b.is_verified and b.stop <= height]
+        self._held.rewind(height)
 
     def on_disconnected(self, peer: Peer) -> None:
         """Ask others for what this peer was asked."""

@@ -140,8 +140,12 @@ class PeerGroup:
     def set_options(self, options: P2POptions) -> None:
         """Let go of connections that the options do not allow any more."""
         self._sync.state.options = options
+        before = self.connections.options.relay
         for link in self.connections.set_options(options):
             self.hang_up(link.number, "The settings were changed.")
+        if options.relay is not before:
+            for session in self.sessions.values():
+                self._mute(session.link, changes=True)
         self.tell_state()
 
     def control_flow(self) -> None:
@@ -250,8 +254,9 @@ class PeerGroup:
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Have peers announce transactions, or not, where that depends on a person waiting."""
         self._is_receiving = is_receiving
-        for session in self.sessions.values():
-            self._mute(session.link, changes=True)
+        if self.connections.options.relay is RelayMode.RECEIVING:
+            for session in self.sessions.values():
+                self._mute(session.link, changes=True)
 
     def _mute(self, link: Link, *, changes: bool = False) -> None:
         """Tell a peer by a fee filter (BIP133) whether announcements are wanted.
@@ -259,11 +264,10 @@ class PeerGroup:
         Whether a peer announces anything is settled by its first message; connecting anew each
         time that a person looks at an address would tell everybody so.
         """
-        if not link.relay or self.connections.options.relay is not RelayMode.RECEIVING:
-            return
-        if changes or not self._is_receiving:
-            rate = 0 if self._is_receiving else MAX_MONEY
-            self._perform([Send(link.number, FeeFilter(rate))])
+        depends = self.connections.options.relay is RelayMode.RECEIVING
+        is_wanted = self._is_receiving or not depends
+        if link.relay and (changes or not is_wanted):
+            self._perform([Send(link.number, FeeFilter(0 if is_wanted else MAX_MONEY))])
 
     def _ask_for_addresses(self, link: Link, now: Instant) -> None:
         """Ask once, but not those that are there for blocks only, so that they stay unknown."""
@@ -278,12 +282,13 @@ class PeerGroup:
         """Hand on what was received."""
         now = self._clock()
         self._note_received(session, now, is_bulk=any(isinstance(e, _BULK) for e in events))
-        for event in events:
+        for left, event in zip(range(len(events) - 1, -1, -1), events, strict=True):
             if session.number not in self.sessions:
                 return  # hung up on meanwhile
             if session.link.role.is_sync:
+                more = left > 0
                 self._perform(self._sync.ahead(session.number, event, now))
-                self._perform(self._sync.handle(session.number, event, now))
+                self._perform(self._sync.handle(session.number, event, now, has_more=more))
             self._perform(self._on_message(session, event, now))
         session.connection.is_urgent = self._sync.is_urgent(session.number)
         self.control_flow()
@@ -365,7 +370,7 @@ class PeerGroup:
         number = session.number
         self.sessions.pop(number, None)
         self._count_bytes(session)
-        self.connections.note_speed(session.address, self._speeds.average(number))
+        self.connections.book.note_speed(session.address, self._speeds.average(number))
         self._spent.discard(number)
         self._gossip.on_disconnected(number)
         self._keep_alive.on_disconnected(number)

@@ -5,11 +5,20 @@ headers from the newest known place on, and fetches single blocks when asked for
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from wallet_gui.chain.audit import ChainView
-from wallet_gui.chain.backend import BlockRef, ChainEvent, NoPeers, PeerStore
+from wallet_gui.chain.backend import (
+    BlockRef,
+    BroadcastProgress,
+    BroadcastResult,
+    ChainEvent,
+    EventSink,
+    NoPeers,
+    PeerStore,
+)
 from wallet_gui.chain.checkpoints import Checkpoints
 from wallet_gui.chain.memory_stores import MemoryStores
 from wallet_gui.chain.p2p.backend import P2PBackend
@@ -18,8 +27,10 @@ from wallet_gui.chain.p2p.options import P2POptions, RelayMode
 from wallet_gui.chain.p2p.seeds import Resolver
 from wallet_gui.chain.reports import LedgerEntry, PeerInfo
 from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.transaction import Transaction
 
-FETCH_TIMEOUT = 120.0
+FETCH_TIMEOUT: Final = 120.0
+CONNECT_ATTEMPTS: Final = 150  # tenths of a second for the first peer
 
 
 class SecondLook:
@@ -34,15 +45,20 @@ class SecondLook:
         resolver: Resolver | None = None,
         netgroup: Netgroup | None = None,
         checkpoints: Checkpoints | None = None,
+        sink: EventSink | None = None,
         on_failure: Callable[[BaseException], None] | None = None,
     ) -> None:
-        """Contact nobody yet. `options` decide about routes and peers as they do without a node."""
+        """Contact nobody yet. `sink` hears how a broadcast goes on, and of nothing else.
+
+        `options` decide about routes and peers as they do without a node.
+        """
         self._params = params
         self._options = options
         self._peer_store = peer_store
         self._resolver = resolver
         self._netgroup = netgroup
         self._checkpoints = checkpoints
+        self.sink = sink
         self._on_failure = on_failure
         self._backend: P2PBackend | None = None
         self._past: list[LedgerEntry] = []
@@ -54,7 +70,7 @@ class SecondLook:
                 self._params,
                 _quiet(self._options),
                 MemoryStores(),
-                _ignore,
+                self._hear,
                 peer_store=self._peer_store,
                 resolver=self._resolver,
                 netgroup=self._netgroup,
@@ -98,6 +114,24 @@ class SecondLook:
                 "It is asked for again."
             ) from None
 
+    async def broadcast(
+        self, tx: Transaction, parents: Sequence[Transaction] = ()
+    ) -> BroadcastResult:
+        """Send a payment through public peers; raises NoPeers when none is there."""
+        await self.start()
+        for _ in range(CONNECT_ATTEMPTS):
+            if self._backend is None or self._backend.peers():
+                break
+            await asyncio.sleep(0.1)
+        if self._backend is None:
+            raise NoPeers("Public peers are not asked any more.")
+        return await self._backend.broadcast(tx, parents)
+
+    def withdraw(self, txid: bytes) -> None:
+        """Send a payment no more."""
+        if self._backend is not None:
+            self._backend.withdraw(txid)
+
     def view(self) -> ChainView | None:
         """Tell what they show of the chain; None while nothing is known."""
         return None if self._backend is None else self._backend.view()
@@ -111,6 +145,10 @@ class SecondLook:
         now = [] if self._backend is None else self._backend.ledger()
         return [*now, *self._past]
 
+    async def _hear(self, event: ChainEvent) -> None:
+        if self.sink is not None and isinstance(event, BroadcastProgress):
+            await self.sink(event)
+
     def _failed(self, error: BaseException) -> None:
         if self._on_failure is not None:
             self._on_failure(error)
@@ -119,7 +157,3 @@ class SecondLook:
 def _quiet(options: P2POptions) -> P2POptions:
     """Follow the chain only: payments are the node's matter."""
     return replace(options, relay=RelayMode.OFF, ask_above=None)
-
-
-async def _ignore(_event: ChainEvent) -> None:
-    pass

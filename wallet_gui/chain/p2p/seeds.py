@@ -28,6 +28,8 @@ WITHOUT_FILTERS: Final = (0x9, 0)  # 0: the bare name
 ENOUGH: Final = 40
 MAX_PER_SEED: Final = 64
 LOOK_UP_TIMEOUT: Final = 10.0
+PATIENCE: Final = 3.0
+"""Seconds after which nobody waits for the rest of the answers, if any came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,7 @@ async def ask_seeds(
         if len(found) >= ENOUGH:
             break
         names = [(seed, services) for seed in seeds for services in wanted]
-        answers = await asyncio.gather(
-            *(_look_up(seed, services, resolver, on_look_up) for seed, services in names)
-        )
-        for answer in answers:
+        for answer in await _look_up_all(names, resolver, on_look_up):
             new = [
                 SeedAddress(PeerAddress(host, port), answer.services, answer.seed)
                 for host in answer.hosts
@@ -75,6 +74,30 @@ async def ask_seeds(
                     found[item.address] = item
                     counts[answer.seed] += 1
     return list(found.values())
+
+
+async def _look_up_all(
+    names: Sequence[tuple[str, int]], resolver: Resolver, on_look_up: Callable[[LookUp], None]
+) -> list[LookUp]:
+    """Look up all names at once; give what came, in their order."""
+    tasks = [
+        asyncio.create_task(_look_up(seed, services, resolver, on_look_up))
+        for seed, services in names
+    ]
+    try:
+        done, late = await asyncio.wait(tasks, timeout=PATIENCE)
+        if late and not any(task.result().hosts for task in done):
+            await asyncio.wait(late)
+    finally:
+        for task in tasks:
+            task.cancel()
+    return [task.result() for task in await _settled(tasks)]
+
+
+async def _settled(tasks: Sequence[asyncio.Task[LookUp]]) -> list[asyncio.Task[LookUp]]:
+    """Wait until all tasks have ended; give those that were not cancelled."""
+    await asyncio.wait(tasks)
+    return [task for task in tasks if not task.cancelled()]
 
 
 async def _look_up(
@@ -90,6 +113,9 @@ async def _look_up(
         hosts = tuple(dict.fromkeys(str(ip) for ip in ips if ip is not None))
     except TimeoutError:
         failure = "No answer came."
+    except asyncio.CancelledError:
+        on_look_up(LookUp(seed, name, Services(services), (), "Nobody waited for it any longer."))
+        raise
     except OSError as error:
         failure = f"{error.strerror or 'The look-up failed'}."
     told = LookUp(seed, name, Services(services), hosts, failure)

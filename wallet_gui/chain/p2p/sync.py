@@ -16,6 +16,7 @@ from wallet_gui.chain.backend import (
     ChainEvent,
     ChainStores,
     Phase,
+    PreviewMatched,
     SyncProgress,
     TipChanged,
 )
@@ -88,6 +89,7 @@ class ChainSync:
         self.state.contest = self.conflicts.contest
         self.state.is_judged = self.conflicts.is_judged
         self._now = Instant(0.0, 0)
+        self._is_plan_due = False  # events were taken whose consequences were put off
 
     # --- peers ------------------------------------------------------------------------------------
 
@@ -135,13 +137,26 @@ class ChainSync:
             return self.state.take_actions()
         return []
 
-    def handle(self, number: int, event: Event, now: Instant) -> list[Action]:
-        """Take one event of a connected peer; return what is to be done."""
+    def handle(
+        self, number: int, event: Event, now: Instant, *, has_more: bool = False
+    ) -> list[Action]:
+        """Take one event of a connected peer; return what is to be done.
+
+        `has_more` is whether more events of the peer follow at once, so that what to ask for next
+        is found out when all of them were taken.
+        """
         self._now = now
         peer = self.state.peers.get(number)
         if peer is None:
             return []
         peer.is_sending_block = False
+        if not self._take(peer, event, now) and (has_more or not self._is_plan_due):
+            return []
+        self._is_plan_due = has_more and isinstance(event, FilterRun | RawBlock)
+        return self.state.take_actions() if self._is_plan_due else self._plan(now)
+
+    def _take(self, peer: Peer, event: Event, now: Instant) -> bool:
+        """Take an event; False when it is not about blocks."""
         match event:
             case FilterRun():
                 self.conflicts.on_filters(peer, event)
@@ -159,8 +174,8 @@ class ChainSync:
                     if kind in {InventoryType.BLOCK, InventoryType.WITNESS_BLOCK}:
                         self.headers.on_block_announced(peer, block_hash, now)
             case _:
-                return []
-        return self._plan(now)
+                return False
+        return True
 
     def _on_block(self, peer: Peer, message: RawBlock, now: Instant) -> None:
         if not self.fetches.on_block(peer, message, now):
@@ -301,6 +316,11 @@ class ChainSync:
         self.fetches.request(ref, callback)
         return self._plan(now)
 
+    def give_block(self, ref: BlockRef, raw: bytes, now: Instant) -> list[Action]:
+        """Take a block that came from elsewhere."""
+        self.blocks.give(ref, raw)
+        return self._plan(now)
+
     def next_event(self, now: Instant) -> ChainEvent | None:
         """Give the event to deliver now; call `delivered` when the sink has taken it."""
         if self.state.events:
@@ -309,6 +329,8 @@ class ChainSync:
 
     def delivered(self, event: ChainEvent, now: Instant) -> list[Action]:
         """Note that an event was taken, which makes way for the next."""
+        if not isinstance(event, BlockMatched | PreviewMatched):
+            return []  # nothing waits for it
         self._remember_coins(event)
         self.watches.delivered(event)
         return self._plan(now)

@@ -17,6 +17,7 @@ LEAST_DUE: Final = 128_000
 SLOW: Final = 20_000.0  # bytes a second below which a peer counts as stalled
 SLOW_AFTER: Final = 10.0  # seconds over which that is judged
 _INTERVAL: Final = 0.1  # seconds between two measurements
+_FIRST_INTERVAL: Final = 0.02  # until the first, from the first bytes on
 _WEIGHT: Final = 0.3  # of the newest measurement
 _WINDOW: Final = 3.0  # seconds of the speed that is shown
 _LEAST_SCALE: Final = 1 / 8
@@ -30,6 +31,8 @@ class _Meter:
     mark: float = 0.0  # when the present measurement began
     count: int = 0  # bytes since then
     speed: float | None = None
+    asked: float | None = None  # when something was asked that has not begun to come
+    delay: float | None = None  # the least between such a request and the first bytes
     has_failed: bool = False  # it lost its work, and nothing was measured since
     heard: float = 0.0  # when bytes came last
     recent: deque[tuple[float, int]] = field(default_factory=deque)
@@ -50,7 +53,7 @@ class Throughput:
         """Note that something is due from a peer."""
         meter = self._meters.setdefault(number, _Meter())
         if meter.busy_since is None:
-            meter.busy_since = meter.mark = meter.heard = now
+            meter.busy_since = meter.mark = meter.heard = meter.asked = now
             meter.count = 0
             meter.recent.clear()
 
@@ -64,11 +67,16 @@ class Throughput:
         """Note that `count` bytes came from a peer."""
         meter = self._meters.setdefault(number, _Meter(mark=now))
         meter.heard = now
+        if meter.asked is not None:
+            delay, meter.asked = now - meter.asked, None
+            if meter.speed is None and meter.delay is None:
+                meter.mark, meter.count = now, -count  # the wait for the first bytes is no speed
+            meter.delay = delay if meter.delay is None else min(delay, meter.delay)
         meter.count += count
         _add(meter.recent, count, now, SLOW_AFTER)
         _add(self._total, count, now, _WINDOW)
         seconds = now - meter.mark
-        if seconds >= _INTERVAL:
+        if seconds >= (_FIRST_INTERVAL if meter.speed is None else _INTERVAL):
             speed = meter.count / seconds
             old = meter.speed
             meter.speed = speed if old is None else old + _WEIGHT * (speed - old)
@@ -104,6 +112,11 @@ class Throughput:
         """Whether small reads come from the end of an answer, not from a slow line."""
         known = self._known(number)
         return known is None or known >= FAST
+
+    def delay(self, number: int) -> float | None:
+        """Tell how many seconds a peer's answers take to begin; None before the first."""
+        meter = self._meters.get(number)
+        return None if meter is None else meter.delay
 
     def total(self, now: float) -> float:
         """Tell what all peers together sent a second, lately."""

@@ -14,12 +14,14 @@ from hashlib import sha256
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from wallet_gui.chain.backend import ChainError
+from wallet_gui.chain.filter_runs import Buffer
 from wallet_gui.chain.filters import Framed, pick_engine
 from wallet_gui.chain.p2p.filter_messages import FilterRun
 from wallet_gui.chain.p2p.messages import payload_limit
+from wallet_gui.chain.p2p.receive_buffers import CAPACITY as STREAM_CAPACITY
+from wallet_gui.chain.p2p.receive_buffers import SHARED
 
 FIRST_CAPACITY: Final = 64 * 1024
-STREAM_CAPACITY: Final = 1024 * 1024  # while more comes than is read in one go
 LARGEST_CAPACITY: Final = 5_000_000  # the longest message, and as much as Core holds per peer
 _READ_SIZE: Final = 32 * 1024  # offer the socket at least this much room
 _HEADER = struct.Struct("<4s12sI4s")
@@ -27,7 +29,7 @@ _HEADER = struct.Struct("<4s12sI4s")
 _UNCHECKED: Final = frozenset({"cfilter"})
 _CFILTER: Final = b"cfilter".ljust(12, b"\0")
 
-FrameFilters: TypeAlias = Callable[[bytes, int, int, bytes], Framed]
+FrameFilters: TypeAlias = Callable[[Buffer, int, int, bytes], Framed]
 """Takes the cfilter messages of a stream, see `FilterEngine.frame_filters`."""
 _COMMAND_BYTES: Final = frozenset(range(0x21, 0x7F))
 MAX_COMMANDS: Final = 100
@@ -107,10 +109,11 @@ class V1Transport:
     def __init__(self, magic: bytes, frame_filters: FrameFilters | None = None) -> None:
         self._magic = magic
         self._frame_filters = frame_filters
-        self._bytes = bytearray(FIRST_CAPACITY)
-        self._view = memoryview(self._bytes)
+        self._view = memoryview(bytearray(FIRST_CAPACITY))
         self._start = 0  # of what was not given out as frames
         self._end = 0  # of what was received
+        self._is_full = False  # the last read took all the room there was
+        self._is_shared = False  # filters lie in the buffer that were given out
         self._commands: dict[bytes, tuple[str, int]] = {}  # name on the wire -> name, limit
 
     @property
@@ -122,25 +125,27 @@ class V1Transport:
 
     def get_buffer(self) -> memoryview:
         waiting = self._end - self._start
-        if not waiting and len(self._bytes) > STREAM_CAPACITY:
-            self._start = self._end = 0
-            self._bytes = bytearray(STREAM_CAPACITY)  # a long block is through
-            self._view = memoryview(self._bytes)
+        capacity = len(self._view)
+        if self._is_full and capacity < STREAM_CAPACITY:
+            capacity *= 4  # the socket has more than we took: read in larger pieces
+        if not waiting:
+            capacity = min(capacity, STREAM_CAPACITY)  # a long block is through
+        self._is_full = False
         needed = max(waiting + _READ_SIZE, self._frame_size() or 0)
-        if self._start and (self._start == self._end or len(self._bytes) - self._start < needed):
+        capacity = min(max(capacity, needed), LARGEST_CAPACITY)
+        is_used_up = len(self._view) - self._start < needed
+        if self._is_shared:
+            is_used_up |= len(self._view) - self._end < len(self._view) // 4
+        if capacity != len(self._view) or (self._is_shared and is_used_up):
+            self._begin_buffer(capacity)
+        elif not self._is_shared and self._start and (is_used_up or not waiting):
             self._view[:waiting] = bytes(self._view[self._start : self._end])
             self._start, self._end = 0, waiting
-        if len(self._bytes) < needed:
-            self._grow(needed)
-        elif self._end == len(self._bytes):
-            self._grow(len(self._bytes) + _READ_SIZE)
         return self._view[self._end :]
 
     def received(self, count: int) -> Sequence[Frame | FilterRun]:
         self._end += count
-        if self._end == len(self._bytes) and len(self._bytes) < STREAM_CAPACITY:
-            # The socket has more than we took: read in larger pieces.
-            self._grow(min(4 * len(self._bytes), STREAM_CAPACITY))
+        self._is_full = self._end == len(self._view)
         frames: list[Frame | FilterRun] = []
         position, end, view = self._start, self._end, self._view
         while end - position >= _HEADER.size:
@@ -168,17 +173,16 @@ class V1Transport:
         """Take the filters from `position` on in one go, and tell where they end.
 
         None where the first is not well formed: what is wrong is found out on the way of all other
-        messages. The one copy that is made frees the receive buffer.
+        messages. The filters stay in the receive buffer, which is theirs from then on.
         """
         if self._frame_filters is None:
             self._frame_filters = _default_framing()
-        data = bytes(self._view[position : self._end])
-        framed = self._frame_filters(data, 0, len(data), self._magic)
+        framed = self._frame_filters(self._view, position, self._end, self._magic)
         if not framed.consumed:
             return None
-        return FilterRun(
-            data, framed.hashes, framed.starts, framed.ends
-        ), position + framed.consumed
+        self._is_shared = True
+        run = FilterRun(self._view, framed.hashes, framed.starts, framed.ends)
+        return run, position + framed.consumed
 
     def partial(self) -> str | None:
         if self._end - self._start < _HEADER.size:
@@ -197,12 +201,14 @@ class V1Transport:
         size: int = _HEADER.unpack_from(self._view, self._start)[2]
         return _HEADER.size + size
 
-    def _grow(self, capacity: int) -> None:
-        """Move to a larger buffer; frames given out stay valid, for offsets do not change."""
-        larger = bytearray(min(max(capacity, len(self._bytes)), LARGEST_CAPACITY))
-        larger[: self._end] = self._view[: self._end]
-        self._bytes = larger
-        self._view = memoryview(larger)
+    def _begin_buffer(self, capacity: int) -> None:
+        """Go on in another buffer, with what was not given out yet."""
+        begun = new_buffer(capacity)
+        waiting = self._end - self._start
+        begun[:waiting] = self._view[self._start : self._end]
+        self._view = begun
+        self._start, self._end = 0, waiting
+        self._is_shared = False
 
     def _check(self, magic: bytes, command: str, size: int, limit: int) -> None:
         if magic != self._magic:
@@ -220,6 +226,11 @@ class V1Transport:
         if len(self._commands) < MAX_COMMANDS:  # made-up names do not fill memory
             self._commands[name] = known
         return known
+
+
+def new_buffer(capacity: int) -> memoryview:
+    """Give a writable buffer; what it holds is not told."""
+    return SHARED.take() if capacity == STREAM_CAPACITY else memoryview(bytearray(capacity))
 
 
 @functools.cache

@@ -127,3 +127,33 @@ def test_look_ups_that_nobody_answers_keep_no_thread_of_the_loop(
 
 def test_the_system_answers_with_addresses() -> None:
     assert asyncio.run(seeds.system_resolver("127.0.0.1")) == ["127.0.0.1"]
+
+
+def test_one_seed_that_hangs_does_not_keep_the_others_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(seeds, "PATIENCE", 0.1)
+    monkeypatch.setattr(seeds, "LOOK_UP_TIMEOUT", 30.0)
+    dns = FakeDns({"x849.a": hosts(11, 60)})
+    told: list[LookUp] = []
+    ended: list[str] = []
+
+    async def resolve(name: str) -> list[str]:
+        if name.endswith(".b"):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(name)
+        return await dns(name)
+
+    async def scenario() -> list[SeedAddress]:
+        async with asyncio.timeout(5):
+            return await ask_seeds(("a", "b"), 8333, resolve, told.append, SHUFFLE)
+
+    found = asyncio.run(scenario())
+    assert {item.seed for item in found} == {"a"}
+    assert len(found) == MAX_PER_SEED or len(found) == 60
+    assert len(ended) == 4, "nothing goes on in the background"
+    late = [each for each in told if each.seed == "b"]
+    assert len(late) == 4, "the ledger has every name that was asked"
+    assert {each.failure for each in late} == {"Nobody waited for it any longer."}

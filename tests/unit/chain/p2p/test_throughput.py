@@ -78,6 +78,8 @@ def test_only_a_measured_line_is_slow() -> None:
     throughput = Throughput()
     assert throughput.is_fast(1)  # nothing is known: nobody waits on its account
     throughput.asked(1, 0.0)
+    throughput.received(1, 500_000, 0.01)
+    assert throughput.is_fast(1)  # the time until the first bytes come is no speed
     throughput.received(1, 500_000, 0.25)
     assert not throughput.is_fast(1)
     throughput.asked(2, 0.0)

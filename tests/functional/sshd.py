@@ -282,9 +282,10 @@ async def _start(
             "PermitRootLogin yes",
             "PrintMotd no",
             "PrintLastLog no",
-            "Subsystem sftp internal-sftp",
             "LogLevel DEBUG1",
         ]
+        if "Subsystem" not in config_lines:  # a second one is an error
+            lines.append("Subsystem sftp internal-sftp")
         config = directory / "sshd_config"
         config.write_text("\n".join(lines) + "\n")
         with (directory / "log").open("wb") as log:

@@ -140,7 +140,8 @@ def test_a_person_compares_the_fingerprint_once(
         ticks = re.findall(r"[\u2713!] +(\d+)  .* +\d+ ms", seen)
         assert [int(number) for number in ticks] == list(range(1, 14))
         # The machine was found before the question, the identity is known after it.
-        assert seen.index(" 1  Machine") < seen.index("Type yes") < seen.index(" 3  Server's")
+        first, last = (seen.index(mark) for mark in ("\u2713  1  Machine", "\u2713  3  Server's"))
+        assert first < seen.index("Type yes") < last
         assert "Ready \u2013 fast & private mode." in seen
         # The second time nothing is asked, so that no terminal is needed.
         done = await program.run(*command, "--report", str(report))

@@ -129,6 +129,7 @@ class NodeForm(QWidget):
         self._name(self.key_kind, "key_kind", "SSH key")
         for key, text in _KEYS:
             self.key_kind.addItem(text, key)
+        _shrink(self.key_kind)
         inside.addWidget(caption("SSH key", self.key_kind))
         inside.addWidget(self.key_kind)
         self.key_row = QWidget()
@@ -173,6 +174,7 @@ class NodeForm(QWidget):
         for value, text in RUNG_CHOICES:
             self.rung.addItem(text, value)
         self.rung.currentIndexChanged.connect(lambda _: self.edited.emit())
+        _shrink(self.rung)
         layout.addWidget(caption("How the chain is read", self.rung))
         layout.addWidget(self.rung)
 
@@ -386,3 +388,9 @@ class NodeForm(QWidget):
 def _number(edit: QLineEdit) -> int | None:
     text = edit.text().strip()
     return int(text) if text.isdecimal() and 1 <= int(text) <= 65_535 else None
+
+
+def _shrink(box: QComboBox) -> None:
+    """Let a box be narrower than its longest text."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(18)

@@ -6,7 +6,6 @@ from PySide6.QtCore import Signal, SignalInstance
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
-    QHBoxLayout,
     QPushButton,
     QRadioButton,
     QVBoxLayout,
@@ -19,9 +18,10 @@ from wallet_gui.chain.bitcoind.problems import Code
 from wallet_gui.gui.node_form import NodeForm
 from wallet_gui.gui.node_test_panel import NodeTestPanel
 from wallet_gui.storage.node_settings import DIRECT, NODE, NODE_ELSE_DIRECT, NodeSettings
+from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import heading, set_role, text_label
 from wallet_gui.widgets.notice import INFORMATION, Notice
-from wallet_gui.widgets.text import plain
+from wallet_gui.widgets.text import breakable, plain
 
 _SOURCES: Final = (
     (
@@ -98,11 +98,11 @@ class SourceCard(QFrame):
         self.show_choice(NodeChoice())
 
     def _add_bottom(self, prefix: str, layout: QVBoxLayout) -> None:
-        row = QHBoxLayout()
         self.in_use = text_label(role="muted")
         self.in_use.setObjectName(f"{prefix}_in_use")
         self.in_use.setVisible(not self._is_part)
-        row.addWidget(self.in_use, 1)
+        layout.addWidget(self.in_use)
+        row = FlowLayout(spacing=10)
         self.try_button = QPushButton("Try my node now")
         self.test_button = QPushButton("Test connection")
         self.apply_button = QPushButton("Apply")
@@ -147,7 +147,7 @@ class SourceCard(QFrame):
 
     def show_snapshot(self, snapshot: SyncSnapshot) -> None:
         """Say which source is in use and why."""
-        self.in_use.setText(plain(snapshot.source_words, 400))
+        self.in_use.setText(breakable(plain(snapshot.source_words, 400)))
         status = snapshot.node
         is_away = status is not None and not status.is_ready
         set_role(self.in_use, "warning" if is_away else "muted")

@@ -3,7 +3,7 @@
 from typing import Final
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAccessible, QAccessibleEvent
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from wallet_gui.chain.bitcoind.steps import STEPS, Status, Step, StepResult
@@ -13,6 +13,7 @@ from wallet_gui.widgets.text import breakable, plain
 
 WORDS_LIMIT = 200
 _SECOND = 1_000
+_NARROW = 74  # letters in a line
 
 _MARKS: Final = {
     None: ("\N{MIDDLE DOT}", "muted", "waiting"),
@@ -40,9 +41,22 @@ class _Row:
         self.time = text_label(role="muted", wrap=False)
         use_font(self.time, percent=92, monospace=True)
         self.time.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight)
-        for column, label in enumerate(self.labels()):
-            label.setObjectName(f"step_{step.number}_{('mark', 'name', 'words', 'time')[column]}")
-            grid.addWidget(label, step.number, column)
+        for label, part in zip(self.labels(), ("mark", "name", "words", "time"), strict=True):
+            label.setObjectName(f"step_{step.number}_{part}")
+        self._grid = grid
+        row = 2 * step.number
+        grid.addWidget(self.mark, row, 0)
+        grid.addWidget(self.name, row, 1)
+        grid.addWidget(self.time, row, 3)
+
+    def arrange(self, *, is_narrow: bool) -> None:
+        """Put the words beside the name, or below it."""
+        row = 2 * self.step.number
+        self._grid.removeWidget(self.words)
+        if is_narrow:
+            self._grid.addWidget(self.words, row + 1, 1, 1, 3)
+        else:
+            self._grid.addWidget(self.words, row, 2)
 
     def labels(self) -> tuple[QLabel, QLabel, QLabel, QLabel]:
         return self.mark, self.name, self.words, self.time
@@ -57,6 +71,7 @@ class _Row:
         self.mark.setAccessibleName(f"{mark} {self.step.name}: {spoken}")
         set_role(self.name, "muted" if result is None or mark == _MARKS[Status.SKIPPED][0] else "")
         self.words.setText(words)
+        self.words.setVisible(bool(words))
         set_role(self.words, "negative" if role == "negative" else "muted")
         self.time.setText(took)
 
@@ -67,13 +82,26 @@ class StepList(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("node_steps")
+        self._is_narrow: bool | None = None
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(5)
         grid.setColumnStretch(2, 1)
         self._rows = {step.number: _Row(step, grid) for step in STEPS}
+        self._arrange()
         self.clear()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        is_narrow = self.width() < _NARROW * self.fontMetrics().averageCharWidth()
+        if is_narrow is not self._is_narrow:
+            self._is_narrow = is_narrow
+            for row in self._rows.values():
+                row.arrange(is_narrow=is_narrow)
 
     def clear(self) -> None:
         """Show every step as waiting."""

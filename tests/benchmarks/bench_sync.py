@@ -11,6 +11,8 @@ told nothing. The sizes may be small (`--heavy 150 --light 1000 --rounds 1`) to 
 
 import argparse
 import json
+import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -151,6 +153,8 @@ def heavy(table: Table, place: Path, rounds: int) -> None:
             },
         )
     table.at_least("G1 heavy: Kyoto / ours, wall", 5, *_against(found, "kyoto", "wall"))
+    drained, detail = _against(found, "kyoto", "wall", "raw drain")
+    print(f"heavy chain: no client can be more than {drained:.1f} times Kyoto ({detail})")
     table.at_least("G2 heavy: Kyoto / ours, CPU", 8, *_against(found, "kyoto", "cpu"))
     table.at_most("G3 heavy: ours / raw drain", 1.4, *_against(found, "ours", "wall", "raw drain"))
     table.at_most("G8 heavy: v2 / v1, wall", 1.1, *_against(found, "ours v2", "wall"))
@@ -326,6 +330,24 @@ def timer(table: Table, place: Path, rounds: int) -> None:
     table.at_most("timer late, most ms", 50, median(found, "ours timer", "late_max_ms"), "")
 
 
+def machine() -> str:
+    """Describe what the numbers were measured on, and how busy it is."""
+    about = Path("/proc/cpuinfo")
+    lines = (
+        about.read_text(encoding="ascii", errors="replace").splitlines()[:60]
+        if about.exists()
+        else []
+    )
+    facts = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
+    }
+    flags = set(facts.get("flags", "").split())
+    features = [name for name in ("sha_ni", "avx2", "avx512f") if name in flags]
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    processor = facts.get("model name", platform.machine())
+    return f"{os.cpu_count()} x {processor} ({' '.join(features)}), load {load}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--chains", type=Path, help="where chains are kept; for this run otherwise")
@@ -356,8 +378,10 @@ def main() -> None:
             "cache": lambda: cache(table, big, rounds),
             "timer": lambda: timer(table, big, rounds),
         }
+        print(machine())
         for name in only:
             steps[name]()
+        print(machine())
         table.show()
 
 

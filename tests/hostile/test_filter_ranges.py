@@ -184,6 +184,7 @@ def test_little_memory_slows_down_but_changes_nothing(
         "LOOKUP_BYTES": [100, 1000],
         "STUCK": [0.0, 0.5],
         "LEAD_BYTES": [0, 2000],
+        "SHORT_LEAD_BYTES": [0, 500],
         "WAITING_BYTES": [0, 5000],
         "NEW_BYTES": [100, 5000],
         "STORE_BYTES": [0, 2000],

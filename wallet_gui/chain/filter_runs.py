@@ -4,9 +4,11 @@ The plain versions of what an engine does with a run besides matching: finding t
 stream (framing), comparing them with the agreed filter headers (BIP157), hashing headers in bulk.
 """
 
+import gc
 import struct
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, TypeAlias
@@ -196,4 +198,22 @@ class PlainRuns:
         return header_hashes(raw_headers)
 
     def scan_block(self, raw: Buffer) -> ScannedBlock:
-        return Block.parse(raw)
+        with _collector_at_rest():
+            return Block.parse(raw)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Keep the garbage collector from looking at a block's objects again and again.
+
+    There are thousands of them, all of them stay, and none leads back to itself: the collector,
+    which is called by their number, would take longer than reading the block.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

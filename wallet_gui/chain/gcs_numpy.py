@@ -200,7 +200,8 @@ class _Batch:
         """
         counts = self.counts
         most = int(counts[0])
-        chunk = np.empty((min(rows, most), len(counts)), np.uint64)
+        shape = (min(rows, most), len(counts))
+        chunk, lengths = np.empty(shape, np.uint64), np.empty(shape, np.int64)
         last = np.zeros(len(counts), np.uint64)
         descending = -counts
         done = 0
@@ -209,44 +210,51 @@ class _Batch:
             active = np.searchsorted(descending, -np.arange(done + 1, done + height + 1), "right")
             lanes = int(active[0])
             values = chunk[:height, :lanes]
+            self._decode_rows(values, lengths[:height, :lanes], active, last[:lanes])
             if active[-1] < lanes:
-                values[:] = _BEYOND
-            self._decode_rows(values, active, last)
+                values[np.arange(lanes) >= active[:, None]] = _BEYOND
             yield values
             done += height
         self._check_ends(last)
 
-    def _decode_rows(self, values: U64, active: I64, last: U64) -> None:
-        """Fill the first `active[i]` places of each row `i`, and move `last` and the positions."""
+    def _decode_rows(self, values: U64, lengths: I64, active: I64, last: U64) -> None:
+        """Fill the first `active[i]` places of each row `i`, and move `last` and the positions.
+
+        Row by row only what the next position depends on is found out; the rest is done for all
+        rows together. Lanes that have ended stay at their last value.
+        """
         width = values.shape[1]
-        index, length = np.empty(width, np.int64), np.empty(width, np.int64)
-        window, scratch = np.empty(width, np.uint64), np.empty(width, np.uint64)
-        previous = last[:width]
-        for row, lanes in zip(values, active.tolist(), strict=True):
-            at = self.positions[:lanes]
-            i, n, w, t = index[:lanes], length[:lanes], window[:lanes], scratch[:lanes]
+        if active[-1] < width:
+            values[:] = 0
+            lengths[:] = P + 1
+        index, top = np.empty(width, np.int64), np.empty(width, np.uint64)
+        longer: list[tuple[int, int, int]] = []
+        for row, lanes in enumerate(active.tolist()):
+            at, i, t = self.positions[:lanes], index[:lanes], top[:lanes]
+            w, n = values[row, :lanes], lengths[row, :lanes]
             np.right_shift(at, 5, out=i)
             self.windows.take(i, out=w, mode="clip")
             np.bitwise_and(at, 31, out=i)
             np.left_shift(w, i.view(np.uint64), out=w)
             np.right_shift(w, 48, out=t)
             _LENGTHS.take(t.view(np.int64), out=n, mode="clip")
-            slow = np.flatnonzero(n > _LONGEST) if n.max() > _LONGEST else None
-            np.subtract(64, n, out=i)
-            np.right_shift(w, i.view(np.uint64), out=w)
-            np.bitwise_and(w, (1 << P) - 1, out=w)
-            np.subtract(n, P + 1, out=i)
-            np.left_shift(i.view(np.uint64), P, out=t)
-            t += w
-            out = row[:lanes]
-            np.add(previous[:lanes], t, out=out)
-            at += n
-            if slow is not None:
-                for lane in slow.tolist():
-                    at[lane] -= n[lane]
-                    out[lane] = int(previous[lane]) + self._long_codeword(lane)
-            previous = out
-            last[:lanes] = out
+            if n.max() > _LONGEST:
+                slow = np.flatnonzero(n > _LONGEST)
+                stepped = n[slow]
+                longer += [(row, lane, self._long_codeword(lane)) for lane in slow.tolist()]
+                at += n
+                at[slow] -= stepped
+            else:
+                at += n
+        values >>= (64 - lengths).view(np.uint64)
+        values &= (1 << P) - 1
+        lengths -= P + 1
+        values += lengths.view(np.uint64) << P
+        for row, lane, difference in longer:
+            values[row, lane] = difference
+        values[0] += last
+        np.cumsum(values, axis=0, out=values)
+        last[:] = values[-1]
 
     def _long_codeword(self, lane: int) -> int:
         """Read the codeword that no window holds, step over it, and return the difference."""

@@ -6,9 +6,9 @@ Sources: Core `primitives/block.h`, `consensus/merkle.cpp`, `validation.cpp` (`C
 """
 
 import struct
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from wallet_gui.primitives.hashes import sha256d
 from wallet_gui.primitives.serialize import ParseError, Reader, compact_size
@@ -24,6 +24,7 @@ from wallet_gui.primitives.transaction import (
 HEADER_SIZE: Final = 80
 MAX_BLOCK_SIZE: Final = MAX_BLOCK_WEIGHT  # a byte weighs at least one unit
 
+_T = TypeVar("_T")
 _HEADER = struct.Struct("<i32s32sIII")
 _MIN_TRANSACTION: Final = 60  # one input, one output, empty scripts; less is never valid
 _COMMITMENT_PREFIX: Final = bytes.fromhex("6a24aa21a9ed")
@@ -152,14 +153,10 @@ class Block:
         input's witness, or as the last 33 bytes of its script.
         """
         found: set[bytes] = set()
+        scripts, outpoints, public_keys = _as_set(scripts), _as_set(outpoints), _as_set(public_keys)
         for position, transaction in enumerate(self.transactions):
-            if any(output.script_pubkey in scripts for output in transaction.outputs) or any(
-                tx_input.prevout in outpoints
-                or tx_input.prevout.txid in found
-                or (tx_input.witness and tx_input.witness[-1] in public_keys)
-                or tx_input.script_sig[-33:] in public_keys
-                for tx_input in transaction.inputs
-            ):
+            pays = any(output.script_pubkey in scripts for output in transaction.outputs)
+            if pays or _spends(transaction, outpoints, public_keys, found):
                 found.add(transaction.txid)
                 yield position, transaction
 
@@ -214,6 +211,30 @@ class Block:
         root, _ = merkle_root([bytes(32)] + [tx.wtxid for tx in self.transactions[1:]])
         if sha256d(root + reserved[0]) != commitment:
             raise ParseError("The block's witnesses do not match the coinbase's commitment.")
+
+
+def _as_set(items: Container[_T]) -> Container[_T]:
+    """Make a set of what can be listed: it is asked thousands of times."""
+    return frozenset(items) if isinstance(items, Collection) else items
+
+
+def _spends(
+    transaction: Transaction,
+    outpoints: Container[OutPoint],
+    public_keys: Container[bytes],
+    found: set[bytes],
+) -> bool:
+    is_any = outpoints != frozenset()  # to hash an outpoint costs more than the rest
+    for tx_input in transaction.inputs:
+        prevout, witness = tx_input.prevout, tx_input.witness
+        if (
+            (is_any and prevout in outpoints)
+            or prevout.txid in found
+            or (witness and witness[-1] in public_keys)
+            or tx_input.script_sig[-33:] in public_keys
+        ):
+            return True
+    return False
 
 
 def merkle_root(hashes: Sequence[bytes]) -> tuple[bytes, bool]:

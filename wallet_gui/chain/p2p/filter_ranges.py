@@ -21,6 +21,7 @@ MAX_RIVALS: Final = 2  # who ask for the same range beside the first
 SILENCE: Final = 1.0  # seconds without a byte after which a peer's work may be done by any other
 STALL: Final = 3.0  # and after which it loses its work, where others go on
 STALLED: Final = 30.0  # seconds for which it then gets nothing new
+SOON: Final = 0.5  # seconds that headers of a peer which is near may take
 LEAST_GAIN: Final = 0.5  # seconds to win before a range is asked for twice
 MAX_UNASKED: Final = 20_000  # filters in a row that were forgiven; more is a nuisance
 MAX_FORGIVEN: Final = 20_000
@@ -94,11 +95,10 @@ class FilterRanges:
         peers = self._state.filter_peers(now)
         numbers = [peer.number for peer in peers]
         able = [p for p in peers if p.shown_height >= start and self._has_room(p, numbers)]
-        if not any(p.headers_done for p in peers) and (
-            len(peers) > 1 or self._state.headers_come_fast
-        ):
+        if not any(p.headers_done for p in peers):
+            is_alone = len(peers) == 1
             # Who sends the headers is left alone, so that the rest can begin.
-            able = [p for p in able if p.headers_asked is None]
+            able = [p for p in able if not self._sends_headers(p, now, is_alone=is_alone)]
         if not able:
             return start - 1
         able = [p for p in able if not p.disputes] or able
@@ -111,6 +111,13 @@ class FilterRanges:
         stop = min(stop, peer.shown_height, start + size - 1)
         self._request(peer, start, stop, now)
         return stop
+
+    def _sends_headers(self, peer: Peer, now: Instant, *, is_alone: bool) -> bool:
+        """Whether headers are on their way from a peer, and soon there if there is nobody else."""
+        if peer.headers_asked is None:
+            return False
+        is_soon = now.monotonic - peer.headers_asked < SOON
+        return not is_alone or (self._state.headers_come_fast and is_soon)
 
     def _request(self, peer: Peer, start: int, stop: int, now: Instant) -> None:
         hashes = self._state.headers.hashes(start, stop)

@@ -43,8 +43,9 @@ MATCH_FILTERS: Final = 20_000
 MATCH_BYTES: Final = 16_000_000
 NEW_BYTES: Final = 4_000_000  # of new filters in one go: what they hit may widen a window
 HOLD: Final = 1.0  # seconds for which matching waits for a block
-LEAD_BYTES: Final = 4_000_000  # by which it is ahead of the blocks found
-WAITING_BYTES: Final = 10_000_000  # of filters up to which it waits rather than to get further
+LEAD_BYTES: Final = 8_000_000  # by which it may be ahead of the blocks found
+SHORT_LEAD_BYTES: Final = 3_000_000  # where windows grow
+WAITING_BYTES: Final = 6_000_000  # of filters up to which it waits rather than to get further
 MAX_SOURCES: Final = 10_000
 
 
@@ -393,21 +394,26 @@ class FilterSync:
     # --- matching ---------------------------------------------------------------------------------
 
     def _is_held(self, now: Instant) -> bool:
-        """Wait a moment for a block that may widen a window, rather than match twice."""
-        if not self._watches.may_widen():
+        """Wait a moment for blocks that may widen a window, rather than match twice.
+
+        Matching may be so far ahead of them that the line stays busy, and goes on when too much
+        waits for it.
+        """
+        if not self._is_ahead():
             self._held_since = None
-            return self._is_ahead()
+            return False
         if self._held_since is None:
             self._held_since = now.monotonic
         return now.monotonic - self._held_since < HOLD
 
     def _is_ahead(self) -> bool:
-        """Tell whether matching is ahead of the blocks, and more can be kept meanwhile."""
-        if not self._ranges.due():
+        is_quiet = self._watches.is_quiet
+        if is_quiet and not self._ranges.due():
             return False
+        lead = (LEAD_BYTES if is_quiet else SHORT_LEAD_BYTES) / max(self.mean_size, 1.0)
         for scan in self._watches.scans():
             pending = scan.pending(1)
-            if pending and scan.matched_through - pending[0] > LEAD_BYTES / self.mean_size:
+            if pending and scan.matched_through - pending[0] > lead:
                 return self._waiting(scan.matched_through + 1) < WAITING_BYTES
         return False
 

@@ -18,6 +18,7 @@ from wallet_gui.chain.p2p.bip324 import DECOY, EXPANSION, HEADER_SIZE, LENGTH_SI
 from wallet_gui.chain.p2p.filter_messages import FilterRun, split_cfilter
 from wallet_gui.chain.p2p.messages import MAX_MESSAGE_SIZE, payload_limit
 from wallet_gui.chain.p2p.receive_buffers import CAPACITY as STREAM_CAPACITY
+from wallet_gui.chain.p2p.receive_buffers import SHARED
 from wallet_gui.chain.p2p.transport import (
     FIRST_CAPACITY,
     LARGEST_CAPACITY,
@@ -100,6 +101,7 @@ class V2Transport:
         self._bytes = bytearray(FIRST_CAPACITY)  # as received
         self._view = memoryview(self._bytes)
         self._plain = _NOTHING  # headers and contents, decrypted
+        self._filled = 0  # of a plain buffer that is used for more than one read
         self._start = 0
         self._end = 0
         self._length = _NO_LENGTH  # of the contents of the packet at `_start`
@@ -138,7 +140,8 @@ class V2Transport:
         return b""
 
     def get_buffer(self) -> memoryview:
-        self._plain = _NOTHING
+        if len(self._plain) != STREAM_CAPACITY:
+            self._plain = _NOTHING
         waiting = self._end - self._start
         if not waiting and len(self._bytes) > STREAM_CAPACITY:
             self._start = self._end = 0
@@ -234,11 +237,13 @@ class V2Transport:
         """Decrypt every complete packet; return where the contents lie, without those of decoys.
 
         They go one after the other into a buffer that belongs to what is given out: filters stay
-        where they are, without a copy, for as long as somebody needs them.
+        where they are, without a copy, for as long as somebody needs them. Where much comes a
+        large buffer is filled by several reads.
         """
         spans: list[tuple[int, int]] = []
         view, position, end = self._view, self._start, self._end
-        plain, filled, packets = _NOTHING, 0, 0
+        plain, filled = self._room_for(end - position)
+        packets = 0
         next_length, decrypt = session.receive_length.apply, session.receive_packet.decrypt
         length = self._length
         while True:
@@ -252,7 +257,7 @@ class V2Transport:
             stop = position + EXPANSION + length
             if stop > end:
                 break
-            if not filled:
+            if not plain:
                 plain = memoryview(bytearray(end - position))
             contents = filled + HEADER_SIZE
             packet_end = contents + length
@@ -264,10 +269,18 @@ class V2Transport:
             packets += 1
             self._their_garbage = b""  # the first packet proves it, be it a decoy or not
             position, length, filled = stop, _NO_LENGTH, packet_end
-        self._plain, self._length = plain, length
+        self._plain, self._filled, self._length = plain, filled, length
         self._decoys = 0 if spans else self._decoys + packets
         self._advance(position)
         return spans
+
+    def _room_for(self, count: int) -> tuple[memoryview, int]:
+        """Give where up to `count` bytes are decrypted to; nothing where a buffer is to be made."""
+        if len(self._view) != STREAM_CAPACITY or count > STREAM_CAPACITY:
+            return _NOTHING, 0
+        if len(self._plain) == STREAM_CAPACITY and STREAM_CAPACITY - self._filled >= count:
+            return self._plain, self._filled
+        return SHARED.take(), 0
 
     def _advance(self, position: int) -> None:
         """Go on with the packet at `position`."""

@@ -248,15 +248,17 @@ class Watches:
         """Whether a wallet waits for this block and is ready to take it: it comes next."""
         return any(scan.next_block() == height for scan in self.scans())
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the last blocks left all windows as they were: windows grow in bursts."""
+        return self._quiet >= QUIET_DELIVERIES
+
     def may_widen(self) -> bool:
         """Whether a block that waits for delivery may well make a window grow.
 
-        What is matched beyond it would then be matched again. Windows grow in bursts: not after
-        several blocks that left them as they were.
+        What is matched beyond it would then be matched again.
         """
-        if self._quiet >= QUIET_DELIVERIES:
-            return False
-        return any(
+        return not self.is_quiet and any(
             watch.delivering is not None or watch.scan.next_block() is not None
             for watch in self._watches.values()
             if watch.scan is not None

@@ -1,13 +1,15 @@
 """Plays for table C.1: what goes wrong on the way, brought about by a real sshd."""
 
+import asyncio
 import contextlib
 import errno
 import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 from tests.functional.doctor_rows import Rig, case, in_thread
-from tests.functional.sshd import Answers, MemoryStore, make_key
+from tests.functional.sshd import Answers, MemoryStore, Sshd, make_key
 from wallet_gui.chain.bitcoind import steps
 from wallet_gui.chain.bitcoind.problems import Code
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
@@ -23,6 +25,13 @@ def quick(rig: Rig, **changes: Any) -> SshOptions:
     if not path.exists():
         make_key(path)
     return replace(PLAIN, key_path=str(path), connect_timeout=0.4, login_timeout=1.0, **changes)
+
+
+def locked_key(rig: Rig, server: Sshd) -> Path:
+    """A key that the server accepts and that has a passphrase."""
+    key = make_key(rig.tmp_path / "locked", passphrase="correct horse")
+    server.authorized_keys.write_text(key.with_suffix(".pub").read_text())
+    return key
 
 
 @case("host name unknown", Code.HOST_UNKNOWN, steps.MACHINE, "mynode.invalid", stand_in=True)
@@ -46,7 +55,7 @@ async def nobody_listens(rig: Rig) -> Report:
 
 @case("unreachable", Code.HOST_UNREACHABLE, steps.SSH, "no way to", "switched on")
 async def no_route(rig: Rig) -> Report:
-    # The broadcast address of the loopback network: the system itself says that TCP cannot go there.
+    # The broadcast address of the loopback network: the system says that TCP cannot go there.
     return await rig.examine(SshTarget("127.255.255.255", 22), rig.options(quick(rig)))
 
 
@@ -104,8 +113,6 @@ async def too_many_strangers(rig: Rig) -> Report:
 
 @case("MaxStartups / fail2ban", Code.SSH_TURNED_AWAY, steps.SSH, "fail2ban", stand_in=True)
 async def hangs_up_at_once(rig: Rig) -> Report:
-    import asyncio  # noqa: PLC0415 - only here
-
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
@@ -185,14 +192,14 @@ async def the_public_half(rig: Rig) -> Report:
 @case("passphrase needed", Code.PASSPHRASE_NEEDED, steps.LOGIN, "passphrase")
 async def a_passphrase_that_is_not_given(rig: Rig) -> Report:
     async with rig.sshd() as server:
-        key = make_key(rig.tmp_path / "locked", passphrase="correct horse")
+        key = locked_key(rig, server)
         return await rig.through(server, ssh={"key_path": str(key)}, asker=Answers())
 
 
 @case("passphrase wrong", Code.PASSPHRASE_WRONG, steps.LOGIN, "does not open")
 async def a_wrong_passphrase(rig: Rig) -> Report:
     async with rig.sshd() as server:
-        key = make_key(rig.tmp_path / "locked", passphrase="correct horse")
+        key = locked_key(rig, server)
         wrong = "battery staple"
         rig.private.add(wrong)
         asker = Answers(secrets=[wrong] * 10)

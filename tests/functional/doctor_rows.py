@@ -146,9 +146,14 @@ class Rig:
         store: MemoryStore | None = None,
         params: ChainParams = REGTEST,
         user: str | None = None,
+        user_name: str | None = None,
         **changes: Any,
     ) -> Report:
-        """Examine a node through this server, with a key that it accepts unless `ssh` differs."""
+        """Examine a node through this server, with a key that it accepts unless `ssh` differs.
+
+        `user` logs in at the server, `user_name` at bitcoind.
+        """
+        changes["user"] = user_name
         options = self.options(replace(server.options, **(ssh or {})), node, **changes)
         target = server.target if user is None else replace(server.target, user=user)
         return await self.examine(

@@ -28,6 +28,7 @@ from wallet_gui.chain.bitcoind.credentials import CookieCredentials
 from wallet_gui.chain.bitcoind.local_socket import LocalTunnel
 from wallet_gui.chain.bitcoind.node_chain import ScanMode
 from wallet_gui.chain.bitcoind.node_session import NodeCalls, NodeUse, PublicPeers
+from wallet_gui.chain.bitcoind.node_status import NodeStatus
 from wallet_gui.chain.bitcoind.problems import NodeProblem
 from wallet_gui.chain.bitcoind.rpc import NodeRpc
 from wallet_gui.chain.checkpoints import Checkpoints
@@ -105,6 +106,9 @@ class DirectLink:
 
     def ledger(self) -> list[LedgerEntry]:
         return []
+
+    def status(self) -> NodeStatus:
+        return NodeStatus(problem=self.problem)
 
 
 class NodeClient:

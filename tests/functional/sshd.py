@@ -15,32 +15,26 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from tests.functional import sshd_parts
+from tests.functional.sshd_parts import Account
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
 from wallet_gui.chain.bitcoind.tunnel import HostKeyQuestion, SecretQuestion, SshOptions
 
 START_SECONDS = 20.0
 HOST_KEY_TYPES = ("ed25519", "ecdsa", "rsa")
+_WITH_PAM = {"UsePAM": "yes", "KbdInteractiveAuthentication": "yes"}
 _SEPARATION_FOLDER = "/run/sshd"  # where Debian's sshd locks its unprivileged half in
 
 
 class SshdFailed(Exception):
     """The server ended, or did not come up in time; the text ends with its log."""
-
-
-def find_sshd() -> Path | None:
-    """The server's program by its absolute path (it starts itself again for each connection)."""
-    named = os.environ.get("SSHD")
-    for candidate in (named, shutil.which("sshd"), "/usr/sbin/sshd"):
-        if candidate and os.access(candidate, os.X_OK):
-            return Path(candidate).absolute()
-    return None
 
 
 def need(*programs: str) -> None:
@@ -196,15 +190,30 @@ class Sshd:
                     os.kill(pid, signal.SIGKILL)
 
 
-def make_key(path: Path, key_type: str = "ed25519", passphrase: str = "") -> Path:
-    """Make a key pair with the system's ssh-keygen."""
-    size = ["-b", "2048"] if key_type == "rsa" else []
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", key_type, *size, "-N", passphrase, "-C", "test", "-f", path],
+def keygen(*arguments: str | Path) -> str:
+    """Run the system's ssh-keygen; gives what it prints."""
+    done = subprocess.run(
+        ["ssh-keygen", *arguments],
         check=True,
+        capture_output=True,
+        text=True,
         stdin=subprocess.DEVNULL,
     )
+    return done.stdout
+
+
+def make_key(path: Path, key_type: str = "ed25519", passphrase: str = "") -> Path:
+    """Make a key pair."""
+    size = ["-b", "2048"] if key_type == "rsa" else []
+    keygen("-q", "-t", key_type, *size, "-N", passphrase, "-C", "test", "-f", path)
     return path
+
+
+async def eventually(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until it is so."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - processes tell nobody
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -212,19 +221,17 @@ async def running_sshd(
     *,
     users_key: str | None = None,
     host_keys: Sequence[str] = ("ed25519",),
-    environment: Mapping[str, str] | None = None,
-    user: str | None = None,
+    account: Account | None = None,
     port: int = 0,
     **config_lines: str | int | Sequence[str],
 ) -> AsyncIterator[Sshd]:
     """Run a server with these lines in its configuration (`AllowTcpForwarding="no"`).
 
-    `users_key` is what authorized_keys says; by default the public half of `Sshd.key_path`.
-    Skips the test with a reason where no sshd can be had.
+    `users_key` is what authorized_keys says; by default the public half of `Sshd.key_path`. With an
+    `account`, that one logs in, by its key or through PAM. Skips the test with a reason where no
+    sshd can be had.
     """
-    program = find_sshd()
-    if program is None:
-        pytest.skip("no OpenSSH server is here (Debian: openssh-server)")
+    program = sshd_parts.program()
     need("ssh-keygen")
     if os.geteuid() == 0:
         os.makedirs(_SEPARATION_FOLDER, mode=0o755, exist_ok=True)  # noqa: PTH103
@@ -235,15 +242,12 @@ async def running_sshd(
         make_key(directory / "client_ed25519")
         public = (directory / "client_ed25519.pub").read_text()
         (directory / "authorized_keys").write_text(public if users_key is None else users_key)
-        server = await _start(
-            program,
-            directory,
-            host_keys,
-            environment,
-            user or getpass.getuser(),
-            port,
-            config_lines,
-        )
+        user = getpass.getuser()
+        if account is not None:
+            user = account.name
+            config_lines = {**_WITH_PAM, **config_lines}
+        environment = sshd_parts.environment(directory, account)
+        server = await _start(program, directory, host_keys, environment, user, port, config_lines)
         try:
             yield server
         finally:
@@ -254,7 +258,7 @@ async def _start(
     program: Path,
     directory: Path,
     host_keys: Sequence[str],
-    environment: Mapping[str, str] | None,
+    environment: Mapping[str, str],
     user: str,
     port: int,
     config_lines: Mapping[str, str | int | Sequence[str]],
@@ -278,9 +282,10 @@ async def _start(
             "PermitRootLogin yes",
             "PrintMotd no",
             "PrintLastLog no",
-            "Subsystem sftp internal-sftp",
             "LogLevel DEBUG1",
         ]
+        if "Subsystem" not in config_lines:  # a second one is an error
+            lines.append("Subsystem sftp internal-sftp")
         config = directory / "sshd_config"
         config.write_text("\n".join(lines) + "\n")
         with (directory / "log").open("wb") as log:
@@ -289,7 +294,7 @@ async def _start(
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **(environment or {})},
+                env=environment,
             )
         server = Sshd(directory, port, user, process)
         if await _is_up(server):

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from tests.functional import doctor_plays_rpc, doctor_plays_ssh
 from tests.functional.bitcoind import Node, NodeFactory
 from tests.functional.doctor_rows import C1, C2, CASES, Case, Rig, cookie_of
-from wallet_gui.chain.bitcoind.steps import STEPS, Status, first_failure
+from wallet_gui.chain.bitcoind.steps import STEPS, Report, Status, first_failure
 
 PLAYS = (doctor_plays_ssh, doctor_plays_rpc)
 # What nobody but a scripted program can show here, and why.
@@ -24,10 +23,10 @@ STAND_INS = {
 @pytest.fixture
 def rig(
     module_node: Node, node_factory: NodeFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Rig]:
+) -> Rig:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    yield Rig(module_node, node_factory, tmp_path, monkeypatch)
+    return Rig(module_node, node_factory, tmp_path, monkeypatch)
 
 
 def test_every_row_has_a_play() -> None:
@@ -37,7 +36,7 @@ def test_every_row_has_a_play() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_row(case: Case, rig: Rig) -> None:
-    report = asyncio.run(case.play(rig))
+    report = asyncio.run(played(case, rig))
     failed = first_failure(report.results)
     if case.code is None:
         assert failed is None, report.redacted_text(keep_host=True)
@@ -63,6 +62,10 @@ def test_row(case: Case, rig: Rig) -> None:
     assert re.search(r"[.!?]$", report.sentence)
     assert_all_was_told(rig, report.results)
     assert_nothing_private(rig, report.redacted_text())
+
+
+async def played(case: Case, rig: Rig) -> Report:
+    return await case.play(rig)
 
 
 def assert_all_was_told(rig: Rig, results: object) -> None:

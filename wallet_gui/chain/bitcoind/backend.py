@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from wallet_gui.chain.audit import ChainView
@@ -26,6 +26,7 @@ from wallet_gui.chain.backend import (
 )
 from wallet_gui.chain.bitcoind.in_order import end
 from wallet_gui.chain.bitcoind.node_session import NodeLink, NodeUse, PublicPeers
+from wallet_gui.chain.bitcoind.node_status import NodeStatus
 from wallet_gui.chain.bitcoind.node_sync import NodeSync
 from wallet_gui.chain.bitcoind.problems import NodeProblem
 from wallet_gui.chain.bitcoind.worker_lanes import WorkerLanes
@@ -39,7 +40,15 @@ from wallet_gui.chain.p2p.filter_match import LazyEngine
 from wallet_gui.chain.p2p.long_scans import PreviewScripts
 from wallet_gui.chain.p2p.progress import ProgressMeter
 from wallet_gui.chain.p2p.sync_state import Instant, Lane
-from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
+from wallet_gui.chain.reports import (
+    FeeAdvice,
+    LedgerEntry,
+    PeerInfo,
+    Purpose,
+    Route,
+    ScanPlan,
+    SeenBy,
+)
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.transaction import Transaction
 
@@ -106,6 +115,7 @@ class NodeBackend:
         self._is_running = False
         self._is_paused = False
         self._use: NodeUse | None = None
+        self._since = 0
         self._problem: NodeProblem | None = None
         self._state: BackendState | None = None
 
@@ -212,7 +222,24 @@ class NodeBackend:
 
     def peers(self) -> list[PeerInfo]:
         """List the node while it is connected."""
-        return []
+        use, sync = self._use, self._sync
+        if use is None or sync is None or not sync.is_online:
+            return []
+        return [
+            PeerInfo(
+                address=use.via,
+                user_agent=use.version,
+                services=0,
+                best_height=sync.chain.node_height,
+                inbound_bytes=sync.received_bytes,
+                connected_since=self._since,
+                transport="RPC" if use.route is Route.DIRECT else "RPC over SSH",
+                network=use.via,
+                route=use.route,
+                is_own=True,
+                purposes=(Purpose.SYNC, Purpose.RELAY),
+            )
+        ]
 
     def ledger(self) -> list[LedgerEntry]:
         """List every contact with another host since the start, the newest first."""
@@ -247,20 +274,30 @@ class NodeBackend:
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Say whether a person waits for a payment."""
 
-    def tip_report(self) -> None:
-        """Nothing: what the tips of several peers say together is not known of one node."""
+    def node_status(self) -> NodeStatus:
+        """Tell where the connection stands, and what does not come over it."""
+        status, sync = self._link.status(), self._sync
+        if sync is None:
+            return status
+        problem = status.problem or self.problem(sync)
+        age = None if not sync.tip_time else max(0, self._clock().unix - sync.tip_time)
+        return replace(status, problem=problem, tip_age=age)
 
     def view(self) -> ChainView | None:
-        """Tell what the node shows of the chain; its filter headers are asked for one by one."""
-        if self._sync is None or not self._sync.is_online:
+        """Tell what the node shows of the chain, to be compared with another source of it."""
+        sync = self._sync
+        if sync is None or not sync.is_online or not sync.chain.is_at_tip:
             return None
-        headers = self._sync.chain.headers
+        headers = sync.chain.headers
+        lowest = max(headers.start_height - 1, 0)
 
         def hash_at(height: int) -> bytes | None:
-            held = max(headers.start_height - 1, 0) <= height <= headers.height
-            return headers.hash_at(height) if held else None
+            return headers.hash_at(height) if lowest <= height <= headers.height else None
 
-        return ChainView(headers.tip, headers.chain_work, 1, hash_at, lambda _height: None)
+        return ChainView(headers.tip, headers.chain_work, 1, hash_at, sync.filters.header_at)
+
+    def tip_report(self) -> None:
+        """Nothing: what the tips of several peers say together is not known of one node."""
 
     # --- tasks ------------------------------------------------------------------------------------
 
@@ -318,6 +355,7 @@ class NodeBackend:
             began = self._clock().monotonic
             try:
                 self._use = use = await self._link.ready()
+                self._since = self._clock().unix
                 began = self._clock().monotonic
                 sync.use(use)
                 await sync.run(use.calls)

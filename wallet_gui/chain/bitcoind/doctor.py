@@ -208,6 +208,8 @@ class _Examination:
 
     async def _reason(self, problem: NodeProblem) -> NodeProblem:
         """Say why a call's connection was lost: the way to the node, or the node itself."""
+        if problem.code is Code.NODE_REFUSED and self._ticks.is_done(steps.BITCOIND):
+            return node_stopped()
         if problem.code is not Code.CONNECTION_LOST or self._tunnel is None:
             return problem
         try:
@@ -299,13 +301,17 @@ class _Examination:
                 raise node_silent("the first request", 2 * PORT_SECONDS)
             case _:
                 raise not_a_node(port, f"It is {found.kind.value}.")
-        if self._options.p2p_port is not None:
-            other = await port_kind(
-                self._opener(tunnel, self._p2p_port), self._params, PORT_SECONDS
-            )
-            if other.kind is PortKind.RPC:
-                raise p2p_to_rpc(self._p2p_port, P2P_PORTS[network])
+        if self._options.p2p_port is not None and await self._is_rpc(tunnel, self._p2p_port):
+            raise p2p_to_rpc(self._p2p_port, P2P_PORTS[network])
         return None, Finding(f"on {LOOPBACK}:{port}")
+
+    async def _is_rpc(self, tunnel: Tunnel, port: int) -> bool:
+        """Whether a port that should speak P2P is the RPC; a closed one is no mistake."""
+        try:
+            found = await port_kind(self._opener(tunnel, port), self._params, PORT_SECONDS)
+        except NodeProblem:
+            return False
+        return found.kind is PortKind.RPC
 
     # --- the node: steps 7 to 13
 

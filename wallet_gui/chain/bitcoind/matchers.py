@@ -5,6 +5,7 @@ them: too many are harmless, one too few is a wrong balance.
 """
 
 from array import array
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol, TypeAlias
@@ -31,6 +32,7 @@ FIRST_BATCH: Final = 100
 MAX_BATCH: Final = 1000
 AT_ONCE: Final = 3
 MAX_REPLY: Final = 64_000_000
+TOLD: Final = 5000  # filter headers that are remembered, for others to compare
 WHOLE_BLOCKS: Final = 100  # heights that are handed out for reading in full at a time
 
 
@@ -75,6 +77,7 @@ class FilterMatcher:
         self._lanes = lanes
         self._scripts = ScriptCache()
         self._batch = FIRST_BATCH
+        self._told: OrderedDict[int, tuple[bytes, bytes]] = OrderedDict()
         self.received = 0  # bytes of filters
         self.mean_size = 0.0
 
@@ -99,6 +102,7 @@ class FilterMatcher:
                     Lane.ENGINE,
                     partial(self._check, height, some, filters, filter_headers, previous),
                 )
+                self._note(height, some, filter_headers)
                 batches.append(batch)
                 doubtful += wrong
                 height += len(filters)
@@ -107,14 +111,29 @@ class FilterMatcher:
         also = within(doubtful, wanted)
         return [sorted({*mine, *more}) for mine, more in zip(found, also, strict=True)]
 
+    def header_at(self, height: int) -> bytes | None:
+        """Give the filter header that the node told for a block of the active chain, if it did."""
+        headers = self._chain.headers
+        if not headers.start_height <= height <= headers.height:
+            return None
+        block_hash, filter_header = self._told.get(height, (b"", b""))
+        return filter_header if block_hash == headers.hash_at(height) else None
+
     async def matches_at(self, node: NodeCalls, height: int, scripts: Sequence[bytes]) -> bool:
         """Tell whether the filter of one block holds any of the scripts."""
         block_hash = self._chain.headers.hash_at(height)
-        filters, _ = await self._fetch(node.rpc, [block_hash])
+        filters, filter_headers = await self._fetch(node.rpc, [block_hash])
+        self._note(height, [block_hash], filter_headers)
         found = await self._lanes.run(
             Lane.ENGINE, lambda: self._engine.match_many([(block_hash, filters[0])], scripts)
         )
         return found[0]
+
+    def _note(self, start: int, hashes: Sequence[bytes], filter_headers: Sequence[bytes]) -> None:
+        told = zip(hashes, filter_headers, strict=True)
+        self._told.update((start + offset, pair) for offset, pair in enumerate(told))
+        while len(self._told) > TOLD:
+            self._told.popitem(last=False)
 
     async def _fetch(self, rpc: Rpc, hashes: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
         calls = [("getblockfilter", [replies.shown(each)]) for each in hashes]

@@ -1,6 +1,6 @@
 """What reading the chain needs of a connected node: calls, what it is, and how it is to be used.
 
-`connection.NodeConnection` gives such a session; here stands only what it is used for.
+`session_link` makes it of a `NodeConnection`; here stands only what it is used for.
 """
 
 from collections.abc import Sequence
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wallet_gui.chain.bitcoind.node_chain import ScanMode
+from wallet_gui.chain.bitcoind.node_status import NodeStatus
 from wallet_gui.chain.bitcoind.problems import NodeProblem, RpcError
-from wallet_gui.chain.reports import LedgerEntry
+from wallet_gui.chain.reports import LedgerEntry, Route
 
 MAX_BLOCK_REPLY = 8_100_000
 """Bytes of the reply that holds the largest block in hexadecimal."""
@@ -67,6 +68,10 @@ class NodeUse:
     calls: NodeCalls
     mode: ScanMode
     may_ask_for_coins: bool = True  # `scantxoutset` tells the node the scripts
+    has_package_relay: bool = False
+    route: Route = Route.DIRECT
+    via: str = "this computer"
+    version: str = ""
 
 
 class NodeLink(Protocol):
@@ -91,4 +96,8 @@ class NodeLink(Protocol):
 
     def ledger(self) -> list[LedgerEntry]:
         """List the contacts since the start, the newest first."""
+        ...
+
+    def status(self) -> NodeStatus:
+        """Tell where the connection stands."""
         ...

@@ -31,7 +31,6 @@ from wallet_gui.chain.backend import (
 )
 from wallet_gui.chain.bitcoind.backend import NodeBackend
 from wallet_gui.chain.bitcoind.connection import NodeConnection
-from wallet_gui.chain.bitcoind.connection_link import ConnectionLink
 from wallet_gui.chain.bitcoind.in_order import end
 from wallet_gui.chain.bitcoind.node_audit import Finding, NodeAudit
 from wallet_gui.chain.bitcoind.node_replies import block_hash as block_hash_of
@@ -41,6 +40,7 @@ from wallet_gui.chain.bitcoind.p2p_node import make_p2p_node
 from wallet_gui.chain.bitcoind.problems import NodeProblem
 from wallet_gui.chain.bitcoind.rungs import Rung
 from wallet_gui.chain.bitcoind.session import Session
+from wallet_gui.chain.bitcoind.session_link import SessionLink
 from wallet_gui.chain.bitcoind.tunnel_protocol import Tunnel
 from wallet_gui.chain.checkpoints import Checkpoints
 from wallet_gui.chain.p2p.backend import P2PBackend
@@ -223,8 +223,9 @@ class OwnNode:
     def ledger(self) -> list[LedgerEntry]:
         """List every contact with another host since the start, the newest first."""
         entries = self._connection.ledger()
-        if isinstance(self._inner, P2PBackend):
-            entries = [*self._inner.ledger(), *entries]
+        if self._inner is not None:
+            own = self._inner.ledger()
+            entries = [*own, *entries] if isinstance(self._inner, P2PBackend) else own
         if self._look is not None:
             entries = [*entries, *self._look.ledger()]
         return sorted(entries, key=lambda entry: -entry.began)
@@ -262,7 +263,9 @@ class OwnNode:
     def node_status(self) -> NodeStatus:
         """Tell where the connection stands, and what the comparison with public peers gave."""
         finding = self._finding
-        return replace(self._connection.status, doubt=finding.doubt, compared=finding.compared)
+        inner = self._inner
+        status = inner.node_status() if isinstance(inner, NodeBackend) else self._connection.status
+        return replace(status, doubt=finding.doubt, compared=finding.compared)
 
     def network_changed(self) -> None:
         """Try at once what waits: the computer is on another network, or woke up."""
@@ -324,7 +327,7 @@ class OwnNode:
         else:
             inner = NodeBackend(
                 self._params,
-                ConnectionLink(self._connection),
+                SessionLink(self._connection, owns=False),
                 self._stores,
                 self._told,
                 public=self._look,

@@ -44,12 +44,12 @@ _TURNING_AWAY: Final = (b"Exceeded MaxStartups", b"Not allowed at this time")  #
 async def identify(open_channel: OpenChannel, seconds: float = SECONDS) -> Answerer:
     """Ask for a page first, then in the languages of nodes. Raises nothing."""
     first = await _answers([_ask_http(open_channel)], seconds / 2)
-    if first - {Answerer.NOBODY}:
+    if first & _TELLING:
         return first.pop()
     magics = {params.magic for params in NETWORKS.values()}
     questions = [_ask_with_noise(open_channel)]
     questions += [_ask_network(open_channel, magic) for magic in magics]
-    found = await _answers(questions, seconds / 2)
+    found = first | await _answers(questions, seconds / 2)
     for answerer in (*_TELLING, Answerer.OTHER):
         if answerer in found:
             return answerer

@@ -301,12 +301,12 @@ class LoginClient(asyncssh.SSHClient):
         host, user = self._settings.host, self._settings.user
         if self.identities.problem is not None:
             return self.identities.problem
-        if self._questions.was_declined:
+        if self._questions.was_declined and not self.offered:
             return ssh_problems.prompt_declined(host)
         detail = ssh_problems.tried([offer.name for offer in self.offered])
         if self.banner:
             detail = f"{detail} It says: {self.banner}".strip()
         if not self.offered and not self.has_asked:
             return ssh_problems.no_key(host, user, detail)
-        line = self.offered[0].public_line if self.offered and not self.has_asked else ""
+        line = self.offered[0].public_line if self.offered else ""
         return ssh_problems.auth_refused(host, user, public_line=line, detail=detail)

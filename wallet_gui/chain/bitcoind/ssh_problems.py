@@ -127,12 +127,12 @@ def host_key_changed(host: str, fingerprint: str, where: str = "") -> NodeProble
     )
 
 
-def host_key_revoked(host: str, fingerprint: str, where: str = "") -> NodeProblem:
+def host_key_revoked(host: str, where: str = "") -> NodeProblem:
     """The key is marked as revoked in a known_hosts file."""
     return NodeProblem(
         Code.HOST_KEY_CHANGED,
         f"The key of {_name(host)} has been revoked: it must not be trusted any more.",
-        f"Ask whoever marked it so, and give the machine a new key ({fingerprint}).",
+        "Give the machine a new host key, and take the line @revoked out of known_hosts.",
         detail=f"It is marked in {where}." if where else "",
         is_final=True,
     )
@@ -290,6 +290,17 @@ def no_common_algorithm(host: str, detail: str = "") -> NodeProblem:
         "sshd_config.",
         detail=detail,
         is_final=True,
+    )
+
+
+def hung_up_while_agreeing(host: str, detail: str = "") -> NodeProblem:
+    """The server closed while algorithms were agreed on: servers say no reason then."""
+    return NodeProblem(
+        Code.NO_COMMON_ALGORITHM,
+        f"{_name(host)} hung up while its SSH and ours agreed on how to encrypt.",
+        "If this stays so, its SSH server is too old or set up too narrowly: update it, or remove "
+        "lines such as HostKeyAlgorithms from its sshd_config.",
+        detail=detail,
     )
 
 

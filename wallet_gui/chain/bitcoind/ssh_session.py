@@ -222,16 +222,29 @@ class _Login:
 
     async def _attempt(self) -> LoginClient:
         """Connect once. Raises NodeProblem unless another attempt may help."""
-        settings, options = self._settings, self._options
         client = LoginClient(
-            settings,
-            options,
+            self._settings,
+            self._options,
             self._store,
             self._secrets,
             self._questions,
             self.known,
             self._on_stage,
         )
+        failure = await self._failure(client)
+        if failure is None or (client.verdict and client.verdict[0] is not Verdict.TRUSTED):
+            return client
+        if isinstance(failure, asyncssh.PermissionDenied):
+            raise client.refusal()
+        if isinstance(failure, asyncssh.KeyExchangeFailed):
+            raise ssh_problems.no_common_algorithm(self._settings.host, str(failure))
+        if self._questions.is_open and not isinstance(failure, TimeoutError):
+            return client
+        raise await self._explain(client, failure)
+
+    async def _failure(self, client: LoginClient) -> Exception | None:
+        """Connect and log in; gives what the library raised, None when we are in."""
+        settings, options = self._settings, self._options
         sock = None
         if self._through is None:
             self._on_stage(Stage.RESOLVING)
@@ -241,7 +254,6 @@ class _Login:
                 settings.host, settings.port, self._addresses, options.connect_timeout
             )
         self._patience = Patience(options.login_timeout)
-        failure: BaseException
         try:
             async with self._patience, _watching(client, self._opener()):
                 await asyncssh.connect(
@@ -251,25 +263,14 @@ class _Login:
                     tunnel=self._through if self._through is not None else (),
                     **self._arguments(client),
                 )
-        except TimeoutError as error:
-            failure = error
-        except asyncssh.PermissionDenied:
-            raise client.refusal() from None
-        except asyncssh.KeyExchangeFailed as error:
-            raise ssh_problems.no_common_algorithm(settings.host, str(error)) from None
         except _FAILURES as error:
-            failure = error
-        else:
-            return client
+            return error
         finally:
             client.identities.close()
             if sock is not None and client.connection is None:
                 sock.close()
-        if client.verdict is not None and client.verdict[0] is not Verdict.TRUSTED:
-            return client
-        if self._questions.is_open and not isinstance(failure, TimeoutError):
-            return client
-        raise await self._explain(client, failure)
+        # Without a login, `_watching` has seen enough.
+        return None if client.is_logged_in else ConnectionError("")
 
     def _arguments(self, client: LoginClient) -> dict[str, Any]:
         settings, options = self._settings, self._options
@@ -336,7 +337,7 @@ class _Login:
         if verdict is Verdict.CHANGED:
             raise ssh_problems.host_key_changed(host, key.fingerprint, where)
         if verdict is Verdict.REVOKED:
-            raise ssh_problems.host_key_revoked(host, key.fingerprint, where)
+            raise ssh_problems.host_key_revoked(host, where)
         question = HostKeyQuestion(
             host, port, key.type, key.fingerprint, ssh_problems.compare_command(key.type)
         )
@@ -354,7 +355,7 @@ class _Login:
             ) from None
         self.known += KnownHosts.parse(line.encode(), "the wallet's own file")
 
-    async def _explain(self, client: LoginClient, failure: BaseException) -> NodeProblem:
+    async def _explain(self, client: LoginClient, failure: Exception) -> NodeProblem:
         """Make a sentence of how a connection ended before the login."""
         host, port = self._settings.host, self._settings.port
         text = str(failure)
@@ -363,7 +364,7 @@ class _Login:
                 return ssh_problems.forwarding_refused("The machine on the way", host, port, text)
             return ssh_problems.ssh_refused(host, port, text)
         if client.server_version:
-            return self._explain_ssh(failure)
+            return self._explain_ssh(client, failure)
         problem = ssh_problems.turned_away(host, text)
         match client.answerer or await identify(self._opener()):
             case Answerer.RPC:
@@ -376,16 +377,20 @@ class _Login:
                 problem = ssh_problems.ssh_silent(host, self._options.login_timeout, text)
         return problem
 
-    def _explain_ssh(self, failure: BaseException) -> NodeProblem:
+    def _explain_ssh(self, client: LoginClient, failure: Exception) -> NodeProblem:
         """The same where the server did introduce itself as one of SSH."""
         host, text = self._settings.host, str(failure)
         if isinstance(failure, asyncssh.HostKeyNotVerifiable):
+            if "revoked" in text:
+                return ssh_problems.host_key_revoked(host)
             return ssh_problems.host_certificate_refused(host, text)
         if isinstance(failure, TimeoutError):
             return ssh_problems.login_timed_out(host, self._options.login_timeout)
-        if isinstance(failure, asyncssh.ConnectionLost | OSError):
-            return ssh_problems.connection_ended(host, text)
-        return ssh_problems.ssh_failed(host, text)
+        if not isinstance(failure, asyncssh.ConnectionLost | OSError):
+            return ssh_problems.ssh_failed(host, text)
+        if client.host_key is None and not client.is_certified:
+            return ssh_problems.hung_up_while_agreeing(host, text)
+        return ssh_problems.connection_ended(host, text)
 
 
 class _Forward:

@@ -258,9 +258,7 @@ class Watches:
 
         What is matched beyond it would then be matched again.
         """
-        if self.is_quiet:
-            return False
-        return any(
+        return not self.is_quiet and any(
             watch.delivering is not None or watch.scan.next_block() is not None
             for watch in self._watches.values()
             if watch.scan is not None

@@ -1,0 +1,418 @@
+"""What goes through a tunnel of a real sshd: bytes, files, the P2P protocol, and how it ends."""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.functional.bitcoind import Node
+from tests.functional.sshd import Answers, MemoryStore, Sshd, eventually, running_sshd
+from tests.hostile.proxy import Side, between
+from wallet_gui.chain.bitcoind import ssh_keys
+from wallet_gui.chain.bitcoind.port_probe import Answerer, identify
+from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
+from wallet_gui.chain.bitcoind.ssh_target import LocalNode, SshTarget
+from wallet_gui.chain.bitcoind.tunnel import SshOptions, Tunnel, connect
+from wallet_gui.chain.p2p.messages import GetHeaders, Headers, Ping, Pong
+from wallet_gui.chain.p2p.peer import Connection
+from wallet_gui.chain.p2p.protocol import Event, PeerProtocol
+from wallet_gui.chain.p2p.transport import V1Transport
+from wallet_gui.chain.p2p.transport_v2 import V2Transport
+from wallet_gui.primitives.params import REGTEST
+
+TCP_LISTEN = "0A"
+
+
+@asynccontextmanager
+async def tunnel_to(server: Sshd, options: SshOptions | None = None) -> AsyncIterator[Tunnel]:
+    tunnel = await connect(server.target, options or server.options, Answers(), server.store())
+    try:
+        yield tunnel
+    finally:
+        await tunnel.close()
+
+
+@asynccontextmanager
+async def echoing() -> AsyncIterator[int]:
+    """Something that gives back what it gets; gives its port."""
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+def own_sockets() -> tuple[set[str], set[str]]:
+    """What the system's own tables say of this process: listening TCP ports, unix sockets."""
+    inodes = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found = re.fullmatch(r"socket:\[(\d+)\]", str(entry.readlink()))
+        except OSError:
+            continue
+        if found:
+            inodes.add(found[1])
+    listening = set()
+    for name in ("tcp", "tcp6"):
+        for line in Path(f"/proc/self/net/{name}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == TCP_LISTEN and words[9] in inodes:
+                listening.add(words[1])
+    unix = set()
+    for line in Path("/proc/self/net/unix").read_text().splitlines()[1:]:
+        words = line.split()
+        is_listening = int(words[3], 16) & 0x10000  # __SO_ACCEPTCON
+        if words[6] in inodes and is_listening:
+            unix.add(words[6])
+    return listening, unix
+
+
+# Bytes
+
+
+def test_a_lot_of_bytes_come_through_unchanged_on_several_channels() -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server, echoing() as port, tunnel_to(server) as tunnel:
+
+            async def exchange(seed: int) -> None:
+                channel = await tunnel.open_channel("127.0.0.1", port)
+                data = os.urandom(1_000_000) + bytes([seed])
+                received = asyncio.create_task(channel.readexactly(len(data)))
+                for start in range(0, len(data), 70_000):
+                    channel.write(data[start : start + 70_000])
+                    await channel.drain()
+                assert await received == data
+                channel.close()
+                await channel.wait_closed()
+                assert channel.is_closed
+                assert await channel.read(1) == b""
+
+            async with asyncio.timeout(60):
+                await asyncio.gather(*(exchange(seed) for seed in range(4)))
+
+    asyncio.run(scenario())
+
+
+def test_an_unread_channel_does_not_fill_the_memory() -> None:
+    async def scenario() -> None:
+        async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            del reader
+            sent = 0
+            try:
+                while sent < 200_000_000:
+                    writer.write(bytes(100_000))
+                    await asyncio.wait_for(writer.drain(), 2)
+                    sent += 100_000
+            except (TimeoutError, ConnectionError):
+                pass
+            amounts.append(sent)
+            writer.transport.abort()
+
+        amounts: list[int] = []
+        source = await asyncio.start_server(flood, "127.0.0.1", 0)
+        port = source.sockets[0].getsockname()[1]
+        async with running_sshd() as server, tunnel_to(server) as tunnel:
+            await tunnel.open_channel("127.0.0.1", port)
+            await eventually(lambda: amounts)
+            assert amounts[0] < 40_000_000
+        source.close()
+        await source.wait_closed()
+
+    asyncio.run(scenario())
+
+
+def test_files_come_over_sftp() -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server, tunnel_to(server) as tunnel:
+            file = server.directory / "a file"
+            file.write_bytes(os.urandom(50_000))
+            assert await tunnel.read_file(str(file)) == file.read_bytes()
+            with pytest.raises(NodeProblem) as caught:
+                await tunnel.read_file(str(file), limit=49_999)
+            assert caught.value.code is Code.COOKIE_UNREADABLE
+            with pytest.raises(FileNotFoundError):
+                await tunnel.read_file(str(server.directory / "nothing"))
+            with pytest.raises(FileNotFoundError):
+                await tunnel.read_file("~/no such file in this home")
+            with pytest.raises(NodeProblem):
+                await tunnel.read_file(str(server.directory))
+            assert await tunnel.forced_output() == b""
+
+    asyncio.run(scenario())
+
+
+def test_a_server_without_sftp() -> None:
+    async def scenario() -> None:
+        async with (
+            running_sshd(Subsystem="sftp /nowhere/sftp-server") as server,
+            tunnel_to(server) as tunnel,
+        ):
+            with pytest.raises(PermissionError):
+                await tunnel.read_file("/etc/hostname")
+
+    asyncio.run(scenario())
+
+
+# The node through the tunnel
+
+
+@pytest.mark.parametrize("v2", [False, True])
+def test_the_p2p_protocol_runs_through_a_channel(node: Node, *, v2: bool) -> None:
+    node.mine(5)
+
+    async def scenario() -> None:
+        async with running_sshd() as server, tunnel_to(server) as tunnel:
+            await speak_p2p(tunnel, node, v2=v2)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("v2", [False, True])
+def test_the_p2p_protocol_runs_to_a_node_on_this_computer(node: Node, *, v2: bool) -> None:
+    node.mine(5)
+
+    async def scenario() -> None:
+        tunnel = await connect(LocalNode(node.rpc_port), SshOptions(), Answers(), MemoryStore())
+        await speak_p2p(tunnel, node, v2=v2)
+        await tunnel.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_answers_on_a_port_behind_the_tunnel(node: Node) -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server, tunnel_to(server) as tunnel:
+            for port, answerer in (
+                (node.rpc_port, Answerer.RPC),
+                (node.p2p_port, Answerer.P2P),
+                (server.port, Answerer.SSH),
+            ):
+                opener = partial(tunnel.open_channel, "127.0.0.1", port)
+                assert await identify(opener) is answerer
+
+    asyncio.run(scenario())
+
+
+# The end of it
+
+
+def test_killed_in_the_middle_of_a_request() -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server, echoing() as port, tunnel_to(server) as tunnel:
+            channel = await tunnel.open_channel("127.0.0.1", port)
+            idle = await tunnel.open_channel("127.0.0.1", port)
+            waiting = asyncio.create_task(channel.readexactly(5))
+            lost = asyncio.create_task(tunnel.wait_lost())
+            await asyncio.sleep(0.05)
+            assert not lost.done()
+            server.kill_sessions()
+            async with asyncio.timeout(2):
+                with pytest.raises(asyncio.IncompleteReadError):
+                    await waiting
+                assert (await lost).code is Code.CONNECTION_LOST
+                assert not (await lost).is_final
+            # Use after the loss.
+            for each in (channel, idle):
+                each.write(b"late")
+                with pytest.raises(NodeProblem) as caught:
+                    await each.drain()
+                assert caught.value.code is Code.CONNECTION_LOST
+            for attempt in (
+                tunnel.open_channel("127.0.0.1", port),
+                tunnel.read_file("/etc/hostname"),
+                tunnel.forced_output(),
+            ):
+                with pytest.raises(NodeProblem) as caught:
+                    await attempt
+                assert caught.value.code is Code.CONNECTION_LOST
+            # The server itself is still there.
+            async with tunnel_to(server) as again:
+                assert await again.forced_output() == b""
+
+    asyncio.run(scenario())
+
+
+def test_the_server_is_stopped_while_a_file_is_read() -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server, tunnel_to(server) as tunnel:
+            await tunnel.read_file("/etc/hostname")
+            server.freeze_sessions()
+            reading = asyncio.create_task(tunnel.read_file("/etc/hostname"))
+            await asyncio.sleep(0.05)
+            await server.stop()
+            with pytest.raises(NodeProblem) as caught:
+                await reading
+            assert caught.value.code is Code.CONNECTION_LOST
+
+    asyncio.run(scenario())
+
+
+def test_a_line_that_goes_dead_is_noticed() -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server, between(server.port) as middle:
+            middle.is_raw = True
+            options = replace(server.options, keepalive_interval=0.2, keepalive_count=3)
+            target = SshTarget("127.0.0.1", middle.port, server.user)
+            tunnel = await connect(target, options, Answers(), server.store())
+            lost = asyncio.create_task(tunnel.wait_lost())
+            await asyncio.sleep(1.5)  # idle, and alive
+            assert not lost.done()
+            middle.tamper = swallow
+            started = asyncio.get_running_loop().time()
+            async with asyncio.timeout(5):
+                problem = await lost
+            assert problem.code is Code.KEEPALIVE_LOST
+            assert not problem.is_final
+            assert 0.4 < asyncio.get_running_loop().time() - started < 2.0
+            await tunnel.close()
+
+    asyncio.run(scenario())
+
+
+def test_closing_ends_everything_on_the_server() -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server, echoing() as port:
+            async with tunnel_to(server) as tunnel:
+                channel = await tunnel.open_channel("127.0.0.1", port)
+                lost = asyncio.create_task(tunnel.wait_lost())
+            await tunnel.close()
+            assert (await lost).code is Code.CONNECTION_LOST
+            assert await channel.read(1) == b""
+            await eventually(lambda: not server.sessions())
+
+    asyncio.run(scenario())
+
+
+def test_nothing_listens_and_nothing_is_started() -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server, echoing() as port:
+            before = own_sockets()
+            assert len(before[0]) == 1, "the echo is seen, so a port of ours would be"
+            started = children()
+            async with tunnel_to(server) as tunnel:
+                channels = [await tunnel.open_channel("127.0.0.1", port) for _ in range(4)]
+                await tunnel.read_file("/etc/hostname")
+                await tunnel.forced_output()
+                assert own_sockets() == before
+                assert children() == started
+                for channel in channels:
+                    channel.close()
+
+    asyncio.run(scenario())
+
+
+def swallow(side: Side, data: bytes) -> bytes:
+    """A line on which nothing arrives any more."""
+    del side, data
+    return b""
+
+
+def children() -> str:
+    """The process ids of the programs that this process has started."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+
+
+# The key that may do one thing
+
+
+def test_the_restricted_line_lets_through_what_it_says_and_nothing_else(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        cookie = tmp_path / 'it\'s a "cookie" $HOME'
+        cookie.write_text("__cookie__:0123")
+        async with running_sshd() as server, echoing() as rpc, echoing() as p2p, echoing() as other:
+            store = server.store()
+            public = ssh_keys.make_key(store)
+            line = ssh_keys.authorized_line(public, rpc, p2p, str(cookie))
+            server.authorized_keys.write_text(line + "\n")
+            options = SshOptions(own_key=True, use_agent=False, use_user_config=False)
+            tunnel = await connect(server.target, options, Answers(), store)
+            for port in (rpc, p2p):
+                channel = await tunnel.open_channel("127.0.0.1", port)
+                channel.write(b"x")
+                assert await channel.readexactly(1) == b"x"
+            for host, port in (("127.0.0.1", other), ("localhost", rpc), ("127.0.0.1", 22)):
+                with pytest.raises(NodeProblem) as caught:
+                    await tunnel.open_channel(host, port)
+                assert caught.value.code is Code.FORWARDING_REFUSED
+            assert await tunnel.forced_output() == b"__cookie__:0123"
+            with pytest.raises(PermissionError):
+                await tunnel.read_file(str(cookie))
+            await tunnel.close()
+            # Whatever the key is used for, the server prints the cookie and nothing else happens.
+            key = tmp_path / "key"
+            key.write_bytes(store.private or b"")
+            key.chmod(0o600)
+            marker = tmp_path / "marker"
+            for command in ([], [f"touch {marker}"], ["id; cat /etc/passwd"], ["-s", "sftp"]):
+                process = await asyncio.create_subprocess_exec(
+                    *("ssh", "-F", "none", "-i", key, "-p", str(server.port)),
+                    *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+                    *("-o", "LogLevel=ERROR", "127.0.0.1", *command),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                )
+                output, _ = await process.communicate()
+                assert output == b"__cookie__:0123"
+            assert not marker.exists()
+
+    asyncio.run(scenario())
+
+
+def test_the_line_without_a_cookie_runs_nothing() -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server, echoing() as rpc:
+            store = server.store()
+            line = ssh_keys.authorized_line(ssh_keys.make_key(store), rpc, None, None)
+            server.authorized_keys.write_text(line + "\n")
+            options = SshOptions(own_key=True, use_agent=False, use_user_config=False)
+            tunnel = await connect(server.target, options, Answers(), store)
+            await tunnel.open_channel("127.0.0.1", rpc)
+            assert await tunnel.forced_output() == b""
+            await tunnel.close()
+
+    asyncio.run(scenario())
+
+
+async def speak_p2p(tunnel: Tunnel, node: Node, *, v2: bool) -> None:
+    """Shake hands with a node through a channel, and ask for its headers."""
+    events: list[Event] = []
+    transport = V2Transport(REGTEST.magic) if v2 else V1Transport(REGTEST.magic)
+    protocol = PeerProtocol(transport, nonce=5, unix_time=int(time.time()))
+    connection = Connection(protocol, on_events=events.extend, on_progress=lambda: None)
+    channel = await tunnel.open_channel("127.0.0.1", node.p2p_port)
+    line = channel.attach(connection)
+    async with asyncio.timeout(20):
+        ready = await connection.handshake
+        assert ready.version.start_height == 5
+        assert connection.transport_name == ("v2" if v2 else "v1")
+        connection.begin()
+        protocol.send(GetHeaders((REGTEST.genesis_hash,)))
+        connection.flush()
+        await eventually(lambda: [each for each in events if isinstance(each, Headers)])
+        connection.pause(wanted=True)
+        connection.pause(wanted=False)
+        protocol.send(Ping(7))
+        connection.flush()
+        await eventually(lambda: Pong(7) in events)
+        connection.hang_up()
+        await connection.closed
+    assert line.is_closing()
+    assert connection.received_bytes > 400

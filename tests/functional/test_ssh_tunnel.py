@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.bitcoind import Node
-from tests.functional.sshd import Answers, MemoryStore, Sshd, eventually, running_sshd
+from tests.functional.sshd import Answers, MemoryStore, eventually, running_sshd, tunnel_to
 from tests.hostile.proxy import Side, between
 from wallet_gui.chain.bitcoind import ssh_keys
 from wallet_gui.chain.bitcoind.port_probe import Answerer, identify
@@ -28,15 +28,6 @@ from wallet_gui.chain.p2p.transport_v2 import V2Transport
 from wallet_gui.primitives.params import REGTEST
 
 TCP_LISTEN = "0A"
-
-
-@asynccontextmanager
-async def tunnel_to(server: Sshd, options: SshOptions | None = None) -> AsyncIterator[Tunnel]:
-    tunnel = await connect(server.target, options or server.options, Answers(), server.store())
-    try:
-        yield tunnel
-    finally:
-        await tunnel.close()
 
 
 @asynccontextmanager

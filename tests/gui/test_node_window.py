@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QAbstractButton
 from pytestqt.qtbot import QtBot
 
 from tests.functional.bitcoind import Node
-from tests.functional.sshd import Sshd, _start, find_sshd, running_sshd
+from tests.functional.sshd import Sshd, running_sshd, start_again
 from tests.gui.rig_loop import RigLoop
 from tests.vault_with_cheap_kdf import CHEAP_VAULT
 from wallet_gui.app.fail_over import FailOverTimes
@@ -268,10 +268,7 @@ def test_public_peers_take_over_while_the_node_is_away(program: Program, rig: Ri
     program.until(lambda: program.balance() == 2 * PAID == program.counted())
     assert node.height in program.matched
 
-    found = find_sshd()
-    assert found is not None
-    keys = ("ed25519",)
-    again = rig.run(_start(found, server.directory, keys, None, server.user, server.port, {}))
+    again = rig.run(start_again(server))
     try:
         program.until(lambda: program.source == "My node" and program.in_sync())
         assert program.balance() == 2 * PAID

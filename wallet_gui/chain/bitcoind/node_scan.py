@@ -55,6 +55,10 @@ class _Disturbed(Exception):
     """What a scan has found is incomplete, or may be."""
 
 
+class _NoWitness(Exception):
+    """There is nothing by which it could be told whether a scan lost something."""
+
+
 class ScanMatcher:
     """Has the node scan; falls back to matching filters here where others keep disturbing it."""
 
@@ -85,6 +89,8 @@ class ScanMatcher:
                     except _Disturbed:
                         self.disturbances += 1
                         self.problem = scan_lost()
+                    except _NoWitness:
+                        return await self._filters.match(node, wanted)
                 else:
                     return await self._filters.match(node, wanted)
             found = await self._sort_out(node, found, last + 1 - first, scripts)
@@ -113,6 +119,8 @@ class ScanMatcher:
             self._wait_for_turn(node),
         )
         objects = descriptors(scripts if witness is None else [*scripts, witness])
+        if witness is None and node.is_knots:
+            raise _NoWitness
         self._left = first, last
         seen: set[bytes] = set()
         lost = False
@@ -140,10 +148,10 @@ class ScanMatcher:
         finally:
             job.cancel()
         self._left = None
-        hashes = seen | self._complete(found, first, last)
+        hashes = self._complete(found, first, last)
         heights = self._heights(hashes, first, last)
-        has_witness = witness is None or first in heights
-        if lost or not has_witness:
+        # The first block must be among what was found in the end, not merely at some time.
+        if lost or seen - hashes or (witness is not None and first not in heights):
             raise _Disturbed
         await self._look_at_index(node, last, is_after=True)
         if witness is None:
@@ -235,8 +243,10 @@ class ScanMatcher:
                 "getblock", replies.shown(block_hash), 0, limit=MAX_BLOCK_REPLY + 1000
             )
         except RpcError as error:
-            if error.code is Code.PRUNED_BLOCK or error.number == replies.NOT_FOUND:
-                return None
+            if error.code is Code.PRUNED_BLOCK:
+                return await self._filters.script_at(node, height)
+            if error.number == replies.NOT_FOUND:
+                raise ChainMoved from error
             raise
         raw = replies.raw_bytes(reply, "a block", MAX_BLOCK_SIZE)
         return await self._lanes.run(Lane.BLOCKS, partial(_first_script, raw, block_hash))

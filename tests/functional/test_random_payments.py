@@ -20,7 +20,8 @@ import pytest
 from tests.functional.bitcoind import COIN, Node, RpcError, to_btc, to_sat
 from tests.functional.live_wallet import Keys, Live, online_at
 from wallet_gui.app.session import WalletSession
-from wallet_gui.descriptors.descriptor import DescriptorType, checksum
+from wallet_gui.descriptors.checksum import checksum
+from wallet_gui.descriptors.descriptor import DescriptorType
 from wallet_gui.primitives.address import script_from_address
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.hashes import hash_from_hex, hash_to_hex

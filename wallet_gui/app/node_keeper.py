@@ -166,9 +166,9 @@ class NodeKeeper:
             self._note_contacts(
                 (
                     LedgerEntry(
-                        str(address),
+                        address.text,
                         Purpose.NODE_TEST,
-                        Route.DIRECT,
+                        Route.SSH if isinstance(address, SshTarget) else Route.DIRECT,
                         began,
                         self._clock(),
                         outcome=outcome,

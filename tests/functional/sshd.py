@@ -263,6 +263,20 @@ async def running_sshd(
             await server.stop()
 
 
+async def start_again(server: Sshd, host_keys: Sequence[str] = ("ed25519",)) -> Sshd:
+    """Run a server that was stopped again, on its port and with its keys."""
+    environment = sshd_parts.environment(server.directory, None)
+    return await _start(
+        sshd_parts.program(),
+        server.directory,
+        host_keys,
+        environment,
+        server.user,
+        server.port,
+        {},
+    )
+
+
 async def _start(
     program: Path,
     directory: Path,

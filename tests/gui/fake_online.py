@@ -1,13 +1,24 @@
 """Stands in for Online with the same methods; it records what was asked and answers at once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 from tests.gui.samples import address, plan, snapshot, transaction
+from wallet_gui.app.node_choice import NodeChoice
 from wallet_gui.app.p2p_choice import NetworkChoice
-from wallet_gui.app.published import NewWallet, OpenedWallet, RevealedAddress, WalletEntry
+from wallet_gui.app.published import (
+    NewWallet,
+    NodeTestResult,
+    OpenedWallet,
+    OwnSshKey,
+    RevealedAddress,
+    WalletEntry,
+)
 from wallet_gui.chain.backend import BroadcastResult, BroadcastStage
+from wallet_gui.chain.bitcoind.steps import StepResult
+from wallet_gui.chain.bitcoind.tunnel_protocol import Asker
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import REGTEST
@@ -33,6 +44,11 @@ class FakeOnline:
     next_plan: SpendPlan = field(default_factory=plan)
     gate: asyncio.Event | None = None
     cancelled: list[str] = field(default_factory=list)
+    node_keeper: SimpleNamespace = field(default_factory=SimpleNamespace)
+    aliases: tuple[str, ...] = ()
+    steps: tuple[StepResult, ...] = ()
+    test_result: NodeTestResult = field(default_factory=lambda: NodeTestResult(is_ready=False))
+    key: OwnSshKey | None = None
 
     def named(self, name: str) -> list[tuple[object, ...]]:
         return [call[1:] for call in self.calls if call[0] == name]
@@ -62,6 +78,45 @@ class FakeOnline:
 
     async def set_network(self, choice: NetworkChoice) -> None:
         await self._asked("set_network", choice)
+
+    def node_choice(self) -> NodeChoice:
+        return NodeChoice.of(self.settings, REGTEST)
+
+    def has_node_password(self) -> bool:
+        return False
+
+    def has_chosen_source(self) -> bool:
+        return False
+
+    async def ssh_aliases(self) -> tuple[str, ...]:
+        await self._asked("ssh_aliases")
+        return self.aliases
+
+    async def set_source(self, choice: NodeChoice) -> None:
+        await self._asked("set_source", choice)
+
+    async def try_node_again(self) -> None:
+        await self._asked("try_node_again")
+
+    async def test_node(
+        self, choice: NodeChoice, asker: Asker, on_result: Callable[[StepResult], None]
+    ) -> NodeTestResult:
+        for step in self.steps:
+            on_result(step)
+        await self._asked("test_node", choice, asker, vault=True)
+        return self.test_result
+
+    async def make_ssh_key(self, choice: NodeChoice) -> OwnSshKey:
+        await self._asked("make_ssh_key", choice)
+        return OwnSshKey('restrict,permitopen="127.0.0.1:8332" ssh-ed25519 AAAA', "It permits X.")
+
+    async def own_ssh_key(self, choice: NodeChoice) -> OwnSshKey | None:
+        await self._asked("own_ssh_key", choice)
+        return self.key
+
+    async def forget_server(self, choice: NodeChoice) -> bool:
+        await self._asked("forget_server", choice)
+        return True
 
     async def test_proxy(self, proxy: PeerAddress, *, is_tor: bool) -> str:
         await self._asked("test_proxy", proxy, is_tor)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.gui.conftest import Screen
+from tests.gui.node_states import NODE_PAGES
 from tests.gui.samples import (
     EMPTY,
     INCOMING,
@@ -200,4 +201,4 @@ PAGES: dict[str, Callable[[Screen], None]] = {
         _connections_empty,
         _settings_proxy,
     )
-}
+} | NODE_PAGES

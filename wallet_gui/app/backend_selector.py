@@ -426,7 +426,15 @@ class BackendSelector:
         backend = self._backend
         if backend is None:
             return snapshot
-        return replace(snapshot, peers=tuple(backend.peers()), plans=tuple(backend.scan_plans()))
+        label, words = self._source.words()
+        return replace(
+            snapshot,
+            backend=label,
+            source_words=words,
+            node=self._source.node_status(),
+            peers=tuple(backend.peers()),
+            plans=tuple(backend.scan_plans()),
+        )
 
     def picture(self) -> SyncSnapshot:
         """Everything as it is at this moment."""

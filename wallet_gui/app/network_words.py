@@ -51,6 +51,7 @@ _USED_FOR: Final = {
     Purpose.FEELER: "test",
     Purpose.ADDRESSES: "addresses",
     Purpose.BROADCAST: "sending",
+    Purpose.NODE_TEST: "test",
 }
 _STEP: Final = 1_000
 _TWO_DAYS: Final = 2 * 24 * 3600

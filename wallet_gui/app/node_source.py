@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wallet_gui.app.fail_over import NodeNews
-from wallet_gui.chain.backend import ChainBackend, ChainStores, EventSink
+from wallet_gui.chain.backend import ChainBackend, ChainStores, EventSink, PeerStore
 from wallet_gui.chain.bitcoind.node_status import NodeStatus
+from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.reports import LedgerEntry
 
 
@@ -63,9 +64,14 @@ class NodeSource(Protocol):
         stores: ChainStores,
         sink: EventSink,
         *,
+        options: P2POptions | None,
+        peer_store: PeerStore | None,
         on_failure: Callable[[BaseException], None],
     ) -> NodeChain:
-        """Make a backend that is not started yet."""
+        """Make a backend that is not started yet.
+
+        `options`: how public peers may be asked besides, None where they may not be.
+        """
         ...
 
     def make_watch(self) -> NodeWatch:

@@ -12,11 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from wallet_gui.app.backend_selector import BackendFactory, BackendSelector
+from wallet_gui.app.node_choice import NodeChoice
+from wallet_gui.app.node_keeper import NodeKeeper
 from wallet_gui.app.p2p_choice import ForThisSession, NetworkChoice, NotPossible
 from wallet_gui.app.playground import Playground
 from wallet_gui.app.published import (
     NewWallet,
+    NodeTestResult,
     OpenedWallet,
+    OwnSshKey,
     RevealedAddress,
     SessionUpdate,
     SyncSnapshot,
@@ -25,11 +29,22 @@ from wallet_gui.app.published import (
 from wallet_gui.app.rebroadcast import Rebroadcast
 from wallet_gui.app.session import WalletSession
 from wallet_gui.app.vault_client import VaultClient, VaultError
+from wallet_gui.app.vault_requests import (
+    VaultLook,
+    create_request,
+    restore_request,
+    sign_request,
+    unlock_request,
+)
+from wallet_gui.app.wallet_opening import open_session
 from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult
+from wallet_gui.chain.bitcoind.steps import StepResult
+from wallet_gui.chain.bitcoind.tunnel_protocol import Asker
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.p2p.proxy_check import check_proxy
 from wallet_gui.chain.p2p.tor import find_tor
+from wallet_gui.chain.reports import LedgerEntry
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.params import ChainParams
@@ -37,30 +52,20 @@ from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.sealing import KdfParameters
 from wallet_gui.storage.chain_db import ChainDb
-from wallet_gui.storage.errors import Unreadable
 from wallet_gui.storage.locks import FileLock
 from wallet_gui.storage.peer_store import PeerFile
-from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile, cache_path
-from wallet_gui.storage.wallet_cache import WalletCache
+from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile
 from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.transfer.messages import (
-    CreateWallet,
     HeadlessOptions,
-    KnownIndex,
     PsbtSigned,
-    RestoreWallet,
-    SignPsbt,
-    UnlockWallet,
     WalletCreated,
     WalletUnlocked,
 )
-from wallet_gui.wallet import review
-from wallet_gui.wallet.changes import WalletDescription, WalletState
 from wallet_gui.wallet.draft import SpendPlan
 from wallet_gui.wallet.errors import NotReplaceable
 from wallet_gui.wallet.signed import finish
 from wallet_gui.wallet.spend import Recipient
-from wallet_gui.wallet.wallet import Wallet
 
 _PLAY_MONEY_SAT = 100_000_000
 
@@ -101,7 +106,9 @@ class Online:
         self.settings = Settings()
         self._rebroadcasting: asyncio.Task[None] | None = None
         self._session = ForThisSession()
+        self._source: NodeChoice | None = None
         self.unread_settings = ""
+        self.node_keeper = NodeKeeper(params, data_directory.root, self.note_contacts)
 
     # --- start and stop
 
@@ -113,11 +120,16 @@ class Online:
         await asyncio.to_thread(self._open_settings)
 
     async def start(
-        self, peers: Sequence[PeerAddress] | None = None, *, options: P2POptions | None = None
+        self,
+        peers: Sequence[PeerAddress] | None = None,
+        *,
+        options: P2POptions | None = None,
+        source: NodeChoice | None = None,
     ) -> None:
         """Open the chain database and connect as the settings say.
 
-        `peers` take the place of the stored ones, `options` that of all settings. Raises
+        `peers` take the place of the stored ones, `options` that of all settings about peers,
+        `source` that of where the chain comes from; nothing of them is stored. Raises
         StorageError, in particular when another program uses this data directory.
         """
         chain_db = await asyncio.to_thread(self._open_files)
@@ -131,6 +143,9 @@ class Online:
             repair=chain_db.begin_anew,
         )
         self._session = ForThisSession(None if peers is None else tuple(peers), options=options)
+        self._source = source
+        if source is not None:
+            await self.node_keeper.take_password(source, None)
         if self.playground is not None:
             host, port = await self.playground.start()
             self._session = ForThisSession((PeerAddress(host, port),), is_private=True)
@@ -145,12 +160,24 @@ class Online:
                 f"{self.unread_settings} Nothing is connected to until you choose how, in Settings."
             )
             return
+        options: P2POptions | None = None
+        why_not = ""
         try:
             options = self._session.options_for(self.network_choice())
         except NotPossible as error:
-            await selector.hold(str(error))
+            why_not = str(error)
+        plan = self.node_keeper.plan(self._used_source(), why_not)
+        if options is None and plan is None:
+            await selector.hold(why_not)
         else:
-            await selector.use(options)
+            await selector.use(options, plan)
+
+    def _used_source(self) -> NodeChoice:
+        """Where the chain comes from now: as the start of the program said, else as is stored."""
+        if self._source is not None:
+            return self._source
+        # Peers that the start of the program named take the place of the node, too.
+        return self.node_choice() if self._session == ForThisSession() else NodeChoice()
 
     async def stop(self) -> None:
         """Close every wallet, disconnect, and give the chain database back.
@@ -215,6 +242,69 @@ class Online:
             if self.selector is not None:
                 await self._connect(self.selector)
 
+    # --- the person's own node
+
+    def node_choice(self) -> NodeChoice:
+        """What is stored about where the chain comes from."""
+        return NodeChoice.of(self.settings, self.params)
+
+    def has_chosen_source(self) -> bool:
+        """Whether the person ever decided where the chain comes from, on this network."""
+        return self.params.name in self.settings.sources
+
+    async def set_source(self, choice: NodeChoice) -> None:
+        """Store where the chain comes from, and go there at once."""
+        await self.node_keeper.take_password(choice, self._newest_session())
+        self._source = None
+        if self.playground is None:
+            self._session = ForThisSession()
+        try:
+            await self.change_settings(**choice.changes(self.settings, self.params))
+        finally:
+            # Also when the disk refused: what a person just decided holds now.
+            self.unread_settings = ""
+            if self.selector is not None:
+                await self._connect(self.selector)
+
+    async def try_node_again(self) -> None:
+        """Use the node at once, though public peers have taken over or it was given up."""
+        if self.selector is not None:
+            await self.selector.try_node_again()
+
+    async def test_node(
+        self, choice: NodeChoice, asker: Asker, on_result: Callable[[StepResult], None]
+    ) -> NodeTestResult:
+        """Go through the thirteen steps; nothing is stored. Raises NotPossible."""
+        return await self.node_keeper.test(choice, asker, on_result)
+
+    def note_contacts(self, entries: Sequence[LedgerEntry]) -> None:
+        """List what a test contacted with everything else that was."""
+        if self.selector is not None:
+            self.selector.note_contacts(entries)
+
+    async def make_ssh_key(self, choice: NodeChoice) -> OwnSshKey:
+        """Make the program's own SSH key, or take the one there is; gives its line."""
+        return await self.node_keeper.make_key(choice)
+
+    async def own_ssh_key(self, choice: NodeChoice) -> OwnSshKey | None:
+        """The line of the key that was made; None without one."""
+        return await self.node_keeper.key(choice)
+
+    async def forget_server(self, choice: NodeChoice) -> bool:
+        """Forget the identity of the node's machine; whether it was known."""
+        return await self.node_keeper.forget_server(choice)
+
+    async def ssh_aliases(self) -> tuple[str, ...]:
+        """The hosts that the person's ssh configuration names."""
+        return await self.node_keeper.aliases()
+
+    def has_node_password(self) -> bool:
+        """Whether the RPC password of the stored node is known."""
+        return self.node_keeper.has_password(self.node_choice())
+
+    def _newest_session(self) -> WalletSession | None:
+        return next(reversed(self._sessions.values()), None)
+
     async def find_tor(self) -> PeerAddress | None:
         """Look where Tor usually listens on this computer."""
         return await find_tor()
@@ -254,18 +344,7 @@ class Online:
 
     async def create_wallet(self, wanted: NewWallet) -> OpenedWallet:
         """Let the vault make a wallet, then open it. Raises VaultError."""
-        request = CreateWallet(
-            directory=wanted.directory or str(self.data_directory.wallets_directory),
-            name=wanted.name,
-            network=self.params.name,
-            word_count=wanted.word_count,
-            script_types=(wanted.script_type,),
-            use_passphrase=wanted.use_passphrase,
-            birthday_time=wanted.birthday_time or int(time.time()),
-            appearance=self.settings.appearance,
-            text_scale=self.settings.text_scale,
-            headless=self._headless,
-        )
+        request = create_request(wanted, self.params, self._vault_look())
         created = await self._vault.ask(request, WalletCreated)
         opened = await self._open(Path(created.path), created.view_key)
         if self.playground is not None:
@@ -274,17 +353,7 @@ class Online:
 
     async def restore_wallet(self, wanted: NewWallet) -> OpenedWallet:
         """Let the vault make a wallet file from words, then open it. Raises VaultError."""
-        request = RestoreWallet(
-            directory=wanted.directory or str(self.data_directory.wallets_directory),
-            name=wanted.name,
-            network=self.params.name,
-            script_types=(wanted.script_type,),
-            use_passphrase=wanted.use_passphrase,
-            birthday_time=wanted.birthday_time,
-            appearance=self.settings.appearance,
-            text_scale=self.settings.text_scale,
-            headless=self._headless,
-        )
+        request = restore_request(wanted, self.params, self._vault_look())
         created = await self._vault.ask(request, WalletCreated)
         return await self._open(Path(created.path), created.view_key)
 
@@ -299,12 +368,7 @@ class Online:
         lock = FileLock(resolved)
         await asyncio.to_thread(lock.acquire)
         try:
-            request = UnlockWallet(
-                str(resolved),
-                appearance=self.settings.appearance,
-                text_scale=self.settings.text_scale,
-                headless=self._headless,
-            )
+            request = unlock_request(str(resolved), self._vault_look())
             unlocked = await self._vault.ask(request, WalletUnlocked)
             return await self._open(resolved, unlocked.view_key, lock)
         except BaseException:
@@ -320,6 +384,9 @@ class Online:
         self._sessions[session.wallet_id] = session
         if self.selector is not None:
             self.selector.add(session)
+        if await self.node_keeper.wallet_opened(self._used_source(), session) and self.selector:
+            # It holds the password that the node wants.
+            await self._connect(self.selector)
         return OpenedWallet(session.wallet_id, session.wallet.snapshot(int(time.time())), notices)
 
     async def close_wallet(self, wallet_id: str) -> None:
@@ -329,6 +396,7 @@ class Online:
             return
         if self.selector is not None:
             self.selector.remove(session)
+        self.node_keeper.wallet_closed(session)
         await session.close()
 
     def session(self, wallet_id: str) -> WalletSession:
@@ -399,24 +467,17 @@ class Online:
         signed = await self.sign_psbt(session, plan.psbt)
         return await session.accept_signed(plan, signed) if keep else finish(plan.psbt, signed)
 
+    def _vault_look(self) -> VaultLook:
+        return VaultLook(
+            str(self.data_directory.wallets_directory),
+            self.settings.appearance,
+            self.settings.text_scale,
+            self._headless,
+        )
+
     async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
         """Let the vault review and sign any PSBT that spends this wallet's coins."""
-        wallet = session.wallet
-        known = wallet.known_indexes()
-        seen = review.of(psbt, wallet.descriptors, wallet.params, known_indexes=known)
-        request = SignPsbt(
-            path=session.path,
-            psbt_base64=psbt.to_base64(),
-            request_digest=seen.digest,
-            known_indexes=tuple(
-                KnownIndex(descriptor_index, int(keychain), index)
-                for (descriptor_index, keychain), index in known.items()
-                if index >= 0
-            ),
-            appearance=self.settings.appearance,
-            text_scale=self.settings.text_scale,
-            headless=self._headless,
-        )
+        request = sign_request(session.path, session.wallet, psbt, self._vault_look())
         signed = await self._vault.ask(request, PsbtSigned)
         return Psbt.parse(signed.psbt_base64)
 
@@ -447,50 +508,3 @@ class Online:
     async def set_tx_label(self, wallet_id: str, txid: bytes, text: str) -> None:
         """Label a transaction."""
         await self.session(wallet_id).set_label("tx", hash_to_hex(txid), text)
-
-
-def open_session(
-    path: Path,
-    view_key: bytes,
-    params: ChainParams,
-    publish: Callable[[SessionUpdate], None],
-    lock: FileLock | None = None,
-    minimum_kdf: KdfParameters | None = None,
-) -> tuple[WalletSession, tuple[str, ...]]:
-    """Open the two files of a wallet; blocking. Returns the session and notices for the person.
-
-    Raises StorageError, also when the wallet is of another network.
-    """
-    lock = lock or FileLock(path)
-    lock.acquire()
-    cache: WalletCache | None = None
-    try:
-        wallet_file = WalletFile.open(lock, view_key, minimum=minimum_kdf)
-        description = wallet_file.state.description
-        _check_network(description, params)
-        cache = WalletCache(cache_path(path), description.cache_key)
-        state = WalletState(view=wallet_file.state.view, cache=cache.load())
-        wallet = Wallet(description, params, state)
-    except BaseException:
-        if cache is not None:
-            cache.close()
-        lock.release()
-        raise
-    session = WalletSession(
-        wallet_id=str(path),
-        path=str(path),
-        wallet=wallet,
-        view_store=wallet_file,
-        cache_store=cache,
-        publish=publish,
-        release=lock.release,
-    )
-    return session, (*wallet_file.notices, *cache.notices)
-
-
-def _check_network(description: WalletDescription, params: ChainParams) -> None:
-    if description.network != params.name:
-        raise Unreadable(
-            f"This is a wallet for {description.network}, and the program runs on "
-            f"{params.name}. Start it with --network {description.network}."
-        )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from wallet_gui.chain.backend import CheckState, ConnectionState, Phase
 from wallet_gui.chain.bitcoind.node_status import NodeStatus
+from wallet_gui.chain.bitcoind.problems import NodeProblem
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
 from wallet_gui.wallet.changes import Attempts
 from wallet_gui.wallet.snapshot import WalletSnapshot
@@ -154,3 +155,31 @@ class OpenedWallet:
     wallet_id: str
     snapshot: WalletSnapshot
     notices: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTestResult:
+    """How a test of the connection to a node ended.
+
+    `sentence` says how the chain would be read, `learns` what the node gets to know by that;
+    `offer` is something that would make it faster or more private. `report` is what a person may
+    share: without hosts, users, paths and secrets.
+    """
+
+    is_ready: bool
+    sentence: str = ""
+    learns: str = ""
+    offer: NodeProblem | None = None
+    report: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSshKey:
+    """The public half of the key that this program made, ready to be pasted.
+
+    `line` is for authorized_keys, with its restrictions; `permits` says in a sentence what they
+    leave open.
+    """
+
+    line: str
+    permits: str

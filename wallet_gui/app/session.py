@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random, SystemRandom
+from typing import Any
 
 from wallet_gui.app.pending import PendingReports, check_fee_rate
 from wallet_gui.app.preview import Preview
@@ -389,6 +390,19 @@ class WalletSession:
     def unconfirmed_own(self) -> list[Transaction]:
         """Our payments that no block holds yet, parents first, to be sent again."""
         return [] if self._is_closed else self.wallet.pending_own()
+
+    # --- what else is kept in the wallet file
+
+    def kept_setting(self, key: str) -> Any:
+        """A value that is kept in the view box; None when there is none."""
+        return self._view_store.settings.get(key)
+
+    async def keep_setting(self, key: str, value: Any) -> None:
+        """Keep a JSON value in the view box, or take it away (None). Raises StorageError."""
+        async with self._storing:
+            if self._is_released:
+                raise WalletClosed
+            await asyncio.to_thread(self._view_store.keep_setting, key, value)
 
     # --- keeping and showing ---------------------------------------------------------------------
 

@@ -119,6 +119,8 @@ class SourceSwitch:
         """Apply it to the backend that runs; False when it needs another one."""
         if self.backend is None or not self._is_same_node(plan):
             return False
+        if self.node is not None and options != self.options:
+            return False  # public peers beside it are asked as the options say
         if self.peers is not None:
             if self._why_not_peers(options, plan) or options is None:
                 return False
@@ -148,7 +150,11 @@ class SourceSwitch:
                 self.why_not = "" if plan is None else plan.why_not
                 return None
             self.node = plan.source.make_backend(
-                self._stores, self._sink, on_failure=self._on_failure
+                self._stores,
+                self._sink,
+                options=None if plan.why_not_direct else self.options,
+                peer_store=self._peer_store,
+                on_failure=self._on_failure,
             )
             return self.node
         if self._fail_over is not None and plan is not None and plan.source is not None:

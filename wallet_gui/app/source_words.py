@@ -7,7 +7,8 @@ from typing import Final
 
 from wallet_gui.app.fail_over import InUse
 from wallet_gui.app.network_words import duration_text
-from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus
+from wallet_gui.app.node_words import state_words
+from wallet_gui.chain.bitcoind.node_status import NodeStatus
 from wallet_gui.chain.p2p.tips import STALE_AGE, TipReport
 from wallet_gui.primitives.params import REGTEST, ChainParams
 from wallet_gui.primitives.plain_text import plain_text
@@ -17,25 +18,6 @@ MY_NODE: Final = "My node"
 DIRECTLY_FOR_NOW: Final = "Directly, my node is away"
 
 _PROBLEM = 300
-_STATES: Final = {
-    NodeState.OFF: "it is not connected",
-    NodeState.RESOLVING: "its machine is being looked for",
-    NodeState.CONNECTING: "its machine is being called",
-    NodeState.HOST_KEY: "its machine's identity is being checked",
-    NodeState.LOGIN: "the login is under way",
-    NodeState.CHANNEL: "bitcoind is being called",
-    NodeState.RPC_LOGIN: "bitcoind checks the login",
-    NodeState.WARMING_UP: "bitcoind is starting",
-    NodeState.CHECKING: "its chain is being checked",
-    NodeState.READY: "it answers",
-    NodeState.RECONNECTING: "the connection is being made again",
-    NodeState.STOPPED: "it cannot be used as it is",
-}
-
-
-def state_words(state: NodeState) -> str:
-    """Where the connection stands, as a part of a sentence."""
-    return _STATES[state]
 
 
 def node_words(status: NodeStatus, *, has_reserve: bool) -> str:
@@ -81,6 +63,8 @@ def doubt_words(report: TipReport | None, params: ChainParams, *, is_synced: boo
 
 def node_doubt_words(status: NodeStatus, params: ChainParams) -> str:
     """Why the node's tip may not be the newest one, as a sentence; "" without a reason."""
+    if status.doubt:
+        return plain_text(status.doubt, _PROBLEM)
     if params is REGTEST or not status.is_ready or status.tip_age is None:
         return ""
     if status.tip_age < STALE_AGE:

@@ -1,6 +1,7 @@
 """Where an open wallet's changes go: what a session asks of the storage floor."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from wallet_gui.wallet.changes import CacheChange, ViewChange
 
@@ -10,6 +11,15 @@ class ViewStore(Protocol):
 
     def merge(self, change: ViewChange) -> None:
         """Merge a change into the file, durably; raises StorageError."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the person, or the program for them, keeps in this wallet besides: JSON values."""
+        ...
+
+    def keep_setting(self, key: str, value: Any) -> None:
+        """Keep one of them, durably; None takes it away. Raises StorageError."""
         ...
 
 

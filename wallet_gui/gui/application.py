@@ -159,6 +159,10 @@ class Application(QObject):
         if self._peers is not None:
             choice = replace(choice, own_peers=self._peers)
         self.window.network_flow.show_choice(choice)
+        self.window.source_flow.show_stored()
+        # A start that names its peers has decided for itself, and so has the playground.
+        is_free = self._peers is None and self._online.playground is None
+        self.window.wizard.offer_source(offered=is_free and not self._online.has_chosen_source())
         self.window.list_wallets()
 
     def _failed(self, error: BaseException) -> None:

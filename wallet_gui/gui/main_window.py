@@ -20,6 +20,7 @@ from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.idle_lock import IdleLock
 from wallet_gui.gui.network_flow import NetworkFlow
+from wallet_gui.gui.node_prompts import NodePrompts
 from wallet_gui.gui.overview_page import OverviewPage
 from wallet_gui.gui.peers_page import PeersPage
 from wallet_gui.gui.play_banner import PlayBanner
@@ -29,6 +30,7 @@ from wallet_gui.gui.send_page import SendPage
 from wallet_gui.gui.settings_page import SettingsPage
 from wallet_gui.gui.setup_wizard import SetupWizard
 from wallet_gui.gui.sidebar import Sidebar
+from wallet_gui.gui.source_flow import SourceFlow
 from wallet_gui.gui.status_bar import StatusBar
 from wallet_gui.gui.sync_model import SyncModel
 from wallet_gui.gui.wallet_model import WalletModel
@@ -86,6 +88,7 @@ class MainWindow(QMainWindow):
         self._attached = online
         self.send_flow.attach(online)
         self.network_flow.attach(online)
+        self.source_flow.attach(online)
         self._show_play_buttons()
 
     @property
@@ -155,12 +158,21 @@ class MainWindow(QMainWindow):
             self.settings.network,
             self.overview.plan,
         )
+        self.prompts = NodePrompts(self)
+        self.source_flow = SourceFlow(
+            self._engine,
+            self.sync_model,
+            self.prompts,
+            self.settings.source,
+            self.wizard.source,
+        )
         self._connect()
 
     def _connect(self) -> None:
         self.wizard.open_wanted.connect(self.open_wallet)
         self.wizard.create_wanted.connect(self._create)
         self.wizard.restore_wanted.connect(self._restore)
+        self.wizard.source_wanted.connect(self.source_flow.use_first)
         self.wizard.cancel_wanted.connect(self._cancel_opening)
         self.wizard.settings_wanted.connect(self._show_settings_alone)
         self.settings.back_wanted.connect(self.show_wizard)
@@ -173,6 +185,7 @@ class MainWindow(QMainWindow):
         self.history.label_wanted.connect(self._set_label)
         self.settings.network.peers_wanted.connect(self._show_peers)
         self.peers.back_wanted.connect(self._show_settings_alone)
+        self.wallet_model.check_changed.connect(self.peers.node.show_check)
         self.pages.currentChanged.connect(lambda _: self._say_what_is_shown())
         self.wallet_model.wallet_changed.connect(lambda _: self._say_what_is_shown())
         self.sync_model.changed.connect(lambda s: self.send.fees.show_advice(s.fee_advice))
@@ -431,5 +444,6 @@ class MainWindow(QMainWindow):
         super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        self.prompts.close_all()
         self.closing.emit()
         event.accept()

@@ -20,14 +20,18 @@ from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_table import HistoryTable
 from wallet_gui.gui.scan_plan_card import ScanPlanCard
 from wallet_gui.gui.sync_model import PHASE_NAMES, SyncModel, current, percent_of
-from wallet_gui.gui.wallet_model import WalletModel, masked
+from wallet_gui.gui.wallet_model import CHECKING_AGAIN, WalletModel, masked
 from wallet_gui.primitives.amount import format_btc
 from wallet_gui.wallet.snapshot import Balance
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import MoneyLabel, card, heading, text_label
 from wallet_gui.widgets.page import Page
-from wallet_gui.widgets.text import plain
+from wallet_gui.widgets.text import breakable, plain
 
+DIFFERS = (
+    "The coins found so far are not those that your node counts. What is missing is being read "
+    "again; until both agree no balance is shown."
+)
 _SHOWN_PAYMENTS = 6
 _PARTS = (
     ("confirmed", "Confirmed"),
@@ -67,13 +71,14 @@ class OverviewPage(Page):
         )
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         layout.addWidget(self.empty, 1)
+        self._wallet = wallet
         history.count_changed.connect(self._show_count)
         self._show_count(history.rowCount())
         self._show_balance(None)
         wallet.balance_changed.connect(self._show_balance)
         wallet.preview_changed.connect(lambda _: self._show_preview())
+        wallet.check_changed.connect(lambda *_: self._show_check())
         wallet.privacy_changed.connect(self._hide_amounts)
-        self._wallet = wallet
         wallet.wallet_changed.connect(lambda _: self._show_balance(None))
         sync.changed.connect(self.sync_card.show_snapshot)
 
@@ -128,6 +133,10 @@ class OverviewPage(Page):
         self.preview.setObjectName("overview_preview")
         self.preview.hide()
         layout.addWidget(self.preview)
+        self.check = text_label(role="warning")
+        self.check.setObjectName("overview_check")
+        self.check.hide()
+        layout.addWidget(self.check)
         return frame
 
     def _make_payments_header(self) -> QHBoxLayout:
@@ -147,7 +156,23 @@ class OverviewPage(Page):
             amount = None if balance is None else getattr(balance, key)
             label.set_amount(amount)
             # Parts that are nothing for most people appear only when there is something in them.
-            self._parts[key].setVisible(key == "confirmed" or bool(amount))
+            shown = key == "confirmed" or bool(amount)
+            self._parts[key].setVisible(shown and not self._wallet.is_doubted)
+
+    def _show_check(self) -> None:
+        """While the coins contradict those of the node, words stand where the number was."""
+        wallet = self._wallet
+        words = CHECKING_AGAIN if wallet.is_doubted else ""
+        for label in (self.total, *self.parts.values()):
+            label.set_instead(words)
+        for key, part in self._parts.items():
+            shown = key == "confirmed" or bool(self.parts[key].amount_sat)
+            part.setVisible(shown and not words)
+        text = plain(wallet.check_sentence, 400) or DIFFERS if words else ""
+        self.check.setText(text)
+        self.check.setAccessibleName(text)
+        self.check.setVisible(bool(text))
+        self._show_preview()
 
     def _hide_amounts(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
         for label in (self.total, *self.parts.values()):
@@ -156,7 +181,7 @@ class OverviewPage(Page):
 
     def _show_preview(self) -> None:
         """What the newest blocks show while older ones are still to be read."""
-        preview = self._wallet.preview
+        preview = None if self._wallet.is_doubted else self._wallet.preview
         self.preview.setVisible(preview is not None)
         text = ""
         if preview is not None:
@@ -240,7 +265,7 @@ def sync_sentence(snapshot: SyncSnapshot) -> str:
         return snapshot.detail or "Not connected: the balance is the last one that was stored."
     if snapshot.state is not ConnectionState.ONLINE:
         return (
-            plain(snapshot.detail, 300)
+            breakable(plain(snapshot.detail, 300))
             or "Connecting. Until then the balance is the last one that was stored."
         )
     progress = current(snapshot)

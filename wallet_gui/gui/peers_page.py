@@ -31,6 +31,7 @@ from wallet_gui.app.network_words import (
 from wallet_gui.app.published import SyncSnapshot
 from wallet_gui.chain.backend import ConnectionState
 from wallet_gui.chain.reports import LedgerEntry
+from wallet_gui.gui.node_status_card import NodeStatusCard
 from wallet_gui.gui.rows_model import Row, RowsModel
 from wallet_gui.gui.rows_table import RowsTable
 from wallet_gui.gui.sync_model import SyncModel
@@ -119,6 +120,8 @@ class PeersPage(Page):
         self.summary.setObjectName("peers_summary")
         layout.addWidget(self.summary)
         model = RowsModel(PEER_TITLES, frozenset({6, 7, 8, 9, 10, 11}), self)
+        self.node = NodeStatusCard(self)
+        layout.addWidget(self.node)
         self.table = RowsTable(model, self, stretch=2, spare=_PEER_SPARE)
         self.table.setObjectName("peers_table")
         self.table.setAccessibleName("Connected peers")
@@ -229,7 +232,9 @@ class PeersPage(Page):
         self._full = {peer.address: peer_cells(peer, now) for peer in peers}
         self.table.show_rows([Row(key, _narrow(cells)) for key, cells in self._full.items()])
         self.table.setVisible(bool(peers))
-        self.empty.setVisible(not peers)
+        self.node.show_snapshot(snapshot)
+        # The card says all there is about a node: an empty table below it says nothing more.
+        self.empty.setVisible(not peers and snapshot.node is None)
         self.empty.setText(_why_empty(snapshot))
         meaning = _COMPARED if snapshot.networks > 1 else _ONE_NETWORK
         if len(peers) == 1:
@@ -239,7 +244,8 @@ class PeersPage(Page):
             text += f" {plain(snapshot.doubt, 400)}"
         self.summary.setText(text)
         set_role(self.summary, "warning" if snapshot.doubt else "muted")
-        self.summary.setVisible(bool(peers))
+        # Of a node of one's own the card says what it is; it is no peer that could be anybody's.
+        self.summary.setVisible(bool(peers) and not (snapshot.node is not None and len(peers) == 1))
         self._show_details()
 
     def _show_details(self) -> None:

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from wallet_gui.gui.broadcast_ladder import BroadcastLadder
 from wallet_gui.gui.fee_choice import FeeChoice
 from wallet_gui.gui.payee_row import PayeeRow
-from wallet_gui.gui.wallet_model import WalletModel
+from wallet_gui.gui.wallet_model import CHECKING_AGAIN, WalletModel
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
@@ -74,6 +74,9 @@ class SendPage(QWidget):
         self._timer.setInterval(_PREVIEW_DELAY_MS)
         self._timer.timeout.connect(self._ask_preview)
         wallet.balance_changed.connect(self._show_balance)
+        wallet.check_changed.connect(
+            lambda *_: self.available.set_instead(CHECKING_AGAIN if wallet.is_doubted else "")
+        )
         wallet.privacy_changed.connect(self._hide_amounts)
         wallet.wallet_changed.connect(lambda _: self._forget())
         self.add_row()

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
 )
 
 from wallet_gui.gui.network_card import NetworkCard
+from wallet_gui.gui.source_card import SourceCard
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.widgets.labels import caption, card, heading, text_label
 from wallet_gui.widgets.page import Page
@@ -43,6 +44,8 @@ class SettingsPage(Page):
         self.back_button.hide()
         layout.addWidget(self.back_button, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(heading("Settings"))
+        self.source = SourceCard("source", self)
+        layout.addWidget(self.source)
         self.network = NetworkCard(params, self)
         layout.addWidget(self.network)
         layout.addWidget(self._make_look())

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from wallet_gui.app.published import NewWallet, WalletEntry
+from wallet_gui.gui.source_card import SourceCard
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.storage.settings import check_wallet_name
 from wallet_gui.widgets.choice_button import ChoiceButton
@@ -40,6 +41,8 @@ class SetupWizard(QStackedWidget):
     open_wanted = Signal(str)
     create_wanted = Signal(object)
     restore_wanted = Signal(object)
+    # The NodeChoice that goes with the first wallet.
+    source_wanted = Signal(object)
     cancel_wanted = Signal()
     settings_wanted = Signal()
     play_wanted = Signal()
@@ -50,11 +53,19 @@ class SetupWizard(QStackedWidget):
         self._params = params
         self._is_restore = False
         self._is_busy = False
+        self._offers_source = False
+        self._wanted: NewWallet | None = None
         self.welcome = self._make_welcome()
         self.form = self._make_form()
         self.addWidget(self.welcome)
+        self.source_page = self._make_source_page()
         self.addWidget(self.form)
-        for place, notice in (("welcome", self.welcome_notice), ("new", self.form_notice)):
+        self.addWidget(self.source_page)
+        for place, notice in (
+            ("welcome", self.welcome_notice),
+            ("new", self.form_notice),
+            ("source_page", self.source_notice),
+        ):
             notice.button.setText("Cancel")
             notice.button.setObjectName(f"{place}_cancel")
             notice.button.setAccessibleName("Cancel")
@@ -139,9 +150,9 @@ class SetupWizard(QStackedWidget):
             first.setFocus()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape and self.currentWidget() is self.form:
+        if event.key() == Qt.Key.Key_Escape and self.currentWidget() is not self.welcome:
             if not self._is_busy:
-                self.show_welcome()
+                self._go_back()
             return
         super().keyPressEvent(event)
 
@@ -261,15 +272,78 @@ class SetupWizard(QStackedWidget):
             script_type=self.type_box.currentData(Qt.ItemDataRole.UserRole),
             word_count=self.words_box.currentData(Qt.ItemDataRole.UserRole),
         )
+        if self._offers_source:
+            self._wanted = wanted
+            self.setCurrentWidget(self.source_page)
+            return
+        self._ask_for(wanted)
+
+    def _ask_for(self, wanted: NewWallet) -> None:
         (self.restore_wanted if self._is_restore else self.create_wanted).emit(wanted)
 
+    # --- where the chain comes from
+
+    def _make_source_page(self) -> QWidget:
+        page, layout = _centred_page("source_page")
+        layout.addWidget(heading("How shall it see the blockchain?", 180))
+        layout.addWidget(
+            text_label(
+                "Both ways are checked by this program itself, and both can be changed at any time "
+                "in Settings, without reading anything again.",
+                role="muted",
+            )
+        )
+        self.source_notice = Notice(page)
+        layout.addWidget(self.source_notice)
+        self.source = SourceCard("first_source", page, is_part=True)
+        layout.addWidget(self.source)
+        row = QHBoxLayout()
+        back = QPushButton("&Back")
+        back.setObjectName("source_page_back")
+        back.setAccessibleName("Back")
+        back.clicked.connect(self._go_back)
+        self.source_next = QPushButton("&Continue in the vault")
+        self.source_next.setObjectName("source_page_continue")
+        self.source_next.setAccessibleName("Continue in the vault")
+        self.source_next.setProperty("role", "primary")
+        self.source_next.clicked.connect(self._submit_source)
+        row.addWidget(back)
+        row.addStretch(1)
+        row.addWidget(self.source_next)
+        layout.addLayout(row)
+        layout.addStretch(1)
+        return page
+
+    def offer_source(self, *, offered: bool) -> None:
+        """Say whether a new wallet also asks where the chain comes from: once, with the first."""
+        self._offers_source = offered
+
+    def _submit_source(self) -> None:
+        choice = self.source.choice()
+        if self._is_busy or choice is None or self._wanted is None:
+            return
+        self._offers_source = False
+        self.source_wanted.emit(choice)
+        self._ask_for(self._wanted)
+
+    def _go_back(self) -> None:
+        if self.currentWidget() is self.source_page:
+            self.setCurrentWidget(self.form)
+            self.name_edit.setFocus()
+        else:
+            self.show_welcome()
+
     # --- what is going on
+
+    @property
+    def _notices(self) -> tuple[Notice, ...]:
+        return self.welcome_notice, self.form_notice, self.source_notice
 
     def set_busy(self, sentence: str, *, can_cancel: bool = False) -> None:
         """Hold the buttons back while something is under way; "" lets go."""
         self._is_busy = bool(sentence)
-        notices = (self.welcome_notice.button, self.form_notice.button)
-        for page in (self.welcome, self.form):
+        notices = tuple(notice.button for notice in self._notices)
+        for page in (self.welcome, self.form, self.source_page):
             for button in page.findChildren(QPushButton):
                 button.setEnabled(not sentence or button in notices)
         self.say(sentence)
@@ -278,7 +352,7 @@ class SetupWizard(QStackedWidget):
 
     def say(self, sentence: str, kind: str = INFORMATION) -> None:
         """Show one sentence on the page that is on screen; "" takes it away."""
-        for notice in (self.welcome_notice, self.form_notice):
+        for notice in self._notices:
             notice.button.hide()
             if sentence:
                 notice.say(sentence, kind)

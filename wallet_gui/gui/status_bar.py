@@ -93,6 +93,11 @@ class StatusBar(QFrame):
 
     def _show(self, snapshot: SyncSnapshot) -> None:
         _say(self.backend, "Source", snapshot.backend)
+        is_away = snapshot.node is not None and not snapshot.node.is_ready
+        set_role(self.backend, "warning" if is_away else "muted")
+        words = plain(snapshot.source_words, 400)
+        self.backend.setToolTip(tooltip(words))
+        self.backend.setAccessibleDescription(words)
         _say(self.state, "Sync", summary(snapshot))
         role = "positive" if snapshot.is_synced else "muted"
         if snapshot.state is ConnectionState.OFFLINE:
@@ -101,9 +106,11 @@ class StatusBar(QFrame):
         self.state.setToolTip(phases_text(snapshot))
         height = "" if snapshot.tip_height is None else f"Block {snapshot.tip_height:,}"
         _say(self.height_label, "Height", height)
-        sources = "" if snapshot.state is ConnectionState.STOPPED else sources_text(snapshot)
+        is_own = snapshot.node is not None and len(snapshot.peers) <= 1
+        is_silent = snapshot.state is ConnectionState.STOPPED or is_own
+        sources = "" if is_silent else sources_text(snapshot)
         if snapshot.doubt:
-            sources = f"{sources}, possibly stale"
+            sources = f"{sources}, possibly stale" if sources else "Possibly stale"
         _say(self.peers, "Sources", sources)
         set_role(self.peers, "warning" if snapshot.doubt else "muted")
         self.peers.setToolTip(tooltip(plain(snapshot.doubt, 400)))

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from PySide6.QtCore import QObject, Signal
 
 from wallet_gui.app.published import PendingReport, PreviewSnapshot, SessionUpdate
+from wallet_gui.chain.backend import CheckState
 from wallet_gui.wallet.snapshot import WalletSnapshot
 
+CHECKING_AGAIN = "Checking again\u2026"
 MASK = "\u2022\u2022\u2022\u2022"
 
 
@@ -18,6 +20,8 @@ class WalletModel(QObject):
     history_changed = Signal(object)
     requests_changed = Signal(object)
     preview_changed = Signal(object)
+    # The CheckState or None, and its sentence.
+    check_changed = Signal(object, str)
     wallet_changed = Signal(str)
     privacy_changed = Signal(bool)
 
@@ -27,7 +31,14 @@ class WalletModel(QObject):
         self.snapshot: WalletSnapshot | None = None
         self.preview: PreviewSnapshot | None = None
         self.pending: Mapping[bytes, PendingReport] = {}
+        self.check: CheckState | None = None
+        self.check_sentence = ""
         self.hides_amounts = False
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the balance contradicts the node's own set of coins: it is not shown then."""
+        return self.check is CheckState.DIFFERS
 
     def show_wallet(self, wallet_id: str) -> None:
         """Follow another wallet; "" follows none."""
@@ -35,8 +46,10 @@ class WalletModel(QObject):
         self.snapshot = None
         self.preview = None
         self.pending = {}
+        self.check, self.check_sentence = None, ""
         self.wallet_changed.emit(wallet_id)
         self.preview_changed.emit(None)
+        self.check_changed.emit(None, "")
 
     def hide_amounts(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
         """Mask or show amounts on every page."""
@@ -50,6 +63,9 @@ class WalletModel(QObject):
         before, self.snapshot = self.snapshot, update.snapshot
         after = update.snapshot
         said_before, self.pending = self.pending, update.pending
+        if (self.check, self.check_sentence) != (update.check, update.check_sentence):
+            self.check, self.check_sentence = update.check, update.check_sentence
+            self.check_changed.emit(update.check, update.check_sentence)
         if self.preview != update.preview:
             self.preview = update.preview
             self.preview_changed.emit(update.preview)

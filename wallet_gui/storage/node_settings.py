@@ -28,6 +28,7 @@ class NodeSettings:
     private key file; with `own_key` it is the key that this program made. `implementation`:
     "asyncssh" or "system". `user`: of an RPC login by password. `tell_nothing`: filters are matched
     here. `broadcast_by_p2p`: payments leave through public peers. `rung`: 1 to 5, else by itself.
+    `compare_with_public`: a few public peers are asked whether they see the same chain.
     """
 
     address: str = ""
@@ -41,6 +42,7 @@ class NodeSettings:
     tell_nothing: bool = False
     broadcast_by_p2p: bool = False
     rung: int | None = None
+    compare_with_public: bool = True
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -60,6 +62,8 @@ class NodeSettings:
             # What protects is on unless it is absent or plainly off.
             "tell_nothing": lambda v: None if v is None else v is not False,
             "broadcast_by_p2p": _switch,
+            # Without it nobody but the node is asked: that is the stricter choice.
+            "compare_with_public": lambda v: None if v is None else v is True,
             "rung": lambda v: v if type(v) is int and 1 <= v <= 5 else None,
         }
         read = {item.name: readers[item.name](value.get(item.name)) for item in fields(cls)}

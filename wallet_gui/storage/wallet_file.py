@@ -11,11 +11,11 @@ file is there under the current name or as the newest older copy. How the bytes 
 import contextlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from wallet_gui.sealing import VIEW, KdfParameters, seal_box
 from wallet_gui.storage.errors import (
@@ -209,6 +209,19 @@ class WalletFile:
         """Save the state with a wallet's staged change merged in; nothing to do if it is empty."""
         if not change.is_empty:
             self.save_view(self.state.merge(change))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What is kept in the view box besides the wallet itself: JSON values by name."""
+        return self.state.settings
+
+    def keep_setting(self, key: str, value: Any) -> None:
+        """Keep one such value, or take it away (None); nothing to do when it is there already."""
+        settings = {name: kept for name, kept in self.state.settings.items() if name != key}
+        if value is not None:
+            settings[key] = value
+        if settings != self.state.settings:
+            self.save_view(replace(self.state, settings=settings))
 
     def save_view(self, state: ViewState) -> None:
         """Replace the view on disk; when this returns, no crash loses it any more.

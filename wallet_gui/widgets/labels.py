@@ -72,6 +72,7 @@ class MoneyLabel(QLabel):
         super().__init__()
         self._caption = caption
         self._is_hidden = False
+        self._instead = ""
         self._sat: int | None = None
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -89,6 +90,11 @@ class MoneyLabel(QLabel):
         self._sat = sat
         self._show()
 
+    def set_instead(self, words: str) -> None:
+        """Show words in place of an amount that must not be believed; "" shows it again."""
+        self._instead = words
+        self._show()
+
     def set_hidden(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
         """Mask the amount, on screen and for screen readers."""
         self._is_hidden = hidden
@@ -98,6 +104,8 @@ class MoneyLabel(QLabel):
         if self._is_hidden:
             text = "\u2022\u2022\u2022\u2022 BTC"
             spoken = "hidden"
+        elif self._instead:
+            text = spoken = self._instead
         elif self._sat is None:
             text, spoken = "\u2013", "not known yet"
         else:

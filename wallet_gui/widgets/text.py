@@ -18,6 +18,13 @@ def chunked(text: str, size: int = CHUNK) -> str:
     return " ".join(text[i : i + size] for i in range(0, len(text), size))
 
 
+def breakable(text: str, longest: int = 16) -> str:
+    """The same words, with blanks inside those too long for a line: fingerprints, paths, keys."""
+    return " ".join(
+        word if len(word) <= longest else chunked(word, longest) for word in text.split(" ")
+    )
+
+
 def tooltip(text: str) -> str:
     """A tool tip that Qt cannot take for markup: it guesses, and has no switch for plain text."""
     return f"<span>{html.escape(text)}</span>" if text else ""

@@ -93,6 +93,7 @@ TEXT_PAIRS = (
     ("negative", "window"),
     ("negative", "negative_soft"),
     ("text", "warning_soft"),
+    ("text", "negative_soft"),
     ("play_text", "play"),
 )
 
@@ -188,6 +189,7 @@ QScrollArea, QScrollArea > QWidget > QWidget { background: transparent; border: 
 QToolTip { background: $surface; color: $text; border: 1px solid $line; padding: 4px; }
 
 QFrame[role="card"] { background: $surface; border: 1px solid $line; border-radius: 10px; }
+QFrame[role="inset"] { background: $window; border: 1px solid $line; border-radius: 8px; }
 QFrame[role="sidebar"] { background: $surface; border: 0; border-right: 1px solid $line; }
 QFrame[role="status-bar"] { background: $surface; border: 0; border-top: 1px solid $line; }
 QFrame[role="bottom-bar"] { background: $window; border: 0; border-top: 1px solid $line; }
@@ -213,6 +215,9 @@ QFrame[role="notice"] { background: $accent_soft; border: 0; border-radius: 8px;
 QFrame[role="warning-notice"] { background: $warning_soft; border: 0; border-radius: 8px; }
 QFrame[role="error-notice"] { background: $negative_soft; border: 0; border-radius: 8px; }
 QFrame[role="error-notice"] QLabel { color: $negative; }
+QFrame[role="error-notice"] QLabel[role="in-notice"] { color: $text; }
+QFrame[role="error-notice"] QPushButton[role="plain"] { color: $negative; }
+QFrame[role="warning-notice"] QPushButton[role="plain"] { color: $warning; }
 
 QPushButton, QToolButton {
   background: $surface; color: $text; border: 1px solid $line; border-radius: 7px;

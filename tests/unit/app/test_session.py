@@ -51,10 +51,19 @@ class Disk:
         self.writes: list[str] = []
         self.refuses: set[str] = set()
         self.is_closed = False
+        self.kept: dict[str, Any] = {}
 
     def merge(self, change: ViewChange) -> None:
         self._write("view")
         self.view = self.view.merge(change).settled()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self.kept
+
+    def keep_setting(self, key: str, value: Any) -> None:
+        self._write("setting")
+        self.kept[key] = value
 
     def store(self, change: CacheChange) -> None:
         self._write("cache")

@@ -20,6 +20,7 @@ CHOSEN = NodeSettings(
     tell_nothing=True,
     broadcast_by_p2p=True,
     rung=3,
+    compare_with_public=False,
 )
 
 
@@ -49,6 +50,9 @@ def test_what_protects_is_on_when_it_cannot_be_read() -> None:
     assert read(nodes={"signet": {"tell_nothing": "no"}}).nodes["signet"].tell_nothing
     assert not read(nodes={"signet": {"tell_nothing": False}}).nodes["signet"].tell_nothing
     assert not read(nodes={"signet": {}}).nodes["signet"].tell_nothing
+    assert read(nodes={"signet": {}}).nodes["signet"].compare_with_public
+    unclear = read(nodes={"signet": {"compare_with_public": 1}})
+    assert not unclear.nodes["signet"].compare_with_public
 
 
 def test_values_of_the_wrong_kind_count_as_not_said() -> None:

@@ -1,0 +1,278 @@
+"""A person's own node through the real window: a real sshd, a real bitcoind, a real vault process.
+
+Typed, tested, used; compared with the node's own count of coins; left and taken again without a
+rescan; away and back.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton
+from pytestqt.qtbot import QtBot
+
+from tests.functional.bitcoind import Node
+from tests.functional.sshd import Sshd, running_sshd, start_again
+from tests.gui.rig_loop import RigLoop
+from tests.vault_with_cheap_kdf import CHEAP_VAULT
+from wallet_gui.app.fail_over import FailOverTimes
+from wallet_gui.app.online import Online
+from wallet_gui.app.session import WalletSession
+from wallet_gui.app.vault_client import VaultClient
+from wallet_gui.chain.backend import BlockMatched, CheckState
+from wallet_gui.chain.p2p.backend import P2PBackend
+from wallet_gui.gui.engine import Engine
+from wallet_gui.gui.main_window import MainWindow
+from wallet_gui.gui.node_prompts import HostKeyPrompt
+from wallet_gui.primitives.params import REGTEST
+from wallet_gui.storage.node_settings import DIRECT, NODE, NODE_ELSE_DIRECT
+from wallet_gui.storage.settings import DataDirectory
+from wallet_gui.transfer.messages import HeadlessOptions
+from wallet_gui.widgets.theme import ThemeSwitch
+
+pytestmark = [
+    pytest.mark.functional,
+    pytest.mark.slow,
+    # The screen that tests draw on says so of every dialog.
+    pytest.mark.qt_log_ignore("does not support propagateSizeHints"),
+]
+
+_SECONDS = 60_000
+PAID = 12_345_678
+_INSIDE = QPoint(8, 8)
+
+
+@dataclass
+class Program:
+    """The program on a data directory, with a node behind SSH."""
+
+    qtbot: QtBot
+    window: MainWindow
+    engine: Engine
+    online: Online
+    node: Node
+    server: Sshd
+    matched: list[int] = field(default_factory=list)
+
+    def click(self, name: str) -> None:
+        button = self.window.findChild(QAbstractButton, name)
+        assert button is not None, name
+        assert button.isVisible(), name
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton, pos=button.rect().topLeft() + _INSIDE)
+
+    def until(self, condition: Callable[[], bool], seconds: int = 60) -> None:
+        self.qtbot.waitUntil(condition, timeout=seconds * 1000)
+
+    @property
+    def source(self) -> str:
+        snapshot = self.window.sync_model.snapshot
+        return "" if snapshot is None else snapshot.backend
+
+    def in_sync(self) -> bool:
+        selector = self.online.selector
+        model = self.window.sync_model
+        return (
+            selector is not None
+            and model.is_synced
+            and model.tip_height == self.node.height
+            and selector.is_synced()
+        )
+
+    def balance(self) -> int:
+        return self.window.overview.total.amount_sat or 0
+
+    def counted(self) -> int:
+        """What bitcoind's own set of coins says."""
+        wallet = self.online.session(self.window.wallet_model.wallet_id).wallet
+        return self.node.scan_balance([f"raw({s.hex()})" for s in wallet.watch_scripts()])
+
+    def choose(self, source: str) -> None:
+        card = self.window.settings.source
+        self.window.show_page("settings")
+        card.buttons[source].setChecked(True)
+        QTest.mouseClick(card.apply_button, Qt.MouseButton.LeftButton)
+
+
+@pytest.fixture
+def rig() -> Iterator[RigLoop]:
+    with RigLoop() as loop:
+        yield loop
+
+
+@pytest.fixture
+def program(
+    qtbot: QtBot,
+    themed: ThemeSwitch,
+    node: Node,
+    rig: RigLoop,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Program]:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    node.mature()
+    server = rig.enter(running_sshd())
+    password = tmp_path / "password"
+    password.write_text("correct horse battery staple\n")
+    root = tmp_path / "data"
+    root.mkdir()
+    peers = {"regtest": [f"{node.host}:{node.p2p_port}"]}
+    (root / "settings.json").write_text(json.dumps({"format": 1, "peers": peers}))
+    engine = Engine()
+    engine.start()
+    online = Online(
+        DataDirectory(root, REGTEST),
+        REGTEST,
+        P2PBackend,
+        engine.publish,
+        vault=VaultClient(headless=True, command=CHEAP_VAULT),
+        headless=HeadlessOptions(password_file=str(password), words_file=str(tmp_path / "words")),
+    )
+    window = MainWindow(engine, REGTEST)
+    window.attach(online)
+    window.resize(1200, 1000)
+    window.show()
+    made = Program(qtbot, window, engine, online, node, server)
+    handle = WalletSession.handle
+
+    async def counting(self: WalletSession, event: object) -> None:
+        if isinstance(event, BlockMatched):
+            made.matched.append(event.height)
+        await handle(self, event)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(WalletSession, "handle", counting)
+    started: list[object] = []
+    engine.call(online.start(), window, lambda _: started.append(True), started.append)
+    qtbot.waitUntil(lambda: bool(started), timeout=_SECONDS)
+    assert started == [True]
+    window.source_flow.show_stored()
+    window.list_wallets()
+    qtbot.waitUntil(lambda: bool(window.wizard.greeting.text()), timeout=_SECONDS)
+    made.click("welcome_create")
+    made.click("new_continue")
+    qtbot.waitUntil(lambda: bool(window.wallet_model.wallet_id), timeout=_SECONDS)
+    yield made
+    window.close()
+    engine.finish(online.stop())
+    engine.stop()
+
+
+def pay_in(program: Program, amount: int) -> None:
+    window = program.window
+    before = window.receive.address_label.address
+    window.show_page("receive")
+    program.click("receive_new")
+    program.until(lambda: window.receive.address_label.address not in ("", before))
+    program.node.fund(window.receive.address_label.address, amount)
+    program.node.mine(1)
+
+
+def type_node(program: Program) -> None:
+    """Type what a person would, where bitcoind is not where it usually is."""
+    window, node = program.window, program.node
+    window.show_page("settings")
+    card = window.settings.source
+    card.buttons[NODE].setChecked(True)
+    form = card.form
+    form.address.setText(program.server.target.text)
+    form.key_kind.setCurrentIndex(1)
+    form.key_path.setText(str(program.server.key_path))
+    form.more_button.click()
+    form.rpc_port.setText(str(node.rpc_port))
+    form.p2p_port.setText(str(node.p2p_port))
+    form.cookie_path.setText(str(node.directory / "regtest" / ".cookie"))
+
+
+def test_typed_tested_used_left_and_taken_again(program: Program) -> None:
+    window, node = program.window, program.node
+    card = window.settings.source
+    program.until(program.in_sync)
+    pay_in(program, PAID)
+    program.until(lambda: program.balance() == PAID)
+    assert program.source == "Directly (P2P)"
+
+    # Typed and tested: the fingerprint is asked about once, then thirteen ticks.
+    type_node(program)
+    program.click("source_test")
+    program.until(lambda: isinstance(window.prompts.dialog, HostKeyPrompt))
+    prompt = window.prompts.dialog
+    assert isinstance(prompt, HostKeyPrompt)
+    assert program.server.fingerprint() == prompt.fingerprint.text().replace(" ", "")
+    QTest.mouseClick(prompt.yes, Qt.MouseButton.LeftButton)
+    program.until(card.test_button.isEnabled)
+    marks = [card.panel.steps.texts(number)[0] for number in range(1, 14)]
+    assert set(marks) <= {"\N{CHECK MARK}", "!"}, [card.panel.steps.texts(n) for n in range(1, 14)]
+    assert card.panel.result.text.startswith("Ready:")
+    assert window.settings.source.panel.problem.isHidden()
+
+    # Used: the same balance, nothing read again, and the node's own count of coins agrees.
+    program.until(program.in_sync)
+    program.matched.clear()
+    program.click("source_test_use")
+    program.until(lambda: program.source == "My node" and program.in_sync())
+    assert program.balance() == PAID == program.counted()
+    assert program.matched == []
+    program.until(lambda: window.wallet_model.check is CheckState.AGREES)
+    status = window.sync_model.snapshot.node if window.sync_model.snapshot else None
+    assert status is not None
+    assert status.is_ready
+    assert str(program.server.port) in status.via or "127.0.0.1" in status.via
+    pay_in(program, PAID)
+    program.until(lambda: program.balance() == 2 * PAID == program.counted())
+    assert set(program.matched) == {node.height - 1, node.height} or program.matched == [
+        node.height
+    ]
+
+    # Directly and back: neither reads anything again.
+    program.until(program.in_sync)
+    program.matched.clear()
+    program.choose(DIRECT)
+    program.until(lambda: program.source == "Directly (P2P)" and program.in_sync())
+    program.choose(NODE)
+    program.until(lambda: program.source == "My node" and program.in_sync())
+    assert program.balance() == 2 * PAID
+    assert program.matched == []
+    ledger = window.sync_model.snapshot.ledger if window.sync_model.snapshot else ()
+    assert sum(str(program.server.port) in entry.host for entry in ledger) >= 2
+
+
+def test_public_peers_take_over_while_the_node_is_away(program: Program, rig: RigLoop) -> None:
+    window, node, server = program.window, program.node, program.server
+    selector = program.online.selector
+    assert selector is not None
+    selector._source._times = FailOverTimes(at_start=3, later=3, while_asking=60, least_stay=4)
+    type_node(program)
+    window.settings.source.buttons[NODE_ELSE_DIRECT].setChecked(True)
+    program.click("source_apply")
+    program.until(lambda: isinstance(window.prompts.dialog, HostKeyPrompt))
+    prompt = window.prompts.dialog
+    assert isinstance(prompt, HostKeyPrompt)
+    QTest.mouseClick(prompt.yes, Qt.MouseButton.LeftButton)
+    program.until(lambda: program.source == "My node" and program.in_sync())
+    pay_in(program, PAID)
+    program.until(lambda: program.balance() == PAID == program.counted())
+
+    rig.run(server.stop())
+    program.until(lambda: program.source == "Directly, my node is away")
+    program.until(program.in_sync)
+    snapshot = window.sync_model.snapshot
+    assert snapshot is not None
+    assert "while my node is away" in snapshot.source_words
+    assert window.status.backend.text() == "Directly, my node is away"
+    program.matched.clear()
+    pay_in(program, PAID)
+    program.until(lambda: program.balance() == 2 * PAID == program.counted())
+    assert node.height in program.matched
+
+    again = rig.run(start_again(server))
+    try:
+        program.until(lambda: program.source == "My node" and program.in_sync())
+        assert program.balance() == 2 * PAID
+        pay_in(program, PAID)
+        program.until(lambda: program.balance() == 3 * PAID == program.counted())
+    finally:
+        rig.run(again.stop())

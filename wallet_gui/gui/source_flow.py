@@ -1,0 +1,180 @@
+"""SourceFlow: what the window asks about a person's node, and how that went."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Qt, Signal
+
+from wallet_gui.app.node_choice import NodeChoice
+from wallet_gui.app.published import NodeTestResult, OwnSshKey
+from wallet_gui.chain.bitcoind.steps import StepResult
+from wallet_gui.gui.engine import Call, Engine
+from wallet_gui.gui.node_prompts import NodePrompts
+from wallet_gui.gui.source_card import SourceCard
+from wallet_gui.gui.sync_model import SyncModel
+from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING
+from wallet_gui.widgets.sentences import sentence
+
+if TYPE_CHECKING:
+    from wallet_gui.app.online import Online
+
+_STARTING = "The program is still starting. Try again in a moment."
+
+
+class SourceFlow(QObject):
+    """Carries what cards want to the engine; every card shows the same stored choice."""
+
+    # Emitted in the engine's thread: the number of the test, and one of its results.
+    _ticked = Signal(int, object)
+
+    def __init__(
+        self, engine: Engine, sync: SyncModel, prompts: NodePrompts, *cards: SourceCard
+    ) -> None:
+        super().__init__(prompts)
+        self._engine = engine
+        self._online: Online | None = None
+        self._prompts = prompts
+        self._cards = cards
+        self._testing: Call | None = None
+        self._tests = 0
+        self._tested_card: SourceCard | None = None
+        self._ticked.connect(self._tick, Qt.ConnectionType.QueuedConnection)
+        for card in cards:
+            card.wanted.connect(lambda choice, card=card: self._use(card, choice))
+            card.test_wanted.connect(lambda choice, card=card: self._test(card, choice))
+            card.stop_wanted.connect(self.stop_test)
+            card.try_wanted.connect(self._try_again)
+            card.forget_wanted.connect(lambda choice, card=card: self._forget(card, choice))
+            card.make_key_wanted.connect(lambda choice, card=card: self._make_key(card, choice))
+            card.show_key_wanted.connect(lambda choice, card=card: self._show_key(card, choice))
+            sync.changed.connect(card.show_snapshot)
+
+    def attach(self, online: "Online") -> None:
+        """Use this online side from now on."""
+        self._online = online
+        online.node_keeper.asker = self._prompts
+
+    def show_stored(self) -> None:
+        """Show what is stored, and offer the hosts of the person's ssh configuration."""
+        if self._online is None:
+            return
+        choice = self._online.node_choice()
+        for card in self._cards:
+            card.show_choice(choice, has_password=self._online.has_node_password())
+        self._engine.call(self._online.ssh_aliases(), self, self._show_aliases)
+
+    def _show_aliases(self, aliases: tuple[str, ...]) -> None:
+        for card in self._cards:
+            card.form.show_aliases(aliases)
+
+    # --- the test
+
+    def _test(self, card: SourceCard, choice: NodeChoice) -> None:
+        if self._online is None:
+            card.notice.say(_STARTING, WARNING)
+            return
+        self.stop_test()
+        self._tests += 1
+        number = self._tests
+        self._tested_card = card
+        card.begin_test()
+
+        def done(result: NodeTestResult) -> None:
+            self._ended(card, number, lambda: card.panel.finish(result))
+
+        def failed(error: BaseException) -> None:
+            self._ended(card, number, lambda: card.panel.fail(sentence(error)))
+
+        call = self._engine.call(
+            self._online.test_node(
+                choice, self._prompts, lambda result: self._ticked.emit(number, result)
+            ),
+            self,
+            done,
+            failed,
+        )
+        call.cancelled.connect(lambda: self._ended(card, number, lambda: card.panel.fail("")))
+        self._testing = call
+
+    def stop_test(self) -> None:
+        """End the test that runs, if one does."""
+        call, self._testing = self._testing, None
+        if call is not None:
+            call.cancel()
+
+    def _tick(self, number: int, result: StepResult) -> None:
+        if number == self._tests and self._tested_card is not None:
+            self._tested_card.panel.show_result(result)
+
+    def _ended(self, card: SourceCard, number: int, show: Callable[[], None]) -> None:
+        # A test that another one has replaced has nothing to say any more.
+        if number == self._tests:
+            self._testing = None
+            show()
+            card.end_test()
+
+    # --- what else is wanted
+
+    def use_first(self, choice: NodeChoice) -> None:
+        """Use what the first wallet was made with."""
+        self._use(self._cards[-1], choice)
+
+    def _use(self, card: SourceCard, choice: NodeChoice) -> None:
+        if self._online is None:
+            card.notice.say(_STARTING, WARNING)
+            return
+
+        def done(_: object) -> None:
+            has_password = bool(choice.node.user)
+            for other in self._cards:
+                if other is not card:
+                    other.show_choice(choice.without_password(), has_password=has_password)
+
+        self._call(card, self._online.set_source(choice), done)
+
+    def _try_again(self) -> None:
+        if self._online is not None:
+            self._call(self._cards[0], self._online.try_node_again())
+
+    def _forget(self, card: SourceCard, choice: NodeChoice) -> None:
+        if self._online is None:
+            return
+
+        def done(was_known: bool) -> None:  # noqa: FBT001 - a result
+            words = (
+                "The identity of this server is forgotten. The next connection asks you to compare "
+                "its fingerprint."
+                if was_known
+                else "This server was not known here. If it stands in your own known_hosts file, "
+                "take it out there: ssh-keygen -R"
+            )
+            card.notice.say(words, INFORMATION if was_known else WARNING)
+
+        self._call(card, self._online.forget_server(choice), done)
+
+    def _make_key(self, card: SourceCard, choice: NodeChoice) -> None:
+        if self._online is None:
+            card.form.key_card.show_failure(_STARTING)
+            return
+        self._engine.call(
+            self._online.make_ssh_key(choice),
+            self,
+            card.form.key_card.show_key,
+            lambda error: card.form.key_card.show_failure(sentence(error)),
+        )
+
+    def _show_key(self, card: SourceCard, choice: NodeChoice) -> None:
+        if self._online is None:
+            return
+
+        def shown(key: OwnSshKey | None) -> None:
+            card.form.key_card.show_key(key)
+
+        self._call(card, self._online.own_ssh_key(choice), shown)
+
+    def _call(
+        self, card: SourceCard, coroutine: Any, done: Callable[[Any], None] | None = None
+    ) -> None:
+        self._engine.call(
+            coroutine, self, done, lambda error: card.notice.say(sentence(error), ERROR)
+        )

@@ -7,7 +7,7 @@ the open wallets, and asks the vault for whatever needs a key.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,8 +128,7 @@ class Online:
     ) -> None:
         """Open the chain database and connect as the settings say.
 
-        `peers` take the place of the stored ones, `options` that of all settings about peers,
-        `source` that of where the chain comes from; nothing of them is stored. Raises
+        `peers`, `options` (about peers) and `source` take the place of what is stored. Raises
         StorageError, in particular when another program uses this data directory.
         """
         chain_db = await asyncio.to_thread(self._open_files)
@@ -173,11 +172,9 @@ class Online:
             await selector.use(options, plan)
 
     def _used_source(self) -> NodeChoice:
-        """Where the chain comes from now: as the start of the program said, else as is stored."""
-        if self._source is not None:
-            return self._source
         # Peers that the start of the program named take the place of the node, too.
-        return self.node_choice() if self._session == ForThisSession() else NodeChoice()
+        stored = self.node_choice() if self._session == ForThisSession() else NodeChoice()
+        return stored if self._source is None else self._source
 
     async def stop(self) -> None:
         """Close every wallet, disconnect, and give the chain database back.
@@ -226,18 +223,17 @@ class Online:
         """What is stored about connections on this network."""
         return NetworkChoice.of(self.settings, self.params)
 
-    def stored_peers(self) -> tuple[PeerAddress, ...]:
-        """The peers that the person named for this network."""
-        return self.network_choice().own_peers
-
     async def set_network(self, choice: NetworkChoice) -> None:
         """Store how to connect, and do so at once."""
-        if choice.own_peers != self.stored_peers() and self.playground is None:
+        if choice.own_peers != self.network_choice().own_peers and self.playground is None:
             self._session = ForThisSession()
+        await self._go_by(choice.changes(self.settings, self.params))
+
+    async def _go_by(self, changes: Mapping[str, object]) -> None:
+        """Store what was decided about connections; it holds also when the disk refused."""
         try:
-            await self.change_settings(**choice.changes(self.settings, self.params))
+            await self.change_settings(**changes)
         finally:
-            # Also when the disk refused: what a person just decided holds now.
             self.unread_settings = ""
             if self.selector is not None:
                 await self._connect(self.selector)
@@ -258,13 +254,7 @@ class Online:
         self._source = None
         if self.playground is None:
             self._session = ForThisSession()
-        try:
-            await self.change_settings(**choice.changes(self.settings, self.params))
-        finally:
-            # Also when the disk refused: what a person just decided holds now.
-            self.unread_settings = ""
-            if self.selector is not None:
-                await self._connect(self.selector)
+        await self._go_by(choice.changes(self.settings, self.params))
 
     async def try_node_again(self) -> None:
         """Use the node at once, though public peers have taken over or it was given up."""
@@ -495,10 +485,9 @@ class Online:
 
     async def get_play_money(self, wallet_id: str) -> None:
         """Let the playground pay the wallet. Raises PlaygroundError."""
-        if self.playground is None:
-            return
-        revealed = await self.session(wallet_id).new_request("Play money")
-        await self.playground.fund(revealed.address, _PLAY_MONEY_SAT)
+        if self.playground is not None:
+            revealed = await self.session(wallet_id).new_request("Play money")
+            await self.playground.fund(revealed.address, _PLAY_MONEY_SAT)
 
     async def mine_block(self) -> None:
         """Let the playground find a block now. Raises PlaygroundError."""

@@ -402,6 +402,34 @@ def test_what_only_a_person_can_mend_stops_it(
     run(script)
 
 
+def test_a_login_that_cannot_be_sent_is_told() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        with pytest.raises(NodeProblem) as raised:
+            await connection.ready()
+        assert raised.value.code is Code.RPC_AUTH
+        assert "colon" in raised.value.title
+        assert not node.calls
+
+    run(script, user="a:b", password="secret")
+
+
+def test_an_error_of_ours_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(connection_module, "choose", broken)
+
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        with pytest.raises(ZeroDivisionError):
+            await connection.ready()
+
+    run(script)
+
+
 def test_closing_while_it_connects_leaves_nothing() -> None:
     async def script(
         node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]

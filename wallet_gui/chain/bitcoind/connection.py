@@ -129,6 +129,7 @@ class NodeConnection:
         self._status = NodeStatus(address=address.text)
         self._session: Session | None = None
         self._was_ready = False
+        self._broken: BaseException | None = None  # an error of this program
         self._failure: NodeProblem | None = None  # what a user of the session met with
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
@@ -161,6 +162,8 @@ class NodeConnection:
         if not self._tasks:
             loop = asyncio.get_running_loop()
             self._tasks = [loop.create_task(self._run()), loop.create_task(self._tick())]
+            for task in self._tasks:
+                task.add_done_callback(self._ended)
 
     async def ready(self) -> Session:
         """Wait until the node can be asked; starts the connection if nobody has.
@@ -170,6 +173,8 @@ class NodeConnection:
         self.start()
         async with self._changed:
             while True:
+                if self._broken is not None:
+                    raise self._broken
                 if self._session is not None:
                     return self._session
                 if self._status.state is NodeState.STOPPED and self._status.problem is not None:
@@ -210,6 +215,12 @@ class NodeConnection:
         self._tell(NodeState.OFF, None)
         await self._notify()
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Let whoever waits hear of an error that is ours; there would be no end to the wait."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken = error
+            self._tasks.append(asyncio.get_running_loop().create_task(self._notify()))
+
     # The tasks
 
     async def _run(self) -> None:
@@ -222,6 +233,8 @@ class NodeConnection:
             entry = self._note_contact(tunnel)
             try:
                 why_lost = await self._serve(tunnel)
+            except NodeProblem as problem:
+                why_lost = problem
             finally:
                 await tunnel.close()
                 self._end_contact(entry)
@@ -245,10 +258,10 @@ class NodeConnection:
         lost = asyncio.ensure_future(tunnel.wait_lost())
         self._node_delay.reset()
         self._tell(self._status.state, self._status.problem, via=tunnel.description)
-        login = login_for(
-            tunnel, self._options, self._params.name, self._remembered, self._remember
-        )
         try:
+            login = login_for(
+                tunnel, self._options, self._params.name, self._remembered, self._remember
+            )
             while not lost.done():
                 problem = await self._try_node(tunnel, login, lost)
                 if lost.done():

@@ -243,15 +243,21 @@ def test_turned_away_before_the_first_word() -> None:
     """As fail2ban and full machines do it."""
 
     async def scenario() -> None:
-        async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            del reader
-            writer.close()
+        # Newer servers say a word about it.
+        for words in (b"", b"Exceeded MaxStartups\r\n", b"Not allowed at this time\r\n"):
 
-        async with serving(hang_up) as port:
-            problem = await problem_at(port)
-            assert problem.code is Code.SSH_TURNED_AWAY
-            assert problem.title == "127.0.0.1 is turning connections away for now."
-            assert not problem.is_final
+            async def hang_up(
+                reader: asyncio.StreamReader, writer: asyncio.StreamWriter, words: bytes = words
+            ) -> None:
+                del reader
+                writer.write(words)
+                writer.close()
+
+            async with serving(hang_up) as port:
+                problem = await problem_at(port)
+                assert problem.code is Code.SSH_TURNED_AWAY
+                assert problem.title == "127.0.0.1 is turning connections away for now."
+                assert not problem.is_final
 
     asyncio.run(scenario())
 

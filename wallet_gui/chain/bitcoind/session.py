@@ -11,9 +11,9 @@ from wallet_gui.chain.bitcoind.credentials import (
     usual_cookie_paths,
 )
 from wallet_gui.chain.bitcoind.networks import P2P_PORTS, RPC_PORTS
+from wallet_gui.chain.bitcoind.node_facts import NodeFacts
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
 from wallet_gui.chain.bitcoind.port_kind import PortKind, greet, port_kind
-from wallet_gui.chain.bitcoind.probe import NodeFacts
 from wallet_gui.chain.bitcoind.problems import (
     NodeProblem,
     not_a_node,

@@ -106,7 +106,6 @@ class Online:
         self.settings = Settings()
         self._rebroadcasting: asyncio.Task[None] | None = None
         self._session = ForThisSession()
-        self._source: NodeChoice | None = None
         self.unread_settings = ""
         self.node_keeper = NodeKeeper(params, data_directory.root, self.note_contacts)
 
@@ -120,15 +119,11 @@ class Online:
         await asyncio.to_thread(self._open_settings)
 
     async def start(
-        self,
-        peers: Sequence[PeerAddress] | None = None,
-        *,
-        options: P2POptions | None = None,
-        source: NodeChoice | None = None,
+        self, peers: Sequence[PeerAddress] | None = None, *, options: P2POptions | None = None
     ) -> None:
         """Open the chain database and connect as the settings say.
 
-        `peers`, `options` (about peers) and `source` take the place of what is stored. Raises
+        `peers` take the place of the stored ones, `options` that of all settings. Raises
         StorageError, in particular when another program uses this data directory.
         """
         chain_db = await asyncio.to_thread(self._open_files)
@@ -142,9 +137,6 @@ class Online:
             repair=chain_db.begin_anew,
         )
         self._session = ForThisSession(None if peers is None else tuple(peers), options=options)
-        self._source = source
-        if source is not None:
-            await self.node_keeper.take_password(source, None)
         if self.playground is not None:
             host, port = await self.playground.start()
             self._session = ForThisSession((PeerAddress(host, port),), is_private=True)
@@ -172,9 +164,9 @@ class Online:
             await selector.use(options, plan)
 
     def _used_source(self) -> NodeChoice:
-        # Peers that the start of the program named take the place of the node, too.
+        """Where the chain comes from now. Peers that are named take the place of the node, too."""
         stored = self.node_choice() if self._session == ForThisSession() else NodeChoice()
-        return stored if self._source is None else self._source
+        return self.node_keeper.for_now or stored
 
     async def stop(self) -> None:
         """Close every wallet, disconnect, and give the chain database back.
@@ -251,7 +243,7 @@ class Online:
     async def set_source(self, choice: NodeChoice) -> None:
         """Store where the chain comes from, and go there at once."""
         await self.node_keeper.take_password(choice, self._newest_session())
-        self._source = None
+        self.node_keeper.for_now = None
         if self.playground is None:
             self._session = ForThisSession()
         await self._go_by(choice.changes(self.settings, self.params))

@@ -124,7 +124,7 @@ class NodePrompts(QObject):
             self._waiting.remove(asked)
 
     def _show_next(self) -> None:
-        if self._shown is not None or not self._waiting:
+        if self._is_closed or self._shown is not None or not self._waiting:
             return
         asked = self._shown = self._waiting.popleft()
         question = asked.question

@@ -8,7 +8,7 @@ import pytest
 import shiboken6
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import Screen
@@ -22,11 +22,13 @@ from tests.gui.node_samples import (
     READY,
     results,
 )
-from tests.gui.node_states import card, node_sync
+from tests.gui.node_states import PROMPTS, card, node_sync
 from wallet_gui.app.node_choice import NodeChoice
 from wallet_gui.chain.bitcoind.steps import StepResult
 from wallet_gui.chain.bitcoind.tunnel_protocol import HostKeyQuestion, SecretKind, SecretQuestion
 from wallet_gui.gui.node_prompts import HostKeyPrompt, NodePrompts, SecretPrompt
+from wallet_gui.widgets.fonts import change_scale
+from wallet_gui.widgets.theme import ThemeSwitch
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints", extend=True)
 
@@ -98,6 +100,31 @@ def test_closing_the_window_answers_everything(screen: Screen, qtbot: QtBot) -> 
     qtbot.waitUntil(lambda: first == [None] and second == [None])
     third = ask(screen, screen.window.prompts.trust_host_key(HOST_KEY))
     qtbot.waitUntil(lambda: third == [False])
+
+
+@pytest.mark.parametrize("percent", [100, 150, 200])
+@pytest.mark.parametrize("name", PROMPTS)
+def test_nothing_of_a_question_is_cut_off(
+    screen: Screen, qapp: QApplication, themed: ThemeSwitch, name: str, percent: int
+) -> None:
+    try:
+        change_scale(qapp, percent)
+        themed.choose("light")
+        dialog = PROMPTS[name](screen)
+        dialog.open()
+        for _ in range(6):
+            QApplication.processEvents()
+        for label in dialog.findChildren(QLabel):
+            if label.isVisible():
+                assert label.height() >= label.heightForWidth(label.width()), label.text()
+                assert dialog.rect().contains(label.geometry()) or label.parentWidget() != dialog
+        for button in (dialog.cancel, dialog.yes):
+            assert dialog.rect().contains(button.geometry())
+        for edit in dialog.findChildren(QPlainTextEdit):
+            assert edit.verticalScrollBar().maximum() == 0, edit.toPlainText()
+        dialog.reject()
+    finally:
+        change_scale(qapp, 100)
 
 
 def test_prompts_of_a_server_are_plain_and_capped(screen: Screen, qtbot: QtBot) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.functional.bitcoind import Node
 from tests.functional.doctor_rows import NO_PORT, Rig, case, cookie_of, in_thread
+from tests.functional.sshd_parts import Account
 from tests.hostile.fake_node import COOKIE, FakeNode, Fault, running_node
 from tests.hostile.fake_node_answers import Refusal
 from wallet_gui.chain.bitcoind import steps
@@ -104,6 +105,17 @@ async def a_cookie_file_of_another_node(rig: Rig) -> Report:
 @case("old cookie", Code.COOKIE_MISSING, steps.RPC_LOGIN, "cookie file was not found")
 async def no_cookie_file_there(rig: Rig) -> Report:
     return await through_ssh(rig, cookie_path=str(rig.tmp_path / "nowhere" / ".cookie"))
+
+
+@case("old cookie", Code.COOKIE_UNREADABLE, steps.RPC_LOGIN, "may not read", "group")
+async def a_cookie_file_of_somebody_else(rig: Rig) -> Report:
+    async with rig.sshd(account=Account()) as server:
+        report = await rig.through(server, p2p_port=NO_PORT)
+    problem = report.results[6].problem
+    assert problem is not None
+    assert problem.fix is not None
+    assert problem.fix.line == "rpccookieperms=group"
+    return report
 
 
 @case("old cookie", None, None, "with its cookie")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import getpass
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any, NoReturn
 
 from tests.functional.doctor_rows import Rig, case, in_thread
 from tests.functional.sshd import Answers, MemoryStore, Sshd, make_key
+from tests.functional.sshd_parts import Account
 from wallet_gui.chain.bitcoind import steps
 from wallet_gui.chain.bitcoind.problems import Code
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
 from wallet_gui.chain.bitcoind.steps import Report
-from wallet_gui.chain.bitcoind.tunnel import SshOptions
+from wallet_gui.chain.bitcoind.tunnel import SecretKind, SecretQuestion, SshOptions
 
 PLAIN = SshOptions(use_agent=False, use_user_config=False)
 
@@ -204,6 +206,39 @@ async def a_wrong_passphrase(rig: Rig) -> Report:
         rig.private.add(wrong)
         asker = Answers(secrets=[wrong] * 10)
         return await rig.through(server, ssh={"key_path": str(key)}, asker=asker)
+
+
+@case("wrong key / user / password off", Code.AUTH_REFUSED, steps.LOGIN, "password")
+async def a_wrong_password(rig: Rig) -> Report:
+    account = Account(name=getpass.getuser())
+    rig.private.add("wrong horse")
+    async with rig.sshd(account=account, PasswordAuthentication="yes") as server:
+        asker = Answers(secrets=["wrong horse"] * 10)
+        return await rig.through(server, ssh={"key_path": None}, asker=asker)
+
+
+TWO_FACTORS = {"AuthenticationMethods": "publickey,keyboard-interactive"}
+
+
+@case("2FA", None, None)
+async def a_code_after_the_key(rig: Rig) -> Report:
+    account = Account(name=getpass.getuser())
+    async with rig.sshd(account=account, **TWO_FACTORS) as server:
+        asker = Answers(secrets=[account.password], delay=0.8)
+        report = await rig.through(server, asker=asker)
+        (question,) = asker.asked
+        assert isinstance(question, SecretQuestion)
+        assert question.kind is SecretKind.CHALLENGE
+        # Thinking is not the server's fault.
+        assert report.results[3].milliseconds < 700
+        return report
+
+
+@case("2FA", Code.PROMPT_DECLINED, steps.LOGIN, "not answered")
+async def a_code_that_is_not_given(rig: Rig) -> Report:
+    account = Account(name=getpass.getuser())
+    async with rig.sshd(account=account, **TWO_FACTORS) as server:
+        return await rig.through(server, asker=Answers(secrets=[None]))
 
 
 @case("no common algorithm", Code.NO_COMMON_ALGORITHM, steps.SSH, "too old")

@@ -24,8 +24,16 @@ import pytest
 
 from tests.functional import sshd_parts
 from tests.functional.sshd_parts import Account
+from wallet_gui.chain.bitcoind.problems import NodeProblem
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
-from wallet_gui.chain.bitcoind.tunnel import HostKeyQuestion, SecretQuestion, SshOptions
+from wallet_gui.chain.bitcoind.tunnel import (
+    HostKeyQuestion,
+    SecretQuestion,
+    SshOptions,
+    SshSecrets,
+    Tunnel,
+    connect,
+)
 
 START_SECONDS = 20.0
 HOST_KEY_TYPES = ("ed25519", "ecdsa", "rsa")
@@ -254,6 +262,20 @@ async def running_sshd(
             await server.stop()
 
 
+async def start_again(server: Sshd, host_keys: Sequence[str] = ("ed25519",)) -> Sshd:
+    """Run a server that was stopped again, on its port and with its keys."""
+    environment = sshd_parts.environment(server.directory, None)
+    return await _start(
+        sshd_parts.program(),
+        server.directory,
+        host_keys,
+        environment,
+        server.user,
+        server.port,
+        {},
+    )
+
+
 async def _start(
     program: Path,
     directory: Path,
@@ -319,3 +341,32 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def tunnel_to(
+    server: Sshd,
+    options: SshOptions | None = None,
+    answers: Answers | None = None,
+    store: MemoryStore | None = None,
+    secrets: SshSecrets | None = None,
+    target: SshTarget | None = None,
+) -> AsyncIterator[Tunnel]:
+    tunnel = await connect(
+        target or server.target,
+        options or server.options,
+        answers or Answers(),
+        store or server.store(),
+        secrets=secrets,
+    )
+    try:
+        yield tunnel
+    finally:
+        await tunnel.close()
+
+
+async def problem_of(server: Sshd, *arguments: object, **more: object) -> NodeProblem:
+    with pytest.raises(NodeProblem) as caught:
+        async with tunnel_to(server, *arguments, **more):  # type: ignore[arg-type]
+            pass
+    return caught.value

@@ -10,7 +10,6 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,15 +20,9 @@ from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
 from wallet_gui.chain.bitcoind.tunnel import SshOptions, connect
 
+pytestmark = pytest.mark.usefixtures("own_home")
+
 PLAIN = SshOptions(use_agent=False, use_user_config=False)
-
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home without keys, and no agent, whoever runs the tests."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    return tmp_path
 
 
 async def problem_at(
@@ -50,7 +43,7 @@ async def problem_at(
     return problem
 
 
-async def problem_of(
+async def problem_with(
     server: Sshd, options: SshOptions | None = None, answers: Answers | None = None
 ) -> NodeProblem:
     return await problem_at(
@@ -250,15 +243,21 @@ def test_turned_away_before_the_first_word() -> None:
     """As fail2ban and full machines do it."""
 
     async def scenario() -> None:
-        async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            del reader
-            writer.close()
+        # Newer servers say a word about it.
+        for words in (b"", b"Exceeded MaxStartups\r\n", b"Not allowed at this time\r\n"):
 
-        async with serving(hang_up) as port:
-            problem = await problem_at(port)
-            assert problem.code is Code.SSH_TURNED_AWAY
-            assert problem.title == "127.0.0.1 is turning connections away for now."
-            assert not problem.is_final
+            async def hang_up(
+                reader: asyncio.StreamReader, writer: asyncio.StreamWriter, words: bytes = words
+            ) -> None:
+                del reader
+                writer.write(words)
+                writer.close()
+
+            async with serving(hang_up) as port:
+                problem = await problem_at(port)
+                assert problem.code is Code.SSH_TURNED_AWAY
+                assert problem.title == "127.0.0.1 is turning connections away for now."
+                assert not problem.is_final
 
     asyncio.run(scenario())
 
@@ -268,7 +267,7 @@ def test_too_many_connections_at_once() -> None:
         async with running_sshd(MaxStartups=1) as server:
             _, waiting = await asyncio.open_connection("127.0.0.1", server.port)
             try:
-                problem = await problem_of(server)
+                problem = await problem_with(server)
                 assert problem.code is Code.SSH_TURNED_AWAY
             finally:
                 waiting.close()
@@ -283,7 +282,7 @@ def test_too_many_connections_at_once() -> None:
 def test_a_key_that_the_server_does_not_know() -> None:
     async def scenario() -> None:
         async with running_sshd(users_key="") as server:
-            problem = await problem_of(server)
+            problem = await problem_with(server)
             assert problem.code is Code.AUTH_REFUSED
             assert problem.title == f"127.0.0.1 does not accept this key for user {server.user}."
             assert problem.fix is not None
@@ -309,7 +308,7 @@ def test_a_user_who_is_not_there() -> None:
 def test_neither_a_key_nor_an_agent() -> None:
     async def scenario() -> None:
         async with running_sshd() as server:
-            problem = await problem_of(server, SshOptions(use_user_config=False))
+            problem = await problem_with(server, SshOptions(use_user_config=False))
             assert problem.code is Code.NO_KEY
             assert problem.title == "No SSH key is chosen and no agent with keys is running."
             assert problem.is_final
@@ -321,7 +320,7 @@ def test_a_key_file_that_is_not_there() -> None:
     async def scenario() -> None:
         async with running_sshd() as server:
             path = str(server.directory / "nothing")
-            problem = await problem_of(server, replace(server.options, key_path=path))
+            problem = await problem_with(server, replace(server.options, key_path=path))
             assert problem.code is Code.KEY_FILE_MISSING
             assert path in problem.title
 
@@ -334,7 +333,7 @@ def test_the_public_half(key_type: str) -> None:
         async with running_sshd() as server:
             key = make_key(server.directory / "chosen", key_type)
             public = str(key.with_suffix(".pub"))
-            problem = await problem_of(server, replace(server.options, key_path=public))
+            problem = await problem_with(server, replace(server.options, key_path=public))
             assert problem.code is Code.KEY_IS_PUBLIC
             assert problem.title == f"{public} is the public half of a key."
             assert problem.fix is not None
@@ -351,7 +350,7 @@ def test_a_file_that_is_no_key(content: bytes) -> None:
         async with running_sshd() as server:
             path = server.directory / "chosen"
             path.write_bytes(content)
-            problem = await problem_of(server, replace(server.options, key_path=str(path)))
+            problem = await problem_with(server, replace(server.options, key_path=str(path)))
             assert problem.code is Code.KEY_UNREADABLE
 
     asyncio.run(scenario())
@@ -370,7 +369,7 @@ def test_a_passphrase_that_is_not_given_or_wrong(secrets: list[str | None], code
         async with running_sshd() as server:
             key = make_key(server.directory / "locked", passphrase="right")
             server.authorized_keys.write_text(key.with_suffix(".pub").read_text())
-            problem = await problem_of(
+            problem = await problem_with(
                 server, replace(server.options, key_path=str(key)), Answers(secrets=[*secrets])
             )
             assert problem.code is code

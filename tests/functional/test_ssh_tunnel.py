@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.functional.bitcoind import Node
-from tests.functional.sshd import Answers, MemoryStore, Sshd, eventually, running_sshd
+from tests.functional.sshd import Answers, MemoryStore, eventually, running_sshd, tunnel_to
 from tests.hostile.proxy import Side, between
 from wallet_gui.chain.bitcoind import ssh_keys
-from wallet_gui.chain.bitcoind.port_probe import Answerer, identify
+from wallet_gui.chain.bitcoind.port_kind import PortKind, port_kind
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.chain.bitcoind.ssh_target import LocalNode, SshTarget
 from wallet_gui.chain.bitcoind.tunnel import SshOptions, Tunnel, connect
@@ -28,15 +28,6 @@ from wallet_gui.chain.p2p.transport_v2 import V2Transport
 from wallet_gui.primitives.params import REGTEST
 
 TCP_LISTEN = "0A"
-
-
-@asynccontextmanager
-async def tunnel_to(server: Sshd, options: SshOptions | None = None) -> AsyncIterator[Tunnel]:
-    tunnel = await connect(server.target, options or server.options, Answers(), server.store())
-    try:
-        yield tunnel
-    finally:
-        await tunnel.close()
 
 
 @asynccontextmanager
@@ -200,13 +191,13 @@ def test_the_p2p_protocol_runs_to_a_node_on_this_computer(node: Node, *, v2: boo
 def test_what_answers_on_a_port_behind_the_tunnel(node: Node) -> None:
     async def scenario() -> None:
         async with running_sshd() as server, tunnel_to(server) as tunnel:
-            for port, answerer in (
-                (node.rpc_port, Answerer.RPC),
-                (node.p2p_port, Answerer.P2P),
-                (server.port, Answerer.SSH),
+            for port, kind in (
+                (node.rpc_port, PortKind.RPC),
+                (node.p2p_port, PortKind.P2P),
+                (server.port, PortKind.SSH),
             ):
                 opener = partial(tunnel.open_channel, "127.0.0.1", port)
-                assert await identify(opener) is answerer
+                assert (await port_kind(opener)).kind is kind
 
     asyncio.run(scenario())
 

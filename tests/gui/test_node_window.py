@@ -5,8 +5,6 @@ rescan; away and back.
 """
 
 import json
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +16,7 @@ from PySide6.QtWidgets import QAbstractButton
 from pytestqt.qtbot import QtBot
 
 from tests.functional.bitcoind import Node
-from tests.functional.sshd import Sshd, running_sshd
-from tests.functional.sshd_parts import environment
-from tests.functional.sshd_parts import program as sshd_program
+from tests.functional.sshd import Sshd, running_sshd, start_again
 from tests.gui.rig_loop import RigLoop
 from tests.vault_with_cheap_kdf import CHEAP_VAULT
 from wallet_gui.app.fail_over import FailOverTimes
@@ -225,12 +221,6 @@ def test_typed_tested_used_left_and_taken_again(program: Program) -> None:
     assert status is not None
     assert status.is_ready
     assert str(program.server.port) in status.via or "127.0.0.1" in status.via
-    # The cookie is kept in the wallet's view box, and nothing secret in the settings.
-    session = program.online.session(window.wallet_model.wallet_id)
-    program.until(lambda: bool((session.kept_setting("node") or {}).get("cookie")))
-    cookie = session.kept_setting("node")["cookie"]
-    assert cookie.startswith("__cookie__:")
-    assert cookie.split(":")[1] not in (program.online.data_directory.settings_path).read_text()
     pay_in(program, PAID)
     program.until(lambda: program.balance() == 2 * PAID == program.counted())
     assert set(program.matched) == {node.height - 1, node.height} or program.matched == [
@@ -278,22 +268,11 @@ def test_public_peers_take_over_while_the_node_is_away(program: Program, rig: Ri
     program.until(lambda: program.balance() == 2 * PAID == program.counted())
     assert node.height in program.matched
 
-    # The same server with the same keys, as after a power cut.
-    command = [str(sshd_program()), "-D", "-e", "-f", str(server.directory / "sshd_config")]
-    again = subprocess.Popen(
-        command,
-        env={**os.environ, **environment(server.directory, None)},
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    again = rig.run(start_again(server))
     try:
         program.until(lambda: program.source == "My node" and program.in_sync())
         assert program.balance() == 2 * PAID
         pay_in(program, PAID)
         program.until(lambda: program.balance() == 3 * PAID == program.counted())
     finally:
-        # First nothing is connected any more: the sessions of a killed server live on.
-        program.choose(DIRECT)
-        program.until(lambda: program.source == "Directly (P2P)")
-        again.terminate()
-        again.wait()
+        rig.run(again.stop())

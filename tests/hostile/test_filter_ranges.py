@@ -100,6 +100,27 @@ def test_few_filters_are_asked_for_while_their_size_is_not_known() -> None:
 
 
 @pytest.mark.usefixtures("small_ranges")
+def test_who_fell_silent_is_given_no_more_until_it_says_something() -> None:
+    """Else each of its new ranges would hold up what comes after it for another second."""
+    wallet = ScriptWallet()
+    chain = chain_of(wallet, 900)
+    network = Network([wallet])
+    network.sync.filters._budget = 4000
+    silent = FakeNode(chain, rewrite=mute)
+    nodes = [FakeNode(chain), FakeNode(chain), silent]
+    for node in nodes:
+        network.connect(node)
+    network.run(1.5)
+    asked = len(asked_filters(silent))
+    assert asked > 0
+    network.run(20)
+    assert is_synced(network, nodes[0]), network.describe()
+    repeated = asked_filters(silent)[asked:]
+    assert set(repeated) <= set(asked_filters(silent)[:asked]), "only what it owes is repeated"
+    assert not network.faults
+
+
+@pytest.mark.usefixtures("small_ranges")
 def test_what_comes_twice_is_forgiven() -> None:
     wallet = ScriptWallet()
     chain = chain_of(wallet, 100)

@@ -113,6 +113,15 @@ def test_calls_and_batches() -> None:
         assert hashes[1:3] == [first, third]
         assert await rpc.batch([]) == []
         assert node.connections == 1
+        received, sent = rpc.inbound_bytes, rpc.outbound_bytes
+        assert received > 31 * 64
+        assert sent > 1000
+        node.drop_connections()
+        await rpc.call("uptime")
+        assert rpc.inbound_bytes > received
+        assert rpc.outbound_bytes > sent
+        await rpc.close()
+        assert rpc.inbound_bytes > received
 
     run(script)
 

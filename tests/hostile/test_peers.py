@@ -117,6 +117,8 @@ def test_names_that_are_never_resolved_hold_nothing_up(
 ) -> None:
     """Packaged peers, or those of the book, are dialled while the seeds are silent."""
     monkeypatch.setattr(connections, "SLOW_SEEDS", 1.0)
+    # Longer than the test waits for the sync: it ends before the look-ups do, or not at all.
+    monkeypatch.setattr(seeds, "LOOK_UP_TIMEOUT", 3600.0)
     wallet = ScriptWallet()
     chain = paid(wallet)
     asked: list[str] = []
@@ -136,11 +138,9 @@ def test_names_that_are_never_resolved_hold_nothing_up(
             setup = net.setup()
             params = replace(setup.params, fixed_peers=fixed)
             setup = replace(setup, params=params, resolver=hang)
-            began = time.monotonic()
             async with running_with(tmp_path, setup, wallet) as client:
                 await synced(client, chain)
-                assert time.monotonic() - began < seeds.LOOK_UP_TIMEOUT
-        assert bool(asked) is not has_book
+        assert asked or has_book
 
     run(scenario)
 

@@ -104,8 +104,12 @@ class NodeKeeper:
 
     async def _keep(self) -> None:
         keeper = self._keeper
-        if keeper is not None and self._secrets != NodeSecrets():
-            await keeper.keep_setting(KEPT_AS, self._secrets.to_json())
+        if keeper is None or self._secrets == NodeSecrets():
+            return
+        kept = NodeSecrets.from_json(keeper.kept_setting(KEPT_AS))
+        if kept.password and kept.address != self._secrets.address and not self._secrets.password:
+            return  # A node that is used for once does not cost another one its password.
+        await keeper.keep_setting(KEPT_AS, self._secrets.to_json())
 
     # --- how to reach it
 

@@ -106,6 +106,7 @@ class Online:
         self.settings = Settings()
         self._rebroadcasting: asyncio.Task[None] | None = None
         self._session = ForThisSession()
+        self._source: NodeChoice | None = None
         self.unread_settings = ""
         self.node_keeper = NodeKeeper(params, data_directory.root, self.note_contacts)
 
@@ -119,11 +120,16 @@ class Online:
         await asyncio.to_thread(self._open_settings)
 
     async def start(
-        self, peers: Sequence[PeerAddress] | None = None, *, options: P2POptions | None = None
+        self,
+        peers: Sequence[PeerAddress] | None = None,
+        *,
+        options: P2POptions | None = None,
+        source: NodeChoice | None = None,
     ) -> None:
         """Open the chain database and connect as the settings say.
 
-        `peers` take the place of the stored ones, `options` that of all settings. Raises
+        `peers` take the place of the stored ones, `options` that of all settings about peers,
+        `source` that of where the chain comes from; nothing of them is stored. Raises
         StorageError, in particular when another program uses this data directory.
         """
         chain_db = await asyncio.to_thread(self._open_files)
@@ -137,6 +143,9 @@ class Online:
             repair=chain_db.begin_anew,
         )
         self._session = ForThisSession(None if peers is None else tuple(peers), options=options)
+        self._source = source
+        if source is not None:
+            await self.node_keeper.take_password(source, None)
         if self.playground is not None:
             host, port = await self.playground.start()
             self._session = ForThisSession((PeerAddress(host, port),), is_private=True)
@@ -157,13 +166,18 @@ class Online:
             options = self._session.options_for(self.network_choice())
         except NotPossible as error:
             why_not = str(error)
-        # What the start of the program named takes the place of the node, too.
-        choice = self.node_choice() if self._session == ForThisSession() else NodeChoice()
-        plan = self.node_keeper.plan(choice, why_not)
+        plan = self.node_keeper.plan(self._used_source(), why_not)
         if options is None and plan is None:
             await selector.hold(why_not)
         else:
             await selector.use(options, plan)
+
+    def _used_source(self) -> NodeChoice:
+        """Where the chain comes from now: as the start of the program said, else as is stored."""
+        if self._source is not None:
+            return self._source
+        # Peers that the start of the program named take the place of the node, too.
+        return self.node_choice() if self._session == ForThisSession() else NodeChoice()
 
     async def stop(self) -> None:
         """Close every wallet, disconnect, and give the chain database back.
@@ -241,6 +255,7 @@ class Online:
     async def set_source(self, choice: NodeChoice) -> None:
         """Store where the chain comes from, and go there at once."""
         await self.node_keeper.take_password(choice, self._newest_session())
+        self._source = None
         if self.playground is None:
             self._session = ForThisSession()
         try:
@@ -369,7 +384,7 @@ class Online:
         self._sessions[session.wallet_id] = session
         if self.selector is not None:
             self.selector.add(session)
-        if await self.node_keeper.wallet_opened(self.node_choice(), session) and self.selector:
+        if await self.node_keeper.wallet_opened(self._used_source(), session) and self.selector:
             # It holds the password that the node wants.
             await self._connect(self.selector)
         return OpenedWallet(session.wallet_id, session.wallet.snapshot(int(time.time())), notices)

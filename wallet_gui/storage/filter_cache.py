@@ -144,11 +144,11 @@ class FilterCache:
             ends = array("Q", [each - shift for each in ends])
         return start + low, stored[_HASH * low : _HASH * high], data, starts, ends
 
-    def _read_file(self, file: int, place: int, size: int) -> bytearray | None:
+    def _read_file(self, file: int, place: int, size: int) -> bytes | None:
         opened = self._opened(file)
         opened.seek(place)
-        data = bytearray(size)
-        if opened.readinto(data) != size:
+        data = opened.read(size)  # in one go from a plain file, and into memory nobody zeroed first
+        if len(data) != size:
             return None
         if self._used[file] != self._opening:
             self._used[file] = self._opening

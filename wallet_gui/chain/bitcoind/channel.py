@@ -137,7 +137,9 @@ class ByteChannel(asyncio.Protocol):
             transport.close()
         if self._closed.is_set():
             protocol.connection_lost(None)
-        self._closed.set()  # from here on only the protocol hears of the end
+        # From here on only the protocol hears of the end.
+        self._transport = None
+        self._closed.set()
         return transport
 
 

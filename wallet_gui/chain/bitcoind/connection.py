@@ -19,9 +19,10 @@ from wallet_gui.chain.bitcoind.credentials import (
     Credentials,
 )
 from wallet_gui.chain.bitcoind.networks import P2P_PORTS, RPC_PORTS
+from wallet_gui.chain.bitcoind.node_facts import NodeFacts
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
 from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus
-from wallet_gui.chain.bitcoind.probe import NodeFacts, probe
+from wallet_gui.chain.bitcoind.probe import probe
 from wallet_gui.chain.bitcoind.problems import (
     Code,
     NodeProblem,

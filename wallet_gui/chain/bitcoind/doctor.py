@@ -14,9 +14,10 @@ from typing import Final, TypeVar
 from wallet_gui.chain.bitcoind import findings, steps
 from wallet_gui.chain.bitcoind.credentials import Credentials
 from wallet_gui.chain.bitcoind.networks import P2P_PORTS, RPC_PORTS
+from wallet_gui.chain.bitcoind.node_facts import NodeFacts
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
 from wallet_gui.chain.bitcoind.port_kind import PortFinding, PortKind, greet, port_kind
-from wallet_gui.chain.bitcoind.probe import NodeFacts, probe
+from wallet_gui.chain.bitcoind.probe import probe
 from wallet_gui.chain.bitcoind.problems import (
     Code,
     NodeProblem,

@@ -11,7 +11,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import asyncssh
 
@@ -38,39 +38,43 @@ _OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
 _PUBLIC_STARTS: Final = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-", b"---- BEGIN SSH2 PUBL")
 
 
+class OfferedKeyPair(asyncssh.SSHKeyPair):
+    """A key that knows whether the server wanted it to sign; it may be locked until then."""
+
+    def __init__(
+        self, public: asyncssh.SSHKeyPair, sign: Callable[[bytes, bytes], Awaitable[bytes]]
+    ) -> None:
+        """`sign` gets the data and the name of the signature algorithm."""
+        super().__init__(
+            public.key_algorithm,
+            public.sig_algorithm,
+            public.sig_algorithms,
+            public.host_key_algorithms,
+            public.key_public_data,
+            None,
+        )
+        # A certificate of the agent is offered under its own name.
+        self.algorithm, self.public_data = public.algorithm, public.public_data
+        self._sign = sign
+        self.was_taken = False
+
+    async def sign_async(self, data: bytes) -> bytes:
+        """Sign; a ValueError lets the library go on with the next key."""
+        self.was_taken = True
+        return await self._sign(data, self.sig_algorithm)
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """A key, and what it is called: "key from the agent", "key file ~/.ssh/id_ed25519"."""
 
-    pair: asyncssh.SSHKeyPair
+    pair: OfferedKeyPair
     name: str
 
     @property
     def public_line(self) -> str:
         """The line for authorized_keys, without a comment."""
         return key_of_blob(self.pair.key_public_data).text
-
-
-class LockedKeyPair(asyncssh.SSHKeyPair):
-    """A key of which only the public half is known until it has to sign."""
-
-    def __init__(
-        self, public: asyncssh.SSHKey, unlock: Callable[[], Awaitable[asyncssh.SSHKey]]
-    ) -> None:
-        super().__init__(
-            public.algorithm,
-            public.algorithm,
-            public.sig_algorithms,
-            public.sig_algorithms,
-            public.public_data,
-            None,
-        )
-        self._unlock = unlock
-
-    async def sign_async(self, data: bytes) -> bytes:
-        """Sign; a ValueError lets the library go on with the next key."""
-        key = await self._unlock()
-        return await asyncio.to_thread(key.sign, data, self.sig_algorithm)
 
 
 class Identities:
@@ -118,7 +122,7 @@ class Identities:
             raise ssh_problems.key_unreadable(path, str(error)) from None
         if data is None:
             raise ssh_problems.key_file_missing(path)
-        return Offer(_pair(_open(data, None, path)), "this wallet's own key")
+        return Offer(_opened(_open(data, None, path)), "this wallet's own key")
 
     async def _usual(self) -> AsyncIterator[Offer]:
         """The agent's keys, those of the configuration, or the ones of the usual names."""
@@ -131,7 +135,7 @@ class Identities:
         # Those that the configuration names come first: servers count attempts.
         agent.sort(key=lambda pair: pair.key_public_data not in wanted)
         for pair in agent:
-            yield Offer(pair, "key from the agent")
+            yield Offer(_agents(pair), "key from the agent")
         offered = {pair.key_public_data for pair in agent}
         home = Path.home() / ".ssh"
         for path in files or [str(home / name) for name in _DEFAULT_FILES]:
@@ -149,17 +153,22 @@ class Identities:
         """A key file; the agent signs if it has the same key."""
         known = self._secrets.keys.get(path)
         if isinstance(known, asyncssh.SSHKey):
-            return Offer(_pair(known), f"key file {path}")
+            return Offer(_opened(known), f"key file {path}")
         data = await asyncio.to_thread(_read_key, path)
         public = await _public_of(path, data)
         for pair in agent:
             if public is not None and pair.key_public_data == public.public_data:
-                return Offer(pair, "key from the agent")
+                return Offer(_agents(pair), "key from the agent")
         if not _is_locked(data):
-            return Offer(_pair(_open(data, None, path)), f"key file {path}")
+            return Offer(_opened(_open(data, None, path)), f"key file {path}")
         if public is None:  # an old format, which hides both halves
-            return Offer(_pair(await self._unlock(data, path)), f"key file {path}")
-        return Offer(LockedKeyPair(public, lambda: self._unlock(data, path)), f"key file {path}")
+            return Offer(_opened(await self._unlock(data, path)), f"key file {path}")
+
+        async def sign(message: bytes, algorithm: bytes) -> bytes:
+            key = await self._unlock(data, path)
+            return await asyncio.to_thread(key.sign, message, algorithm)
+
+        return Offer(OfferedKeyPair(asyncssh.load_keypairs([public])[0], sign), f"key file {path}")
 
     async def _unlock(self, data: bytes, path: str) -> asyncssh.SSHKey:
         """Ask for the passphrase until it fits; raises a problem that is a ValueError, too."""
@@ -228,8 +237,21 @@ def _open(data: bytes, passphrase: str | None, path: str) -> asyncssh.SSHKey:
         raise ssh_problems.key_unreadable(path, str(error)) from None
 
 
-def _pair(key: asyncssh.SSHKey) -> asyncssh.SSHKeyPair:
-    return asyncssh.load_keypairs([key])[0]
+def _opened(key: asyncssh.SSHKey) -> OfferedKeyPair:
+    async def sign(data: bytes, algorithm: bytes) -> bytes:
+        return await asyncio.to_thread(key.sign, data, algorithm)
+
+    return OfferedKeyPair(asyncssh.load_keypairs([key])[0], sign)
+
+
+def _agents(pair: asyncssh.SSHKeyPair) -> OfferedKeyPair:
+    signer = cast(asyncssh.SSHAgentKeyPair, pair)
+
+    async def sign(data: bytes, algorithm: bytes) -> bytes:
+        signer.set_sig_algorithm(algorithm)
+        return await signer.sign_async(data)
+
+    return OfferedKeyPair(pair, sign)
 
 
 def _is_locked(data: bytes) -> bool:

@@ -40,14 +40,14 @@ class LocalTunnel:
         """`read_local` reads a file of this computer (it is called in a worker thread)."""
         self._read_local = read_local
         self._closed: asyncio.Event = asyncio.Event()
-        self._channels: set[ByteChannel] = set()
+        self._channels: list[asyncio.Transport] = []
 
     async def open_channel(self, host: str, port: int) -> Channel:
         """Connect to a port of the loopback interface; raises NodeProblem."""
         if self._closed.is_set():
             raise connection_lost()
         address = _loopback(host)
-        self._channels = {each for each in self._channels if not each.is_closed}
+        self._channels = [each for each in self._channels if not each.is_closing()]
         try:
             async with asyncio.timeout(_SECONDS):
                 transport, channel = await asyncio.get_running_loop().create_connection(
@@ -58,7 +58,7 @@ class LocalTunnel:
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._channels.add(channel)
+        self._channels.append(transport)
         return channel
 
     async def read_file(self, path: str, limit: int = MOST_OF_A_FILE) -> bytes:
@@ -95,8 +95,8 @@ class LocalTunnel:
     async def close(self) -> None:
         """Close every channel."""
         self._closed.set()
-        for channel in self._channels:
-            channel.close()
+        for transport in self._channels:
+            transport.close()
         self._channels.clear()
 
     async def wait_lost(self) -> NodeProblem:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 from wallet_gui.chain.bitcoind import node_replies as replies
+from wallet_gui.chain.bitcoind.chance_script import script_by_chance
 from wallet_gui.chain.bitcoind.in_order import in_order
 from wallet_gui.chain.bitcoind.node_chain import NodeChain
 from wallet_gui.chain.bitcoind.node_session import NodeCalls, Rpc
@@ -128,6 +129,17 @@ class FilterMatcher:
             Lane.ENGINE, lambda: self._engine.match_many([(block_hash, filters[0])], scripts)
         )
         return found[0]
+
+    async def script_at(self, node: NodeCalls, height: int) -> bytes | None:
+        """Find some script that the filter of one block matches, without the block.
+
+        One in 784,931 scripts matches any filter by chance, so some random ones are tried.
+        """
+        block_hash = self._chain.headers.hash_at(height)
+        filters, _ = await self._fetch(node.rpc, [block_hash])
+        return await self._lanes.run(
+            Lane.ENGINE, partial(script_by_chance, self._engine, block_hash, filters[0])
+        )
 
     def _note(self, start: int, hashes: Sequence[bytes], filter_headers: Sequence[bytes]) -> None:
         told = zip(hashes, filter_headers, strict=True)

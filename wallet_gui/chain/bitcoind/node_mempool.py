@@ -158,8 +158,8 @@ def in_order(transactions: Iterable[Transaction]) -> list[Transaction]:
             if tx is None:
                 stack.pop()
                 continue
-            parents = {each.prevout.txid for each in tx.inputs}
-            missing = [p for p in parents if p in left and p not in stack]
+            # No circle is possible: a txid is a hash of those of its parents.
+            missing = [each.prevout.txid for each in tx.inputs if each.prevout.txid in left]
             if missing:
                 stack += missing
             else:

@@ -31,6 +31,7 @@ from wallet_gui.chain.bitcoind.matchers import (
 from wallet_gui.chain.bitcoind.node_blocks import NodeBlocks
 from wallet_gui.chain.bitcoind.node_chain import NodeChain, NodeScans, ScanMode
 from wallet_gui.chain.bitcoind.node_headers import NodeHeaders
+from wallet_gui.chain.bitcoind.node_payments import NodePayments
 from wallet_gui.chain.bitcoind.node_scan import ScanMatcher
 from wallet_gui.chain.bitcoind.node_session import NodeCalls, NodeUse, PublicPeers
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem, RpcError
@@ -86,6 +87,9 @@ class NodeSync:
         self.check = CrossCheck(
             self.chain, self.watches, self._repeat_here, lambda: clock().monotonic
         )
+        self.payments = NodePayments(
+            self._all_scripts, self._emit, lambda: clock().unix, lambda: clock().monotonic
+        )
         self._whole = WholeBlockMatcher()
         self._coins = CoinMatcher()
         self._clock = clock
@@ -135,6 +139,15 @@ class NodeSync:
             return
         action.done(job.result(), self._clock())
         self.changed()
+
+    def _emit(self, event: ChainEvent) -> None:
+        self.chain.emit(event)
+        self._on_change()
+
+    def _all_scripts(self) -> set[bytes]:
+        """Collect what unconfirmed payments are looked for."""
+        scripts = {script for watch in self.watches for script in watch.scripts}
+        return scripts.union(*(scan.scripts for scan in self.watches.scans()))
 
     @property
     def received_bytes(self) -> int:
@@ -195,6 +208,7 @@ class NodeSync:
         self._persist(accepted)
         self.tip_time = chain.headers.header_at(accepted.tip.height).time
         chain.emit(TipChanged(accepted.tip, self.tip_time))
+        self.payments.look_soon()
         self.changed()
 
     def _persist(self, accepted: HeadersAccepted) -> None:
@@ -226,23 +240,25 @@ class NodeSync:
 
     # --- while a connection lasts -----------------------------------------------------------------
 
-    def use(self, use: NodeUse) -> None:
-        """Read the history in the way that this connection allows."""
-        self.chain.mode = use.mode
-        self.chain.may_ask_for_coins = use.may_ask_for_coins
-
     async def farewell(self, node: NodeCalls) -> None:
         """End a scan that we have running at the node, so that nobody has to wait for it."""
         with contextlib.suppress(NodeProblem, TimeoutError):
             async with asyncio.timeout(FAREWELL):
                 await self.scans.abort(node)
 
-    async def run(self, node: NodeCalls) -> None:
+    async def run(self, use: NodeUse) -> None:
         """Go on until the connection ends; raises the NodeProblem that ended it."""
         self.problem = None
+        self.chain.mode = use.mode
+        self.chain.may_ask_for_coins = use.may_ask_for_coins
+        node = use.calls
         try:
             await together(
-                self._follow(node), self._match(node), self.blocks.run(node), self._compare(node)
+                self._follow(node),
+                self._match(node),
+                self.blocks.run(node),
+                self._compare(node),
+                self.payments.run(use),
             )
         finally:
             self.is_online = False

@@ -49,6 +49,8 @@ class Pipeline:
         self._is_retired = False
         self._has_answered = False
         self.idle_since = clock()
+        self.inbound_bytes = 0
+        self.outbound_bytes = 0
         self._task = asyncio.get_running_loop().create_task(self._read())
 
     @property
@@ -77,6 +79,7 @@ class Pipeline:
         self._waiting.append(future)
         self._reader.expect(limit)
         self._stream.write(data)
+        self.outbound_bytes += len(data)
         return future
 
     async def drain(self) -> None:
@@ -114,6 +117,7 @@ class Pipeline:
             self._end(is_orderly=False)
 
     def _received(self, data: bytes) -> None:
+        self.inbound_bytes += len(data)
         for response in self._reader.receive(data):
             self._answer(response)
 

@@ -492,5 +492,5 @@ def _row_of(number: int, message: str, method: str) -> NodeProblem:
     return NodeProblem(
         Code.RPC_ERROR,
         f"The node refused the call {method}." if method else "The node refused a call.",
-        f"It says: {clean(message, 160)}" if message else "",
+        f"It says: “{clean(message, 160)}”." if message else "",
     )

@@ -34,6 +34,8 @@ DEFAULT_LIMIT: Final = 16 * 1024 * 1024  # bytes of an answer: twice a block in 
 MAX_REQUEST: Final = 32 * 1024 * 1024 - 1024  # Core src/httpserver.cpp: MAX_SIZE, 32 MiB
 IDLE_SECONDS: Final = 25.0  # bitcoind closes after 30 (rpcservertimeout)
 CALL_SECONDS: Final = 30.0
+# A connection that was dead already ends at once; after that, the node may be at work on the call.
+RETRY_WITHIN: Final = 5.0
 BUSY_PAUSES: Final = (0.25, 0.5, 1.0, 2.0)
 _LOGINS: Final = 12  # tries of different cookies in a row
 # Harmless questions that tell a user without any rights from one who lacks some.
@@ -71,6 +73,7 @@ class NodeRpc:
         self._pipelines: list[Pipeline] = []
         self._last_id = 0
         self.last_answer = clock()
+        self._past_bytes = (0, 0)  # of connections that are closed
         self._accepted = b""  # the login that the node last took
         self._is_closed = False
 
@@ -78,6 +81,16 @@ class NodeRpc:
     def user(self) -> str:
         """The name of the login in the node's configuration; "" for a cookie."""
         return self._credentials.user
+
+    @property
+    def inbound_bytes(self) -> int:
+        """Bytes received since the start, HTTP's included."""
+        return self._past_bytes[0] + sum(each.inbound_bytes for each in self._pipelines)
+
+    @property
+    def outbound_bytes(self) -> int:
+        """Bytes sent since the start, HTTP's included."""
+        return self._past_bytes[1] + sum(each.outbound_bytes for each in self._pipelines)
 
     async def call(
         self,
@@ -154,7 +167,8 @@ class NodeRpc:
     async def close(self) -> None:
         """Close every channel; calls in flight end with CONNECTION_LOST. Idempotent."""
         self._is_closed = True
-        pipelines, self._pipelines = self._pipelines, []
+        pipelines = self._pipelines
+        self._forget(pipelines)
         await asyncio.gather(*(pipeline.wait_closed() for pipeline in pipelines))
 
     async def _batch(
@@ -226,8 +240,10 @@ class NodeRpc:
         """Send a request and return what comes; once more when the connection had died idle."""
         lost = 0
         while True:
+            sent = self._clock()
             try:
                 pipeline = await self._pick()
+                sent = self._clock()
                 return await self._send(pipeline, request, limit)
             except Unanswered as unanswered:
                 if self._is_closed:
@@ -237,7 +253,7 @@ class NodeRpc:
                 lost += 1
                 if lost > 1 and unanswered.was_fresh:
                     raise await self._explained(connection_lost()) from None
-                if lost > 1:
+                if lost > 1 or self._clock() - sent > RETRY_WITHIN:
                     raise connection_lost() from None
             except NotHttp:
                 raise await self._explained(not_a_node(0)) from None
@@ -270,7 +286,8 @@ class NodeRpc:
                 return best
             if len(self._pipelines) >= self._channels:
                 # All of them wait for answers that nobody wants: the oldest makes room.
-                self._pipelines.pop(0).abort()
+                self._pipelines[0].abort()
+                self._forget(self._pipelines[:1])
             pipeline = Pipeline(await self._open_channel(), self._clock)
             self._pipelines.append(pipeline)
             return pipeline
@@ -280,7 +297,13 @@ class NodeRpc:
         for pipeline in self._pipelines:
             if not pipeline.in_flight and pipeline.idle_since <= latest:
                 pipeline.abort()
-        self._pipelines = [each for each in self._pipelines if each.is_open]
+        self._forget([each for each in self._pipelines if not each.is_open])
+
+    def _forget(self, closed: Sequence[Pipeline]) -> None:
+        received = sum(each.inbound_bytes for each in closed)
+        sent = sum(each.outbound_bytes for each in closed)
+        self._past_bytes = (self._past_bytes[0] + received, self._past_bytes[1] + sent)
+        self._pipelines = [each for each in self._pipelines if each not in closed]
 
     # Login
 

@@ -134,7 +134,7 @@ def refusal(reason: str, number: int = 0) -> NodeProblem:
     return NodeProblem(
         Code.SEND_REFUSED,
         "The node does not take the payment.",
-        f"Nothing was sent. It says: {clean(reason, 120)}",
+        f"Nothing was sent. It says: “{clean(reason, 120)}”.",
         fix=Fix("Copy what the node says", clean(reason, 200)),
         detail=reason,
     )

@@ -10,11 +10,17 @@ from wallet_gui.chain.bitcoind.credentials import (
     UserPassword,
     usual_cookie_paths,
 )
-from wallet_gui.chain.bitcoind.networks import RPC_PORTS
+from wallet_gui.chain.bitcoind.networks import P2P_PORTS, RPC_PORTS
+from wallet_gui.chain.bitcoind.node_facts import NodeFacts
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
 from wallet_gui.chain.bitcoind.port_kind import PortKind, greet, port_kind
-from wallet_gui.chain.bitcoind.probe import NodeFacts
-from wallet_gui.chain.bitcoind.problems import NodeProblem, not_a_node, rpc_to_p2p
+from wallet_gui.chain.bitcoind.problems import (
+    NodeProblem,
+    not_a_node,
+    p2p_to_rpc,
+    rpc_to_p2p,
+    wrong_network,
+)
 from wallet_gui.chain.bitcoind.rpc import NodeRpc
 from wallet_gui.chain.bitcoind.rungs import Choice, P2PFacts
 from wallet_gui.chain.bitcoind.tunnel_protocol import Channel, Tunnel
@@ -85,14 +91,16 @@ def client_for(
     )
 
 
-async def p2p_facts(tunnel: Tunnel, port: int, params: ChainParams) -> P2PFacts | None:
+async def p2p_facts(
+    tunnel: Tunnel, port: int, params: ChainParams, seconds: float = 3.0
+) -> P2PFacts | None:
     """Ask the node's P2P port what it serves; None where it cannot be reached."""
 
     async def open_channel() -> Channel:
         return await tunnel.open_channel(HOST, port)
 
     try:
-        finding = await greet(open_channel, params)
+        finding = await greet(open_channel, params, seconds)
     except NodeProblem:
         return None  # closed, or not permitted: then that way is none
     if finding is None:
@@ -101,3 +109,20 @@ async def p2p_facts(tunnel: Tunnel, port: int, params: ChainParams) -> P2PFacts 
         has_filters=Services.COMPACT_FILTERS in finding.services,
         keeps_all_blocks=Services.NETWORK in finding.services,
     )
+
+
+async def explain_p2p(tunnel: Tunnel, port: int, params: ChainParams) -> NodeProblem:
+    """Find out why there is no P2P node of the right network at a port."""
+
+    async def open_channel() -> Channel:
+        return await tunnel.open_channel(HOST, port)
+
+    try:
+        finding = await port_kind(open_channel, params)
+    except NodeProblem as problem:
+        return problem
+    if finding.kind is PortKind.RPC:
+        return p2p_to_rpc(port, P2P_PORTS[params.name])
+    if finding.kind is PortKind.P2P and finding.network != params.name:
+        return wrong_network(params.name, finding.network or "another network")
+    return not_a_node(port)

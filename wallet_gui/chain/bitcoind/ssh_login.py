@@ -14,7 +14,7 @@ import asyncssh
 from wallet_gui.chain.bitcoind import ssh_problems
 from wallet_gui.chain.bitcoind.identities import Identities, Offer, key_of_blob
 from wallet_gui.chain.bitcoind.known_hosts import HostKey, KnownHosts, Verdict
-from wallet_gui.chain.bitcoind.port_probe import Answerer
+from wallet_gui.chain.bitcoind.port_kind import PortKind
 from wallet_gui.chain.bitcoind.problems import NodeProblem, clean
 from wallet_gui.chain.bitcoind.ssh_config import HostSettings
 from wallet_gui.chain.bitcoind.tunnel_protocol import (
@@ -161,7 +161,7 @@ class LoginClient(asyncssh.SSHClient):
         self.banner = ""
         self.is_logged_in = False
         self.lost: Exception | None = None
-        self.answerer: Answerer | None = None
+        self.port_kind: PortKind | None = None
 
     @property
     def server_version(self) -> str:
@@ -301,12 +301,13 @@ class LoginClient(asyncssh.SSHClient):
         host, user = self._settings.host, self._settings.user
         if self.identities.problem is not None:
             return self.identities.problem
-        if self._questions.was_declined and not self.offered:
+        is_known = any(offer.pair.was_taken for offer in self.offered)
+        if self._questions.was_declined and (is_known or not self.offered):
             return ssh_problems.prompt_declined(host)
         detail = ssh_problems.tried([offer.name for offer in self.offered])
         if self.banner:
             detail = f"{detail} It says: {self.banner}".strip()
         if not self.offered and not self.has_asked:
             return ssh_problems.no_key(host, user, detail)
-        line = self.offered[0].public_line if self.offered else ""
+        line = self.offered[0].public_line if self.offered and not is_known else ""
         return ssh_problems.auth_refused(host, user, public_line=line, detail=detail)

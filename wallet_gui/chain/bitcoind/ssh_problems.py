@@ -180,7 +180,7 @@ def auth_refused(host: str, user: str, *, public_line: str = "", detail: str = "
     return NodeProblem(
         Code.AUTH_REFUSED,
         f"{_name(host)} does not let user {_name(user)} in.",
-        "Check the user and the password.",
+        "Check the user and what was answered.",
         detail=detail,
         is_final=True,
     )

@@ -20,7 +20,7 @@ from asyncssh.public_key import get_default_certificate_algs, get_default_public
 from wallet_gui.chain.bitcoind import ssh_problems
 from wallet_gui.chain.bitcoind.dialing import Address, dial, open_directly, resolve
 from wallet_gui.chain.bitcoind.known_hosts import HostKey, KnownHosts, Verdict, trust_line
-from wallet_gui.chain.bitcoind.port_probe import Answerer, OpenChannel, identify
+from wallet_gui.chain.bitcoind.port_kind import OpenChannel, PortKind, port_kind
 from wallet_gui.chain.bitcoind.problems import NodeProblem
 from wallet_gui.chain.bitcoind.ssh_config import (
     HostSettings,
@@ -234,7 +234,7 @@ class _Login:
         failure = await self._failure(client)
         if failure is None or (client.verdict and client.verdict[0] is not Verdict.TRUSTED):
             return client
-        if isinstance(failure, asyncssh.PermissionDenied):
+        if isinstance(failure, asyncssh.PermissionDenied) or _is_refusal(failure):
             raise client.refusal()
         if isinstance(failure, asyncssh.KeyExchangeFailed):
             raise ssh_problems.no_common_algorithm(self._settings.host, str(failure))
@@ -322,9 +322,12 @@ class _Login:
         through, settings = self._through, self._settings
 
         async def opened() -> Channel:
-            if through is not None:
-                return await open_stream(through, settings.host, settings.port)
-            return await open_directly(self._addresses[0])
+            try:
+                if through is not None:
+                    return await open_stream(through, settings.host, settings.port)
+                return await open_directly(self._addresses[0])
+            except _FAILURES as error:
+                raise ssh_problems.ssh_refused(settings.host, settings.port, str(error)) from None
 
         return opened
 
@@ -366,12 +369,12 @@ class _Login:
         if client.server_version:
             return self._explain_ssh(client, failure)
         problem = ssh_problems.turned_away(host, text)
-        match client.answerer or await identify(self._opener()):
-            case Answerer.RPC:
+        match client.port_kind or await _kind_of(self._opener()):
+            case PortKind.RPC:
                 problem = ssh_problems.port_is_rpc(host, port)
-            case Answerer.P2P:
+            case PortKind.P2P:
                 problem = ssh_problems.port_is_p2p(host, port)
-            case Answerer.OTHER:
+            case PortKind.WEB | PortKind.OTHER:
                 problem = ssh_problems.not_ssh(host, port, text)
             case _ if isinstance(failure, TimeoutError):
                 problem = ssh_problems.ssh_silent(host, self._options.login_timeout, text)
@@ -391,6 +394,12 @@ class _Login:
         if client.host_key is None and not client.is_certified:
             return ssh_problems.hung_up_while_agreeing(host, text)
         return ssh_problems.connection_ended(host, text)
+
+
+def _is_refusal(failure: Exception) -> bool:
+    """Whether a server hung up because of too many attempts to log in (OpenSSH auth.c)."""
+    is_said = isinstance(failure, asyncssh.DisconnectError)
+    return is_said and "authentication failures" in str(failure)
 
 
 class _Forward:
@@ -422,6 +431,13 @@ async def _watch(client: LoginClient, opener: OpenChannel) -> None:
     await asyncio.sleep(_SILENCE)
     if client.server_version:
         return
-    client.answerer = await identify(opener)
-    if client.answerer in (Answerer.RPC, Answerer.P2P) and client.connection is not None:
+    client.port_kind = await _kind_of(opener)
+    if client.port_kind in (PortKind.RPC, PortKind.P2P) and client.connection is not None:
         client.connection.abort()
+
+
+async def _kind_of(opener: OpenChannel) -> PortKind:
+    try:
+        return (await port_kind(opener)).kind
+    except NodeProblem:  # closed meanwhile
+        return PortKind.SILENT

@@ -65,6 +65,7 @@ class FilterRanges:
         self._requests: list[Request] = []
         self._forgiven: dict[bytes, None] = {}
         self._unasked: dict[int, int] = {}  # peer -> forgiven filters in a row
+        self._silent: dict[int, float] = {}  # peer -> when others took over what it owed
         self.throughput = Throughput()
         self.is_hurried = False  # other answers are waited for that come through the same lines
         self.mean_size = 0.0
@@ -102,6 +103,9 @@ class FilterRanges:
         if not able:
             return start - 1
         able = [p for p in able if not p.disputes] or able
+        able = [p for p in able if not self._fell_silent(p, now)]
+        if not able:
+            return start - 1  # the others have room again before long
         peer = min(able, key=lambda p: self._wait(p.number))
         size = MAX_FILTERS if self.mean_size else FIRST_RANGE
         if self.mean_size:
@@ -111,6 +115,21 @@ class FilterRanges:
         stop = min(stop, peer.shown_height, start + size - 1)
         self._request(peer, start, stop, now)
         return stop
+
+    def _fell_silent(self, peer: Peer, now: Instant) -> bool:
+        """Whether others had to take over from a peer, which has said nothing since.
+
+        What it was asked for next would hold up everybody again.
+        """
+        since = self._silent.get(peer.number)
+        if since is None:
+            return False
+        if peer.last_answer > since or now.monotonic - since >= STALLED:
+            del self._silent[peer.number]
+            return False
+        return any(
+            p is not peer and p.number not in self._silent for p in self._state.filter_peers(now)
+        )
 
     def _sends_headers(self, peer: Peer, now: Instant, *, is_alone: bool) -> bool:
         """Whether headers are on their way from a peer, and soon there if there is nobody else."""
@@ -245,6 +264,7 @@ class FilterRanges:
             return False
         if eta == math.inf:
             self.throughput.failed(victim.peer)  # it is asked last from now on
+            self._silent.setdefault(victim.peer, now.monotonic)
         victim.rivals += 1
         self._request(thief, first, victim.stop, now)
         self._requests[-1].rivals = MAX_RIVALS  # nobody asks for it a third time on its account
@@ -316,6 +336,7 @@ class FilterRanges:
             self._give_up(request)
         if peer.number not in self._state.peers:
             self.throughput.forget(peer.number)
+            self._silent.pop(peer.number, None)
             self._unasked.pop(peer.number, None)
 
     def _give_up(self, request: Request) -> None:

@@ -16,6 +16,7 @@ FAST: Final = 10_000_000.0  # bytes a second that are read in large pieces anywa
 LEAST_DUE: Final = 128_000
 SLOW: Final = 20_000.0  # bytes a second below which a peer counts as stalled
 SLOW_AFTER: Final = 10.0  # seconds over which that is judged
+QUIET: Final = 0.5  # seconds without a byte after which an answer is to the last request
 _INTERVAL: Final = 0.1  # seconds between two measurements
 _FIRST_INTERVAL: Final = 0.02  # until the first, from the first bytes on
 _WEIGHT: Final = 0.3  # of the newest measurement
@@ -34,7 +35,7 @@ class _Meter:
     asked: float | None = None  # when something was asked that has not begun to come
     delay: float | None = None  # the least between such a request and the first bytes
     has_failed: bool = False  # it lost its work, and nothing was measured since
-    heard: float = 0.0  # when bytes came last
+    heard: float = float("-inf")  # when bytes came last
     recent: deque[tuple[float, int]] = field(default_factory=deque)
 
 
@@ -53,7 +54,9 @@ class Throughput:
         """Note that something is due from a peer."""
         meter = self._meters.setdefault(number, _Meter())
         if meter.busy_since is None:
-            meter.busy_since = meter.mark = meter.heard = meter.asked = now
+            # What still comes of what was given up would pass for a quick answer.
+            meter.asked = now if now - meter.heard >= QUIET else None
+            meter.busy_since = meter.mark = meter.heard = now
             meter.count = 0
             meter.recent.clear()
 

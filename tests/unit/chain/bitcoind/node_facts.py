@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wallet_gui.chain.bitcoind.probe import FilterIndex, IndexState, NodeFacts
+from wallet_gui.chain.bitcoind.node_facts import FilterIndex, IndexState, NodeFacts
 
 
 def node_facts(**changes: Any) -> NodeFacts:

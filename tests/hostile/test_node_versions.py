@@ -13,8 +13,8 @@ import pytest
 from tests.functional.node_wallet import NodeClient
 from tests.functional.p2p_wallet import ScriptWallet
 from tests.hostile.fake_chain import FakeChain, payment
+from tests.hostile.fake_machine import Machine
 from tests.hostile.fake_node import FakeNode, running_node
-from tests.hostile.test_node_connection import Machine
 from wallet_gui.chain.backend import BlockRef, CheckState
 from wallet_gui.chain.bitcoind.connection import NodeConnection
 from wallet_gui.chain.bitcoind.node_options import NodeOptions

@@ -10,6 +10,7 @@ import pytest
 from tests.functional import doctor_plays_rpc, doctor_plays_ssh
 from tests.functional.bitcoind import Node, NodeFactory
 from tests.functional.doctor_rows import C1, C2, CASES, Case, Rig, cookie_of
+from tests.functional.sshd import need
 from wallet_gui.chain.bitcoind.steps import STEPS, Report, Status, first_failure
 
 PLAYS = (doctor_plays_ssh, doctor_plays_rpc)
@@ -62,6 +63,33 @@ def test_row(case: Case, rig: Rig) -> None:
     assert re.search(r"[.!?]$", report.sentence)
     assert_all_was_told(rig, report.results)
     assert_nothing_private(rig, report.redacted_text())
+
+
+# The system's ssh asks nothing of a person and logs in for each channel: what hangs on that differs
+# there, and is in the tests of `system_ssh`.
+ONLY_BUILT_IN = {
+    "silent",
+    "host key unknown",
+    "known_hosts file missing",
+    "wrong key / user / password off",
+    "no agent, no key",
+    "passphrase wrong",
+    "2FA",
+    "session killed in mid-request",
+    "network dead",
+    "use after loss",
+}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.row in C1 and case.row not in ONLY_BUILT_IN],
+    ids=lambda case: case.id,
+)
+def test_row_with_the_systems_ssh(case: Case, rig: Rig) -> None:
+    need("ssh")
+    rig.implementation = "system"
+    test_row(case, rig)
 
 
 async def played(case: Case, rig: Rig) -> Report:

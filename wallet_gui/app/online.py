@@ -7,7 +7,7 @@ the open wallets, and asks the vault for whatever needs a key.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,18 +215,17 @@ class Online:
         """What is stored about connections on this network."""
         return NetworkChoice.of(self.settings, self.params)
 
-    def stored_peers(self) -> tuple[PeerAddress, ...]:
-        """The peers that the person named for this network."""
-        return self.network_choice().own_peers
-
     async def set_network(self, choice: NetworkChoice) -> None:
         """Store how to connect, and do so at once."""
-        if choice.own_peers != self.stored_peers() and self.playground is None:
+        if choice.own_peers != self.network_choice().own_peers and self.playground is None:
             self._session = ForThisSession()
+        await self._go_by(choice.changes(self.settings, self.params))
+
+    async def _go_by(self, changes: Mapping[str, object]) -> None:
+        """Store what was decided about connections; it holds also when the disk refused."""
         try:
-            await self.change_settings(**choice.changes(self.settings, self.params))
+            await self.change_settings(**changes)
         finally:
-            # Also when the disk refused: what a person just decided holds now.
             self.unread_settings = ""
             if self.selector is not None:
                 await self._connect(self.selector)
@@ -247,13 +246,7 @@ class Online:
         self.node_keeper.for_now = None
         if self.playground is None:
             self._session = ForThisSession()
-        try:
-            await self.change_settings(**choice.changes(self.settings, self.params))
-        finally:
-            # Also when the disk refused: what a person just decided holds now.
-            self.unread_settings = ""
-            if self.selector is not None:
-                await self._connect(self.selector)
+        await self._go_by(choice.changes(self.settings, self.params))
 
     async def try_node_again(self) -> None:
         """Use the node at once, though public peers have taken over or it was given up."""
@@ -484,10 +477,9 @@ class Online:
 
     async def get_play_money(self, wallet_id: str) -> None:
         """Let the playground pay the wallet. Raises PlaygroundError."""
-        if self.playground is None:
-            return
-        revealed = await self.session(wallet_id).new_request("Play money")
-        await self.playground.fund(revealed.address, _PLAY_MONEY_SAT)
+        if self.playground is not None:
+            revealed = await self.session(wallet_id).new_request("Play money")
+            await self.playground.fund(revealed.address, _PLAY_MONEY_SAT)
 
     async def mine_block(self) -> None:
         """Let the playground find a block now. Raises PlaygroundError."""

@@ -265,7 +265,7 @@ def sync_sentence(snapshot: SyncSnapshot) -> str:
         return snapshot.detail or "Not connected: the balance is the last one that was stored."
     if snapshot.state is not ConnectionState.ONLINE:
         return (
-            breakable(plain(snapshot.detail, 300))
+            breakable(plain(snapshot.detail, 300), 18)
             or "Connecting. Until then the balance is the last one that was stored."
         )
     progress = current(snapshot)

@@ -71,9 +71,6 @@ class FakeOnline:
     async def stop(self) -> None:
         await self._asked("stop")
 
-    def stored_peers(self) -> tuple[PeerAddress, ...]:
-        return ()
-
     def network_choice(self) -> NetworkChoice:
         return NetworkChoice.of(self.settings, REGTEST)
 

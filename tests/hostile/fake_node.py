@@ -124,6 +124,8 @@ class FakeNode:
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):
             pass
+        except asyncio.CancelledError:
+            pass  # the test is over; asyncio's server would complain about it
         finally:
             self._writers.discard(writer)
             writer.transport.abort()

@@ -27,6 +27,7 @@ from wallet_gui.chain.bitcoind.retry_delay import RetryDelay
 from wallet_gui.chain.bitcoind.rungs import Rung, Wish
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
 from wallet_gui.chain.bitcoind.tunnel_protocol import Stage
+from wallet_gui.chain.reports import Route
 from wallet_gui.primitives.params import REGTEST
 
 
@@ -180,7 +181,8 @@ def test_the_states_on_the_way() -> None:
         assert "which addresses are yours" in status.learns
         assert status.problem is None
         (entry,) = connection.ledger()
-        assert (entry.host, entry.ended) == ("ssh://mynode.local", None)
+        assert (entry.host, entry.ended, entry.route) == ("ssh://mynode.local", None, Route.SSH)
+        assert entry.outcome == "OpenSSH_9.2"
         await asyncio.gather(
             *(session.rpc.call("uptime") for _ in range(8)),
             session.scan_rpc.call("scanblocks", "status"),
@@ -210,7 +212,14 @@ def test_a_lost_tunnel_is_made_anew() -> None:
         assert second is not first
         assert await second.rpc.call("uptime") == 1234
         assert machine.attempts[2] - machine.attempts[1] >= 0.5
-        assert [entry.ended is None for entry in connection.ledger()] == [True, False]
+        now, refused, before = connection.ledger()
+        assert now.ended is None
+        assert refused.ended is not None
+        assert refused.outcome == "The connection to the node was lost."
+        assert before.ended is not None
+        assert before.inbound_bytes > 1000
+        assert before.outbound_bytes > 500
+        assert now.inbound_bytes > 0
 
     run(script)
 
@@ -402,6 +411,34 @@ def test_what_only_a_person_can_mend_stops_it(
     run(script)
 
 
+def test_a_login_that_cannot_be_sent_is_told() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        with pytest.raises(NodeProblem) as raised:
+            await connection.ready()
+        assert raised.value.code is Code.RPC_AUTH
+        assert "colon" in raised.value.title
+        assert not node.calls
+
+    run(script, user="a:b", password="secret")
+
+
+def test_an_error_of_ours_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(connection_module, "choose", broken)
+
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        with pytest.raises(ZeroDivisionError):
+            await connection.ready()
+
+    run(script)
+
+
 def test_closing_while_it_connects_leaves_nothing() -> None:
     async def script(
         node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
@@ -412,6 +449,8 @@ def test_closing_while_it_connects_leaves_nothing() -> None:
         await connection.close()
         with pytest.raises(NodeProblem):
             await waiting
+        assert [entry.outcome for entry in connection.ledger()] == ["Closed."]
+        assert connection.ledger()[0].ended is not None
 
     run(script)
 

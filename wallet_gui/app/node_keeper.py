@@ -57,8 +57,14 @@ class NodeKeeper:
         self.ssh_files = SshFiles(root)
         self.ssh_secrets = SshSecrets()
         self.asker: Asker | None = None
+        self.for_now: NodeChoice | None = None
 
     # --- secrets
+
+    async def use_for_now(self, choice: NodeChoice) -> None:
+        """Put this in the place of what is stored, until something else is chosen."""
+        self.for_now = choice
+        await self.take_password(choice, None)
 
     def has_password(self, choice: NodeChoice) -> bool:
         """Whether the password of this node is known."""

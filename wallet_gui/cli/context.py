@@ -110,7 +110,8 @@ class Context:
                 reason = "There is no peer to read the chain from. Name one with --peer HOST:PORT."
             if reason:
                 raise UsageError(reason)
-        await self.online.start(options=options, source=source)
+        await self.online.node_keeper.use_for_now(source)
+        await self.online.start(options=options)
 
     async def _source(self) -> NodeChoice:
         """Where the chain comes from: as the command line says, else as the settings say."""

@@ -10,11 +10,11 @@ changed meanwhile is read anew without anybody noticing.
 import asyncio
 import random
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
 
+from wallet_gui.chain.bitcoind.contacts import Contacts
 from wallet_gui.chain.bitcoind.credentials import (
     Credentials,
 )
@@ -43,7 +43,7 @@ from wallet_gui.chain.bitcoind.tunnel_protocol import (
     Stage,
     Tunnel,
 )
-from wallet_gui.chain.reports import LedgerEntry, Purpose, Route
+from wallet_gui.chain.reports import LedgerEntry
 from wallet_gui.primitives.params import ChainParams
 
 HEALTH_SECONDS: Final = 30.0
@@ -53,7 +53,7 @@ SLEPT_SECONDS: Final = 10.0  # a clock that jumped by more: the computer has sle
 NODE_RETRY_SECONDS: Final = 2.0
 WARMING_SECONDS: Final = 1.0
 SHORT_LIFE: Final = 10.0  # a session that ended sooner counts as a failure
-_LEDGER_ENTRIES: Final = 200
+_CLOSED: Final = "Closed."
 
 # The P2P port may serve all the same.
 _LOGIN_PROBLEMS: Final = frozenset(
@@ -129,11 +129,15 @@ class NodeConnection:
         self._status = NodeStatus(address=address.text)
         self._session: Session | None = None
         self._was_ready = False
+        self._broken: BaseException | None = None  # an error of this program
         self._failure: NodeProblem | None = None  # what a user of the session met with
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._ledger: deque[LedgerEntry] = deque(maxlen=_LEDGER_ENTRIES)
+        is_elsewhere = not isinstance(address, LocalNode)
+        self._contacts = Contacts(address.text) if is_elsewhere else None
+        self._clients: list[NodeRpc] = []
+        self._moved = (0, 0)  # bytes over this tunnel by clients that are closed
         self._last_times = (clock(), wall_clock())
 
     # What its users see
@@ -153,14 +157,22 @@ class NodeConnection:
         return self._session
 
     def ledger(self) -> list[LedgerEntry]:
-        """List the contacts since the start, the newest first."""
-        return list(self._ledger)[::-1]
+        """List the contacts with the node's machine since the start, the newest first.
+
+        Attempts that failed are among them. A node on this computer is no contact.
+        """
+        if self._contacts is None:
+            return []
+        self._contacts.moved(*self._bytes())
+        return self._contacts.entries()
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
         if not self._tasks:
             loop = asyncio.get_running_loop()
             self._tasks = [loop.create_task(self._run()), loop.create_task(self._tick())]
+            for task in self._tasks:
+                task.add_done_callback(self._ended)
 
     async def ready(self) -> Session:
         """Wait until the node can be asked; starts the connection if nobody has.
@@ -170,6 +182,8 @@ class NodeConnection:
         self.start()
         async with self._changed:
             while True:
+                if self._broken is not None:
+                    raise self._broken
                 if self._session is not None:
                     return self._session
                 if self._status.state is NodeState.STOPPED and self._status.problem is not None:
@@ -207,8 +221,15 @@ class NodeConnection:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._end_contact(_CLOSED)
         self._tell(NodeState.OFF, None)
         await self._notify()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Let whoever waits hear of an error that is ours; there would be no end to the wait."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken = error
+            self._tasks.append(asyncio.get_running_loop().create_task(self._notify()))
 
     # The tasks
 
@@ -217,20 +238,31 @@ class NodeConnection:
             try:
                 tunnel = await self._reach()
             except NodeProblem as problem:
+                if self._contacts is not None:
+                    self._contacts.failed(self._unix(), problem.title)
                 await self._pause(problem, self._tunnel_delay)
                 continue
-            entry = self._note_contact(tunnel)
+            self._moved = (0, 0)
+            if self._contacts is not None:
+                self._contacts.connected(tunnel.server_version)
+            outcome = _CLOSED
             try:
-                why_lost = await self._serve(tunnel)
+                try:
+                    why_lost = await self._serve(tunnel)
+                except NodeProblem as problem:
+                    why_lost = problem
+                outcome = why_lost.title
             finally:
                 await tunnel.close()
-                self._end_contact(entry)
+                self._end_contact(outcome)
             await self._pause(why_lost, self._tunnel_delay)
 
     async def _reach(self) -> Tunnel:
         def on_stage(stage: Stage) -> None:
             self._tell(_STATES[stage], self._status.problem)
 
+        if self._contacts is not None:
+            self._contacts.begin(self._unix())
         return await self._connect(
             self._address,
             self._options.ssh,
@@ -245,10 +277,10 @@ class NodeConnection:
         lost = asyncio.ensure_future(tunnel.wait_lost())
         self._node_delay.reset()
         self._tell(self._status.state, self._status.problem, via=tunnel.description)
-        login = login_for(
-            tunnel, self._options, self._params.name, self._remembered, self._remember
-        )
         try:
+            login = login_for(
+                tunnel, self._options, self._params.name, self._remembered, self._remember
+            )
             while not lost.done():
                 problem = await self._try_node(tunnel, login, lost)
                 if lost.done():
@@ -277,6 +309,7 @@ class NodeConnection:
             client_for(tunnel, self._rpc_port, self._params, login, channels, self._clock)
             for channels in (2, 1, 1)
         ]
+        self._clients = clients
         rpc, scan_rpc, poll_rpc = clients
         try:
             self._tell(NodeState.RPC_LOGIN, self._status.problem)
@@ -292,6 +325,8 @@ class NodeConnection:
         finally:
             self._session = None
             await asyncio.gather(*(client.close() for client in clients))
+            self._moved = self._bytes()
+            self._clients = []
 
     async def _examine(self, tunnel: Tunnel, rpc: NodeRpc) -> tuple[NodeFacts | None, Choice]:
         """Find out what the node can, waiting while it warms up."""
@@ -350,7 +385,7 @@ class NodeConnection:
             raise bad_reply("getblockchaininfo")
         tip_time = info.get("time")
         if isinstance(tip_time, int) and not isinstance(tip_time, bool):
-            self._tell(NodeState.READY, None, tip_age=max(0, int(self._wall_clock()) - tip_time))
+            self._tell(NodeState.READY, None, tip_age=max(0, self._unix() - tip_time))
 
     async def _pause(self, problem: NodeProblem, delay: RetryDelay) -> None:
         """Tell what is wrong and wait: a while, or for `retry` where waiting alone is no use."""
@@ -418,24 +453,18 @@ class NodeConnection:
         async with self._changed:
             self._changed.notify_all()
 
-    def _note_contact(self, tunnel: Tunnel) -> LedgerEntry | None:
-        if isinstance(self._address, LocalNode):
-            return None
-        entry = LedgerEntry(
-            host=self._address.text,
-            purpose=Purpose.SYNC,
-            route=Route.DIRECT,
-            began=int(self._wall_clock()),
-            transport="SSH",
-            outcome=tunnel.server_version,
-        )
-        self._ledger.append(entry)
-        return entry
+    def _end_contact(self, outcome: str) -> None:
+        if self._contacts is not None:
+            self._contacts.moved(*self._bytes())
+            self._contacts.ended(self._unix(), outcome)
 
-    def _end_contact(self, entry: LedgerEntry | None) -> None:
-        if entry is not None and entry in self._ledger:
-            ended = replace(entry, ended=int(self._wall_clock()))
-            self._ledger[self._ledger.index(entry)] = ended
+    def _bytes(self) -> tuple[int, int]:
+        inbound = self._moved[0] + sum(client.inbound_bytes for client in self._clients)
+        outbound = self._moved[1] + sum(client.outbound_bytes for client in self._clients)
+        return inbound, outbound
+
+    def _unix(self) -> int:
+        return int(self._wall_clock())
 
 
 async def _unless(lost: "asyncio.Future[NodeProblem]", work: Coroutine[Any, Any, T]) -> T:

@@ -133,7 +133,7 @@ class CookieCredentials:
         self._remember = remember
         self._remembered = remembered or ""
         self._forced_first = forced_first
-        self._cookie = remembered.encode() if remembered else b""
+        self._cookie = remembered.encode("utf-8", "replace") if remembered else b""
         if not _COOKIE.fullmatch(self._cookie):
             self._cookie = b""
         self._refused: set[bytes] = set()

@@ -5,9 +5,7 @@ when the server would take that key. Imports the SSH library: loaded by `ssh_ses
 """
 
 import asyncio
-import base64
 import os
-import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,12 @@ from typing import Final, cast
 import asyncssh
 
 from wallet_gui.chain.bitcoind import ssh_problems
-from wallet_gui.chain.bitcoind.known_hosts import HostKey
+from wallet_gui.chain.bitcoind.key_files import (
+    MOST_OF_A_KEY,
+    key_of_blob,
+    public_blob,
+    read_key,
+)
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.chain.bitcoind.ssh_config import HostSettings
 from wallet_gui.chain.bitcoind.tunnel_protocol import (
@@ -31,11 +34,8 @@ from wallet_gui.primitives.serialize import ParseError
 Ask = Callable[[SecretQuestion], Awaitable[str | None]]
 
 _DEFAULT_FILES: Final = ("id_ed25519", "id_ecdsa", "id_rsa")
-_MOST_OF_A_KEY: Final = 64 * 1024  # bytes
 _ATTEMPTS: Final = 3
 _AGENT_SECONDS: Final = 5.0
-_OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
-_PUBLIC_STARTS: Final = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-", b"---- BEGIN SSH2 PUBL")
 
 
 class OfferedKeyPair(asyncssh.SSHKeyPair):
@@ -154,7 +154,7 @@ class Identities:
         known = self._secrets.keys.get(path)
         if isinstance(known, asyncssh.SSHKey):
             return Offer(_opened(known), f"key file {path}")
-        data = await asyncio.to_thread(_read_key, path)
+        data = await asyncio.to_thread(read_key, path)
         public = await _public_of(path, data)
         for pair in agent:
             if public is not None and pair.key_public_data == public.public_data:
@@ -210,20 +210,6 @@ class _Locked(ValueError):
     """The passphrase does not fit, or there is none."""
 
 
-def _read_key(path: str) -> bytes:
-    """Read a private key; raises NodeProblem."""
-    try:
-        with Path(path).expanduser().open("rb") as file:
-            data = file.read(_MOST_OF_A_KEY)
-    except (FileNotFoundError, NotADirectoryError):
-        raise ssh_problems.key_file_missing(path) from None
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ssh_problems.key_unreadable(path, str(error)) from None
-    if data.lstrip().startswith(_PUBLIC_STARTS):
-        raise ssh_problems.key_is_public(path)
-    return data
-
-
 def _open(data: bytes, passphrase: str | None, path: str) -> asyncssh.SSHKey:
     """Read a private key from a file's content; raises NodeProblem, or _Locked."""
     try:
@@ -272,7 +258,7 @@ async def _public_of(path: str, data: bytes | None = None) -> asyncssh.SSHKey | 
 def _read_public(path: str, data: bytes | None) -> asyncssh.SSHKey | None:
     try:
         if data is None:
-            data = _read_key(path)
+            data = read_key(path)
         return asyncssh.import_public_key(key_of_blob(public_blob(data)).text)
     except NodeProblem as problem:
         names = (path,) if problem.code is Code.KEY_IS_PUBLIC else ()
@@ -281,47 +267,7 @@ def _read_public(path: str, data: bytes | None) -> asyncssh.SSHKey | None:
     for name in names:
         try:
             with Path(name).expanduser().open("rb") as file:
-                return asyncssh.import_public_key(file.read(_MOST_OF_A_KEY))
+                return asyncssh.import_public_key(file.read(MOST_OF_A_KEY))
         except (OSError, asyncssh.KeyImportError, ValueError, RuntimeError):
             continue
     return None
-
-
-def key_of_blob(blob: bytes) -> HostKey:
-    """Name the type of a public key's blob; raises ParseError."""
-    length = int.from_bytes(blob[:4], "big")
-    name = blob[4 : 4 + length]
-    if len(blob) < 4 or len(name) != length or not name.isascii() or not 0 < length < 128:
-        raise ParseError("no public key")
-    return HostKey(name.decode("ascii"), blob)
-
-
-def public_blob(data: bytes) -> bytes:
-    """Take the public key out of an OpenSSH private key file, locked or not.
-
-    Format: openssh PROTOCOL.key. Raises ParseError.
-    """
-    lines = data.strip().splitlines()
-    if len(lines) < 3 or b"BEGIN OPENSSH PRIVATE KEY" not in lines[0]:
-        raise ParseError("no key file of OpenSSH")
-    try:
-        raw = base64.b64decode(b"".join(lines[1:-1]))
-    except ValueError:
-        raise ParseError("a key file that is not base64") from None
-    if not raw.startswith(_OPENSSH_MAGIC):
-        raise ParseError("no key file of OpenSSH")
-    at = len(_OPENSSH_MAGIC)
-    fields: list[bytes] = []
-    try:
-        for index in range(5):
-            (length,) = struct.unpack_from(">I", raw, at)
-            at += 4
-            if index == 3:  # how many keys, a plain number
-                continue
-            if at + length > len(raw):
-                raise ParseError("a key file that is cut off")
-            fields.append(raw[at : at + length])
-            at += length
-    except struct.error:
-        raise ParseError("a key file that is cut off") from None
-    return fields[3]

@@ -12,7 +12,8 @@ from typing import Final, Self
 import asyncssh
 
 from wallet_gui.chain.bitcoind import ssh_problems
-from wallet_gui.chain.bitcoind.identities import Identities, Offer, key_of_blob
+from wallet_gui.chain.bitcoind.identities import Identities, Offer
+from wallet_gui.chain.bitcoind.key_files import key_of_blob
 from wallet_gui.chain.bitcoind.known_hosts import HostKey, KnownHosts, Verdict
 from wallet_gui.chain.bitcoind.port_kind import PortKind
 from wallet_gui.chain.bitcoind.problems import NodeProblem, clean

@@ -395,6 +395,31 @@ def ssh_program_missing() -> NodeProblem:
     )
 
 
+def host_key_unconfirmed_for_program(host: str, command: str, fingerprint: str) -> NodeProblem:
+    """The system's ssh knows no key of the server, and cannot ask here."""
+    return NodeProblem(
+        Code.HOST_KEY_UNKNOWN,
+        f"{_name(host)} has not been confirmed as your machine.",
+        "The system's ssh cannot ask here: connect once in a terminal with this command, and "
+        "compare the fingerprint" + (f" ({fingerprint})." if fingerprint else "."),
+        fix=Fix("Copy the command", command),
+        is_final=True,
+    )
+
+
+def program_refused(host: str, user: str, detail: str = "") -> NodeProblem:
+    """The system's ssh could not log in without asking."""
+    who = f"user {_name(user)}" if user else "us"
+    return NodeProblem(
+        Code.AUTH_REFUSED,
+        f"{_name(host)} does not let {who} in with the keys that the system's ssh has.",
+        "The system's ssh cannot ask for a password or a code here. Load the right key into the "
+        "agent (ssh-add), or choose the built-in SSH in the settings.",
+        detail=detail,
+        is_final=True,
+    )
+
+
 def ssh_failed(host: str, detail: str = "") -> NodeProblem:
     """Anything else; the words of the library or the program are in the detail."""
     return NodeProblem(

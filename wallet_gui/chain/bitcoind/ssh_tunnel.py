@@ -8,7 +8,7 @@ from typing import Any, Final
 import asyncssh
 
 from wallet_gui.chain.bitcoind import ssh_problems
-from wallet_gui.chain.bitcoind.channel import ByteChannel
+from wallet_gui.chain.bitcoind.channel import ByteChannel, deliver
 from wallet_gui.chain.bitcoind.problems import NodeProblem, node_refused
 from wallet_gui.chain.bitcoind.ssh_config import HostSettings
 from wallet_gui.chain.bitcoind.ssh_login import LoginClient
@@ -58,16 +58,8 @@ class StreamTransport(asyncssh.SSHTCPSession[bytes], asyncio.Transport):
         """Hand on what arrived."""
         del datatype
         protocol = self._protocol
-        if isinstance(protocol, asyncio.BufferedProtocol):
-            view = memoryview(data)
-            while view:
-                room = memoryview(protocol.get_buffer(len(view)))
-                count = min(len(room), len(view))
-                room[:count] = view[:count]
-                protocol.buffer_updated(count)
-                view = view[count:]
-        elif isinstance(protocol, asyncio.Protocol):
-            protocol.data_received(data)
+        if isinstance(protocol, asyncio.Protocol | asyncio.BufferedProtocol):
+            deliver(protocol, data)
 
     def eof_received(self) -> bool:
         """Hand on the end; a protocol that wants to go on writing says True."""

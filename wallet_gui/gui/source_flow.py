@@ -60,8 +60,8 @@ class SourceFlow(QObject):
             return
         choice = self._online.node_choice()
         for card in self._cards:
-            card.show_choice(choice, has_password=self._online.has_node_password())
-        self._engine.call(self._online.ssh_aliases(), self, self._show_aliases)
+            card.show_choice(choice, has_password=self._online.node_keeper.has_password(choice))
+        self._engine.call(self._online.node_keeper.aliases(), self, self._show_aliases)
 
     def _show_aliases(self, aliases: tuple[str, ...]) -> None:
         for card in self._cards:
@@ -170,7 +170,7 @@ class SourceFlow(QObject):
         def shown(key: OwnSshKey | None) -> None:
             card.form.key_card.show_key(key)
 
-        self._call(card, self._online.own_ssh_key(choice), shown)
+        self._call(card, self._online.node_keeper.key(choice), shown)
 
     def _call(
         self, card: SourceCard, coroutine: Any, done: Callable[[Any], None] | None = None

@@ -53,6 +53,9 @@ class SourceFlow(QObject):
         """Use this online side from now on."""
         self._online = online
         online.node_keeper.asker = self._prompts
+        for card in self._cards:
+            # The playground is its own source, and the only one that knows its play money.
+            card.setVisible(online.playground is None)
 
     def show_stored(self) -> None:
         """Show what is stored, and offer the hosts of the person's ssh configuration."""

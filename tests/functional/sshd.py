@@ -60,6 +60,7 @@ class MemoryStore:
     private: bytes | None = None
     public: bytes | None = None
     key_path: Path = Path("ssh/id_ed25519")
+    known_hosts_path: Path = Path("ssh/known_hosts")
 
     def known_hosts(self) -> bytes:
         return "".join(f"{line}\n" for line in self.lines).encode()

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.functional.bitcoind import Node
-from tests.functional.sshd import Answers, MemoryStore, Sshd, eventually, running_sshd
+from tests.functional.sshd import Answers, MemoryStore, Sshd, eventually, running_sshd, start_again
 from tests.functional.test_node_rpc import cookie_path
 from wallet_gui.chain.bitcoind import ssh_keys
 from wallet_gui.chain.bitcoind.connection import NodeConnection
@@ -139,7 +139,6 @@ def test_a_server_that_is_away_is_tried_again(node: Node) -> None:
             connected(server, options_for(node, server)) as connection,
         ):
             session = await connection.ready()
-            port = server.port
             await server.stop()
             await connection.wait_lost(session)
             await eventually(
@@ -150,12 +149,14 @@ def test_a_server_that_is_away_is_tried_again(node: Node) -> None:
                 )
             )
             assert not connection.problem or not connection.problem.is_final
-            async with running_sshd(port=port) as other:
-                # Known, as the same machine would be after it was switched on again.
-                connection._store.lines[:] = [other.known_hosts_line]  # type: ignore[attr-defined]
-                other.authorized_keys.write_text(server.public_line + "\n")
+            again = await start_again(server)
+            try:
                 connection.network_changed()
                 await (await connection.ready()).rpc.call("uptime")
+            finally:
+                await again.stop()
+            outcomes = [entry.outcome for entry in connection.ledger()]
+            assert any("nothing listens" in outcome.lower() for outcome in outcomes), outcomes
 
     asyncio.run(go())
 

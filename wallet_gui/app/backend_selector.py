@@ -194,8 +194,9 @@ class BackendSelector:
     async def _end(self) -> None:
         """Let go of the source that runs."""
         was_running = self._backend is not None
-        for session in self._sessions.values():
-            session.detach()
+        if was_running:
+            for session in self._sessions.values():
+                session.detach()
         await self._source.end()
         if was_running:
             self._picture.begin_anew(ledger=self._source.ledger())

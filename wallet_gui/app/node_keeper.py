@@ -57,8 +57,14 @@ class NodeKeeper:
         self.ssh_files = SshFiles(root)
         self.ssh_secrets = SshSecrets()
         self.asker: Asker | None = None
+        self.for_now: NodeChoice | None = None
 
     # --- secrets
+
+    async def use_for_now(self, choice: NodeChoice) -> None:
+        """Put this in the place of what is stored, until something else is chosen."""
+        self.for_now = choice
+        await self.take_password(choice, None)
 
     def has_password(self, choice: NodeChoice) -> bool:
         """Whether the password of this node is known."""
@@ -115,10 +121,10 @@ class NodeKeeper:
 
     def plan(self, choice: NodeChoice, why_not_direct: str = "") -> NodePlan | None:
         """What the selector may use of it; None when only public peers are wanted."""
-        from wallet_gui.app.node_access import CountingAsker, NodeAccess  # noqa: PLC0415
-
         if not choice.uses_node:
             return None
+        from wallet_gui.app.node_access import CountingAsker, NodeAccess  # noqa: PLC0415
+
         try:
             address = choice.address()
             choice.options(self._secrets)
@@ -166,9 +172,9 @@ class NodeKeeper:
             self._note_contacts(
                 (
                     LedgerEntry(
-                        str(address),
+                        address.text,
                         Purpose.NODE_TEST,
-                        Route.DIRECT,
+                        Route.SSH if isinstance(address, SshTarget) else Route.DIRECT,
                         began,
                         self._clock(),
                         outcome=outcome,

@@ -7,7 +7,7 @@ the open wallets, and asks the vault for whatever needs a key.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,7 +106,6 @@ class Online:
         self.settings = Settings()
         self._rebroadcasting: asyncio.Task[None] | None = None
         self._session = ForThisSession()
-        self._source: NodeChoice | None = None
         self.unread_settings = ""
         self.node_keeper = NodeKeeper(params, data_directory.root, self.note_contacts)
 
@@ -120,16 +119,11 @@ class Online:
         await asyncio.to_thread(self._open_settings)
 
     async def start(
-        self,
-        peers: Sequence[PeerAddress] | None = None,
-        *,
-        options: P2POptions | None = None,
-        source: NodeChoice | None = None,
+        self, peers: Sequence[PeerAddress] | None = None, *, options: P2POptions | None = None
     ) -> None:
         """Open the chain database and connect as the settings say.
 
-        `peers` take the place of the stored ones, `options` that of all settings about peers,
-        `source` that of where the chain comes from; nothing of them is stored. Raises
+        `peers` take the place of the stored ones, `options` that of all settings. Raises
         StorageError, in particular when another program uses this data directory.
         """
         chain_db = await asyncio.to_thread(self._open_files)
@@ -143,9 +137,6 @@ class Online:
             repair=chain_db.begin_anew,
         )
         self._session = ForThisSession(None if peers is None else tuple(peers), options=options)
-        self._source = source
-        if source is not None:
-            await self.node_keeper.take_password(source, None)
         if self.playground is not None:
             host, port = await self.playground.start()
             self._session = ForThisSession((PeerAddress(host, port),), is_private=True)
@@ -173,11 +164,9 @@ class Online:
             await selector.use(options, plan)
 
     def _used_source(self) -> NodeChoice:
-        """Where the chain comes from now: as the start of the program said, else as is stored."""
-        if self._source is not None:
-            return self._source
-        # Peers that the start of the program named take the place of the node, too.
-        return self.node_choice() if self._session == ForThisSession() else NodeChoice()
+        """Where the chain comes from now. Peers that are named take the place of the node, too."""
+        stored = self.node_choice() if self._session == ForThisSession() else NodeChoice()
+        return self.node_keeper.for_now or stored
 
     async def stop(self) -> None:
         """Close every wallet, disconnect, and give the chain database back.
@@ -226,18 +215,17 @@ class Online:
         """What is stored about connections on this network."""
         return NetworkChoice.of(self.settings, self.params)
 
-    def stored_peers(self) -> tuple[PeerAddress, ...]:
-        """The peers that the person named for this network."""
-        return self.network_choice().own_peers
-
     async def set_network(self, choice: NetworkChoice) -> None:
         """Store how to connect, and do so at once."""
-        if choice.own_peers != self.stored_peers() and self.playground is None:
+        if choice.own_peers != self.network_choice().own_peers and self.playground is None:
             self._session = ForThisSession()
+        await self._go_by(choice.changes(self.settings, self.params))
+
+    async def _go_by(self, changes: Mapping[str, object]) -> None:
+        """Store what was decided about connections; it holds also when the disk refused."""
         try:
-            await self.change_settings(**choice.changes(self.settings, self.params))
+            await self.change_settings(**changes)
         finally:
-            # Also when the disk refused: what a person just decided holds now.
             self.unread_settings = ""
             if self.selector is not None:
                 await self._connect(self.selector)
@@ -255,16 +243,10 @@ class Online:
     async def set_source(self, choice: NodeChoice) -> None:
         """Store where the chain comes from, and go there at once."""
         await self.node_keeper.take_password(choice, self._newest_session())
-        self._source = None
+        self.node_keeper.for_now = None
         if self.playground is None:
             self._session = ForThisSession()
-        try:
-            await self.change_settings(**choice.changes(self.settings, self.params))
-        finally:
-            # Also when the disk refused: what a person just decided holds now.
-            self.unread_settings = ""
-            if self.selector is not None:
-                await self._connect(self.selector)
+        await self._go_by(choice.changes(self.settings, self.params))
 
     async def try_node_again(self) -> None:
         """Use the node at once, though public peers have taken over or it was given up."""
@@ -286,21 +268,9 @@ class Online:
         """Make the program's own SSH key, or take the one there is; gives its line."""
         return await self.node_keeper.make_key(choice)
 
-    async def own_ssh_key(self, choice: NodeChoice) -> OwnSshKey | None:
-        """The line of the key that was made; None without one."""
-        return await self.node_keeper.key(choice)
-
     async def forget_server(self, choice: NodeChoice) -> bool:
         """Forget the identity of the node's machine; whether it was known."""
         return await self.node_keeper.forget_server(choice)
-
-    async def ssh_aliases(self) -> tuple[str, ...]:
-        """The hosts that the person's ssh configuration names."""
-        return await self.node_keeper.aliases()
-
-    def has_node_password(self) -> bool:
-        """Whether the RPC password of the stored node is known."""
-        return self.node_keeper.has_password(self.node_choice())
 
     def _newest_session(self) -> WalletSession | None:
         return next(reversed(self._sessions.values()), None)
@@ -495,10 +465,9 @@ class Online:
 
     async def get_play_money(self, wallet_id: str) -> None:
         """Let the playground pay the wallet. Raises PlaygroundError."""
-        if self.playground is None:
-            return
-        revealed = await self.session(wallet_id).new_request("Play money")
-        await self.playground.fund(revealed.address, _PLAY_MONEY_SAT)
+        if self.playground is not None:
+            revealed = await self.session(wallet_id).new_request("Play money")
+            await self.playground.fund(revealed.address, _PLAY_MONEY_SAT)
 
     async def mine_block(self) -> None:
         """Let the playground find a block now. Raises PlaygroundError."""

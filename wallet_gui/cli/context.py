@@ -110,7 +110,8 @@ class Context:
                 reason = "There is no peer to read the chain from. Name one with --peer HOST:PORT."
             if reason:
                 raise UsageError(reason)
-        await self.online.start(options=options, source=source)
+        await self.online.node_keeper.use_for_now(source)
+        await self.online.start(options=options)
 
     async def _source(self) -> NodeChoice:
         """Where the chain comes from: as the command line says, else as the settings say."""
@@ -266,6 +267,12 @@ class Context:
             source = plain_text(advice.source, 200)
             sys.stderr.write(f"wallet-gui: fee rate {FeeRate(rate)} sat/vB, {kind}. {source}\n")
         return FeeRate(rate)
+
+    def why_nobody(self, snapshot: SyncSnapshot) -> str:
+        """Why nobody serves us, as far as that is known; "" otherwise."""
+        if is_from_node(snapshot):
+            return self.terminal.with_unasked(why_not_there(snapshot))
+        return plain_text(snapshot.detail, 400)
 
     def _nobody_answers(self, snapshot: SyncSnapshot) -> str:
         if is_from_node(snapshot):

@@ -72,7 +72,8 @@ class SourceCard(QFrame):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(22, 18, 22, 18)
         layout.setSpacing(10)
-        layout.addWidget(heading("Where the chain comes from", 120))
+        if not is_part:
+            layout.addWidget(heading("Where the chain comes from", 120))
         self.notice = Notice(self)
         layout.addWidget(self.notice)
         self.buttons: dict[str, QRadioButton] = {}
@@ -102,7 +103,7 @@ class SourceCard(QFrame):
         self.in_use.setObjectName(f"{prefix}_in_use")
         self.in_use.setVisible(not self._is_part)
         layout.addWidget(self.in_use)
-        row = FlowLayout(spacing=10)
+        row = FlowLayout(spacing=10, spread=True)
         self.try_button = QPushButton("Try my node now")
         self.test_button = QPushButton("Test connection")
         self.apply_button = QPushButton("Apply")

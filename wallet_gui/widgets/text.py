@@ -18,7 +18,7 @@ def chunked(text: str, size: int = CHUNK) -> str:
     return " ".join(text[i : i + size] for i in range(0, len(text), size))
 
 
-def breakable(text: str, longest: int = 16) -> str:
+def breakable(text: str, longest: int = 32) -> str:
     """The same words, with blanks inside those too long for a line: fingerprints, paths, keys."""
     return " ".join(
         word if len(word) <= longest else chunked(word, longest) for word in text.split(" ")

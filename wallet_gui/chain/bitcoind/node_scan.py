@@ -153,11 +153,12 @@ class ScanMatcher:
         # The first block must be among what was found in the end, not merely at some time.
         if lost or seen - hashes or (witness is not None and first not in heights):
             raise _Disturbed
-        await self._look_at_index(node, last, is_after=True)
+        after = self._look_at_index(node, last, is_after=True)
         if witness is None:
+            await after
             return heights
         # Whether the first block concerns the wallet, too, its filter tells.
-        mine = await self._filters.matches_at(node, first, scripts)
+        _, mine = await together(after, self._filters.matches_at(node, first, scripts))
         return heights if mine else heights[1:]
 
     def _complete(self, found: Any, first: int, last: int) -> set[bytes]:

@@ -124,8 +124,10 @@ def _sign_input(
             if psbt_input.sighash_type == sighash.ALL:
                 signature += bytes([sighash.ALL])
             psbt_input.tap_key_sig = signature
+            psbt.record_signature(psbt_input.sighash_type or sighash.DEFAULT)
         else:
             psbt_input.partial_sigs[own_key] = ecdsa_sign(secret, digest) + bytes([sighash.ALL])
+            psbt.record_signature(sighash.ALL)
     if derived.tap_internal_key is not None:
         psbt_input.tap_internal_key = derived.tap_internal_key
         psbt_input.tap_bip32_derivations.setdefault(

@@ -1,5 +1,7 @@
 """A multisig wallet watches, weighs and describes its payments; cosigners complete them."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.descriptors.cosigners import COSIGNERS, ROOTS, wallet_of
@@ -12,6 +14,8 @@ from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import Transaction, TxOut
 from wallet_gui.wallet import psbt_roles, review
 from wallet_gui.wallet.changes import Keychain
+from wallet_gui.wallet.draft import check_signs_alone
+from wallet_gui.wallet.errors import CosignersNeeded
 from wallet_gui.wallet.review import OutputKind
 from wallet_gui.wallet.signatures import Verdict, check_input
 from wallet_gui.wallet.signed import finish
@@ -127,6 +131,22 @@ def test_single_and_shared_descriptors_in_one_wallet() -> None:
     assert planned.vsize > weight
     assert len(planned.psbt.inputs) == 4
     assert wallet.next_change().keychain is Keychain.CHANGE
+
+
+def test_a_payment_that_needs_cosigners_is_not_signed_alone() -> None:
+    for required, own, is_alone in ((2, 1, False), (1, 1, True)):
+        descriptor = wallet_of(MultisigType.WSH, required, 3)
+        fingerprint = ROOTS[0].fingerprint.hex()
+        description = replace(describe(descriptor), has_secrets=True, fingerprint=fingerprint)
+        wallet = Wallet(description, REGTEST)
+        assert sum(k.fingerprint == ROOTS[0].fingerprint for k in descriptor.keys) == own
+        if is_alone:
+            check_signs_alone(wallet)
+        else:
+            with pytest.raises(CosignersNeeded, match="signatures of 2 keys"):
+                check_signs_alone(wallet)
+    # Whoever only watches is told so by the vault.
+    check_signs_alone(funded(wallet_of(MultisigType.WSH, 2, 3)))
 
 
 def test_labels_name_the_wallet_without_its_keys() -> None:

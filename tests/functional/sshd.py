@@ -305,6 +305,8 @@ async def _start(
             "PermitRootLogin yes",
             "PrintMotd no",
             "PrintLastLog no",
+            # Whoever's bashrc: bash reads it for commands of sshd unless it is nested in another.
+            "SetEnv SHLVL=1",
             "LogLevel DEBUG1",
         ]
         if "Subsystem" not in config_lines:  # a second one is an error

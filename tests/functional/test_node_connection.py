@@ -249,8 +249,14 @@ def test_p2p_alone_where_the_rpc_cannot_be_logged_in_to(node: Node) -> None:
                 assert session.facts is None
                 assert session.choice.rung is Rung.P2P
                 assert "nothing but which blocks" in connection.status.learns
-            # Without that wish the problem is told instead of passed over.
+            # Without that wish, too: filters are enough.
             async with connected(server, replace(options, wish=Wish())) as connection:
+                session = await connection.ready()
+                assert session.facts is None
+                assert session.choice.rung is Rung.P2P
+            # Where the P2P port is closed, there is no way.
+            closed = replace(options, wish=Wish(), p2p_port=9)
+            async with connected(server, closed) as connection:
                 with pytest.raises(NodeProblem) as raised:
                     await connection.ready()
                 assert raised.value.code is Code.COOKIE_MISSING

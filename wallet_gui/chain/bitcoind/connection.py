@@ -58,10 +58,9 @@ SHORT_LIFE: Final = 10.0  # a session that ended sooner counts as a failure
 _CLOSED: Final = "Closed."
 _PATIENCE: Final = frozenset({Code.NODE_SILENT, Code.BUSY})
 
-# The P2P port may serve all the same.
-_LOGIN_PROBLEMS: Final = frozenset(
+# The RPC cannot be logged in to; a P2P port that serves filters is enough.
+LOGIN_IMPOSSIBLE: Final = frozenset(
     {Code.RPC_AUTH, Code.COOKIE_MISSING, Code.COOKIE_UNREADABLE, Code.RPC_FORBIDDEN}
-    | {Code.RPC_WHITELIST, Code.NODE_REFUSED}
 )
 _STATES: Final = {
     Stage.RESOLVING: NodeState.RESOLVING,
@@ -344,22 +343,27 @@ class NodeConnection:
         self, tunnel: Tunnel, rpc: NodeRpc
     ) -> tuple[NodeFacts | None, P2PFacts | None, Choice]:
         """Find out what the node can, waiting while it warms up."""
-        facts: NodeFacts | None = None
+        wish = self._options.wish
+        if wish.rung is Rung.P2P and (p2p := await self._served_filters(tunnel)) is not None:
+            return None, p2p, choose(None, p2p=p2p, wish=wish)
         try:
             facts = await self._probe(rpc)
         except NodeProblem as problem:
-            if self._options.wish.rung is not Rung.P2P or problem.code not in _LOGIN_PROBLEMS:
+            if problem.code not in LOGIN_IMPOSSIBLE or wish.rung is Rung.P2P:
                 raise
-            p2p = await p2p_facts(tunnel, self._p2p_port, self._params)
-            if p2p is None or not p2p.has_filters:
+            if (p2p := await self._served_filters(tunnel)) is None:
                 raise
-            return None, p2p, choose(None, p2p=p2p, wish=self._options.wish)
+            return None, p2p, choose(None, p2p=p2p, wish=wish)
         self._tell(NodeState.CHECKING, None)
-        wish = self._options.wish
         # Asked only where the answer may matter: it costs a few ways there and back.
         matters = wish.tell_nothing or wish.rung is Rung.P2P or not facts.has_index
         p2p = await p2p_facts(tunnel, self._p2p_port, self._params) if matters else None
         return facts, p2p, choose(facts, p2p=p2p, wish=wish)
+
+    async def _served_filters(self, tunnel: Tunnel) -> P2PFacts | None:
+        """Tell what the P2P port offers, if that includes filters."""
+        p2p = await p2p_facts(tunnel, self._p2p_port, self._params)
+        return p2p if p2p is not None and p2p.has_filters else None
 
     async def _probe(self, rpc: NodeRpc) -> NodeFacts:
         while True:

@@ -306,6 +306,8 @@ async def _start(
             "PrintMotd no",
             "PrintLastLog no",
             "LogLevel DEBUG1",
+            # Bash would read the .bashrc of whoever runs the tests, and be killed in the middle.
+            "SetEnv SHLVL=2",
         ]
         if "Subsystem" not in config_lines:  # a second one is an error
             lines.append("Subsystem sftp internal-sftp")

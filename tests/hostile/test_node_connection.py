@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from tests.functional.sshd import Answers, MemoryStore
+from tests.hostile.fake_machine import Machine
 from tests.hostile.fake_node import COOKIE, FakeNode, Fault, running_node
 from tests.hostile.fake_node_answers import Refusal
 from tests.hostile.test_node_rpc import OTHER_COOKIE
 from wallet_gui.chain.bitcoind import connection as connection_module
-from wallet_gui.chain.bitcoind.channel import ByteChannel
 from wallet_gui.chain.bitcoind.connection import NodeConnection
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
 from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus
@@ -21,86 +21,13 @@ from wallet_gui.chain.bitcoind.problems import (
     Code,
     NodeProblem,
     connection_lost,
-    node_refused,
 )
 from wallet_gui.chain.bitcoind.retry_delay import RetryDelay
 from wallet_gui.chain.bitcoind.rungs import Rung, Wish
+from wallet_gui.chain.bitcoind.sleep_watch import SleepWatch
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
-from wallet_gui.chain.bitcoind.tunnel_protocol import Stage
 from wallet_gui.chain.reports import Route
 from wallet_gui.primitives.params import REGTEST
-
-
-class FakeTunnel:
-    """A tunnel over loopback that can be lost."""
-
-    description = "ssh bitcoin@mynode.local"
-    server_version = "OpenSSH_9.2"
-    host_key_fingerprint = ""
-    auth_method = ""
-
-    def __init__(self, machine: "Machine") -> None:
-        self.machine = machine
-        self.lost: asyncio.Future[NodeProblem] = asyncio.get_running_loop().create_future()
-        self.channels: list[ByteChannel] = []
-        self.most_channels = 0
-
-    async def open_channel(self, host: str, port: int) -> ByteChannel:
-        if self.lost.done():
-            raise self.lost.result()
-        assert host == "127.0.0.1"
-        try:
-            _, channel = await asyncio.get_running_loop().create_connection(ByteChannel, host, port)
-        except OSError:
-            raise node_refused(host, port) from None
-        self.channels = [each for each in self.channels if not each.is_closed] + [channel]
-        self.most_channels = max(self.most_channels, len(self.channels))
-        return channel
-
-    async def read_file(self, path: str, limit: int = 65536) -> bytes:
-        assert limit
-        self.machine.reads.append(path)
-        if path not in self.machine.files:
-            raise FileNotFoundError(path)
-        return self.machine.files[path].encode()
-
-    async def forced_output(self, limit: int = 4096) -> bytes:
-        assert limit
-        return b""
-
-    def lose(self) -> None:
-        if not self.lost.done():
-            self.lost.set_result(connection_lost())
-        for channel in self.channels:
-            channel.abort()
-
-    async def close(self) -> None:
-        self.lose()
-
-    async def wait_lost(self) -> NodeProblem:
-        return await asyncio.shield(self.lost)
-
-
-class Machine:
-    """Where the node runs: its files, and whether SSH lets us in."""
-
-    def __init__(self) -> None:
-        self.files = {".bitcoin/regtest/.cookie": COOKIE}
-        self.reads: list[str] = []
-        self.refusals: list[NodeProblem] = []  # of the next attempts
-        self.tunnels: list[FakeTunnel] = []
-        self.attempts: list[float] = []
-
-    async def connect(self, *_: Any, on_stage: Callable[[Stage], None], **__: Any) -> FakeTunnel:
-        self.attempts.append(time.monotonic())
-        for stage in Stage:
-            on_stage(stage)
-            await asyncio.sleep(0)
-        if self.refusals:
-            raise self.refusals.pop(0)
-        self.tunnels.append(FakeTunnel(self))
-        return self.tunnels[-1]
-
 
 Script = Callable[[FakeNode, Machine, NodeConnection, list[NodeStatus]], Awaitable[None]]
 
@@ -333,6 +260,24 @@ def test_a_stopped_node_is_waited_for_over_the_same_tunnel() -> None:
     run(script)
 
 
+def test_a_node_that_is_off_is_waited_for_though_it_has_no_cookie() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        cookie = machine.files.pop(".bitcoin/regtest/.cookie")
+        port, connection._rpc_port = connection._rpc_port, 1
+        connection.start()
+        await until(lambda: connection.problem is not None)
+        assert connection.problem is not None
+        assert connection.problem.code is Code.NODE_REFUSED
+        assert connection.status.state is NodeState.RECONNECTING
+        machine.files[".bitcoin/regtest/.cookie"] = cookie
+        connection._rpc_port = port
+        await connection.ready()
+
+    run(script)
+
+
 def test_a_silent_link_is_found_by_the_health_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "HEALTH_SECONDS", 0.05)
     monkeypatch.setattr(connection_module, "HEALTH_TIMEOUT", 0.1)
@@ -350,6 +295,16 @@ def test_a_silent_link_is_found_by_the_health_check(monkeypatch: pytest.MonkeyPa
         await connection.ready()
 
     run(script)
+
+
+def test_sleep_shows_in_either_clock() -> None:
+    watch = SleepWatch(100.0, 5000.0)
+    assert not watch.has_slept(102.0, 5002.0)
+    assert watch.has_slept(104.0, 8600.0)  # Linux, macOS
+    assert not watch.has_slept(106.0, 8602.0)
+    assert watch.has_slept(3700.0, 12_200.0)  # Windows
+    assert watch.has_slept(3702.0, 9000.0)  # somebody set the clock: looking again does no harm
+    assert not watch.has_slept(3704.0, 9002.0)
 
 
 def test_waking_up_is_noticed_and_the_pause_ends_at_once() -> None:
@@ -407,6 +362,54 @@ def test_what_only_a_person_can_mend_stops_it(
         asked = len(node.calls)
         await asyncio.sleep(0.1)
         assert len(node.calls) == asked
+
+    run(script)
+
+
+def test_a_finished_index_makes_it_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "HEALTH_SECONDS", 0.02)
+    monkeypatch.setattr(connection_module, "FACTS_SECONDS", 0.02)
+
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        node.known.index_height, node.known.headers = 1, 9
+        node.known.warnings = ["unknown new rules activated"]
+        session = await connection.ready()
+        assert session.choice.rung is Rung.COINS
+        assert connection.status.blocks_behind == 6
+        assert "unknown new rules activated" in connection.status.warnings
+        node.known.index_height, node.known.warnings = None, []
+        async with asyncio.timeout(5):
+            await connection.wait_lost(session)
+        again = await connection.ready()
+        assert again.choice.rung is Rung.ACTIVITY
+        assert not connection.status.warnings
+        with pytest.raises(NodeProblem) as raised:
+            await session.rpc.call("uptime")
+        assert raised.value.code is Code.CONNECTION_LOST
+        assert NodeState.RECONNECTING not in names(states)
+        assert len(machine.tunnels) == 1
+        await asyncio.sleep(0.1)
+        assert connection.session is again
+
+    run(script)
+
+
+def test_a_node_that_was_updated_is_looked_at_anew() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        session = await connection.ready()
+        node.cookie = machine.files[".bitcoin/regtest/.cookie"] = OTHER_COOKIE
+        node.known.version, node.known.subversion = 280100, "/Satoshi:28.1.0/"
+        node.drop_connections()
+        assert await session.rpc.call("getblockhash", 0)
+        await connection.wait_lost(session)
+        again = await connection.ready()
+        assert again.choice.rung is Rung.SCAN
+        assert connection.status.version == "/Satoshi:28.1.0/"
+        assert len(machine.tunnels) == 1
 
     run(script)
 

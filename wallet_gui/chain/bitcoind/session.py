@@ -45,6 +45,7 @@ class Session:
     facts: NodeFacts | None
     choice: Choice
     p2p_port: int
+    p2p: P2PFacts | None = None  # None: not asked, or closed
 
     async def open_p2p(self) -> Channel:
         """Connect to the node's P2P port."""

@@ -305,6 +305,8 @@ async def _start(
             "PermitRootLogin yes",
             "PrintMotd no",
             "PrintLastLog no",
+            # Whoever's bashrc: bash reads it for commands of sshd unless it is nested in another.
+            "SetEnv SHLVL=1",
             "LogLevel DEBUG1",
             # Bash would read the .bashrc of whoever runs the tests, and be killed in the middle.
             "SetEnv SHLVL=2",

@@ -130,6 +130,36 @@ def test_an_unread_channel_does_not_fill_the_memory() -> None:
     asyncio.run(scenario())
 
 
+def test_replies_of_middling_size_do_not_wait() -> None:
+    """Sshd sends small packets late (40 ms) to a connection on which nothing was ever run."""
+
+    async def scenario() -> None:
+        async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                while await reader.readexactly(1):
+                    writer.write(bytes(80_000))
+                    await writer.drain()
+            except (asyncio.IncompleteReadError, ConnectionError):
+                writer.close()
+
+        node = await asyncio.start_server(reply, "127.0.0.1", 0)
+        port = node.sockets[0].getsockname()[1]
+        async with running_sshd() as server, tunnel_to(server) as tunnel:
+            await eventually(lambda: "subsystem: internal-sftp" in server.log)
+            channel = await tunnel.open_channel("127.0.0.1", port)
+            times = []
+            for _ in range(20):
+                began = time.perf_counter()
+                channel.write(b"x")
+                await channel.readexactly(80_000)
+                times.append(time.perf_counter() - began)
+            assert sorted(times)[5] < 0.03
+        node.close()
+        await node.wait_closed()
+
+    asyncio.run(scenario())
+
+
 def test_files_come_over_sftp() -> None:
     async def scenario() -> None:
         async with running_sshd() as server, tunnel_to(server) as tunnel:

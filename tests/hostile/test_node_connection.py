@@ -260,6 +260,24 @@ def test_a_stopped_node_is_waited_for_over_the_same_tunnel() -> None:
     run(script)
 
 
+def test_a_node_that_is_off_is_waited_for_though_it_has_no_cookie() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        cookie = machine.files.pop(".bitcoin/regtest/.cookie")
+        port, connection._rpc_port = connection._rpc_port, 1
+        connection.start()
+        await until(lambda: connection.problem is not None)
+        assert connection.problem is not None
+        assert connection.problem.code is Code.NODE_REFUSED
+        assert connection.status.state is NodeState.RECONNECTING
+        machine.files[".bitcoin/regtest/.cookie"] = cookie
+        connection._rpc_port = port
+        await connection.ready()
+
+    run(script)
+
+
 def test_a_silent_link_is_found_by_the_health_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "HEALTH_SECONDS", 0.05)
     monkeypatch.setattr(connection_module, "HEALTH_TIMEOUT", 0.1)

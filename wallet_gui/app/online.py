@@ -268,21 +268,9 @@ class Online:
         """Make the program's own SSH key, or take the one there is; gives its line."""
         return await self.node_keeper.make_key(choice)
 
-    async def own_ssh_key(self, choice: NodeChoice) -> OwnSshKey | None:
-        """The line of the key that was made; None without one."""
-        return await self.node_keeper.key(choice)
-
     async def forget_server(self, choice: NodeChoice) -> bool:
         """Forget the identity of the node's machine; whether it was known."""
         return await self.node_keeper.forget_server(choice)
-
-    async def ssh_aliases(self) -> tuple[str, ...]:
-        """The hosts that the person's ssh configuration names."""
-        return await self.node_keeper.aliases()
-
-    def has_node_password(self) -> bool:
-        """Whether the RPC password of the stored node is known."""
-        return self.node_keeper.has_password(self.node_choice())
 
     def _newest_session(self) -> WalletSession | None:
         return next(reversed(self._sessions.values()), None)

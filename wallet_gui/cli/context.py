@@ -268,6 +268,12 @@ class Context:
             sys.stderr.write(f"wallet-gui: fee rate {FeeRate(rate)} sat/vB, {kind}. {source}\n")
         return FeeRate(rate)
 
+    def why_nobody(self, snapshot: SyncSnapshot) -> str:
+        """Why nobody serves us, as far as that is known; "" otherwise."""
+        if is_from_node(snapshot):
+            return self.terminal.with_unasked(why_not_there(snapshot))
+        return plain_text(snapshot.detail, 400)
+
     def _nobody_answers(self, snapshot: SyncSnapshot) -> str:
         if is_from_node(snapshot):
             return why_not_there(snapshot)

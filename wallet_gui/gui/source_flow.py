@@ -53,6 +53,9 @@ class SourceFlow(QObject):
         """Use this online side from now on."""
         self._online = online
         online.node_keeper.asker = self._prompts
+        for card in self._cards:
+            # The playground is its own source, and the only one that knows its play money.
+            card.setVisible(online.playground is None)
 
     def show_stored(self) -> None:
         """Show what is stored, and offer the hosts of the person's ssh configuration."""
@@ -60,8 +63,8 @@ class SourceFlow(QObject):
             return
         choice = self._online.node_choice()
         for card in self._cards:
-            card.show_choice(choice, has_password=self._online.has_node_password())
-        self._engine.call(self._online.ssh_aliases(), self, self._show_aliases)
+            card.show_choice(choice, has_password=self._online.node_keeper.has_password(choice))
+        self._engine.call(self._online.node_keeper.aliases(), self, self._show_aliases)
 
     def _show_aliases(self, aliases: tuple[str, ...]) -> None:
         for card in self._cards:
@@ -170,7 +173,7 @@ class SourceFlow(QObject):
         def shown(key: OwnSshKey | None) -> None:
             card.form.key_card.show_key(key)
 
-        self._call(card, self._online.own_ssh_key(choice), shown)
+        self._call(card, self._online.node_keeper.key(choice), shown)
 
     def _call(
         self, card: SourceCard, coroutine: Any, done: Callable[[Any], None] | None = None

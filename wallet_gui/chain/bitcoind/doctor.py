@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from wallet_gui.chain.bitcoind import findings, steps
-from wallet_gui.chain.bitcoind.credentials import Credentials
+from wallet_gui.chain.bitcoind.credentials import COOKIE_USER, Credentials
 from wallet_gui.chain.bitcoind.networks import P2P_PORTS, RPC_PORTS
 from wallet_gui.chain.bitcoind.node_facts import NodeFacts
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
@@ -362,7 +362,8 @@ class _Examination:
         refused = await refused_calls(rpc)
         if refused:
             raise calls_refused(refused, credentials.user)
-        return Finding(f"as user {credentials.user}" if credentials.user else "with its cookie")
+        is_cookie = credentials.user == COOKIE_USER
+        return Finding("with its cookie" if is_cookie else f"as user {credentials.user}")
 
     async def _wait_until_warm(self, rpc: NodeRpc, seconds: float) -> None:
         """Wait while bitcoind starts, and show its own words meanwhile."""

@@ -79,7 +79,7 @@ class NodeRpc:
 
     @property
     def user(self) -> str:
-        """The name of the login in the node's configuration; "" for a cookie."""
+        """The name of the login in the node's configuration; "__cookie__" for the cookie."""
         return self._credentials.user
 
     @property
@@ -215,7 +215,7 @@ class NodeRpc:
         pauses = iter(BUSY_PAUSES)
         logins = 0
         while True:
-            login = self._credentials.header() or await self._log_in(b"")
+            login = self._credentials.header() or await self._first_login()
             response = await self._ask(post(self._host, login, body), limit)
             if response.status == 401:
                 logins += 1
@@ -306,6 +306,19 @@ class NodeRpc:
         self._pipelines = [each for each in self._pipelines if each not in closed]
 
     # Login
+
+    async def _first_login(self) -> bytes:
+        """Find a login while a connection is made.
+
+        A node that is off has no cookie; that its port is closed is the news then.
+        """
+        finding = asyncio.ensure_future(self._log_in(b""))
+        try:
+            await self._pick()
+            return await finding
+        finally:
+            finding.cancel()
+            await asyncio.gather(finding, return_exceptions=True)
 
     async def _log_in(self, refused: bytes) -> bytes:
         """Return another login than the one that was refused (b"": none was tried)."""

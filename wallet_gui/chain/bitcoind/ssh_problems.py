@@ -101,15 +101,14 @@ def turned_away(host: str, detail: str = "") -> NodeProblem:
 # --- identity ------------------------------------------------------------------------------------
 
 
-def host_key_unknown(host: str, fingerprint: str, detail: str = "") -> NodeProblem:
+def host_key_unknown(host: str, fingerprint: str, key_type: str) -> NodeProblem:
     """The person did not confirm the fingerprint, or cannot be asked."""
     return NodeProblem(
         Code.HOST_KEY_UNKNOWN,
         f"{_name(host)} has not been confirmed as your machine.",
         "Compare its fingerprint with what this command says on the machine itself, and confirm "
         "it then." + (f" Seen here: {fingerprint}." if fingerprint else ""),
-        fix=Fix("Copy the command", compare_command("")),
-        detail=detail,
+        fix=Fix("Copy the command", compare_command(key_type)),
         is_final=True,
     )
 
@@ -228,6 +227,16 @@ def key_unreadable(path: str, detail: str = "") -> NodeProblem:
         f"{_path(path)} cannot be read as an SSH key.",
         "Choose a private key of OpenSSH, such as ~/.ssh/id_ed25519.",
         detail=detail,
+        is_final=True,
+    )
+
+
+def key_on_hardware(path: str) -> NodeProblem:
+    """The private half is on a security key (FIDO), which the built-in SSH does not speak to."""
+    return NodeProblem(
+        Code.KEY_UNREADABLE,
+        f"The key {_path(path)} lives on a security key.",
+        "Load it into the agent (ssh-add), or choose the system's ssh in the settings.",
         is_final=True,
     )
 

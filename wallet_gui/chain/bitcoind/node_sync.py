@@ -124,6 +124,8 @@ class NodeSync:
         self._check_wake.set()
         if self.headers.wants_more_below:
             self._look_wake.set()
+        if self.is_synced():
+            self.payments.chain_is_read()
         self._on_change()
 
     def _work(self, action: Any) -> None:

@@ -295,7 +295,7 @@ class NodeForm(QWidget):
         self.password.setEnabled(has_user)
         self.cookie_path.setEnabled(not has_user)
         self.password.setPlaceholderText(
-            "remembered" if self._has_password and has_user else "asked for with a user only"
+            "remembered" if self._has_password and has_user else "only with an RPC user"
         )
         self.address_hint.setText(
             "bitcoind on this computer is asked through the loopback interface."

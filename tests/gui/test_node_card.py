@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QFileDialog
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import Screen
@@ -288,6 +288,9 @@ def test_directly_needs_no_address_and_shows_no_fields(screen: Screen, qtbot: Qt
 def test_hosts_of_the_ssh_configuration_are_offered(screen: Screen, qtbot: QtBot) -> None:
     screen.online.aliases = ("homenode", "work", EVIL)
     screen.window.source_flow.show_stored()
+    QApplication.processEvents()
+    assert screen.online.named("ssh_aliases") == []
+    card(screen)
     form = screen.window.settings.source.form
     qtbot.waitUntil(lambda: form._aliases.rowCount() == 3)
     completer = form.address.completer()

@@ -61,6 +61,8 @@ class SourceCard(QFrame):
     forget_wanted = Signal(object)
     make_key_wanted = Signal(object)
     show_key_wanted = Signal(object)
+    # A node is to be named: the hosts of the ssh configuration may be offered.
+    aliases_wanted = Signal()
 
     def __init__(self, prefix: str, parent: QWidget, *, is_part: bool = False) -> None:
         """Draw the card; as a part of a form it has no buttons of its own for applying."""
@@ -175,6 +177,8 @@ class SourceCard(QFrame):
 
     def _follow(self) -> None:
         wants_node = self.source != DIRECT
+        if wants_node and self.form.isHidden():
+            self.aliases_wanted.emit()
         self.form.setVisible(wants_node)
         if not wants_node:
             self.panel.hide()

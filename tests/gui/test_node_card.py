@@ -128,6 +128,21 @@ def test_the_right_port_is_entered_and_tested(screen: Screen, qtbot: QtBot) -> N
     assert choice.node.rpc_port == 8332
 
 
+@pytest.mark.parametrize("name", ["port_is_rpc", "port_is_p2p"])
+def test_the_right_ssh_port_is_entered_and_tested(screen: Screen, qtbot: QtBot, name: str) -> None:
+    shown = show_problem(screen, ALL_PROBLEMS[name])
+    shown.form.address.setText("ssh://bitcoin@mynode.local:8332")
+    shown.panel.problem.act.click()
+    qtbot.waitUntil(lambda: bool(screen.online.named("test_node")))
+    assert shown.form.address.text() == "ssh://bitcoin@mynode.local:22"
+
+
+def test_a_question_that_was_not_answered_is_asked_again(screen: Screen) -> None:
+    for name in ("passphrase_wrong", "prompt_declined", "passphrase_needed"):
+        shown = show_problem(screen, ALL_PROBLEMS[name])
+        assert shown.panel.problem.act.text() == "Try again"
+
+
 def test_what_passes_is_tried_again(screen: Screen, qtbot: QtBot) -> None:
     shown = show_problem(screen, ALL_PROBLEMS["connection_lost"])
     assert shown.panel.problem.act.text() == "Try again"

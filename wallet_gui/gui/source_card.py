@@ -234,7 +234,10 @@ class SourceCard(QFrame):
         self.form.go_to_problem()
 
     def _take_port(self, code: Code, port: int) -> None:
-        self.form.enter_port(port, is_p2p=code is Code.P2P_TO_RPC)
+        if code in {Code.PORT_IS_RPC, Code.PORT_IS_P2P}:
+            self.form.enter_ssh_port(port)
+        else:
+            self.form.enter_port(port, is_p2p=code is Code.P2P_TO_RPC)
         self._test()
 
     def _give(self, signal: SignalInstance, *, is_strict: bool = True) -> None:

@@ -46,6 +46,14 @@ def test_first_sync_then_new_blocks(node: Node, tmp_path: Path, mode: ScanMode) 
             await client.until_synced(node)
             assert wallet.balance == expected(node, wallet) == 3 * BTC + BTC // 2
             assert wallet.heights == sorted(wallet.heights)
+            (peer,) = client.backend.peers()
+            assert peer.best_height == node.height
+            assert peer.inbound_bytes > 100 * node.height
+            assert peer.outbound_bytes > 0
+            view = client.backend.view()
+            assert view is not None
+            assert view.hash_at(7) == bytes.fromhex(node.block_hash(7))[::-1]
+            assert view.hash_at(node.height + 1) is None
 
     run(scenario)
 

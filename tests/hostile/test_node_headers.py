@@ -26,6 +26,8 @@ NOW = int(time.time()) + 10**8
 class Rpc:
     """A node's answers without a connection, and a count of the requests."""
 
+    inbound_bytes = outbound_bytes = 0
+
     def __init__(self, chain: FakeChain) -> None:
         self.node = ChainAnswers(chain)
         self.requests = 0

@@ -245,12 +245,14 @@ class NodeSync:
         with contextlib.suppress(NodeProblem, TimeoutError):
             async with asyncio.timeout(FAREWELL):
                 await self.scans.abort(node)
+                await self.check.scan.give_way(node.rpc)
 
     async def run(self, use: NodeUse) -> None:
         """Go on until the connection ends; raises the NodeProblem that ended it."""
         self.problem = None
         self.chain.mode = use.mode
         self.chain.may_ask_for_coins = use.may_ask_for_coins
+        self.chain.sorts_out = use.calls.has_activity
         node = use.calls
         try:
             await together(
@@ -322,6 +324,8 @@ class NodeSync:
                 continue  # what is wanted may be another by now
             matcher = self._matcher_for(wanted)
             try:
+                if matcher is self.scans:
+                    await self.check.scan.give_way(node.rpc)  # it may take minutes
                 found = await matcher.match(node, wanted)
             except ChainMoved:
                 failures += 1

@@ -39,6 +39,8 @@ def answer(*coins: dict[str, Any], **changes: Any) -> dict[str, Any]:
 class Node:
     """Answers `scantxoutset` with one thing after the other."""
 
+    inbound_bytes = outbound_bytes = 0
+
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.asked: list[Any] = []

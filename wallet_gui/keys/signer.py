@@ -118,6 +118,7 @@ def _sign_input(
         if psbt_input.sighash_type == sighash.ALL:
             signature += bytes([sighash.ALL])
         psbt_input.tap_key_sig = signature
+        psbt.record_signature(psbt_input.sighash_type or sighash.DEFAULT)
         psbt_input.tap_internal_key = derived.tap_internal_key
         psbt_input.tap_bip32_derivations.setdefault(
             derived.tap_internal_key, ((), derived.key_path)
@@ -125,6 +126,7 @@ def _sign_input(
         return
     signature = ecdsa_sign(secret, digest) + bytes([sighash.ALL])
     psbt_input.partial_sigs[derived.public_key] = signature
+    psbt.record_signature(sighash.ALL)
     psbt_input.bip32_derivations.setdefault(derived.public_key, derived.key_path)
     if derived.redeem_script is not None:
         psbt_input.redeem_script = derived.redeem_script

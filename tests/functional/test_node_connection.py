@@ -234,8 +234,8 @@ def test_the_cookie_is_read_once_and_then_remembered(node: Node) -> None:
             async with connected(
                 server, replace(options, remembered_cookie=cookie, cookie_path="/nowhere")
             ) as connection:
+                # With a file to read, this would end in COOKIE_MISSING.
                 assert await (await connection.ready()).rpc.call("uptime") >= 0
-            assert "subsystem" not in server.log.lower()
 
     asyncio.run(go())
 

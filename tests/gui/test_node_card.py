@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QFileDialog
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import Screen
@@ -126,6 +126,21 @@ def test_the_right_port_is_entered_and_tested(screen: Screen, qtbot: QtBot) -> N
     (choice, _) = screen.online.named("test_node")[0]
     assert isinstance(choice, NodeChoice)
     assert choice.node.rpc_port == 8332
+
+
+@pytest.mark.parametrize("name", ["port_is_rpc", "port_is_p2p"])
+def test_the_right_ssh_port_is_entered_and_tested(screen: Screen, qtbot: QtBot, name: str) -> None:
+    shown = show_problem(screen, ALL_PROBLEMS[name])
+    shown.form.address.setText("ssh://bitcoin@mynode.local:8332")
+    shown.panel.problem.act.click()
+    qtbot.waitUntil(lambda: bool(screen.online.named("test_node")))
+    assert shown.form.address.text() == "ssh://bitcoin@mynode.local:22"
+
+
+def test_a_question_that_was_not_answered_is_asked_again(screen: Screen) -> None:
+    for name in ("passphrase_wrong", "prompt_declined", "passphrase_needed"):
+        shown = show_problem(screen, ALL_PROBLEMS[name])
+        assert shown.panel.problem.act.text() == "Try again"
 
 
 def test_what_passes_is_tried_again(screen: Screen, qtbot: QtBot) -> None:
@@ -288,6 +303,9 @@ def test_directly_needs_no_address_and_shows_no_fields(screen: Screen, qtbot: Qt
 def test_hosts_of_the_ssh_configuration_are_offered(screen: Screen, qtbot: QtBot) -> None:
     screen.online.aliases = ("homenode", "work", EVIL)
     screen.window.source_flow.show_stored()
+    QApplication.processEvents()
+    assert screen.online.named("ssh_aliases") == []
+    card(screen)
     form = screen.window.settings.source.form
     qtbot.waitUntil(lambda: form._aliases.rowCount() == 3)
     completer = form.address.completer()

@@ -28,7 +28,8 @@ from wallet_gui.chain.bitcoind.backend import NodeBackend
 from wallet_gui.chain.bitcoind.node_chain import ScanMode
 from wallet_gui.chain.p2p.backend import P2PBackend
 from wallet_gui.chain.p2p.options import P2POptions
-from wallet_gui.descriptors.descriptor import DescriptorType, checksum
+from wallet_gui.descriptors.checksum import checksum
+from wallet_gui.descriptors.descriptor import DescriptorType
 from wallet_gui.primitives.address import script_from_address
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.hashes import hash_from_hex, hash_to_hex

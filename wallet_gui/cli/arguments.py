@@ -51,6 +51,19 @@ def _port(text: str) -> int:
     return int(text)
 
 
+PSBT_ACTIONS: Final = (
+    "create",
+    "inspect",
+    "show",  # as inspect
+    "sign",
+    "combine",
+    "finalize",
+    "extract",
+    "convert",
+    "broadcast",
+)
+
+
 class WrongArguments(Exception):
     """The command line is wrong; `usage` shows its right form."""
 
@@ -336,7 +349,7 @@ def _add_paying(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     _add_consent(bump)
     abandon = add("abandon", "give an unconfirmed payment of yours up; its coins are free again")
     abandon.add_argument("txid", metavar="TXID")
-    _add_psbt(add("psbt", "create, show, sign, combine, finalize or broadcast a PSBT"))
+    _add_psbt(add("psbt", "create, inspect, sign, combine, finalize or send a PSBT"))
 
 
 def _add_spending(parser: argparse.ArgumentParser) -> None:
@@ -361,10 +374,19 @@ def _add_consent(parser: argparse.ArgumentParser) -> None:
 
 def _add_psbt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "action", choices=("create", "show", "sign", "combine", "finalize", "broadcast")
+        "action",
+        metavar="ACTION",
+        choices=PSBT_ACTIONS,
+        help=", ".join(PSBT_ACTIONS),
     )
     parser.add_argument(
-        "files", nargs="*", metavar="FILE", help='PSBT files, binary or base64; "-" is stdin'
+        "files", nargs="*", metavar="FILE", help='PSBT files, binary, base64 or hex; "-" is stdin'
+    )
+    parser.add_argument(
+        "--psbt-version",
+        type=int,
+        choices=(0, 2),
+        help="convert: the version to write; default: the other one",
     )
     parser.add_argument(
         "--to", action="append", default=[], metavar="ADDRESS=BTC", help="create: a recipient"

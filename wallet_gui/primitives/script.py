@@ -29,6 +29,7 @@ OP_CHECKSEQUENCEVERIFY = 0xB2
 OP_CHECKSIGADD = 0xBA
 
 MAX_SCRIPT_SIZE = 10_000  # consensus; a longer output script can never be spent
+MAX_PUSH = 520  # consensus, and so the limit of a P2SH redeem script: 15 compressed keys
 _MAX_MULTISIG_KEYS = 20
 _DUST_SAT_PER_VBYTE = 3  # Core's DUST_RELAY_TX_FEE, 3000 sat/kvB
 

@@ -204,7 +204,8 @@ class Psbt:
     def to_version(self, version: int | None) -> "Psbt":
         """Return the same PSBT to be written as version 0 or 2; nothing is lost on the way.
 
-        What only version 2 can say travels through version 0 in proprietary records of our own.
+        What only version 2 can say travels through version 0 in proprietary records of our own;
+        flags that a signature forbids do not come back (BIP370, Signer).
         Raises ParseError for another version.
         """
         if version not in VERSIONS:

@@ -56,6 +56,13 @@ JOURNEY_PROGRAMS = {
 }
 # What builds the native engine and its sanitized twin; without it their tests are skipped.
 COMPILER_PACKAGES = ["gcc", "libc6-dev"]
+# What the tests of the user's own node over SSH start. The server is not installed (that would let
+# people in): packaging/sshd.py unpacks it privately.
+SSH_PROGRAMS = {
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "ssh-agent": "openssh-client",
+}
 JOURNEY_TYPELIB = ("girepository-1.0/Atspi-2.0.typelib", "gir1.2-atspi-2.0")
 
 
@@ -135,6 +142,12 @@ def missing_journey_packages() -> list[str]:
     return missing
 
 
+def missing_ssh_packages() -> list[str]:
+    """Return the Debian packages of SSH programs that the tests lack."""
+    lacking = {package for program, package in SSH_PROGRAMS.items() if not shutil.which(program)}
+    return sorted(lacking)
+
+
 def missing_compiler_packages() -> list[str]:
     """Return the Debian packages of a C compiler, when there is none."""
     has_compiler = any(map(shutil.which, ("cc", "gcc", "clang")))
@@ -196,7 +209,11 @@ def prepare_system(*, window: bool, tests: bool) -> None:
             packages += [QT_LIBRARIES[name] for name in libraries]
     wished: list[str] = []
     if sys.platform.startswith("linux") and tests:
-        wished = [*missing_journey_packages(), *missing_compiler_packages()]
+        wished = [
+            *missing_journey_packages(),
+            *missing_compiler_packages(),
+            *missing_ssh_packages(),
+        ]
     if wished:
         try:
             install_system_packages(
@@ -312,6 +329,9 @@ def run_tests(arguments: list[str]) -> int:
         obtain_bitcoind()
     except Stop:
         print("The functional tests will be skipped.", flush=True)
+    # Where there is no sshd, the tests that need one say so themselves.
+    sshd = [sys.executable, str(ROOT / "packaging" / "sshd.py")]
+    subprocess.run(sshd, stdout=subprocess.DEVNULL, check=False)
     settings = {**environment(), "QT_QPA_PLATFORM": "offscreen"}
     python = str(venv_python())
     scripts = venv_python().parent

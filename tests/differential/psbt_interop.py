@@ -19,7 +19,7 @@ import bdkpython  # type: ignore[import-untyped]
 from tests.functional.bitcoind import Node, to_sat
 from tests.unit.keys.spending import previous_transaction
 from wallet_gui import curve
-from wallet_gui.descriptors.descriptor import checksum
+from wallet_gui.descriptors.checksum import checksum
 from wallet_gui.descriptors.xpub import HARDENED, format_path
 from wallet_gui.keys.xprv import ExtendedPrivateKey
 from wallet_gui.primitives import script, sighash

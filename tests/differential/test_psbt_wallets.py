@@ -7,7 +7,7 @@ import pytest
 
 from tests.differential.psbt_interop import KINDS, MULTISIG, Coin, Signer
 from tests.functional.bitcoind import Node, to_btc
-from wallet_gui.descriptors.descriptor import checksum
+from wallet_gui.descriptors.checksum import checksum
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.params import REGTEST

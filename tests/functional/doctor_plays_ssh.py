@@ -208,7 +208,7 @@ async def a_wrong_passphrase(rig: Rig) -> Report:
         return await rig.through(server, ssh={"key_path": str(key)}, asker=asker)
 
 
-@case("wrong key / user / password off", Code.AUTH_REFUSED, steps.LOGIN, "password")
+@case("wrong key / user / password off", Code.AUTH_REFUSED, steps.LOGIN, "what was answered")
 async def a_wrong_password(rig: Rig) -> Report:
     account = Account(name=getpass.getuser())
     rig.private.add("wrong horse")

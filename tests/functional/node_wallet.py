@@ -93,8 +93,7 @@ class DirectLink:
 
     def drop(self) -> None:
         """Lose the connection, as a cable that is pulled does."""
-        assert self._tunnel is not None
-        for channel in list(self._tunnel._channels):
+        for channel in [] if self._tunnel is None else list(self._tunnel._channels):
             channel.abort()
 
     def failed(self, problem: NodeProblem) -> None:

@@ -25,9 +25,10 @@ from wallet_gui.chain.bitcoind.credentials import (
     UserPassword,
 )
 from wallet_gui.chain.bitcoind.local_socket import LocalTunnel
+from wallet_gui.chain.bitcoind.node_facts import IndexState
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
 from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus
-from wallet_gui.chain.bitcoind.probe import IndexState, probe
+from wallet_gui.chain.bitcoind.probe import probe
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.chain.bitcoind.problems import RpcError as NodeError
 from wallet_gui.chain.bitcoind.rpc import NodeRpc

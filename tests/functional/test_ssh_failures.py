@@ -5,6 +5,7 @@ first word, as fail2ban does it), and the name service, because no test may ask 
 """
 
 import asyncio
+import base64
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -243,15 +244,21 @@ def test_turned_away_before_the_first_word() -> None:
     """As fail2ban and full machines do it."""
 
     async def scenario() -> None:
-        async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            del reader
-            writer.close()
+        # Newer servers say a word about it.
+        for words in (b"", b"Exceeded MaxStartups\r\n", b"Not allowed at this time\r\n"):
 
-        async with serving(hang_up) as port:
-            problem = await problem_at(port)
-            assert problem.code is Code.SSH_TURNED_AWAY
-            assert problem.title == "127.0.0.1 is turning connections away for now."
-            assert not problem.is_final
+            async def hang_up(
+                reader: asyncio.StreamReader, writer: asyncio.StreamWriter, words: bytes = words
+            ) -> None:
+                del reader
+                writer.write(words)
+                writer.close()
+
+            async with serving(hang_up) as port:
+                problem = await problem_at(port)
+                assert problem.code is Code.SSH_TURNED_AWAY
+                assert problem.title == "127.0.0.1 is turning connections away for now."
+                assert not problem.is_final
 
     asyncio.run(scenario())
 
@@ -346,6 +353,28 @@ def test_a_file_that_is_no_key(content: bytes) -> None:
             path.write_bytes(content)
             problem = await problem_with(server, replace(server.options, key_path=str(path)))
             assert problem.code is Code.KEY_UNREADABLE
+
+    asyncio.run(scenario())
+
+
+def test_a_key_that_lives_on_a_security_key() -> None:
+    def string(data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + data
+
+    name = b"sk-ssh-ed25519@openssh.com"
+    blob = string(name) + string(bytes(range(32))) + string(b"ssh:")
+    raw = b"openssh-key-v1\0" + string(b"none") * 2 + string(b"") + b"\0\0\0\1"
+    text = base64.encodebytes(raw + string(blob) + string(bytes(96))).decode()
+
+    async def scenario() -> None:
+        async with running_sshd() as server:
+            path = server.directory / "hardware"
+            path.write_text(
+                f"-----BEGIN OPENSSH PRIVATE KEY-----\n{text}-----END OPENSSH PRIVATE KEY-----\n"
+            )
+            problem = await problem_with(server, replace(server.options, key_path=str(path)))
+            assert problem.code is Code.KEY_UNREADABLE
+            assert "security key" in problem.title
 
     asyncio.run(scenario())
 

@@ -212,9 +212,23 @@ def test_a_password_is_asked_for_and_kept_for_a_reconnect() -> None:
             ]
             async with tunnel_to(server, options, answers, secrets=secrets):
                 assert len(answers.asked) == 2
-            problem = await problem_of(server, options, Answers(secrets=["a", "b", "c", "d"]))
+            wrong = Answers(secrets=["a", "b", "c", "d"])
+            problem = await problem_of(server, options, wrong)
             assert problem.code is Code.AUTH_REFUSED
-            assert "password" in problem.what_to_do
+            assert "what was answered" in problem.what_to_do
+            assert len(wrong.asked) == 3
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_soon_has_enough_of_wrong_passwords() -> None:
+    async def scenario() -> None:
+        async with running_sshd(
+            account=Account(), PasswordAuthentication="yes", MaxAuthTries=1
+        ) as server:
+            options = SshOptions(use_agent=False, use_user_config=False)
+            problem = await problem_of(server, options, Answers(secrets=["a", "b", "c"]))
+            assert problem.code is Code.AUTH_REFUSED
 
     asyncio.run(scenario())
 
@@ -229,8 +243,13 @@ def test_the_servers_own_question_is_put_after_the_key() -> None:
             async with tunnel_to(server, answers=answers):
                 pass  # the empty challenge that follows needs no answer
             assert answers.asked == [SecretQuestion(SecretKind.CHALLENGE, "Password:")]
+            # The key is right: nobody is to look for the fault there.
             problem = await problem_of(server, answers=Answers(secrets=[None]))
-            assert problem.is_final
+            assert problem.code is Code.PROMPT_DECLINED
+            problem = await problem_of(server, answers=Answers(secrets=["a", "b", "c"]))
+            assert problem.code is Code.AUTH_REFUSED
+            assert "key" not in problem.title
+            assert problem.fix is None
 
     asyncio.run(scenario())
 
@@ -245,6 +264,37 @@ def test_an_answer_that_comes_after_the_server_hung_up_is_used_all_the_same() ->
             options = replace(server.options, key_path=str(key), login_timeout=3.0)
             async with tunnel_to(server, options, answers):
                 assert len(answers.asked) == 1
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_to_a_code_that_comes_too_late_is_not_waited_for() -> None:
+    async def scenario() -> None:
+        account = Account()
+        async with running_sshd(account=account, LoginGraceTime=1) as server:
+            answers = Answers(secrets=["123456"], delay=60)
+            options = SshOptions(use_agent=False, use_user_config=False)
+            async with asyncio.timeout(10):
+                problem = await problem_of(server, options, answers)
+            assert problem.code is Code.PROMPT_DECLINED
+            assert "did not wait" in problem.title
+
+    asyncio.run(scenario())
+
+
+def test_a_key_may_be_known_by_an_alias(own_home: Path) -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server:
+            public = server.known_hosts_line.split(" ", 1)[1]
+            (own_home / ".ssh" / "config").write_text("Host *\n HostKeyAlias mybox\n")
+            options = replace(server.options, use_user_config=True)
+            answers = Answers()
+            async with tunnel_to(server, options, answers, MemoryStore([f"mybox {public}"])):
+                assert answers.asked == []
+            other = make_key(server.directory / "other").with_suffix(".pub").read_text().split()
+            store = MemoryStore([f"mybox {other[0]} {other[1]}"])
+            problem = await problem_of(server, options, answers, store)
+            assert problem.code is Code.HOST_KEY_CHANGED
 
     asyncio.run(scenario())
 

@@ -96,9 +96,10 @@ def _node_card_unfolded(screen: Screen) -> None:
 
 def _node_card_own_key(screen: Screen) -> None:
     shown = card(screen)
+    screen.online.key = KEY
     shown.form.key_kind.setCurrentIndex(2)
-    QApplication.processEvents()
-    shown.form.key_card.show_key(KEY)
+    while shown.form.key_card.line.isHidden():
+        QApplication.processEvents()
     shown.form.key_card.qr_button.click()
 
 

@@ -164,7 +164,7 @@ def test_every_choice_holds_at_once(
         card.only_own.setChecked(True)
         program.apply()
         program.until(lambda: program.is_connected("v1"))
-        assert program.online.settings.only_own_peers
+        program.until(lambda: program.online.settings.only_own_peers)
         card.peers_edit.setPlainText("")
         QTest.mouseClick(card.apply_button, Qt.MouseButton.LeftButton)
         assert card.notice.text == "Name at least one peer, or let the program find peers."

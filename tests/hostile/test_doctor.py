@@ -40,6 +40,7 @@ class Store:
     """Files about SSH are not needed; the cookie is a file of this computer."""
 
     key_path = Path("ssh/id_ed25519")
+    known_hosts_path = Path("ssh/known_hosts")
 
     def known_hosts(self) -> bytes:
         return b""

@@ -11,7 +11,8 @@ from tests.hostile.fake_node import FakeNode, running_node
 from tests.hostile.fake_node_answers import Refusal
 from tests.hostile.test_node_rpc import client
 from wallet_gui.chain.bitcoind.calls import ALLOWED
-from wallet_gui.chain.bitcoind.probe import IndexState, NodeFacts, probe
+from wallet_gui.chain.bitcoind.node_facts import IndexState, NodeFacts
+from wallet_gui.chain.bitcoind.probe import probe
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.primitives.params import MAINNET, REGTEST, SIGNET, ChainParams
 

@@ -28,7 +28,8 @@ NO_ADDRESS: Final = (
     "No node is named yet. Write how you log in on its machine, such as ssh://bitcoin@mynode.local."
 )
 LOCKED_AWAY: Final = (
-    "The password of your node lies in your wallet file: open the wallet, and it is used."
+    "The password of your node is kept in a wallet file. Open that wallet, or type the password "
+    "again in Settings."
 )
 MAX_SECRET: Final = 1024
 

@@ -57,8 +57,14 @@ class NodeKeeper:
         self.ssh_files = SshFiles(root)
         self.ssh_secrets = SshSecrets()
         self.asker: Asker | None = None
+        self.for_now: NodeChoice | None = None
 
     # --- secrets
+
+    async def use_for_now(self, choice: NodeChoice) -> None:
+        """Put this in the place of what is stored, until something else is chosen."""
+        self.for_now = choice
+        await self.take_password(choice, None)
 
     def has_password(self, choice: NodeChoice) -> bool:
         """Whether the password of this node is known."""
@@ -104,17 +110,21 @@ class NodeKeeper:
 
     async def _keep(self) -> None:
         keeper = self._keeper
-        if keeper is not None and self._secrets != NodeSecrets():
-            await keeper.keep_setting(KEPT_AS, self._secrets.to_json())
+        if keeper is None or self._secrets == NodeSecrets():
+            return
+        kept = NodeSecrets.from_json(keeper.kept_setting(KEPT_AS))
+        if kept.password and kept.address != self._secrets.address and not self._secrets.password:
+            return  # A node that is used for once does not cost another one its password.
+        await keeper.keep_setting(KEPT_AS, self._secrets.to_json())
 
     # --- how to reach it
 
     def plan(self, choice: NodeChoice, why_not_direct: str = "") -> NodePlan | None:
         """What the selector may use of it; None when only public peers are wanted."""
-        from wallet_gui.app.node_access import CountingAsker, NodeAccess  # noqa: PLC0415
-
         if not choice.uses_node:
             return None
+        from wallet_gui.app.node_access import CountingAsker, NodeAccess  # noqa: PLC0415
+
         try:
             address = choice.address()
             choice.options(self._secrets)
@@ -162,9 +172,9 @@ class NodeKeeper:
             self._note_contacts(
                 (
                     LedgerEntry(
-                        str(address),
+                        address.text,
                         Purpose.NODE_TEST,
-                        Route.DIRECT,
+                        Route.SSH if isinstance(address, SshTarget) else Route.DIRECT,
                         began,
                         self._clock(),
                         outcome=outcome,

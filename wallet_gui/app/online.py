@@ -7,7 +7,7 @@ the open wallets, and asks the vault for whatever needs a key.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,7 +144,7 @@ class Online:
         rebroadcast = Rebroadcast(selector, lambda: list(self._sessions.values()))
         self._rebroadcasting = asyncio.create_task(rebroadcast.run())
 
-    async def _connect(self, selector: BackendSelector) -> None:
+    async def _connect(self, selector: BackendSelector, *, is_wish: bool = False) -> None:
         if self.unread_settings and self._session == ForThisSession():
             # What was lost may have been "only through Tor": nothing is risked on a guess.
             await selector.hold(
@@ -157,13 +157,16 @@ class Online:
             options = self._session.options_for(self.network_choice())
         except NotPossible as error:
             why_not = str(error)
-        # What the start of the program named takes the place of the node, too.
-        choice = self.node_choice() if self._session == ForThisSession() else NodeChoice()
-        plan = self.node_keeper.plan(choice, why_not)
+        plan = self.node_keeper.plan(self._used_source(), why_not)
         if options is None and plan is None:
             await selector.hold(why_not)
         else:
-            await selector.use(options, plan)
+            await selector.use(options, plan, is_wish=is_wish)
+
+    def _used_source(self) -> NodeChoice:
+        """Where the chain comes from now. Peers that are named take the place of the node, too."""
+        stored = self.node_choice() if self._session == ForThisSession() else NodeChoice()
+        return self.node_keeper.for_now or stored
 
     async def stop(self) -> None:
         """Close every wallet, disconnect, and give the chain database back.
@@ -212,21 +215,20 @@ class Online:
         """What is stored about connections on this network."""
         return NetworkChoice.of(self.settings, self.params)
 
-    def stored_peers(self) -> tuple[PeerAddress, ...]:
-        """The peers that the person named for this network."""
-        return self.network_choice().own_peers
-
     async def set_network(self, choice: NetworkChoice) -> None:
         """Store how to connect, and do so at once."""
-        if choice.own_peers != self.stored_peers() and self.playground is None:
+        if choice.own_peers != self.network_choice().own_peers and self.playground is None:
             self._session = ForThisSession()
+        await self._go_by(choice.changes(self.settings, self.params))
+
+    async def _go_by(self, changes: Mapping[str, object], *, is_wish: bool = False) -> None:
+        """Store what was decided about connections; it holds also when the disk refused."""
         try:
-            await self.change_settings(**choice.changes(self.settings, self.params))
+            await self.change_settings(**changes)
         finally:
-            # Also when the disk refused: what a person just decided holds now.
             self.unread_settings = ""
             if self.selector is not None:
-                await self._connect(self.selector)
+                await self._connect(self.selector, is_wish=is_wish)
 
     # --- the person's own node
 
@@ -240,16 +242,13 @@ class Online:
 
     async def set_source(self, choice: NodeChoice) -> None:
         """Store where the chain comes from, and go there at once."""
-        await self.node_keeper.take_password(choice, self._newest_session())
+        self.node_keeper.for_now = None
         if self.playground is None:
             self._session = ForThisSession()
         try:
-            await self.change_settings(**choice.changes(self.settings, self.params))
+            await self.node_keeper.take_password(choice, self._newest_session())
         finally:
-            # Also when the disk refused: what a person just decided holds now.
-            self.unread_settings = ""
-            if self.selector is not None:
-                await self._connect(self.selector)
+            await self._go_by(choice.changes(self.settings, self.params), is_wish=True)
 
     async def try_node_again(self) -> None:
         """Use the node at once, though public peers have taken over or it was given up."""
@@ -271,21 +270,9 @@ class Online:
         """Make the program's own SSH key, or take the one there is; gives its line."""
         return await self.node_keeper.make_key(choice)
 
-    async def own_ssh_key(self, choice: NodeChoice) -> OwnSshKey | None:
-        """The line of the key that was made; None without one."""
-        return await self.node_keeper.key(choice)
-
     async def forget_server(self, choice: NodeChoice) -> bool:
         """Forget the identity of the node's machine; whether it was known."""
         return await self.node_keeper.forget_server(choice)
-
-    async def ssh_aliases(self) -> tuple[str, ...]:
-        """The hosts that the person's ssh configuration names."""
-        return await self.node_keeper.aliases()
-
-    def has_node_password(self) -> bool:
-        """Whether the RPC password of the stored node is known."""
-        return self.node_keeper.has_password(self.node_choice())
 
     def _newest_session(self) -> WalletSession | None:
         return next(reversed(self._sessions.values()), None)
@@ -369,7 +356,7 @@ class Online:
         self._sessions[session.wallet_id] = session
         if self.selector is not None:
             self.selector.add(session)
-        if await self.node_keeper.wallet_opened(self.node_choice(), session) and self.selector:
+        if await self.node_keeper.wallet_opened(self._used_source(), session) and self.selector:
             # It holds the password that the node wants.
             await self._connect(self.selector)
         return OpenedWallet(session.wallet_id, session.wallet.snapshot(int(time.time())), notices)
@@ -480,10 +467,9 @@ class Online:
 
     async def get_play_money(self, wallet_id: str) -> None:
         """Let the playground pay the wallet. Raises PlaygroundError."""
-        if self.playground is None:
-            return
-        revealed = await self.session(wallet_id).new_request("Play money")
-        await self.playground.fund(revealed.address, _PLAY_MONEY_SAT)
+        if self.playground is not None:
+            revealed = await self.session(wallet_id).new_request("Play money")
+            await self.playground.fund(revealed.address, _PLAY_MONEY_SAT)
 
     async def mine_block(self) -> None:
         """Let the playground find a block now. Raises PlaygroundError."""

@@ -7,14 +7,13 @@ from typing import Final
 
 from wallet_gui.app.fail_over import InUse
 from wallet_gui.app.network_words import duration_text
-from wallet_gui.app.node_words import state_words
+from wallet_gui.app.node_words import MY_NODE, state_words
 from wallet_gui.chain.bitcoind.node_status import NodeStatus
 from wallet_gui.chain.p2p.tips import STALE_AGE, TipReport
 from wallet_gui.primitives.params import REGTEST, ChainParams
 from wallet_gui.primitives.plain_text import plain_text
 
 DIRECTLY: Final = "Directly (P2P)"
-MY_NODE: Final = "My node"
 DIRECTLY_FOR_NOW: Final = "Directly, my node is away"
 
 _PROBLEM = 300

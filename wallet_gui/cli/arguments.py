@@ -101,7 +101,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "node": None,
     "key": None,
     "own_key": False,
-    "ssh": "built-in",
+    "ssh": None,
     "rpc_port": None,
     "p2p_port": None,
     "cookie": None,
@@ -162,7 +162,8 @@ def _add_node(group: argparse._ArgumentGroup) -> None:
         "--node",
         metavar="ADDRESS",
         help="read from this node instead of from peers: ssh://user@host, an alias of your ssh "
-        'configuration, or "local" for one on this computer (local:PORT)',
+        'configuration, or "local" for one on this computer (local:PORT); "direct": from peers, '
+        "whatever the settings say",
     )
     group.add_argument("--key", metavar="FILE", help="log in with this SSH key and no other")
     group.add_argument(
@@ -313,7 +314,8 @@ def _add_connecting(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
         "address",
         nargs="?",
         metavar="ADDRESS",
-        help='ssh://user@host, an alias of your ssh configuration, or "local"; default: --node',
+        help='ssh://user@host, an alias of your ssh configuration, or "local"; default: the '
+        "settings' node",
     )
     doctor.add_argument(
         "--report",

@@ -9,11 +9,9 @@ from wallet_gui.app.session import WalletSession
 from wallet_gui.chain.backend import ChainError
 from wallet_gui.cli import output
 from wallet_gui.cli.context import Context, is_path
-from wallet_gui.cli.doctor import doctor
 from wallet_gui.cli.payments import read_coins, read_rate, read_recipients
 from wallet_gui.cli.psbt import run as psbt
 from wallet_gui.cli.result import CommandError, Result, UsageError
-from wallet_gui.cli.ssh_key import ssh_key
 from wallet_gui.primitives.address import script_from_address
 from wallet_gui.primitives.amount import format_btc, parse_btc
 from wallet_gui.primitives.hashes import hash_from_hex, hash_to_hex
@@ -234,10 +232,13 @@ async def peers(context: Context) -> Result:
     """Connect and show who answers."""
     await context.start(connect=True)
     snapshot = await context.look(context.options.wait)
+    failure = ""
+    if not snapshot.peers:
+        failure = context.why_nobody(snapshot) or "No peer answered."
     return Result(
         [output.peer_json(peer) for peer in snapshot.peers],
         [*output.peer_lines(snapshot), *output.peer_advice(snapshot)],
-        "" if snapshot.peers else plain_text(snapshot.detail, _SENTENCE) or "No peer answered.",
+        failure,
     )
 
 
@@ -246,6 +247,21 @@ async def connections(context: Context) -> Result:
     await context.start(connect=True)
     ledger = (await context.look(context.options.wait)).ledger
     return Result([output.contact_json(e) for e in ledger], output.contact_lines(ledger))
+
+
+async def doctor(context: Context) -> Result:
+    """Test the way to one's own node."""
+    # Code of SSH and RPC that no other command needs.
+    from wallet_gui.cli.doctor import doctor as run  # noqa: PLC0415
+
+    return await run(context)
+
+
+async def ssh_key(context: Context) -> Result:
+    """Make a key for one's own node."""
+    from wallet_gui.cli.ssh_key import ssh_key as run  # noqa: PLC0415 - as above
+
+    return await run(context)
 
 
 COMMANDS: dict[str, Command] = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wallet_gui.app.network_words import plan_sentences, speed_text
+from wallet_gui.app.node_choice import NodeChoice
 from wallet_gui.app.online import Online, Published
 from wallet_gui.app.p2p_choice import MEGABYTE, NO_PEERS, parse_proxy, why_not_connect
 from wallet_gui.app.published import PHASES, SyncSnapshot
@@ -19,7 +20,15 @@ from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import P2PBackend
 from wallet_gui.chain.p2p.messages import Services
 from wallet_gui.chain.p2p.options import P2POptions, ProxyUse, RelayMode
+from wallet_gui.cli.node import (
+    is_from_node,
+    named_source,
+    why_given_up,
+    why_not_there,
+    with_password,
+)
 from wallet_gui.cli.result import CommandError, UsageError
+from wallet_gui.cli.terminal import Terminal
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import NETWORKS, ChainParams
 from wallet_gui.primitives.plain_text import plain_text
@@ -55,6 +64,8 @@ class Context:
         self._peers = peers
         self._progress_shown = False
         self._plan_told = False
+        self.terminal = Terminal()
+        self.terminal.before_question = self._end_progress
         self._alone_told = False
         self.online = Online(
             self.directory,
@@ -64,6 +75,7 @@ class Context:
             vault=vault,
             headless=self._headless(),
         )
+        self.online.node_keeper.asker = self.terminal
 
     @staticmethod
     def params_of(options: argparse.Namespace) -> ChainParams:
@@ -91,12 +103,29 @@ class Context:
                 "to connect, or run the command again to use the standard settings."
             )
         options = self._p2p_options()
-        reason = why_not_connect(options, self.params)
-        if reason == NO_PEERS:
-            reason = "There is no peer to read the chain from. Name one with --peer HOST:PORT."
-        if reason:
-            raise UsageError(reason)
+        source = await self._source()
+        if not source.uses_node:
+            reason = why_not_connect(options, self.params)
+            if reason == NO_PEERS:
+                reason = "There is no peer to read the chain from. Name one with --peer HOST:PORT."
+            if reason:
+                raise UsageError(reason)
+        await self.online.node_keeper.use_for_now(source)
         await self.online.start(options=options)
+
+    async def _source(self) -> NodeChoice:
+        """Where the chain comes from: as the command line says, else as the settings say."""
+        stored = self.online.node_choice()
+        source = named_source(self.options, self.options.node, stored)
+        if source is None:
+            # Peers that are named are what is to be read from.
+            return NodeChoice() if self._peers else stored
+        if source.uses_node:
+            if self._peers and self.options.node is None:
+                raise UsageError("Name a node or peers to read from, not both.")
+            if self.options.user:
+                source = await with_password(source, self.terminal)
+        return source
 
     def _p2p_options(self) -> P2POptions:
         """The settings, with what the command line says instead."""
@@ -169,7 +198,11 @@ class Context:
             while not waiting.done():
                 now = loop.time()
                 snapshot = selector.snapshot
-                if _is_served(snapshot):
+                given_up = why_given_up(snapshot)
+                if given_up:
+                    raise CommandError(self.terminal.with_unasked(given_up))
+                # A person who is asked for something may think about it.
+                if _is_served(snapshot) or self.terminal.is_asking:
                     alone_since = None
                 elif alone_since is None:
                     alone_since = now
@@ -202,8 +235,10 @@ class Context:
         try:
             while not waiting.done() and (now := loop.time()) < deadline:
                 snapshot = selector.snapshot
-                if _is_served(snapshot):
+                if _is_served(snapshot) or self.terminal.is_asking:
                     unserved_since = now
+                if why_given_up(snapshot):
+                    break
                 self._tell_alone(snapshot, now - unserved_since, deadline - now)
                 if snapshot.peers and now - unserved_since >= _USELESS_SECONDS:
                     break  # more will not come of it
@@ -233,7 +268,15 @@ class Context:
             sys.stderr.write(f"wallet-gui: fee rate {FeeRate(rate)} sat/vB, {kind}. {source}\n")
         return FeeRate(rate)
 
+    def why_nobody(self, snapshot: SyncSnapshot) -> str:
+        """Why nobody serves us, as far as that is known; "" otherwise."""
+        if is_from_node(snapshot):
+            return self.terminal.with_unasked(why_not_there(snapshot))
+        return plain_text(snapshot.detail, 400)
+
     def _nobody_answers(self, snapshot: SyncSnapshot) -> str:
+        if is_from_node(snapshot):
+            return why_not_there(snapshot)
         is_named = bool(self._p2p_options().own_peers)
         what = "its address and that it runs" if is_named else "the connection to the internet"
         return f"No peer answers. {plain_text(snapshot.detail, 300) or f'Check {what}.'}"
@@ -305,12 +348,16 @@ class Context:
 
 def _serves_nothing(snapshot: SyncSnapshot) -> bool:
     """Whether every connected peer has said that it serves no filters."""
-    return bool(snapshot.peers) and not any(
-        peer.services & Services.COMPACT_FILTERS for peer in snapshot.peers
+    return (
+        bool(snapshot.peers)
+        and not is_from_node(snapshot)
+        and not any(peer.services & Services.COMPACT_FILTERS for peer in snapshot.peers)
     )
 
 
 def _is_served(snapshot: SyncSnapshot) -> bool:
+    if is_from_node(snapshot):
+        return snapshot.node is not None and snapshot.node.is_ready
     return snapshot.state is ConnectionState.ONLINE and not _serves_nothing(snapshot)
 
 

@@ -16,7 +16,7 @@ from wallet_gui.chain.bitcoind.steps import (
     first_failure,
 )
 from wallet_gui.cli.context import Context
-from wallet_gui.cli.node import node_address, node_options
+from wallet_gui.cli.node import named_source, with_password
 from wallet_gui.cli.result import CommandError, Result, UsageError
 from wallet_gui.cli.terminal import Terminal
 from wallet_gui.storage.ssh_files import SshFiles
@@ -33,19 +33,20 @@ async def doctor(context: Context) -> Result:
     options = context.options
     if options.report is not None and options.report.exists():
         raise UsageError(f"{options.report} is there already. Name a new file for the report.")
-    named = options.address or options.node
-    if named is None:
+    await context.online.start_offline()
+    stored = context.online.node_choice()
+    choice = named_source(options, options.address or options.node, stored) or stored
+    if not choice.uses_node:
         raise UsageError(
             "Name your node: wallet-gui doctor ssh://user@host, or local for one on this computer."
         )
-    address = node_address(named)
     terminal = Terminal()
     screen = Screen(is_silent=options.json)
     terminal.before_question = screen.make_room
-    node = await node_options(options, address, terminal)
+    choice = await with_password(choice, terminal)
     report = await examine(
-        address,
-        node,
+        choice.address(),
+        choice.options(),
         terminal,
         SshFiles(context.directory.root),
         context.params,
@@ -56,11 +57,7 @@ async def doctor(context: Context) -> Result:
     failed = first_failure(report.results)
     failure = ""
     if failed is not None and failed.problem is not None:
-        failure = str(failed.problem)
-        if terminal.unasked:
-            failure += (
-                f" (There is no terminal to ask for {terminal.unasked}: run this in a terminal.)"
-            )
+        failure = terminal.with_unasked(str(failed.problem))
     return Result(document(report), screen.ending(report), failure)
 
 

@@ -27,6 +27,7 @@ class Terminal:
 
     def __init__(self) -> None:
         self.unasked = ""
+        self.is_asking = False
         self.before_question: Callable[[], None] = lambda: None
         """Called before something is asked, so that a line of progress makes room."""
 
@@ -70,8 +71,20 @@ class Terminal:
             self.unasked = wanted
             return None
         self.before_question()
-        with _echo_restored():
-            return await _in_thread(lambda: _read(prompt, echo=echo))
+        self.is_asking = True
+        try:
+            with _echo_restored():
+                return await _in_thread(lambda: _read(prompt, echo=echo))
+        finally:
+            self.is_asking = False
+
+    def with_unasked(self, failure: str) -> str:
+        """Add to a failure what could not be asked, which may be its reason."""
+        if not self.unasked:
+            return failure
+        return (
+            f"{failure} (There is no terminal to ask for {self.unasked}: run this in a terminal.)"
+        )
 
 
 def _has_terminal() -> bool:

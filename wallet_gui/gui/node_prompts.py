@@ -9,7 +9,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from wallet_gui.chain.bitcoind.tunnel_protocol import HostKeyQuestion, SecretKind, SecretQuestion
@@ -21,12 +22,17 @@ from wallet_gui.widgets.text import chunked, plain
 _HOST_LIMIT, _PROMPT_LIMIT, _SECRET_LIMIT = 120, 300, 1_024
 _FINGERPRINT_LIMIT = 120
 _GROUP = 5
-_WIDTH = 560
+_LETTERS, _WIDEST = 84, 900  # how wide a question is: letters of a line, at most so many pixels
 
 _TITLES: Final = {
     SecretKind.PASSPHRASE: "Passphrase of your SSH key",
     SecretKind.PASSWORD: "Password of your login on the server",
     SecretKind.CHALLENGE: "The server asks a question",
+}
+_FIELDS: Final = {
+    SecretKind.PASSPHRASE: "Passphrase",
+    SecretKind.PASSWORD: "Password",
+    SecretKind.CHALLENGE: "Answer",
 }
 _MEANINGS: Final = {
     SecretKind.PASSPHRASE: (
@@ -124,7 +130,7 @@ class NodePrompts(QObject):
             self._waiting.remove(asked)
 
     def _show_next(self) -> None:
-        if self._shown is not None or not self._waiting:
+        if self._is_closed or self._shown is not None or not self._waiting:
             return
         asked = self._shown = self._waiting.popleft()
         question = asked.question
@@ -155,7 +161,6 @@ class Prompt(QDialog):
         self.setObjectName(name)
         self.setWindowTitle(title)
         self.setWindowModality(Qt.WindowModality.WindowModal)
-        self.setMinimumWidth(_WIDTH)
         self.body = QVBoxLayout(self)
         self.body.setContentsMargins(26, 22, 26, 20)
         self.body.setSpacing(12)
@@ -182,6 +187,27 @@ class Prompt(QDialog):
         self.body.addLayout(row)
         if not is_yes_default:
             self.cancel.setFocus()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.setMinimumWidth(min(_LETTERS * self.fontMetrics().averageCharWidth(), _WIDEST))
+        self._fit()
+
+    def event(self, event: QEvent) -> bool:
+        handled = super().event(event)
+        if event.type() is QEvent.Type.LayoutRequest and self.isVisible():
+            self._fit()
+        return handled
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """As high as its wrapped texts: a fingerprint that is cut off cannot be compared."""
+        needed = self.body.totalHeightForWidth(max(self.width(), self.minimumWidth()))
+        if needed > 0 and needed != self.minimumHeight():
+            self.setMinimumHeight(needed)
 
     def answer(self) -> bool | str | None:
         """What the person said; None without an answer."""
@@ -260,7 +286,7 @@ class SecretPrompt(Prompt):
         self.edit.setInputMethodHints(
             Qt.InputMethodHint.ImhSensitiveData | Qt.InputMethodHint.ImhNoPredictiveText
         )
-        name = "Answer" if question.kind is SecretKind.CHALLENGE else _TITLES[question.kind]
+        name = _FIELDS[question.kind]
         self.edit.setAccessibleName(name)
         self.edit.setAccessibleDescription(prompt)
         self.body.addWidget(caption(name, self.edit))

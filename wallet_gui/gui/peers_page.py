@@ -233,9 +233,9 @@ class PeersPage(Page):
         self.table.show_rows([Row(key, _narrow(cells)) for key, cells in self._full.items()])
         self.table.setVisible(bool(peers))
         self.node.show_snapshot(snapshot)
-        # The card says all there is about a node: an empty table below it says nothing more.
-        self.empty.setVisible(not peers and snapshot.node is None)
-        self.empty.setText(_why_empty(snapshot))
+        self.empty.setVisible(not peers)
+        # The card says all there is about a node.
+        self.empty.setText("" if snapshot.node is not None else _why_empty(snapshot))
         meaning = _COMPARED if snapshot.networks > 1 else _ONE_NETWORK
         if len(peers) == 1:
             meaning = _ONE_SOURCE

@@ -25,6 +25,7 @@ from wallet_gui.chain.backend import (
     TipChanged,
 )
 from wallet_gui.chain.bitcoind.in_order import end
+from wallet_gui.chain.bitcoind.node_payments import OFFLINE
 from wallet_gui.chain.bitcoind.node_session import NodeLink, NodeUse, PublicPeers
 from wallet_gui.chain.bitcoind.node_status import NodeStatus
 from wallet_gui.chain.bitcoind.node_sync import NodeSync
@@ -114,6 +115,7 @@ class NodeBackend:
         self._wake = asyncio.Event()
         self._is_running = False
         self._is_paused = False
+        self._is_receiving = False
         self._use: NodeUse | None = None
         self._since = 0
         self._problem: NodeProblem | None = None
@@ -196,11 +198,12 @@ class NodeBackend:
         self, tx: Transaction, parents: Sequence[Transaction] = ()
     ) -> BroadcastResult:
         """Send a transaction through the node; raises NoPeers while there is no connection."""
-        del tx, parents
-        raise NoPeers("The node cannot be reached; the payment was not sent.")
+        if self._sync is None:
+            raise NoPeers(OFFLINE)
+        return await self._sync.payments.broadcast(tx, parents)
 
     def withdraw(self, txid: bytes) -> None:
-        """Send a transaction no more."""
+        """Nothing to do: a node that has a transaction does not give it up."""
 
     def suspect_block(self, height: int) -> None:
         """Read a block in full, whatever its filter says: a payment is thought to be in it."""
@@ -214,7 +217,7 @@ class NodeBackend:
 
     def minimum_fee_rates(self) -> list[int]:
         """List below which rate, in sat/kvB, the node takes no transaction."""
-        return []
+        return [] if self._sync is None else self._sync.payments.minimum_fee_rates()
 
     def is_synced(self) -> bool:
         """Whether every wallet was told everything up to the node's tip, and nothing differs."""
@@ -231,7 +234,8 @@ class NodeBackend:
                 user_agent=use.version,
                 services=0,
                 best_height=sync.chain.node_height,
-                inbound_bytes=sync.received_bytes,
+                inbound_bytes=sum(rpc.inbound_bytes for rpc in use.calls.all()),
+                outbound_bytes=sum(rpc.outbound_bytes for rpc in use.calls.all()),
                 connected_since=self._since,
                 transport="RPC" if use.route is Route.DIRECT else "RPC over SSH",
                 network=use.via,
@@ -263,16 +267,19 @@ class NodeBackend:
             self._sync.changed()
 
     def fee_advice(self) -> FeeAdvice | None:
-        """Tell usual fee rates; None while nothing is known."""
-        return None
+        """Tell usual fee rates as the node estimates them; None while nothing is known."""
+        return None if self._sync is None else self._sync.payments.fee_advice()
 
     def seen_by(self, txid: bytes) -> SeenBy | None:
         """Tell whether the node has an unconfirmed transaction; None when that is unknown."""
-        del txid
-        return None
+        return None if self._sync is None else self._sync.payments.seen_by(txid)
 
     def set_receiving(self, *, is_receiving: bool) -> None:
         """Say whether a person waits for a payment."""
+        self._is_receiving = is_receiving
+        if self._sync is not None:
+            self._sync.payments.is_receiving = is_receiving
+            self._sync.payments.look_soon()
 
     def node_status(self) -> NodeStatus:
         """Tell where the connection stands, and what does not come over it."""
@@ -317,6 +324,7 @@ class NodeBackend:
             public=self._public,
         )
         sync.watches.long.pause(paused=self._is_paused)
+        sync.payments.is_receiving = self._is_receiving
         self._sync = sync
         if headers.height >= max(headers.start_height, 1):  # else it stands on an anchor
             sync.tip_time = headers.header_at(headers.height).time
@@ -357,8 +365,7 @@ class NodeBackend:
                 self._use = use = await self._link.ready()
                 self._since = self._clock().unix
                 began = self._clock().monotonic
-                sync.use(use)
-                await sync.run(use.calls)
+                await sync.run(use)
             except NodeProblem as problem:
                 self._use = None
                 self._problem = problem

@@ -80,6 +80,15 @@ async def open_directly(address: Address) -> Channel:
     return channel
 
 
+async def open_at(host: str, port: int) -> Channel:
+    """The same for an address in words, as another program found it; raises NodeProblem."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return await open_directly((family, (host, port)))
+    except OSError as error:
+        raise ssh_problems.ssh_refused(host, port, str(error)) from None
+
+
 async def _race(addresses: Sequence[Address], errors: list[OSError]) -> socket.socket | None:
     """Try the addresses one after the other, the next when one fails or is slow."""
     waiting = list(addresses)

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from wallet_gui.chain.bitcoind import steps
 from wallet_gui.chain.bitcoind.money import sat_per_kvb
+from wallet_gui.chain.bitcoind.node_facts import IndexState, NodeFacts
 from wallet_gui.chain.bitcoind.port_kind import PortFinding
-from wallet_gui.chain.bitcoind.probe import IndexState, NodeFacts
 from wallet_gui.chain.bitcoind.problems import (
     Code,
     Fix,

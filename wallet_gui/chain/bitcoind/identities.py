@@ -5,18 +5,22 @@ when the server would take that key. Imports the SSH library: loaded by `ssh_ses
 """
 
 import asyncio
-import base64
 import os
-import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, cast
 
 import asyncssh
 
 from wallet_gui.chain.bitcoind import ssh_problems
-from wallet_gui.chain.bitcoind.known_hosts import HostKey
+from wallet_gui.chain.bitcoind.key_files import (
+    MOST_OF_A_KEY,
+    key_of_blob,
+    public_blob,
+    read_key,
+)
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.chain.bitcoind.ssh_config import HostSettings
 from wallet_gui.chain.bitcoind.tunnel_protocol import (
@@ -28,49 +32,62 @@ from wallet_gui.chain.bitcoind.tunnel_protocol import (
 )
 from wallet_gui.primitives.serialize import ParseError
 
-Ask = Callable[[SecretQuestion], Awaitable[str | None]]
+
+class Person(Protocol):
+    """Whoever can be asked, while no time limit counts."""
+
+    async def ask(self, question: SecretQuestion) -> str | None:
+        """Return the answer; None when there is none."""
+        ...
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Let no time count meanwhile."""
+        ...
+
 
 _DEFAULT_FILES: Final = ("id_ed25519", "id_ecdsa", "id_rsa")
-_MOST_OF_A_KEY: Final = 64 * 1024  # bytes
 _ATTEMPTS: Final = 3
-_AGENT_SECONDS: Final = 5.0
-_OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
-_PUBLIC_STARTS: Final = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-", b"---- BEGIN SSH2 PUBL")
+_AGENT_SECONDS: Final = 5.0  # for its list of keys
+_AGENT_SIGNS_SECONDS: Final = 60.0
+
+
+class OfferedKeyPair(asyncssh.SSHKeyPair):
+    """A key that knows whether the server wanted it to sign; it may be locked until then."""
+
+    def __init__(
+        self, public: asyncssh.SSHKeyPair, sign: Callable[[bytes, bytes], Awaitable[bytes]]
+    ) -> None:
+        """`sign` gets the data and the name of the signature algorithm."""
+        super().__init__(
+            public.key_algorithm,
+            public.sig_algorithm,
+            public.sig_algorithms,
+            public.host_key_algorithms,
+            public.key_public_data,
+            None,
+        )
+        # A certificate of the agent is offered under its own name.
+        self.algorithm, self.public_data = public.algorithm, public.public_data
+        self._sign = sign
+        self.was_taken = False
+
+    async def sign_async(self, data: bytes) -> bytes:
+        """Sign; a ValueError lets the library go on with the next key."""
+        self.was_taken = True
+        return await self._sign(data, self.sig_algorithm)
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
     """A key, and what it is called: "key from the agent", "key file ~/.ssh/id_ed25519"."""
 
-    pair: asyncssh.SSHKeyPair
+    pair: OfferedKeyPair
     name: str
 
     @property
     def public_line(self) -> str:
         """The line for authorized_keys, without a comment."""
         return key_of_blob(self.pair.key_public_data).text
-
-
-class LockedKeyPair(asyncssh.SSHKeyPair):
-    """A key of which only the public half is known until it has to sign."""
-
-    def __init__(
-        self, public: asyncssh.SSHKey, unlock: Callable[[], Awaitable[asyncssh.SSHKey]]
-    ) -> None:
-        super().__init__(
-            public.algorithm,
-            public.algorithm,
-            public.sig_algorithms,
-            public.sig_algorithms,
-            public.public_data,
-            None,
-        )
-        self._unlock = unlock
-
-    async def sign_async(self, data: bytes) -> bytes:
-        """Sign; a ValueError lets the library go on with the next key."""
-        key = await self._unlock()
-        return await asyncio.to_thread(key.sign, data, self.sig_algorithm)
 
 
 class Identities:
@@ -82,13 +99,13 @@ class Identities:
         options: SshOptions,
         store: SshStore,
         secrets: SshSecrets,
-        ask: Ask,
+        person: Person,
     ) -> None:
         self._settings = settings
         self._options = options
         self._store = store
         self._secrets = secrets
-        self._ask = ask
+        self._person = person
         self._agent: asyncssh.SSHAgentClient | None = None
         self.problem: NodeProblem | None = None
 
@@ -118,7 +135,7 @@ class Identities:
             raise ssh_problems.key_unreadable(path, str(error)) from None
         if data is None:
             raise ssh_problems.key_file_missing(path)
-        return Offer(_pair(_open(data, None, path)), "this wallet's own key")
+        return Offer(_opened(_open(data, None, path)), "this wallet's own key")
 
     async def _usual(self) -> AsyncIterator[Offer]:
         """The agent's keys, those of the configuration, or the ones of the usual names."""
@@ -131,7 +148,7 @@ class Identities:
         # Those that the configuration names come first: servers count attempts.
         agent.sort(key=lambda pair: pair.key_public_data not in wanted)
         for pair in agent:
-            yield Offer(pair, "key from the agent")
+            yield self._agents_offer(pair)
         offered = {pair.key_public_data for pair in agent}
         home = Path.home() / ".ssh"
         for path in files or [str(home / name) for name in _DEFAULT_FILES]:
@@ -149,22 +166,29 @@ class Identities:
         """A key file; the agent signs if it has the same key."""
         known = self._secrets.keys.get(path)
         if isinstance(known, asyncssh.SSHKey):
-            return Offer(_pair(known), f"key file {path}")
-        data = await asyncio.to_thread(_read_key, path)
+            return Offer(_opened(known), f"key file {path}")
+        data = await asyncio.to_thread(read_key, path)
         public = await _public_of(path, data)
         for pair in agent:
             if public is not None and pair.key_public_data == public.public_data:
-                return Offer(pair, "key from the agent")
+                return self._agents_offer(pair)
+        if public is not None and public.get_algorithm().startswith("sk-"):
+            raise ssh_problems.key_on_hardware(path)
         if not _is_locked(data):
-            return Offer(_pair(_open(data, None, path)), f"key file {path}")
+            return Offer(_opened(_open(data, None, path)), f"key file {path}")
         if public is None:  # an old format, which hides both halves
-            return Offer(_pair(await self._unlock(data, path)), f"key file {path}")
-        return Offer(LockedKeyPair(public, lambda: self._unlock(data, path)), f"key file {path}")
+            return Offer(_opened(await self._unlock(data, path)), f"key file {path}")
+
+        async def sign(message: bytes, algorithm: bytes) -> bytes:
+            key = await self._unlock(data, path)
+            return await asyncio.to_thread(key.sign, message, algorithm)
+
+        return Offer(OfferedKeyPair(asyncssh.load_keypairs([public])[0], sign), f"key file {path}")
 
     async def _unlock(self, data: bytes, path: str) -> asyncssh.SSHKey:
         """Ask for the passphrase until it fits; raises a problem that is a ValueError, too."""
         for attempt in range(_ATTEMPTS):
-            passphrase = await self._ask(
+            passphrase = await self._person.ask(
                 SecretQuestion(
                     SecretKind.PASSPHRASE, f"Passphrase of the key {path}", is_retry=attempt > 0
                 )
@@ -181,6 +205,17 @@ class Identities:
             return key
         self.problem = ssh_problems.passphrase_wrong(path)
         raise _Locked
+
+    def _agents_offer(self, pair: asyncssh.SSHKeyPair) -> Offer:
+        signer = cast(asyncssh.SSHAgentKeyPair, pair)
+
+        async def sign(data: bytes, algorithm: bytes) -> bytes:
+            signer.set_sig_algorithm(algorithm)
+            with self._person.waiting():  # the agent may ask, or want a touch
+                async with asyncio.timeout(_AGENT_SIGNS_SECONDS):
+                    return await signer.sign_async(data)
+
+        return Offer(OfferedKeyPair(pair, sign), "key from the agent")
 
     async def _agent_keys(self) -> list[asyncssh.SSHKeyPair]:
         place = self._settings.identity_agent
@@ -201,20 +236,6 @@ class _Locked(ValueError):
     """The passphrase does not fit, or there is none."""
 
 
-def _read_key(path: str) -> bytes:
-    """Read a private key; raises NodeProblem."""
-    try:
-        with Path(path).expanduser().open("rb") as file:
-            data = file.read(_MOST_OF_A_KEY)
-    except (FileNotFoundError, NotADirectoryError):
-        raise ssh_problems.key_file_missing(path) from None
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ssh_problems.key_unreadable(path, str(error)) from None
-    if data.lstrip().startswith(_PUBLIC_STARTS):
-        raise ssh_problems.key_is_public(path)
-    return data
-
-
 def _open(data: bytes, passphrase: str | None, path: str) -> asyncssh.SSHKey:
     """Read a private key from a file's content; raises NodeProblem, or _Locked."""
     try:
@@ -228,8 +249,11 @@ def _open(data: bytes, passphrase: str | None, path: str) -> asyncssh.SSHKey:
         raise ssh_problems.key_unreadable(path, str(error)) from None
 
 
-def _pair(key: asyncssh.SSHKey) -> asyncssh.SSHKeyPair:
-    return asyncssh.load_keypairs([key])[0]
+def _opened(key: asyncssh.SSHKey) -> OfferedKeyPair:
+    async def sign(data: bytes, algorithm: bytes) -> bytes:
+        return await asyncio.to_thread(key.sign, data, algorithm)
+
+    return OfferedKeyPair(asyncssh.load_keypairs([key])[0], sign)
 
 
 def _is_locked(data: bytes) -> bool:
@@ -250,7 +274,7 @@ async def _public_of(path: str, data: bytes | None = None) -> asyncssh.SSHKey | 
 def _read_public(path: str, data: bytes | None) -> asyncssh.SSHKey | None:
     try:
         if data is None:
-            data = _read_key(path)
+            data = read_key(path)
         return asyncssh.import_public_key(key_of_blob(public_blob(data)).text)
     except NodeProblem as problem:
         names = (path,) if problem.code is Code.KEY_IS_PUBLIC else ()
@@ -259,47 +283,7 @@ def _read_public(path: str, data: bytes | None) -> asyncssh.SSHKey | None:
     for name in names:
         try:
             with Path(name).expanduser().open("rb") as file:
-                return asyncssh.import_public_key(file.read(_MOST_OF_A_KEY))
+                return asyncssh.import_public_key(file.read(MOST_OF_A_KEY))
         except (OSError, asyncssh.KeyImportError, ValueError, RuntimeError):
             continue
     return None
-
-
-def key_of_blob(blob: bytes) -> HostKey:
-    """Name the type of a public key's blob; raises ParseError."""
-    length = int.from_bytes(blob[:4], "big")
-    name = blob[4 : 4 + length]
-    if len(blob) < 4 or len(name) != length or not name.isascii() or not 0 < length < 128:
-        raise ParseError("no public key")
-    return HostKey(name.decode("ascii"), blob)
-
-
-def public_blob(data: bytes) -> bytes:
-    """Take the public key out of an OpenSSH private key file, locked or not.
-
-    Format: openssh PROTOCOL.key. Raises ParseError.
-    """
-    lines = data.strip().splitlines()
-    if len(lines) < 3 or b"BEGIN OPENSSH PRIVATE KEY" not in lines[0]:
-        raise ParseError("no key file of OpenSSH")
-    try:
-        raw = base64.b64decode(b"".join(lines[1:-1]))
-    except ValueError:
-        raise ParseError("a key file that is not base64") from None
-    if not raw.startswith(_OPENSSH_MAGIC):
-        raise ParseError("no key file of OpenSSH")
-    at = len(_OPENSSH_MAGIC)
-    fields: list[bytes] = []
-    try:
-        for index in range(5):
-            (length,) = struct.unpack_from(">I", raw, at)
-            at += 4
-            if index == 3:  # how many keys, a plain number
-                continue
-            if at + length > len(raw):
-                raise ParseError("a key file that is cut off")
-            fields.append(raw[at : at + length])
-            at += length
-    except struct.error:
-        raise ParseError("a key file that is cut off") from None
-    return fields[3]

@@ -78,25 +78,29 @@ class NodeHeaders:
             if raw[PREV_OFFSET : PREV_OFFSET + HASH_SIZE] == headers.tip.hash:
                 self._accept(raw)
                 return
-        fork = await self._fork(rpc, height)
-        if fork is None:
+        found = await self._fork(rpc, height)
+        if found is None:
             return
-        first = fork + 1
+        fork, hashes = found
+        first = fork + 1 + len(hashes)
         previous = headers.hash_at(fork)
-        async with in_order(
-            [
-                partial(self._by_height, rpc, start, min(start + BATCH - 1, height))
-                for start in range(first, height + 1, BATCH)
-            ]
-        ) as parts:
+        jobs = [partial(self._linked, rpc, hashes)] if hashes else []
+        jobs += [
+            partial(self._by_height, rpc, start, min(start + BATCH - 1, height))
+            for start in range(first, height + 1, BATCH)
+        ]
+        async with in_order(jobs) as parts:
             async for raw in parts:
                 if raw[PREV_OFFSET : PREV_OFFSET + HASH_SIZE] != previous:
                     raise _ChainMoved
                 previous = sha256d(raw[-HEADER_SIZE:])
                 self._accept(raw)
 
-    async def _fork(self, rpc: Rpc, node_height: int) -> int | None:
-        """Find the highest block of ours that the node's chain has; None while it is far behind."""
+    async def _fork(self, rpc: Rpc, node_height: int) -> tuple[int, list[bytes]] | None:
+        """Find the highest block of ours that the node's chain has; None while it is far behind.
+
+        With it come the hashes of some blocks above it, where they were asked for on the way.
+        """
         headers = self._chain.headers
         lowest = max(headers.start_height - 1, 0)
         if node_height < lowest:
@@ -111,7 +115,11 @@ class NodeHeaders:
             step *= 2
         heights.append(lowest)
         below = None
-        for height, theirs in zip(heights, await self._hashes(rpc, heights), strict=True):
+        # As a rule it is our tip: the next hashes are asked for in the same breath.
+        ahead = range(headers.height + 1, min(headers.height + BATCH, node_height) + 1)
+        told = await self._hashes(rpc, [*heights, *ahead])
+        hashes = told[len(heights) :]
+        for height, theirs in zip(heights, told[: len(heights)], strict=True):
             if headers.hash_at(height) == theirs:
                 below = height
                 break
@@ -129,7 +137,7 @@ class NodeHeaders:
             else:
                 if heights[-1] == above - 1:
                     break
-        return below
+        return below, hashes if below == headers.height else []
 
     def _accept(self, raw: bytes) -> None:
         try:
@@ -161,7 +169,11 @@ class NodeHeaders:
 
     async def _by_height(self, rpc: Rpc, first: int, last: int) -> bytes:
         """Read the headers `first..last`, which link up."""
-        raw = await self._raw(rpc, await self._hashes(rpc, range(first, last + 1)))
+        return await self._linked(rpc, await self._hashes(rpc, range(first, last + 1)))
+
+    async def _linked(self, rpc: Rpc, hashes: Sequence[bytes]) -> bytes:
+        """Read headers by their hashes; _ChainMoved unless each follows the one before."""
+        raw = await self._raw(rpc, hashes)
         previous = None
         for offset in range(0, len(raw), HEADER_SIZE):
             link = raw[offset + PREV_OFFSET : offset + PREV_OFFSET + HASH_SIZE]

@@ -153,11 +153,12 @@ class ScanMatcher:
         # The first block must be among what was found in the end, not merely at some time.
         if lost or seen - hashes or (witness is not None and first not in heights):
             raise _Disturbed
-        await self._look_at_index(node, last, is_after=True)
+        after = self._look_at_index(node, last, is_after=True)
         if witness is None:
+            await after
             return heights
         # Whether the first block concerns the wallet, too, its filter tells.
-        mine = await self._filters.matches_at(node, first, scripts)
+        _, mine = await together(after, self._filters.matches_at(node, first, scripts))
         return heights if mine else heights[1:]
 
     def _complete(self, found: Any, first: int, last: int) -> set[bytes]:
@@ -249,7 +250,10 @@ class ScanMatcher:
                 raise ChainMoved from error
             raise
         raw = replies.raw_bytes(reply, "a block", MAX_BLOCK_SIZE)
-        return await self._lanes.run(Lane.BLOCKS, partial(_first_script, raw, block_hash))
+        found = await self._lanes.run(
+            Lane.BLOCKS, partial(_some_script, raw, block_hash, is_genesis=height == 0)
+        )
+        return found or await self._filters.script_at(node, height)
 
     async def _sort_out(
         self, node: NodeCalls, heights: list[int], span: int, scripts: Sequence[bytes]
@@ -286,14 +290,17 @@ def _matches(status: Any) -> set[bytes] | None:
     return {replies.block_hash(each, "a relevant block") for each in found}
 
 
-def _first_script(raw: bytes, block_hash: bytes) -> bytes | None:
+def _some_script(raw: bytes, block_hash: bytes, *, is_genesis: bool) -> bytes | None:
+    """Pick a script that a block pays, and few others do; None where there is none."""
     try:
         block = Block.parse(raw)
     except ParseError as error:
         raise bad_reply(str(error)) from error
     if block.header.hash != block_hash:
         raise bad_reply("a block is not the one that was asked for")
-    for tx in block.transactions:
+    # A miner's own script is in thousands of blocks, and all of them would be found.
+    payments = block.transactions if is_genesis else block.transactions[:0:-1]
+    for tx in payments:
         for output in tx.outputs:
             if output.script_pubkey and output.script_pubkey[0] != 0x6A:
                 return output.script_pubkey

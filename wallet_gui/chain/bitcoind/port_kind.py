@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Final
 
 from wallet_gui.chain.bitcoind.problems import NodeProblem
-from wallet_gui.chain.bitcoind.tunnel import Channel
+from wallet_gui.chain.bitcoind.tunnel_protocol import Channel
 from wallet_gui.chain.p2p.messages import Services, Version
 from wallet_gui.primitives.hashes import sha256d
 from wallet_gui.primitives.params import NETWORKS, ChainParams
@@ -32,6 +32,8 @@ _REQUEST: Final = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})")
 _REFUSES_GET: Final = b"JSONRPC server handles only POST"
 _QUEUE_FULL: Final = b"Work queue depth exceeded"
+# What OpenSSH says instead of its name to those whom it sends away (MaxStartups, penalties).
+_SENT_AWAY: Final = (b"Exceeded MaxStartups", b"Not allowed at this time")
 _MOST_READ: Final = 4096
 _PROTOCOL: Final = 70016
 _HEADER: Final = struct.Struct("<4s12sI4s")
@@ -124,7 +126,7 @@ async def _answer_to_get(channel: Channel, seconds: float) -> bytes:
 
 def _kind_of(answer: bytes) -> PortKind | None:
     """Tell from the answer to GET; None when the port has to be asked in another way."""
-    if answer.startswith(b"SSH-"):
+    if answer.startswith((b"SSH-", *_SENT_AWAY)):
         return PortKind.SSH
     status = _STATUS.match(answer)
     if status is None:

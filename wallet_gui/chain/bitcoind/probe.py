@@ -1,13 +1,12 @@
 """What a node is and can, asked in one round trip before anything else is believed of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
 from typing import Any, Final
 
 from wallet_gui.chain.bitcoind.money import sat_per_kvb
 from wallet_gui.chain.bitcoind.networks import CHAIN_NAMES, named
+from wallet_gui.chain.bitcoind.node_facts import FilterIndex, IndexState, NodeFacts
 from wallet_gui.chain.bitcoind.problems import (
     Code,
     NodeProblem,
@@ -28,55 +27,8 @@ PACKAGE_VERSION: Final = 280_000  # the first that relays a parent with its chil
 FILTER_INDEX: Final = "basic block filter index"
 _METHOD_NOT_FOUND: Final = -32601
 _MAX_WARNINGS: Final = 10
-_MAX_HEIGHT: Final = 100_000_000
-
-
-class IndexState(Enum):
-    """How far the node's index of compact filters is."""
-
-    ABSENT = "absent"
-    BUILDING = "building"
-    READY = "ready"
-
-
-@dataclass(frozen=True, slots=True)
-class FilterIndex:
-    """The index and the height up to which it reaches (-1: there is none)."""
-
-    state: IndexState
-    height: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class NodeFacts:
-    """A node as it was at one moment; texts are cleaned, rates in sat/kvB."""
-
-    network: str
-    version: int  # 290500 is 29.5
-    subversion: str
-    blocks: int
-    headers: int
-    is_ibd: bool
-    percent: int  # of the chain that was verified, rounded down
-    is_pruned: bool
-    prune_height: int | None  # the lowest block that it still has
-    filter_index: FilterIndex
-    has_scan: bool
-    has_activity: bool
-    has_package_relay: bool
-    min_relay_rate: int
-    mempool_min_rate: int
-    warnings: tuple[str, ...]
-    uptime: int
-
-    @property
-    def is_synced(self) -> bool:
-        """Whether it has read the chain up to the newest header that it knows."""
-        return not self.is_ibd and self.blocks >= self.headers - 1
-
-    @property
-    def has_index(self) -> bool:
-        return self.filter_index.state is IndexState.READY
+_MAX_NUMBER: Final = 1_000_000_000  # of heights, versions and seconds
+_MAX_TIME: Final = 0xFFFFFFFF
 
 
 _QUESTIONS: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
@@ -93,14 +45,14 @@ _QUESTIONS: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
 )
 
 
-async def probe(rpc: NodeRpc, params: ChainParams) -> NodeFacts:
-    """Ask a node who it is.
+async def probe(rpc: NodeRpc, params: ChainParams, *, seconds: float = 30.0) -> NodeFacts:
+    """Ask a node who it is; it has so many `seconds` to answer.
 
     Raises NodeProblem: WRONG_NETWORK, TOO_OLD, WARMING_UP, RPC_WHITELIST with all calls that are
     missing, BAD_REPLY for answers that no bitcoind gives, and what `NodeRpc` raises.
     """
     try:
-        answers = await rpc.batch(_QUESTIONS)
+        answers = await rpc.batch(_QUESTIONS, seconds=seconds)
     except NodeProblem as problem:
         if problem.code is not Code.RPC_WHITELIST:
             raise
@@ -143,6 +95,7 @@ def _facts(told: Mapping[str, Any], params: ChainParams) -> NodeFacts:
         mempool_min_rate=sat_per_kvb(mempool["mempoolminfee"]),
         warnings=_warnings(chain.get("warnings", network.get("warnings", ""))),
         uptime=_integer(_answer(told["uptime"])),
+        tip_time=_integer(chain.get("time", 0), most=_MAX_TIME),
     )
 
 
@@ -199,8 +152,8 @@ def _flag(value: Any) -> bool:
     return value
 
 
-def _integer(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MAX_HEIGHT:
+def _integer(value: Any, *, most: int = _MAX_NUMBER) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
         raise ParseError("A number was expected.")
     return value
 

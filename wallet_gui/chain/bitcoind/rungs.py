@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from wallet_gui.chain.bitcoind.probe import IndexState, NodeFacts
+from wallet_gui.chain.bitcoind.node_facts import IndexState, NodeFacts
 from wallet_gui.chain.bitcoind.problems import Fix
 
 INDEX_LINE: Final = Fix("Copy the line for bitcoin.conf", "blockfilterindex=1")

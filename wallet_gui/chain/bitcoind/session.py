@@ -11,10 +11,11 @@ from wallet_gui.chain.bitcoind.credentials import (
     usual_cookie_paths,
 )
 from wallet_gui.chain.bitcoind.networks import P2P_PORTS, RPC_PORTS
+from wallet_gui.chain.bitcoind.node_facts import NodeFacts
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
 from wallet_gui.chain.bitcoind.port_kind import PortKind, greet, port_kind
-from wallet_gui.chain.bitcoind.probe import NodeFacts
 from wallet_gui.chain.bitcoind.problems import (
+    Code,
     NodeProblem,
     not_a_node,
     p2p_to_rpc,
@@ -44,6 +45,7 @@ class Session:
     facts: NodeFacts | None
     choice: Choice
     p2p_port: int
+    p2p: P2PFacts | None = None  # None: not asked, or closed
 
     async def open_p2p(self) -> Channel:
         """Connect to the node's P2P port."""
@@ -57,9 +59,14 @@ def login_for(
     remembered: str | None,
     remember: Callable[[str], Awaitable[None]] | None,
 ) -> Credentials:
-    """Choose how to log in to the RPC; raises ValueError for a user that HTTP cannot carry."""
+    """Choose how to log in to the RPC; raises NodeProblem for a user that HTTP cannot carry."""
     if options.user is not None and options.password is not None:
-        return UserPassword(options.user, options.password)
+        try:
+            return UserPassword(options.user, options.password)
+        except ValueError as error:
+            raise NodeProblem(
+                Code.RPC_AUTH, str(error), "Correct the login.", is_final=True
+            ) from None
     paths = (options.cookie_path,) if options.cookie_path else usual_cookie_paths(network)
     return CookieCredentials(
         tunnel, paths, remembered, remember=remember, forced_first=options.ssh.own_key
@@ -83,11 +90,19 @@ def client_for(
         finding = await port_kind(open_channel, params)
         if finding.kind is PortKind.P2P:
             return rpc_to_p2p(port, RPC_PORTS[params.name])
-        return None if finding.kind is PortKind.RPC else not_a_node(port)
+        # A port that says nothing may be that of a node which is just stopping.
+        is_strange = finding.kind not in {PortKind.RPC, PortKind.SILENT}
+        return not_a_node(port) if is_strange else None
 
     depth = 4 if channels > 1 else 2
     return NodeRpc(
-        open_channel, login, depth=depth, channels=channels, explain=explain, clock=clock
+        open_channel,
+        login,
+        depth=depth,
+        channels=channels,
+        port=port,
+        explain=explain,
+        clock=clock,
     )
 
 

@@ -5,16 +5,18 @@ happened, and `ssh_session` makes the sentence of it. Loaded by `ssh_session` al
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
 
 import asyncssh
 
 from wallet_gui.chain.bitcoind import ssh_problems
-from wallet_gui.chain.bitcoind.identities import Identities, Offer, key_of_blob
+from wallet_gui.chain.bitcoind.identities import Identities, Offer
+from wallet_gui.chain.bitcoind.key_files import key_of_blob
 from wallet_gui.chain.bitcoind.known_hosts import HostKey, KnownHosts, Verdict
-from wallet_gui.chain.bitcoind.port_probe import Answerer
+from wallet_gui.chain.bitcoind.port_kind import PortKind
 from wallet_gui.chain.bitcoind.problems import NodeProblem, clean
 from wallet_gui.chain.bitcoind.ssh_config import HostSettings
 from wallet_gui.chain.bitcoind.tunnel_protocol import (
@@ -94,26 +96,35 @@ class Questions:
             await self.drop()
             self._question = question
             self._open = asyncio.ensure_future(self._asker.secret(question))
-        patience = self._patience()
-        patience.hold()
-        try:
+        with self.waiting():
             answer = await asyncio.shield(self._open)
-        finally:
-            patience.release()
         self._open = self._question = None
         if answer is None:
             self.was_declined = True
         return answer
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let no time count: something outside of us waits for the person (an agent that asks)."""
+        patience = self._patience()
+        patience.hold()
+        try:
+            yield
+        finally:
+            patience.release()
+
     async def wait_answered(self) -> bool:
         """Wait for a question whose server is gone; whether the answer is of use to the next."""
         if self._open is None or self._question is None:
+            return False
+        if self._question.kind is SecretKind.CHALLENGE:  # of use to nobody any more
+            await self.drop()
             return False
         answer = await asyncio.shield(self._open)
         if answer is None:
             self.was_declined = True
             return False
-        return self._question.kind is not SecretKind.CHALLENGE
+        return True
 
     @property
     def is_open(self) -> bool:
@@ -149,7 +160,7 @@ class LoginClient(asyncssh.SSHClient):
         self._passwords = 0
         self._challenges = 0
         self._candidate: str | None = None  # the password given last
-        self.identities = Identities(settings, options, store, secrets, questions.ask)
+        self.identities = Identities(settings, options, store, secrets, questions)
         self._offers: AsyncIterator[Offer] = self.identities.offers()
         self.connection: asyncssh.SSHClientConnection | None = None
         self.host_key: HostKey | None = None
@@ -161,7 +172,7 @@ class LoginClient(asyncssh.SSHClient):
         self.banner = ""
         self.is_logged_in = False
         self.lost: Exception | None = None
-        self.answerer: Answerer | None = None
+        self.port_kind: PortKind | None = None
 
     @property
     def server_version(self) -> str:
@@ -190,9 +201,7 @@ class LoginClient(asyncssh.SSHClient):
         del host, addr, port
         self._on_stage(Stage.HOST_KEY)
         self.host_key = key_of_blob(key.public_data)
-        self.verdict = self._known.verdict(
-            self._settings.key_name, self._settings.port, self.host_key
-        )
+        self.verdict = self._known.verdict(*self._settings.key_place, self.host_key)
         return self.verdict[0] is Verdict.TRUSTED
 
     def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
@@ -201,7 +210,7 @@ class LoginClient(asyncssh.SSHClient):
         self._on_stage(Stage.HOST_KEY)
         self.is_certified = True
         blob = key_of_blob(key.public_data)
-        authorities = self._known.authorities(self._settings.key_name, self._settings.port)
+        authorities = self._known.authorities(*self._settings.key_place)
         return blob in authorities
 
     # Our login
@@ -301,12 +310,13 @@ class LoginClient(asyncssh.SSHClient):
         host, user = self._settings.host, self._settings.user
         if self.identities.problem is not None:
             return self.identities.problem
-        if self._questions.was_declined and not self.offered:
+        is_known = any(offer.pair.was_taken for offer in self.offered)
+        if self._questions.was_declined and (is_known or not self.offered):
             return ssh_problems.prompt_declined(host)
         detail = ssh_problems.tried([offer.name for offer in self.offered])
         if self.banner:
             detail = f"{detail} It says: {self.banner}".strip()
         if not self.offered and not self.has_asked:
             return ssh_problems.no_key(host, user, detail)
-        line = self.offered[0].public_line if self.offered else ""
+        line = self.offered[0].public_line if self.offered and not is_known else ""
         return ssh_problems.auth_refused(host, user, public_line=line, detail=detail)

@@ -101,15 +101,14 @@ def turned_away(host: str, detail: str = "") -> NodeProblem:
 # --- identity ------------------------------------------------------------------------------------
 
 
-def host_key_unknown(host: str, fingerprint: str, detail: str = "") -> NodeProblem:
+def host_key_unknown(host: str, fingerprint: str, key_type: str) -> NodeProblem:
     """The person did not confirm the fingerprint, or cannot be asked."""
     return NodeProblem(
         Code.HOST_KEY_UNKNOWN,
         f"{_name(host)} has not been confirmed as your machine.",
         "Compare its fingerprint with what this command says on the machine itself, and confirm "
         "it then." + (f" Seen here: {fingerprint}." if fingerprint else ""),
-        fix=Fix("Copy the command", compare_command("")),
-        detail=detail,
+        fix=Fix("Copy the command", compare_command(key_type)),
         is_final=True,
     )
 
@@ -180,7 +179,7 @@ def auth_refused(host: str, user: str, *, public_line: str = "", detail: str = "
     return NodeProblem(
         Code.AUTH_REFUSED,
         f"{_name(host)} does not let user {_name(user)} in.",
-        "Check the user and the password.",
+        "Check the user and what was answered.",
         detail=detail,
         is_final=True,
     )
@@ -228,6 +227,16 @@ def key_unreadable(path: str, detail: str = "") -> NodeProblem:
         f"{_path(path)} cannot be read as an SSH key.",
         "Choose a private key of OpenSSH, such as ~/.ssh/id_ed25519.",
         detail=detail,
+        is_final=True,
+    )
+
+
+def key_on_hardware(path: str) -> NodeProblem:
+    """The private half is on a security key (FIDO), which the built-in SSH does not speak to."""
+    return NodeProblem(
+        Code.KEY_UNREADABLE,
+        f"The key {_path(path)} lives on a security key.",
+        "Load it into the agent (ssh-add), or choose the system's ssh in the settings.",
         is_final=True,
     )
 
@@ -391,6 +400,31 @@ def ssh_program_missing() -> NodeProblem:
         Code.SSH_PROGRAM_MISSING,
         "There is no program ssh on this computer.",
         "Install OpenSSH, or choose the built-in SSH in the settings.",
+        is_final=True,
+    )
+
+
+def host_key_unconfirmed_for_program(host: str, command: str, fingerprint: str) -> NodeProblem:
+    """The system's ssh knows no key of the server, and cannot ask here."""
+    return NodeProblem(
+        Code.HOST_KEY_UNKNOWN,
+        f"{_name(host)} has not been confirmed as your machine.",
+        "The system's ssh cannot ask here: connect once in a terminal with this command, and "
+        "compare the fingerprint" + (f" ({fingerprint})." if fingerprint else "."),
+        fix=Fix("Copy the command", command),
+        is_final=True,
+    )
+
+
+def program_refused(host: str, user: str, detail: str = "") -> NodeProblem:
+    """The system's ssh could not log in without asking."""
+    who = f"user {_name(user)}" if user else "us"
+    return NodeProblem(
+        Code.AUTH_REFUSED,
+        f"{_name(host)} does not let {who} in with the keys that the system's ssh has.",
+        "The system's ssh cannot ask for a password or a code here. Load the right key into the "
+        "agent (ssh-add), or choose the built-in SSH in the settings.",
+        detail=detail,
         is_final=True,
     )
 

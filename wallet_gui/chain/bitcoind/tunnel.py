@@ -61,6 +61,10 @@ async def connect(
     if isinstance(target, LocalNode):
         on_stage(Stage.DONE)
         return LocalTunnel(store.read_local)
+    if options.implementation == "system":
+        from wallet_gui.chain.bitcoind import system_ssh  # noqa: PLC0415
+
+        return await system_ssh.connect(target, options, store, on_stage=on_stage)
     # In a thread, so that the loop goes on meanwhile.
     await asyncio.to_thread(importlib.import_module, _SSH)
     from wallet_gui.chain.bitcoind import ssh_session  # noqa: PLC0415

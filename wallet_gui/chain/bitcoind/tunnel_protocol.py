@@ -178,6 +178,11 @@ class SshStore(Protocol):
         """Where our own private key is, or would be."""
         ...
 
+    @property
+    def known_hosts_path(self) -> Path:
+        """Where our own known_hosts file is, or would be; for the system's ssh."""
+        ...
+
     def known_hosts(self) -> bytes:
         """Our own known_hosts file; b"" when there is none."""
         ...

@@ -21,7 +21,7 @@ from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.transaction import OutPoint
 
-BYTE_BUDGET: Final = 20_000_000
+BYTE_BUDGET: Final = 18_000_000
 """Bytes of filters that are due or wait, and of the receive buffers, all together."""
 
 RETRY_DELAYS: Final = (1.0, 3.0, 10.0)

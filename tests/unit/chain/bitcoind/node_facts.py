@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wallet_gui.chain.bitcoind.probe import FilterIndex, IndexState, NodeFacts
+from wallet_gui.chain.bitcoind.node_facts import FilterIndex, IndexState, NodeFacts
 
 
 def node_facts(**changes: Any) -> NodeFacts:
@@ -25,5 +25,6 @@ def node_facts(**changes: Any) -> NodeFacts:
         "mempool_min_rate": 1000,
         "warnings": (),
         "uptime": 5,
+        "tip_time": 1_700_000_000,
     }
     return NodeFacts(**{**facts, **changes})

@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from tests.unit.chain.bitcoind.node_facts import node_facts
-from wallet_gui.chain.bitcoind.probe import FilterIndex, IndexState
+from wallet_gui.chain.bitcoind.node_facts import FilterIndex, IndexState
 from wallet_gui.chain.bitcoind.rungs import Choice, P2PFacts, Rung, Wish, choose
 
 INDEXES = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wallet_gui.chain.bitcoind.identities import key_of_blob, public_blob
+from wallet_gui.chain.bitcoind.key_files import is_locked, key_of_blob, public_blob
 from wallet_gui.chain.bitcoind.ssh_keys import PublicKeyLine, authorized_line, make_key, permits
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.storage.ssh_files import SshFiles
@@ -30,6 +30,11 @@ def test_a_key_is_made_once_and_is_a_key_of_openssh(tmp_path: Path) -> None:
     assert line.text.split()[0] == "ssh-ed25519"
     assert line.text.split()[2] == "wallet-gui"
     assert files.key_path.stat().st_mode & 0o777 == 0o600
+    assert not is_locked(private)
+    locked = key.export_private_key("openssh", "passphrase")
+    assert is_locked(locked)
+    assert public_blob(locked) == public_blob(private)
+    assert is_locked(key.export_private_key("pkcs8-pem", "passphrase"))
     assert key_of_blob(public_blob(private)).text == " ".join(line.text.split()[:2])
 
 

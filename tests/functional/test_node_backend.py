@@ -303,3 +303,32 @@ def test_node_restart_with_a_new_cookie(node: Node, tmp_path: Path) -> None:
             assert wallet.balance == BTC
 
     run(scenario)
+
+
+def test_a_node_that_is_behind_what_is_known_says_so(node: Node, tmp_path: Path) -> None:
+    wallet = ScriptWallet()
+    node.mature()
+    node.fund(wallet.address(0), BTC)
+    node.mine(30)
+
+    async def scenario() -> None:
+        async with running(tmp_path, DirectLink(node), wallet) as client:
+            await client.until_checked(node)
+            height, away = node.height, node.block_hash(node.height - 9)
+            await asyncio.to_thread(node.invalidate, away)
+            await client.until(
+                lambda: any(
+                    isinstance(e, BackendState) and "10 blocks behind" in e.detail
+                    for e in client.events
+                )
+            )
+            assert not client.backend.is_synced()
+            # More work than this node shows was seen: what is confirmed there stays so.
+            assert client.backend.tip() is not None
+            assert client.tip is not None
+            assert client.tip.height == height
+            assert wallet.balance == BTC
+            await asyncio.to_thread(node.reconsider, away)
+            await client.until_checked(node)
+
+    run(scenario)

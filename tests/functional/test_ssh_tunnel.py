@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.bitcoind import Node
-from tests.functional.sshd import Answers, MemoryStore, eventually, running_sshd, tunnel_to
+from tests.functional.sshd import Answers, MemoryStore, Sshd, eventually, running_sshd, tunnel_to
 from tests.hostile.proxy import Side, between
 from wallet_gui.chain.bitcoind import ssh_keys
 from wallet_gui.chain.bitcoind.port_kind import PortKind, port_kind
@@ -306,6 +306,47 @@ def test_a_line_that_goes_dead_is_noticed() -> None:
             await tunnel.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("event", ["cancelled", "killed", "killed and cancelled"])
+def test_broken_off_at_any_moment_nothing_is_left_over(event: str) -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server:
+            await use_all_of_it(server)  # loads the library
+            began = time.perf_counter()
+            await use_all_of_it(server)
+            whole = time.perf_counter() - began
+            for step in range(12):
+                task = asyncio.create_task(use_all_of_it(server))
+                await asyncio.sleep(step / 11 * whole)
+                if "killed" in event:
+                    server.kill_sessions()
+                if "cancelled" in event:
+                    task.cancel()
+                async with asyncio.timeout(15):
+                    (ending,) = await asyncio.gather(task, return_exceptions=True)
+                if isinstance(ending, NodeProblem):
+                    assert ending.code in {
+                        Code.CONNECTION_LOST,
+                        Code.SSH_TURNED_AWAY,
+                        Code.NO_COMMON_ALGORITHM,  # killed while they agree
+                    }
+                    assert not ending.is_final
+                else:
+                    assert ending is None or isinstance(ending, asyncio.CancelledError)
+            await eventually(lambda: not server.sessions())
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scenario())
+
+
+async def use_all_of_it(server: Sshd) -> None:
+    """Log in, read a file, run the command, open a channel."""
+    async with tunnel_to(server) as tunnel:
+        assert await tunnel.read_file("/etc/hostname")
+        assert await tunnel.forced_output() == b""
+        channel = await tunnel.open_channel("127.0.0.1", server.port)
+        assert (await channel.read(4)) in (b"SSH-", b"")
 
 
 def test_closing_ends_everything_on_the_server() -> None:

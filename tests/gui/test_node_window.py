@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QAbstractButton
 from pytestqt.qtbot import QtBot
 
 from tests.functional.bitcoind import Node, NodeFactory
-from tests.functional.sshd import Sshd, running_sshd, start_again
+from tests.functional.sshd import Sshd, make_key, running_sshd, start_again
 from tests.gui.rig_loop import RigLoop
 from tests.vault_with_cheap_kdf import CHEAP_VAULT
 from wallet_gui.app.fail_over import FailOverTimes
@@ -24,10 +24,11 @@ from wallet_gui.app.online import Online
 from wallet_gui.app.session import WalletSession
 from wallet_gui.app.vault_client import VaultClient
 from wallet_gui.chain.backend import BlockMatched, CheckState
+from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.chain.p2p.backend import P2PBackend
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.main_window import MainWindow
-from wallet_gui.gui.node_prompts import HostKeyPrompt
+from wallet_gui.gui.node_prompts import HostKeyPrompt, SecretPrompt
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.storage.node_settings import DIRECT, NODE, NODE_ELSE_DIRECT
 from wallet_gui.storage.settings import DataDirectory
@@ -179,6 +180,16 @@ def pay_in(program: Program, amount: int) -> None:
     program.node.mine(1)
 
 
+def answer_host_key(program: Program) -> HostKeyPrompt:
+    """Say that the fingerprint on screen is the right one."""
+    window = program.window
+    program.until(lambda: isinstance(window.prompts.dialog, HostKeyPrompt))
+    prompt = window.prompts.dialog
+    assert isinstance(prompt, HostKeyPrompt)
+    QTest.mouseClick(prompt.yes, Qt.MouseButton.LeftButton)
+    return prompt
+
+
 def type_node(program: Program) -> None:
     """Type what a person would, where bitcoind is not where it usually is."""
     window, node = program.window, program.node
@@ -206,11 +217,8 @@ def test_typed_tested_used_left_and_taken_again(program: Program) -> None:
     # Typed and tested: the fingerprint is asked about once, then thirteen ticks.
     type_node(program)
     program.click("source_test")
-    program.until(lambda: isinstance(window.prompts.dialog, HostKeyPrompt))
-    prompt = window.prompts.dialog
-    assert isinstance(prompt, HostKeyPrompt)
+    prompt = answer_host_key(program)
     assert program.server.fingerprint() == prompt.fingerprint.text().replace(" ", "")
-    QTest.mouseClick(prompt.yes, Qt.MouseButton.LeftButton)
     program.until(card.test_button.isEnabled)
     marks = [card.panel.steps.texts(number)[0] for number in range(1, 14)]
     assert set(marks) <= {"\N{CHECK MARK}", "!"}, [card.panel.steps.texts(n) for n in range(1, 14)]
@@ -256,10 +264,7 @@ def test_public_peers_take_over_while_the_node_is_away(program: Program, rig: Ri
     type_node(program)
     window.settings.source.buttons[NODE_ELSE_DIRECT].setChecked(True)
     program.click("source_apply")
-    program.until(lambda: isinstance(window.prompts.dialog, HostKeyPrompt))
-    prompt = window.prompts.dialog
-    assert isinstance(prompt, HostKeyPrompt)
-    QTest.mouseClick(prompt.yes, Qt.MouseButton.LeftButton)
+    answer_host_key(program)
     program.until(lambda: program.source == "My node" and program.in_sync())
     pay_in(program, PAID)
     program.until(lambda: program.balance() == PAID == program.counted())
@@ -294,10 +299,7 @@ def test_the_rpc_password_is_in_the_wallet_and_nowhere_else(program: Program) ->
     form.user.setText(RPC_USER)
     form.password.setText(RPC_PASSWORD)
     program.click("source_apply")
-    program.until(lambda: isinstance(window.prompts.dialog, HostKeyPrompt))
-    prompt = window.prompts.dialog
-    assert isinstance(prompt, HostKeyPrompt)
-    QTest.mouseClick(prompt.yes, Qt.MouseButton.LeftButton)
+    answer_host_key(program)
     program.until(lambda: program.source == "My node" and program.in_sync())
     pay_in(program, PAID)
     program.until(lambda: program.balance() == PAID == program.counted())
@@ -320,3 +322,81 @@ def test_the_rpc_password_is_in_the_wallet_and_nowhere_else(program: Program) ->
     assert program.balance() == PAID == program.counted()
     form = window.settings.source.form
     assert (form.user.text(), form.password.text()) == (RPC_USER, "")
+
+
+def test_a_server_with_another_key_is_a_stop_until_it_is_forgotten(
+    program: Program, rig: RigLoop
+) -> None:
+    """Reinstalled, or somebody else's: nothing goes on before the person has compared again."""
+    window, card = program.window, program.window.settings.source
+    type_node(program)
+    program.click("source_apply")
+    answer_host_key(program)
+    program.until(lambda: program.source == "My node" and program.in_sync())
+    rig.run(program.server.stop())
+    with_other_key = rig.enter(running_sshd(port=program.server.port))
+    with_other_key.authorized_keys.write_text(program.server.public_line + "\n")
+
+    def problem() -> NodeProblem | None:
+        snapshot = window.sync_model.snapshot
+        return None if snapshot is None or snapshot.node is None else snapshot.node.problem
+
+    program.until(lambda: problem() is not None)
+    program.until(lambda: (p := problem()) is not None and p.code is Code.HOST_KEY_CHANGED)
+    assert window.prompts.dialog is None
+    assert "shows another key" in window.overview.sync_card.sentence.text()
+    window.show_page("settings")
+    program.click("source_test")
+    program.until(card.test_button.isEnabled)
+    assert card.panel.is_stop
+    assert card.panel.steps.texts(3)[0] == "\N{BALLOT X}"
+    assert window.prompts.dialog is None
+
+    program.click("source_forget")
+    program.until(lambda: "is forgotten" in card.notice.text)
+    program.click("source_test_again")
+    prompt = answer_host_key(program)
+    assert prompt.fingerprint.text().replace(" ", "") == with_other_key.fingerprint()
+    program.until(card.panel.use_button.isVisible)
+    program.click("source_test_use")
+    program.until(lambda: program.source == "My node" and program.in_sync())
+
+
+def test_a_passphrase_is_asked_once_however_often_the_line_breaks(
+    program: Program, tmp_path: Path
+) -> None:
+    window, server = program.window, program.server
+    key = make_key(tmp_path / "locked_key", passphrase="four lamps")
+    with server.authorized_keys.open("a") as file:
+        file.write(key.with_suffix(".pub").read_text())
+    type_node(program)
+    window.settings.source.form.key_path.setText(str(key))
+    program.click("source_test")
+    asked: list[str] = []
+
+    def answer() -> bool:
+        """Answer what is asked, as a person would, and note it."""
+        dialog = window.prompts.dialog
+        if isinstance(dialog, SecretPrompt) and dialog.isVisible():
+            asked.append("passphrase")
+            QTest.keyClicks(dialog.edit, "four lamps")
+            QTest.mouseClick(dialog.yes, Qt.MouseButton.LeftButton)
+        elif isinstance(dialog, HostKeyPrompt) and dialog.isVisible():
+            asked.append("host key")
+            QTest.mouseClick(dialog.yes, Qt.MouseButton.LeftButton)
+        return window.settings.source.panel.use_button.isVisible()
+
+    program.until(answer)
+    assert sorted(asked) == ["host key", "passphrase"]
+    program.click("source_test_use")
+    program.until(lambda: program.source == "My node" and program.in_sync())
+    selector = program.online.selector
+    assert selector is not None
+    for _ in range(2):
+        server.kill_sessions()
+        program.until(lambda: not selector._source.serves_from_node)
+        program.until(lambda: selector._source.serves_from_node)
+    pay_in(program, PAID)
+    program.until(lambda: program.balance() == PAID == program.counted())
+    assert window.prompts.dialog is None
+    assert len(asked) == 2

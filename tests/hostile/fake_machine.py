@@ -28,6 +28,8 @@ class FakeTunnel:
     async def open_channel(self, host: str, port: int) -> ByteChannel:
         if self.lost.done():
             raise self.lost.result()
+        if self.machine.is_node_off:
+            raise node_refused(host, port)
         assert host == "127.0.0.1"
         try:
             _, channel = await asyncio.get_running_loop().create_connection(ByteChannel, host, port)
@@ -70,6 +72,7 @@ class Machine:
         self.refusals: list[NodeProblem] = []  # of the next attempts
         self.tunnels: list[FakeTunnel] = []
         self.attempts: list[float] = []
+        self.is_node_off = False
 
     async def connect(self, *_: Any, on_stage: Callable[[Stage], None], **__: Any) -> FakeTunnel:
         self.attempts.append(time.monotonic())

@@ -20,11 +20,11 @@ from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus
 from wallet_gui.chain.bitcoind.problems import (
     Code,
     NodeProblem,
+    bad_reply,
     connection_lost,
+    node_silent,
 )
-from wallet_gui.chain.bitcoind.retry_delay import RetryDelay
 from wallet_gui.chain.bitcoind.rungs import Rung, Wish
-from wallet_gui.chain.bitcoind.sleep_watch import SleepWatch
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
 from wallet_gui.chain.reports import Route
 from wallet_gui.primitives.params import REGTEST
@@ -213,7 +213,7 @@ def test_the_newest_cookie_is_used_after_a_reconnect() -> None:
             assert COOKIE not in repr(connection._options)
             first = await connection.ready()
             reads = len(machine.reads)
-            assert kept == [("cookie", OTHER_COOKIE)]
+            await until(lambda: kept == [("cookie", OTHER_COOKIE)])
             machine.tunnels[0].lose()
             await connection.wait_lost(first)
             connection.network_changed()
@@ -245,13 +245,14 @@ def test_a_stopped_node_is_waited_for_over_the_same_tunnel() -> None:
         node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
     ) -> None:
         session = await connection.ready()
-        port, connection._rpc_port = connection._rpc_port, 1
+        machine.is_node_off = True
+        node.drop_connections()
         connection.failed(connection_lost())
         await connection.wait_lost(session)
         await until(
             lambda: connection.problem is not None and connection.problem.code is Code.NODE_STOPPED
         )
-        connection._rpc_port = port
+        machine.is_node_off = False
         began = time.monotonic()
         await connection.ready()
         assert time.monotonic() - began < 3
@@ -265,14 +266,14 @@ def test_a_node_that_is_off_is_waited_for_though_it_has_no_cookie() -> None:
         node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
     ) -> None:
         cookie = machine.files.pop(".bitcoin/regtest/.cookie")
-        port, connection._rpc_port = connection._rpc_port, 1
+        machine.is_node_off = True
         connection.start()
         await until(lambda: connection.problem is not None)
         assert connection.problem is not None
         assert connection.problem.code is Code.NODE_REFUSED
         assert connection.status.state is NodeState.RECONNECTING
         machine.files[".bitcoin/regtest/.cookie"] = cookie
-        connection._rpc_port = port
+        machine.is_node_off = False
         await connection.ready()
 
     run(script)
@@ -288,6 +289,8 @@ def test_a_silent_link_is_found_by_the_health_check(monkeypatch: pytest.MonkeyPa
         session = await connection.ready()
         await until(lambda: connection.status.tip_age is not None)
         node.fault = Fault.SILENT
+        await until(lambda: any(call.method == "getblockchaininfo" for call in node.calls))
+        assert connection.session is session  # not at the first silence
         await connection.wait_lost(session)
         assert connection.problem is not None
         assert connection.problem.code is Code.NODE_SILENT
@@ -295,16 +298,6 @@ def test_a_silent_link_is_found_by_the_health_check(monkeypatch: pytest.MonkeyPa
         await connection.ready()
 
     run(script)
-
-
-def test_sleep_shows_in_either_clock() -> None:
-    watch = SleepWatch(100.0, 5000.0)
-    assert not watch.has_slept(102.0, 5002.0)
-    assert watch.has_slept(104.0, 8600.0)  # Linux, macOS
-    assert not watch.has_slept(106.0, 8602.0)
-    assert watch.has_slept(3700.0, 12_200.0)  # Windows
-    assert watch.has_slept(3702.0, 9000.0)  # somebody set the clock: looking again does no harm
-    assert not watch.has_slept(3704.0, 9002.0)
 
 
 def test_waking_up_is_noticed_and_the_pause_ends_at_once() -> None:
@@ -414,6 +407,27 @@ def test_a_node_that_was_updated_is_looked_at_anew() -> None:
     run(script)
 
 
+def test_a_session_survives_what_its_users_met_with() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        session = await connection.ready()
+        node.known.scan_seconds = 0.3
+        scan = asyncio.create_task(session.scan_rpc.call("scantxoutset", "start", []))
+        await asyncio.sleep(0.05)
+        asked = len(node.calls)
+        for problem in (connection_lost(), bad_reply("x"), node_silent("x", 1)):
+            connection.failed(problem)
+            await asyncio.sleep(0.05)
+        assert len(node.calls) > asked  # it was looked at
+        assert connection.session is session
+        assert (await scan)["success"]
+        connection.failed(NodeProblem(Code.NODE_LIES, "No.", is_final=True))
+        await state_is(connection, NodeState.STOPPED)
+
+    run(script)
+
+
 def test_a_login_that_cannot_be_sent_is_told() -> None:
     async def script(
         node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
@@ -469,14 +483,3 @@ def test_nothing_but_scripts_is_refused_when_the_node_shall_learn_nothing() -> N
         assert "nothing but which blocks" in connection.status.learns
 
     run(script, wish=Wish(tell_nothing=True))
-
-
-def test_the_pauses_grow_to_thirty_seconds_with_chance() -> None:
-    delay = RetryDelay(random.Random(5))
-    found = [delay.next() for _ in range(40)]
-    assert 0.5 <= found[0] <= 0.625
-    assert all(0.5 * 2**n <= found[n] <= 0.625 * 2**n for n in range(6))
-    assert found[10:] == [30.0] * 30
-    delay.reset()
-    assert delay.next() < 1
-    assert RetryDelay(random.Random(1)).next() != RetryDelay(random.Random(2)).next()

@@ -65,11 +65,13 @@ def node_lines(status: NodeStatus) -> tuple[tuple[str, str], ...]:
         tip = f"{duration_text(max(0, status.tip_age))} old"
     if status.blocks_behind:
         tip += f"; the node has {count_text(status.blocks_behind, 'block')} still to read"
+    # The way is told with what the node learns by it, which has a line of its own here.
+    way = status.rung.replace(status.learns, "") if status.learns else status.rung
     lines = (
         ("State", state_title(status.state)),
         ("Connected via", plain_text(status.via or status.address, _TEXT)),
         ("Says it is", plain_text(status.version, _TEXT)),
-        ("How the chain is read", plain_text(status.rung, _SENTENCE)),
+        ("How the chain is read", plain_text(way, _SENTENCE)),
         ("What it learns", plain_text(status.learns, _SENTENCE)),
         ("Newest block", tip),
         ("Blocks", blocks),

@@ -147,7 +147,7 @@ class Online:
         rebroadcast = Rebroadcast(selector, lambda: list(self._sessions.values()))
         self._rebroadcasting = asyncio.create_task(rebroadcast.run())
 
-    async def _connect(self, selector: BackendSelector) -> None:
+    async def _connect(self, selector: BackendSelector, *, is_wish: bool = False) -> None:
         if self.unread_settings and self._session == ForThisSession():
             # What was lost may have been "only through Tor": nothing is risked on a guess.
             await selector.hold(
@@ -164,7 +164,7 @@ class Online:
         if options is None and plan is None:
             await selector.hold(why_not)
         else:
-            await selector.use(options, plan)
+            await selector.use(options, plan, is_wish=is_wish)
 
     def _used_source(self) -> NodeChoice:
         """Where the chain comes from now. Peers that are named take the place of the node, too."""
@@ -224,14 +224,14 @@ class Online:
             self._session = ForThisSession()
         await self._go_by(choice.changes(self.settings, self.params))
 
-    async def _go_by(self, changes: Mapping[str, object]) -> None:
+    async def _go_by(self, changes: Mapping[str, object], *, is_wish: bool = False) -> None:
         """Store what was decided about connections; it holds also when the disk refused."""
         try:
             await self.change_settings(**changes)
         finally:
             self.unread_settings = ""
             if self.selector is not None:
-                await self._connect(self.selector)
+                await self._connect(self.selector, is_wish=is_wish)
 
     # --- the person's own node
 
@@ -245,11 +245,13 @@ class Online:
 
     async def set_source(self, choice: NodeChoice) -> None:
         """Store where the chain comes from, and go there at once."""
-        await self.node_keeper.take_password(choice, self._newest_session())
         self.node_keeper.for_now = None
         if self.playground is None:
             self._session = ForThisSession()
-        await self._go_by(choice.changes(self.settings, self.params))
+        try:
+            await self.node_keeper.take_password(choice, self._newest_session())
+        finally:
+            await self._go_by(choice.changes(self.settings, self.params), is_wish=True)
 
     async def try_node_again(self) -> None:
         """Use the node at once, though public peers have taken over or it was given up."""

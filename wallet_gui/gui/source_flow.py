@@ -43,6 +43,7 @@ class SourceFlow(QObject):
             card.wanted.connect(lambda choice, card=card: self._use(card, choice))
             card.test_wanted.connect(lambda choice, card=card: self._test(card, choice))
             card.stop_wanted.connect(self.stop_test)
+            card.aliases_wanted.connect(self._ask_aliases)
             card.try_wanted.connect(self._try_again)
             card.forget_wanted.connect(lambda choice, card=card: self._forget(card, choice))
             card.make_key_wanted.connect(lambda choice, card=card: self._make_key(card, choice))
@@ -58,13 +59,17 @@ class SourceFlow(QObject):
             card.setVisible(online.playground is None)
 
     def show_stored(self) -> None:
-        """Show what is stored, and offer the hosts of the person's ssh configuration."""
+        """Show what is stored about the source."""
         if self._online is None:
             return
         choice = self._online.node_choice()
         for card in self._cards:
             card.show_choice(choice, has_password=self._online.node_keeper.has_password(choice))
-        self._engine.call(self._online.node_keeper.aliases(), self, self._show_aliases)
+
+    def _ask_aliases(self) -> None:
+        """Read the ssh configuration once somebody is about to name a node, and not before."""
+        if self._online is not None:
+            self._engine.call(self._online.node_keeper.aliases(), self, self._show_aliases)
 
     def _show_aliases(self, aliases: tuple[str, ...]) -> None:
         for card in self._cards:
@@ -129,6 +134,7 @@ class SourceFlow(QObject):
 
         def done(_: object) -> None:
             has_password = bool(choice.node.user)
+            card.form.forget_password(is_kept=has_password)
             for other in self._cards:
                 if other is not card:
                     other.show_choice(choice.without_password(), has_password=has_password)

@@ -79,7 +79,7 @@ class CopyLine(QWidget):
         margins = self.field.contentsMargins()
         inside = round(2 * self.field.document().documentMargin())
         height = min(lines, self._lines) * metrics.lineSpacing() + inside
-        self.field.setFixedHeight(height + margins.top() + margins.bottom() + 2)
+        self.field.setFixedHeight(height + margins.top() + margins.bottom() + 10)
 
     def resizeEvent(self, event: object) -> None:
         super().resizeEvent(event)  # type: ignore[arg-type]

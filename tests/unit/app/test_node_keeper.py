@@ -241,7 +241,7 @@ def test_a_test_is_listed_among_the_contacts(
         assert result.report
         (entry,) = rig.contacts
         assert entry.host == "local"
-        assert entry.purpose.value == "test the connection to your node"
+        assert entry.purpose.value == "test your node"
         assert entry.outcome == "A step failed."
 
     run(tmp_path, scenario)

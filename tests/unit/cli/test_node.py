@@ -1,8 +1,9 @@
 import pytest
 
 from wallet_gui.app.node_choice import NodeChoice
+from wallet_gui.app.node_words import MY_NODE
 from wallet_gui.app.published import SyncSnapshot
-from wallet_gui.app.source_words import DIRECTLY, MY_NODE
+from wallet_gui.app.source_words import DIRECTLY
 from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus
 from wallet_gui.chain.bitcoind.problems import cookie_missing, node_refused
 from wallet_gui.cli.arguments import parse

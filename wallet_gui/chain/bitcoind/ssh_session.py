@@ -198,27 +198,34 @@ class _Login:
         self._through = through
         self._on_stage = _Forward(on_stage)
         self._addresses: list[Address] = []
+        self._client: LoginClient | None = None  # of the latest attempt
         self._patience = Patience(options.login_timeout)
         self._questions = Questions(asker, lambda: self._patience)
 
     async def run(self) -> tuple[LoginClient, asyncssh.SSHClientConnection]:
-        """Log in; raises NodeProblem."""
-        client: LoginClient | None = None
+        """Log in; raises NodeProblem. Cancelled at any moment, it leaves no connection."""
         try:
-            for _ in range(_ATTEMPTS):
-                client = await self._attempt()
-                if client.is_logged_in and client.connection is not None:
-                    client.remember()
-                    return client, client.connection
-                if client.verdict is not None and client.verdict[0] is not Verdict.TRUSTED:
-                    await self._settle_trust(client)
-                elif not (self._questions.is_open and await self._questions.wait_answered()):
-                    break
-            if client is not None and self._questions.was_declined:
-                raise client.refusal()
-            raise ssh_problems.answered_too_late(self._settings.host)
+            return await self._get_in()
+        except BaseException:
+            if self._client is not None and self._client.connection is not None:
+                self._client.connection.abort()
+            raise
         finally:
             await self._questions.drop()
+
+    async def _get_in(self) -> tuple[LoginClient, asyncssh.SSHClientConnection]:
+        for _ in range(_ATTEMPTS):
+            client = await self._attempt()
+            if client.is_logged_in and client.connection is not None:
+                client.remember()
+                return client, client.connection
+            if client.verdict is not None and client.verdict[0] is not Verdict.TRUSTED:
+                await self._settle_trust(client)
+            elif not (self._questions.is_open and await self._questions.wait_answered()):
+                break
+        if self._client is not None and self._questions.was_declined:
+            raise self._client.refusal()
+        raise ssh_problems.answered_too_late(self._settings.host)
 
     async def _attempt(self) -> LoginClient:
         """Connect once. Raises NodeProblem unless another attempt may help."""
@@ -231,6 +238,7 @@ class _Login:
             self.known,
             self._on_stage,
         )
+        self._client = client
         failure = await self._failure(client)
         if failure is None or (client.verdict and client.verdict[0] is not Verdict.TRUSTED):
             return client

@@ -77,7 +77,7 @@ def test_funded_there_signed_here_and_there(module_node: Node, kind: str) -> Non
     assert psbt.to_base64() == updated
     assert Psbt.parse(psbt.serialize(2)).to_version(0).to_base64() == updated
     # One signs here; for multisig, another in a wallet of bitcoind, and their PSBTs meet here.
-    parts = [coin.sign(psbt, 0, coin.signers[0])]
+    parts = [coin.sign(psbt, coin.signers[0])]
     if kind in MULTISIG:
         second = a_wallet(node, f"second-{kind}", coin, coin.signers[1])
         options = ["DEFAULT", True, False]

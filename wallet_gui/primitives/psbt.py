@@ -29,9 +29,11 @@ from wallet_gui.primitives.psbt_fields import (
 from wallet_gui.primitives.psbt_finalize import check_scripts, finalized, hash_types
 from wallet_gui.primitives.psbt_records import (
     MAX_RECORDS,
+    PROPRIETARY,
     Field,
     KeyPath,
     Record,
+    check_proprietary,
     read_map,
 )
 from wallet_gui.primitives.psbt_text import MAGIC, MAX_SIZE, decode, decode_any, encode
@@ -202,7 +204,8 @@ class Psbt:
     def to_version(self, version: int | None) -> "Psbt":
         """Return the same PSBT to be written as version 0 or 2; nothing is lost on the way.
 
-        What only version 2 can say travels through version 0 in proprietary records of our own.
+        What only version 2 can say travels through version 0 in proprietary records of our own;
+        flags that a signature forbids do not come back (BIP370, Signer).
         Raises ParseError for another version.
         """
         if version not in VERSIONS:
@@ -377,13 +380,16 @@ def _store(
 ) -> None:
     for record in records:
         entry = table.get(record.key_type)
-        if entry is None:
-            target.unknown[record.key] = record.value
-            continue
+        name = "proprietary" if entry is None else entry.attribute
         try:
-            entry.store(target, record)
+            if entry is not None:
+                entry.store(target, record)
+                continue
+            if record.key_type == PROPRIETARY:
+                check_proprietary(record.key_data)
         except ParseError as error:
-            raise ParseError(f"{where}, {entry.attribute}: {error}") from error
+            raise ParseError(f"{where}, {name}: {error}") from error
+        target.unknown[record.key] = record.value
 
 
 def _check_previous(psbt_input: PsbtInput, tx_input: TxIn, where: str) -> None:

@@ -135,6 +135,16 @@ class Field:
             yield var_bytes(prefix + key_data) + var_bytes(data)
 
 
+def check_proprietary(key_data: bytes) -> None:
+    """Check that a proprietary key names its owner and a type of theirs (BIP174)."""
+    try:
+        reader = Reader(key_data)
+        reader.var_bytes(len(key_data))
+        reader.compact_size()
+    except ParseError as error:
+        raise ParseError("The key of a proprietary record does not name its owner.") from error
+
+
 def sized(*sizes: int) -> Callable[[bytes], None]:
     def check(data: bytes) -> None:
         if len(data) not in sizes:

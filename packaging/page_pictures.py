@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QApplication  # noqa: E402
 
 from tests.gui.conftest import Screen  # noqa: E402
 from tests.gui.fake_online import FakeOnline  # noqa: E402
+from tests.gui.node_states import PROMPTS  # noqa: E402
 from tests.gui.page_states import PAGES  # noqa: E402
 from tests.gui.samples import ADVICE  # noqa: E402
 from wallet_gui.app.online import Online  # noqa: E402
@@ -51,6 +52,18 @@ def main(folder: Path, scheme: str, percent: int) -> int:
         window.grab().save(str(path))
         print(path)
         window.close()
+    for name, ask in PROMPTS.items():
+        online = FakeOnline()
+        window = MainWindow(engine, MAINNET)
+        window.attach(cast("Online", online))
+        question = ask(Screen(window, online, engine))
+        question.show()
+        for _ in range(5):
+            application.processEvents()
+        path = folder / f"{name}-{scheme}-{percent}.png"
+        question.grab().save(str(path))
+        print(path)
+        question.close()
     engine.stop()
     return 0
 

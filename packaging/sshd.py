@@ -79,6 +79,7 @@ def obtain() -> dict[str, str]:
                     _download(target)
                 except SshdUnavailable as unavailable:
                     problem = str(unavailable)
+                    print(problem, file=sys.stderr)
         found = find()
     if "sshd" not in found:
         raise SshdUnavailable(

@@ -139,6 +139,14 @@ def import_descriptors(node: Node, number: int) -> float:
     return took
 
 
+def scan_blocks(node: Node) -> float:
+    """Have the node look for the same scripts without a wallet; milliseconds."""
+    objects = [f"raw({script.hex()})" for script in StepWallet(ADDRESSES).scripts[:ADDRESSES]]
+    began = time.perf_counter()
+    assert node.rpc("scanblocks", "start", objects, 0)["completed"]
+    return 1000 * (time.perf_counter() - began)
+
+
 def medians(times: list[dict[str, float]]) -> dict[str, float]:
     names = sorted({name for each in times for name in each})
     return {
@@ -188,20 +196,25 @@ def main() -> None:
     pick_engine()
     with (
         tempfile.TemporaryDirectory() as folder,
-        Node(Path(binary.stdout.strip()), Path(folder) / "node") as node,
+        # As many keys ahead as any node's wallet has that nobody configured.
+        Node(Path(binary.stdout.strip()), Path(folder) / "node", ["-keypool=1000"]) as node,
     ):
         mature_chain(node, StepWallet(ADDRESSES))
         imports = [import_descriptors(node, n) for n in range(rounds)]
+        scans = [scan_blocks(node) for _ in range(rounds)]
         times = asyncio.run(measure(node, rounds))
     imported = round(statistics.median(imports), 1)
     for name, values in times.items():
         print(f"{name:34}", "  ".join(f"{key} {value:7.1f}" for key, value in values.items()))
+    scanned = round(statistics.median(scans), 1)
     print(f"{'importdescriptors':34} {imported:.1f}")
+    print(f"{'scanblocks alone':34} {scanned:.1f}")
     ratios = {
         name: round(times[name][key] / aim, 2) for name, (key, aim) in AIMS.items() if name in times
     }
     here = times["this computer, new wallet"]["synced"]
     ratios["importdescriptors / ours, all in"] = round(imported / here, 2)
+    ratios["importdescriptors / scanblocks"] = round(imported / scanned, 1)
     print("of the aim (1 or less is reached), and how much faster than importdescriptors:", ratios)
     print(json.dumps({"times": times, "importdescriptors": imported, "ratios": ratios}))
 

@@ -8,7 +8,8 @@ import pytest
 from tests.functional.bitcoind import Node, RpcError
 from tests.unit.keys.spending import ALL_TYPES, Coin, Wallet, spend
 from wallet_gui.curve import schnorr_verify
-from wallet_gui.descriptors.descriptor import DescriptorType, checksum
+from wallet_gui.descriptors.checksum import checksum
+from wallet_gui.descriptors.descriptor import DescriptorType
 from wallet_gui.descriptors.xpub import format_path
 from wallet_gui.keys.signer import sign
 from wallet_gui.primitives import script, sighash

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 COIN = 100_000_000
+SCAN_BUSY = -8
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 # The name of the wallet inside bitcoind that mines and pays.
@@ -303,7 +304,15 @@ class Node:
     def scan_balance(self, scripts: Sequence[str]) -> int:
         """Sum the unspent outputs of these addresses or descriptors, from the UTXO set itself."""
         objects = [text if "(" in text else f"addr({text})" for text in scripts]
-        return to_sat(self.rpc("scantxoutset", "start", objects)["total_amount"])
+        deadline = time.monotonic() + 30.0
+        while True:
+            try:
+                return to_sat(self.rpc("scantxoutset", "start", objects)["total_amount"])
+            except RpcError as error:
+                # One at a time: the wallet under test may be asking for the same.
+                if error.code != SCAN_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
     def mempool(self) -> set[str]:
         """The txids (as displayed) that wait for a block."""

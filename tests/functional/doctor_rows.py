@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -96,6 +96,7 @@ class Rig:
     told: list[StepResult] = field(default_factory=list)
     on_result: Callable[[StepResult], None] = lambda _: None
     private: set[str] = field(default_factory=set)
+    implementation: Literal["asyncssh", "system"] = "asyncssh"
 
     def sshd(self, **settings: Any) -> AbstractAsyncContextManager[Sshd]:
         return running_sshd(**settings)
@@ -105,8 +106,9 @@ class Rig:
     ) -> NodeOptions:
         """How to use a node, the shared one unless another is given; no P2P port in reserve."""
         node = node or self.node
+        ssh = replace(ssh or SshOptions(), implementation=self.implementation)
         made = NodeOptions(
-            ssh=ssh or SshOptions(),
+            ssh=ssh,
             rpc_port=node.rpc_port,
             cookie_path=str(cookie_of(node)),
         )
@@ -156,9 +158,12 @@ class Rig:
         changes["user"] = user_name
         options = self.options(replace(server.options, **(ssh or {})), node, **changes)
         target = server.target if user is None else replace(server.target, user=user)
-        return await self.examine(
-            target, options, asker=asker, store=store or server.store(), params=params
-        )
+        store = store or server.store()
+        if self.implementation == "system":
+            # That one reads the file itself.
+            store.known_hosts_path = self.tmp_path / "known_hosts"
+            store.known_hosts_path.write_bytes(store.known_hosts())
+        return await self.examine(target, options, asker=asker, store=store, params=params)
 
     async def local(
         self, node: Node | None = None, *, params: ChainParams = REGTEST, **changes: Any

@@ -14,6 +14,7 @@ from typing import TypeVar
 from tests.functional.bitcoind import Node
 from wallet_gui.app.online import Online, Published
 from wallet_gui.app.session import WalletSession
+from wallet_gui.app.source_switch import BackendFactory
 from wallet_gui.app.vault_client import VaultClient
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import P2PBackend
@@ -149,14 +150,18 @@ class Live:
 
 @asynccontextmanager
 async def online_at(
-    node: Node, root: Path, *wallets: Keys, connect: bool = True
+    node: Node,
+    root: Path,
+    *wallets: Keys,
+    connect: bool = True,
+    make_backend: BackendFactory = P2PBackend,
 ) -> AsyncIterator[Live]:
     """Start the online side on a node; it is stopped at the end and has left no task behind."""
     published: list[Published] = []
     online = Online(
         DataDirectory(root, REGTEST),
         REGTEST,
-        P2PBackend,
+        make_backend,
         published.append,
         vault=KeysVault(*wallets),
         minimum_kdf=CHEAP,

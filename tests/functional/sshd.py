@@ -305,7 +305,11 @@ async def _start(
             "PermitRootLogin yes",
             "PrintMotd no",
             "PrintLastLog no",
+            # Whoever's bashrc: bash reads it for commands of sshd unless it is nested in another.
+            "SetEnv SHLVL=1",
             "LogLevel DEBUG1",
+            # Bash would read the .bashrc of whoever runs the tests, and be killed in the middle.
+            "SetEnv SHLVL=2",
         ]
         if "Subsystem" not in config_lines:  # a second one is an error
             lines.append("Subsystem sftp internal-sftp")

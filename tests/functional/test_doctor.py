@@ -8,7 +8,7 @@ import pytest
 from tests.functional.bitcoind import Node, NodeFactory
 from tests.functional.doctor_rows import NO_PORT, Rig, cookie_of
 from tests.functional.p2p_wallet import run
-from tests.functional.sshd import eventually
+from tests.functional.sshd import eventually, need
 from wallet_gui.chain.bitcoind.problems import Code
 from wallet_gui.chain.bitcoind.rungs import Rung, Wish
 from wallet_gui.chain.bitcoind.ssh_keys import authorized_line, make_key
@@ -106,6 +106,20 @@ def test_all_thirteen_ticks(rig: Rig) -> None:
     assert all(found == set() for found in ports)
     assert rig.node.rpc("getpeerinfo") == []
     assert rig.node.rpc("listwallets") == ["bank"]
+
+
+def test_all_thirteen_ticks_with_the_systems_ssh(rig: Rig) -> None:
+    need("ssh")
+    rig.implementation = "system"
+
+    async def scenario() -> None:
+        async with rig.sshd() as server:
+            report = await rig.through(server, p2p_port=rig.node.p2p_port)
+            assert states(report) == [OK] * 13, report.redacted_text()
+            assert report.results[1].words.startswith("OpenSSH_")
+            assert report.results[2].words == server.fingerprint()
+
+    run(scenario)
 
 
 def test_each_step_is_told_before_and_after(rig: Rig) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.functional import doctor_plays_rpc, doctor_plays_ssh
 from tests.functional.bitcoind import Node, NodeFactory
 from tests.functional.doctor_rows import C1, C2, CASES, Case, Rig, cookie_of
+from tests.functional.sshd import need
 from wallet_gui.chain.bitcoind.steps import STEPS, Report, Status, first_failure
 
 PLAYS = (doctor_plays_ssh, doctor_plays_rpc)
@@ -17,6 +18,17 @@ PLAYS = (doctor_plays_ssh, doctor_plays_rpc)
 STAND_INS = {
     "host name unknown": "tests look up no names: the name server's answer is played",
     "MaxStartups / fail2ban": "a fail2ban changes the firewall (MaxStartups is real)",
+    "IP not allowed": "the way comes from 127.0.0.1, which bitcoind always allows",
+    "warming up": "a chain of no size is loaded before anybody can ask",
+    "no wallet / unknown / many": "never asked for: answered to another call",
+    "createwallet / loadwallet twice": "never asked for: answered to another call",
+    "rescan on pruned": "never asked for: answered to another call",
+    "wallet left behind by pruning": "never asked for: answered to another call",
+    "rescan busy": "never asked for: answered to another call",
+    "scan busy": "a scan of a small chain is over at once",
+    "body > 32 MiB": "the doctor sends nothing of that size",
+    "big replies": "bitcoind's own replies are within the limits",
+    "JSON-RPC 2.0": "versions 24 and 25",
 }
 
 
@@ -32,6 +44,10 @@ def rig(
 def test_every_row_has_a_play() -> None:
     assert PLAYS
     assert {case.row for case in CASES} == {*C1, *C2}
+
+
+def test_every_stand_in_has_its_reason() -> None:
+    assert {case.row for case in CASES if case.is_stand_in} == set(STAND_INS)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -62,6 +78,32 @@ def test_row(case: Case, rig: Rig) -> None:
     assert re.search(r"[.!?]$", report.sentence)
     assert_all_was_told(rig, report.results)
     assert_nothing_private(rig, report.redacted_text())
+
+
+# The system's ssh asks nothing of a person and logs in for each channel: what hangs on that differs
+# there, and is in the tests of `system_ssh`.
+ONLY_BUILT_IN = {
+    "host key unknown",
+    "known_hosts file missing",
+    "wrong key / user / password off",
+    "no agent, no key",
+    "passphrase wrong",
+    "2FA",
+    "session killed in mid-request",
+    "network dead",
+    "use after loss",
+}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.row in C1 and case.row not in ONLY_BUILT_IN],
+    ids=lambda case: case.id,
+)
+def test_row_with_the_systems_ssh(case: Case, rig: Rig) -> None:
+    need("ssh")
+    rig.implementation = "system"
+    test_row(case, rig)
 
 
 async def played(case: Case, rig: Rig) -> Report:

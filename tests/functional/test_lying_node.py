@@ -12,7 +12,13 @@ from tests.functional.node_proxy import Edit, honest, lying
 from tests.functional.node_wallet import DirectLink, NodeClient, running
 from tests.functional.p2p_wallet import ScriptWallet, run
 from tests.functional.test_p2p_backend import GENESIS_COINBASE
-from wallet_gui.chain.backend import BackendState, BlockMatched, CheckState
+from wallet_gui.chain.backend import (
+    BackendState,
+    BlockMatched,
+    CheckState,
+    Phase,
+    SyncProgress,
+)
 from wallet_gui.chain.bitcoind.node_chain import ScanMode
 from wallet_gui.chain.bitcoind.problems import Code
 from wallet_gui.primitives.address import script_from_address
@@ -184,6 +190,8 @@ def test_coins_in_the_set_that_no_block_holds(
             async with running(tmp_path, link, wallet) as client:
                 await client.until(lambda: client.checks.get("w") is CheckState.DIFFERS)
                 assert not client.backend.is_synced()
+                progress = [e for e in client.events if isinstance(e, SyncProgress)]
+                assert progress[-1].phase is not Phase.SYNCED
                 await asyncio.sleep(1)
                 assert client.checks["w"] is CheckState.DIFFERS
                 assert wallet.balance == 6 * BTC  # nothing of it became the wallet's

@@ -46,6 +46,14 @@ def test_first_sync_then_new_blocks(node: Node, tmp_path: Path, mode: ScanMode) 
             await client.until_synced(node)
             assert wallet.balance == expected(node, wallet) == 3 * BTC + BTC // 2
             assert wallet.heights == sorted(wallet.heights)
+            (peer,) = client.backend.peers()
+            assert peer.best_height == node.height
+            assert peer.inbound_bytes > 100 * node.height
+            assert peer.outbound_bytes > 0
+            view = client.backend.view()
+            assert view is not None
+            assert view.hash_at(7) == bytes.fromhex(node.block_hash(7))[::-1]
+            assert view.hash_at(node.height + 1) is None
 
     run(scenario)
 
@@ -293,5 +301,34 @@ def test_node_restart_with_a_new_cookie(node: Node, tmp_path: Path) -> None:
             node.mine(1)
             await client.until_synced(node)
             assert wallet.balance == BTC
+
+    run(scenario)
+
+
+def test_a_node_that_is_behind_what_is_known_says_so(node: Node, tmp_path: Path) -> None:
+    wallet = ScriptWallet()
+    node.mature()
+    node.fund(wallet.address(0), BTC)
+    node.mine(30)
+
+    async def scenario() -> None:
+        async with running(tmp_path, DirectLink(node), wallet) as client:
+            await client.until_checked(node)
+            height, away = node.height, node.block_hash(node.height - 9)
+            await asyncio.to_thread(node.invalidate, away)
+            await client.until(
+                lambda: any(
+                    isinstance(e, BackendState) and "10 blocks behind" in e.detail
+                    for e in client.events
+                )
+            )
+            assert not client.backend.is_synced()
+            # More work than this node shows was seen: what is confirmed there stays so.
+            assert client.backend.tip() is not None
+            assert client.tip is not None
+            assert client.tip.height == height
+            assert wallet.balance == BTC
+            await asyncio.to_thread(node.reconsider, away)
+            await client.until_checked(node)
 
     run(scenario)

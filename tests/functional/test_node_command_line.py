@@ -111,6 +111,18 @@ def test_a_node_on_this_computer_that_is_told_nothing(node: Node, cli: CommandLi
     assert cli.json("balance", *way)["confirmed"] == COIN
 
 
+def test_filters_over_the_p2p_port_where_the_rpc_cannot_be_logged_in_to(
+    node: Node, cli: CommandLine
+) -> None:
+    address = cli.json("address")["address"]
+    node.fund(address, COIN)
+    node.mine(1)
+    node.wait_for_filters()
+    way = ["--node", f"local:{node.rpc_port}", "--cookie", "/nowhere/.cookie"]
+    way += ["--p2p-port", str(node.p2p_port)]
+    assert cli.json("balance", *way)["confirmed"] == COIN
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

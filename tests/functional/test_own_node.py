@@ -4,6 +4,7 @@ Public peers are other real bitcoinds.
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.bitcoind import Node, NodeFactory
+from tests.functional.listening import listening
 from tests.functional.node_wallet import DirectLink, NodeClient
 from tests.functional.p2p_wallet import ScriptWallet, own_group, run
 from tests.functional.sshd import Answers, MemoryStore, Sshd, running_sshd
@@ -97,6 +99,8 @@ async def running(
             on_failure=client.failures.append,
         )
         client.backend = own  # type: ignore[assignment]
+        reached: set[str] = set()
+        client.on_event = lambda _event: reached.update(listening())
         await client.start()
         try:
             yield Own(node, client, own, connection, server, answers)
@@ -104,6 +108,7 @@ async def running(
             await own.stop()
         left = [task for task in asyncio.all_tasks() - before if not task.done()]
         assert left == [], "a task is left behind"
+        assert reached == set(), "something listened"
         if client.failures:
             raise client.failures[0]
 
@@ -120,6 +125,16 @@ def pay(node: Node, wallet: ScriptWallet) -> int:
 
 def total(node: Node, wallet: ScriptWallet) -> int:
     return node.scan_balance([f"raw({wallet.script(index).hex()})" for index in range(60)])
+
+
+def test_a_listening_socket_would_be_seen(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)):
+        assert [text.split()[0] for text in listening()] == ["tcp"]
+    with socket.socket(socket.AF_UNIX) as local:
+        local.bind(str(tmp_path / "socket"))
+        local.listen()
+        assert listening() == {f"unix {tmp_path / 'socket'}"}
+    assert listening() == set()
 
 
 WISHES = {

@@ -19,12 +19,21 @@ import pytest
 
 from tests.functional.bitcoind import COIN, Node, RpcError, to_btc, to_sat
 from tests.functional.live_wallet import Keys, Live, online_at
+from tests.functional.node_wallet import DirectLink
 from wallet_gui.app.session import WalletSession
-from wallet_gui.descriptors.descriptor import DescriptorType, checksum
+from wallet_gui.app.source_switch import BackendFactory
+from wallet_gui.chain.backend import ChainStores, EventSink, PeerStore
+from wallet_gui.chain.bitcoind import node_mempool
+from wallet_gui.chain.bitcoind.backend import NodeBackend
+from wallet_gui.chain.bitcoind.node_chain import ScanMode
+from wallet_gui.chain.p2p.backend import P2PBackend
+from wallet_gui.chain.p2p.options import P2POptions
+from wallet_gui.descriptors.checksum import checksum
+from wallet_gui.descriptors.descriptor import DescriptorType
 from wallet_gui.primitives.address import script_from_address
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.hashes import hash_from_hex, hash_to_hex
-from wallet_gui.primitives.params import REGTEST
+from wallet_gui.primitives.params import REGTEST, ChainParams
 from wallet_gui.primitives.transaction import OutPoint, Transaction
 from wallet_gui.storage.settings import DataDirectory
 from wallet_gui.wallet.changes import Keychain
@@ -35,6 +44,7 @@ MIRROR = "mirror"
 # Mined coins go here: nobody spends them, so no reorganisation makes a payment premature.
 ELSEWHERE = "elsewhere"
 STEPS = int(os.environ.get("RANDOM_STEPS", "500"))
+NODE_STEPS = int(os.environ.get("RANDOM_NODE_STEPS", "150"))
 SEED = int(os.environ.get("RANDOM_SEED", "1"))
 RANGE = 4000
 AGREE_SECONDS = 25.0
@@ -81,8 +91,11 @@ class Mirror:
 class Life:
     """One wallet's random life; every step leaves it equal to the mirror."""
 
-    def __init__(self, node: Node, root: Path, seed: int) -> None:
+    def __init__(
+        self, node: Node, root: Path, seed: int, make_backend: BackendFactory = P2PBackend
+    ) -> None:
         self.node = node
+        self.make_backend = make_backend
         self.root = root
         self.rng = Random(seed)
         self.keys = Keys("life", DescriptorType.WPKH, DescriptorType.TR, DescriptorType.SH_WPKH)
@@ -105,7 +118,9 @@ class Life:
     async def live(self, steps: int) -> None:
         done = 0
         while done < steps:
-            async with online_at(self.node, self.root, self.keys) as live:
+            async with online_at(
+                self.node, self.root, self.keys, make_backend=self.make_backend
+            ) as live:
                 session = await live.open(self.path)
                 session._rng = self.rng
                 await self.compare(live, session, "open")
@@ -403,10 +418,8 @@ def _chains(session: WalletSession) -> list[tuple[int, Keychain]]:
     return [(index, Keychain.RECEIVE) for index in range(len(session.wallet.descriptors))]
 
 
-@pytest.mark.slow
-def test_five_hundred_random_steps_agree_with_bitcoinds_own_wallet(
-    node: Node, tmp_path: Path
-) -> None:
+def ready(node: Node) -> None:
+    """Give the node's bank money that lies deep enough for whatever comes."""
     node.mine(120)
     # What the bank spends is buried so deep that no reorganisation touches its maturity.
     node.rpc("createwallet", ELSEWHERE)
@@ -417,10 +430,53 @@ def test_five_hundred_random_steps_agree_with_bitcoinds_own_wallet(
     node.mine(8, elsewhere)
     node.wait_for_filters()
     assert node.bank_balance() > 500 * COIN
-    life = Life(node, tmp_path, SEED)
+
+
+def run_life(life: Life, steps: int) -> None:
     began = time.monotonic()
     try:
-        asyncio.run(life.live(STEPS))
+        asyncio.run(life.live(steps))
     finally:
         print(f"{time.monotonic() - began:.1f} s", dict(life.kinds), life.seconds)
-    assert hash_from_hex(node.tip)
+    assert hash_from_hex(life.node.tip)
+
+
+@pytest.mark.slow
+def test_five_hundred_random_steps_agree_with_bitcoinds_own_wallet(
+    node: Node, tmp_path: Path
+) -> None:
+    ready(node)
+    run_life(Life(node, tmp_path, SEED), STEPS)
+
+
+class NodeAsPeers(NodeBackend):
+    """Stands where the P2P backend would: what a person decides about peers changes nothing."""
+
+    def set_options(self, options: P2POptions) -> None:
+        """Ignore them."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tells", [True, False])
+def test_random_steps_through_ones_own_node_agree_as_well(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, tells: bool
+) -> None:
+    """The same life, read over the node's RPC: with its help, and telling it nothing."""
+    monkeypatch.setattr(node_mempool, "_LEAST_PAUSE", 0.02)
+    monkeypatch.setattr(node_mempool, "_PAUSE_FACTOR", 1.0)
+
+    def by_the_node(
+        params: ChainParams,
+        options: P2POptions,
+        stores: ChainStores,
+        sink: EventSink,
+        *,
+        peer_store: PeerStore | None = None,
+        on_failure: Callable[[BaseException], None],
+    ) -> NodeAsPeers:
+        mode = ScanMode.NODE if tells else ScanMode.FILTERS
+        link = DirectLink(node, mode, may_ask_for_coins=tells)
+        return NodeAsPeers(params, link, stores, sink, on_failure=on_failure)
+
+    ready(node)
+    run_life(Life(node, tmp_path, SEED, by_the_node), NODE_STEPS)

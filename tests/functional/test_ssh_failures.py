@@ -5,6 +5,7 @@ first word, as fail2ban does it), and the name service, because no test may ask 
 """
 
 import asyncio
+import base64
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -352,6 +353,28 @@ def test_a_file_that_is_no_key(content: bytes) -> None:
             path.write_bytes(content)
             problem = await problem_with(server, replace(server.options, key_path=str(path)))
             assert problem.code is Code.KEY_UNREADABLE
+
+    asyncio.run(scenario())
+
+
+def test_a_key_that_lives_on_a_security_key() -> None:
+    def string(data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + data
+
+    name = b"sk-ssh-ed25519@openssh.com"
+    blob = string(name) + string(bytes(range(32))) + string(b"ssh:")
+    raw = b"openssh-key-v1\0" + string(b"none") * 2 + string(b"") + b"\0\0\0\1"
+    text = base64.encodebytes(raw + string(blob) + string(bytes(96))).decode()
+
+    async def scenario() -> None:
+        async with running_sshd() as server:
+            path = server.directory / "hardware"
+            path.write_text(
+                f"-----BEGIN OPENSSH PRIVATE KEY-----\n{text}-----END OPENSSH PRIVATE KEY-----\n"
+            )
+            problem = await problem_with(server, replace(server.options, key_path=str(path)))
+            assert problem.code is Code.KEY_UNREADABLE
+            assert "security key" in problem.title
 
     asyncio.run(scenario())
 

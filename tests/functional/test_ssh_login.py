@@ -268,6 +268,37 @@ def test_an_answer_that_comes_after_the_server_hung_up_is_used_all_the_same() ->
     asyncio.run(scenario())
 
 
+def test_an_answer_to_a_code_that_comes_too_late_is_not_waited_for() -> None:
+    async def scenario() -> None:
+        account = Account()
+        async with running_sshd(account=account, LoginGraceTime=1) as server:
+            answers = Answers(secrets=["123456"], delay=60)
+            options = SshOptions(use_agent=False, use_user_config=False)
+            async with asyncio.timeout(10):
+                problem = await problem_of(server, options, answers)
+            assert problem.code is Code.PROMPT_DECLINED
+            assert "did not wait" in problem.title
+
+    asyncio.run(scenario())
+
+
+def test_a_key_may_be_known_by_an_alias(own_home: Path) -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server:
+            public = server.known_hosts_line.split(" ", 1)[1]
+            (own_home / ".ssh" / "config").write_text("Host *\n HostKeyAlias mybox\n")
+            options = replace(server.options, use_user_config=True)
+            answers = Answers()
+            async with tunnel_to(server, options, answers, MemoryStore([f"mybox {public}"])):
+                assert answers.asked == []
+            other = make_key(server.directory / "other").with_suffix(".pub").read_text().split()
+            store = MemoryStore([f"mybox {other[0]} {other[1]}"])
+            problem = await problem_of(server, options, answers, store)
+            assert problem.code is Code.HOST_KEY_CHANGED
+
+    asyncio.run(scenario())
+
+
 def test_taking_it_back_takes_the_question_back(own_home: Path) -> None:
     async def scenario() -> None:
         async with running_sshd() as server:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.bitcoind import Node
-from tests.functional.sshd import Answers, MemoryStore, eventually, running_sshd, tunnel_to
+from tests.functional.sshd import Answers, MemoryStore, Sshd, eventually, running_sshd, tunnel_to
 from tests.hostile.proxy import Side, between
 from wallet_gui.chain.bitcoind import ssh_keys
 from wallet_gui.chain.bitcoind.port_kind import PortKind, port_kind
@@ -126,6 +126,36 @@ def test_an_unread_channel_does_not_fill_the_memory() -> None:
             assert amounts[0] < 40_000_000
         source.close()
         await source.wait_closed()
+
+    asyncio.run(scenario())
+
+
+def test_replies_of_middling_size_do_not_wait() -> None:
+    """Sshd sends small packets late (40 ms) to a connection on which nothing was ever run."""
+
+    async def scenario() -> None:
+        async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                while await reader.readexactly(1):
+                    writer.write(bytes(80_000))
+                    await writer.drain()
+            except (asyncio.IncompleteReadError, ConnectionError):
+                writer.close()
+
+        node = await asyncio.start_server(reply, "127.0.0.1", 0)
+        port = node.sockets[0].getsockname()[1]
+        async with running_sshd() as server, tunnel_to(server) as tunnel:
+            await eventually(lambda: "subsystem: internal-sftp" in server.log)
+            channel = await tunnel.open_channel("127.0.0.1", port)
+            times = []
+            for _ in range(20):
+                began = time.perf_counter()
+                channel.write(b"x")
+                await channel.readexactly(80_000)
+                times.append(time.perf_counter() - began)
+            assert sorted(times)[5] < 0.03
+        node.close()
+        await node.wait_closed()
 
     asyncio.run(scenario())
 
@@ -276,6 +306,47 @@ def test_a_line_that_goes_dead_is_noticed() -> None:
             await tunnel.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("event", ["cancelled", "killed", "killed and cancelled"])
+def test_broken_off_at_any_moment_nothing_is_left_over(event: str) -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server:
+            await use_all_of_it(server)  # loads the library
+            began = time.perf_counter()
+            await use_all_of_it(server)
+            whole = time.perf_counter() - began
+            for step in range(12):
+                task = asyncio.create_task(use_all_of_it(server))
+                await asyncio.sleep(step / 11 * whole)
+                if "killed" in event:
+                    server.kill_sessions()
+                if "cancelled" in event:
+                    task.cancel()
+                async with asyncio.timeout(15):
+                    (ending,) = await asyncio.gather(task, return_exceptions=True)
+                if isinstance(ending, NodeProblem):
+                    assert ending.code in {
+                        Code.CONNECTION_LOST,
+                        Code.SSH_TURNED_AWAY,
+                        Code.NO_COMMON_ALGORITHM,  # killed while they agree
+                    }
+                    assert not ending.is_final
+                else:
+                    assert ending is None or isinstance(ending, asyncio.CancelledError)
+            await eventually(lambda: not server.sessions())
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scenario())
+
+
+async def use_all_of_it(server: Sshd) -> None:
+    """Log in, read a file, run the command, open a channel."""
+    async with tunnel_to(server) as tunnel:
+        assert await tunnel.read_file("/etc/hostname")
+        assert await tunnel.forced_output() == b""
+        channel = await tunnel.open_channel("127.0.0.1", server.port)
+        assert (await channel.read(4)) in (b"SSH-", b"")
 
 
 def test_closing_ends_everything_on_the_server() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 
 from tests.gui.samples import address, plan, snapshot, transaction
 from wallet_gui.app.node_choice import NodeChoice
@@ -44,11 +43,13 @@ class FakeOnline:
     next_plan: SpendPlan = field(default_factory=plan)
     gate: asyncio.Event | None = None
     cancelled: list[str] = field(default_factory=list)
-    node_keeper: SimpleNamespace = field(default_factory=SimpleNamespace)
     aliases: tuple[str, ...] = ()
     steps: tuple[StepResult, ...] = ()
     test_result: NodeTestResult = field(default_factory=lambda: NodeTestResult(is_ready=False))
     key: OwnSshKey | None = None
+
+    def __post_init__(self) -> None:
+        self._keeper = FakeKeeper(self)
 
     def named(self, name: str) -> list[tuple[object, ...]]:
         return [call[1:] for call in self.calls if call[0] == name]
@@ -79,15 +80,12 @@ class FakeOnline:
     def node_choice(self) -> NodeChoice:
         return NodeChoice.of(self.settings, REGTEST)
 
-    def has_node_password(self) -> bool:
-        return False
-
     def has_chosen_source(self) -> bool:
         return False
 
-    async def ssh_aliases(self) -> tuple[str, ...]:
-        await self._asked("ssh_aliases")
-        return self.aliases
+    @property
+    def node_keeper(self) -> "FakeKeeper":
+        return self._keeper
 
     async def set_source(self, choice: NodeChoice) -> None:
         await self._asked("set_source", choice)
@@ -106,10 +104,6 @@ class FakeOnline:
     async def make_ssh_key(self, choice: NodeChoice) -> OwnSshKey:
         await self._asked("make_ssh_key", choice)
         return OwnSshKey('restrict,permitopen="127.0.0.1:8332" ssh-ed25519 AAAA', "It permits X.")
-
-    async def own_ssh_key(self, choice: NodeChoice) -> OwnSshKey | None:
-        await self._asked("own_ssh_key", choice)
-        return self.key
 
     async def forget_server(self, choice: NodeChoice) -> bool:
         await self._asked("forget_server", choice)
@@ -214,3 +208,22 @@ class FakeOnline:
 
     async def set_tx_label(self, wallet_id: str, txid: bytes, text: str) -> None:
         await self._asked("set_tx_label", wallet_id, txid, text)
+
+
+class FakeKeeper:
+    """Stands in for the keeper of the person's node."""
+
+    def __init__(self, online: FakeOnline) -> None:
+        self._online = online
+        self.asker: Asker | None = None
+
+    def has_password(self, choice: NodeChoice) -> bool:
+        return bool(choice.password)
+
+    async def aliases(self) -> tuple[str, ...]:
+        await self._online._asked("ssh_aliases")
+        return self._online.aliases
+
+    async def key(self, choice: NodeChoice) -> OwnSshKey | None:
+        await self._online._asked("own_ssh_key", choice)
+        return self._online.key

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QFileDialog
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import Screen
@@ -128,6 +128,21 @@ def test_the_right_port_is_entered_and_tested(screen: Screen, qtbot: QtBot) -> N
     assert choice.node.rpc_port == 8332
 
 
+@pytest.mark.parametrize("name", ["port_is_rpc", "port_is_p2p"])
+def test_the_right_ssh_port_is_entered_and_tested(screen: Screen, qtbot: QtBot, name: str) -> None:
+    shown = show_problem(screen, ALL_PROBLEMS[name])
+    shown.form.address.setText("ssh://bitcoin@mynode.local:8332")
+    shown.panel.problem.act.click()
+    qtbot.waitUntil(lambda: bool(screen.online.named("test_node")))
+    assert shown.form.address.text() == "ssh://bitcoin@mynode.local:22"
+
+
+def test_a_question_that_was_not_answered_is_asked_again(screen: Screen) -> None:
+    for name in ("passphrase_wrong", "prompt_declined", "passphrase_needed"):
+        shown = show_problem(screen, ALL_PROBLEMS[name])
+        assert shown.panel.problem.act.text() == "Try again"
+
+
 def test_what_passes_is_tried_again(screen: Screen, qtbot: QtBot) -> None:
     shown = show_problem(screen, ALL_PROBLEMS["connection_lost"])
     assert shown.panel.problem.act.text() == "Try again"
@@ -246,6 +261,10 @@ def test_all_that_is_typed_reaches_the_engine_and_comes_back(
         "geheim",
     )
     qtbot.waitUntil(lambda: screen.online.named("set_source") == [(wanted,)])
+    # The password is kept where it belongs, and not on the screen.
+    qtbot.waitUntil(lambda: form.password.text() == "")
+    assert form.password.placeholderText() == "remembered"
+    assert shown.choice() == wanted.without_password()
     shown.show_choice(NodeChoice())
     shown.show_choice(wanted.without_password(), has_password=True)
     assert shown.form.password.text() == ""
@@ -288,6 +307,9 @@ def test_directly_needs_no_address_and_shows_no_fields(screen: Screen, qtbot: Qt
 def test_hosts_of_the_ssh_configuration_are_offered(screen: Screen, qtbot: QtBot) -> None:
     screen.online.aliases = ("homenode", "work", EVIL)
     screen.window.source_flow.show_stored()
+    QApplication.processEvents()
+    assert screen.online.named("ssh_aliases") == []
+    card(screen)
     form = screen.window.settings.source.form
     qtbot.waitUntil(lambda: form._aliases.rowCount() == 3)
     completer = form.address.completer()

@@ -180,7 +180,7 @@ def test_nothing_of_a_test_holds_the_window_up(
         for result in results():
             threads.add(threading.current_thread().name)
             on_result(result)
-            time.sleep(0.05)  # noqa: ASYNC251 - the engine is busy, the window is not
+            time.sleep(0.15)  # noqa: ASYNC251 - the engine is busy, the window is not
         await asker.trust_host_key(HOST_KEY)
         return READY
 
@@ -196,4 +196,5 @@ def test_nothing_of_a_test_holds_the_window_up(
     qtbot.waitUntil(shown.panel.use_button.isVisible)
     stalls.stop()
     assert threads == {"engine"}
-    assert stalls.longest < 0.5, stalls.longest
+    # Had it waited for the engine even once, this would be two seconds.
+    assert stalls.longest < 1.2, stalls.longest

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from PySide6.QtCore import Qt
@@ -20,8 +21,9 @@ from tests.gui.node_samples import (
 from tests.gui.node_states import card, node_sync, show_problem
 from tests.gui.samples import snapshot, sync
 from wallet_gui.app.node_choice import NodeChoice
+from wallet_gui.app.online import Online
 from wallet_gui.app.published import NewWallet, SessionUpdate
-from wallet_gui.chain.backend import CheckState
+from wallet_gui.chain.backend import CheckState, ConnectionState, Phase
 from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus
 from wallet_gui.chain.bitcoind.problems import Code, Fix, NodeProblem
 from wallet_gui.chain.bitcoind.steps import STEPS, Status, StepResult
@@ -191,3 +193,32 @@ def test_a_test_in_the_wizard_shows_its_ticks_there(screen: Screen, qtbot: QtBot
     wizard.source.test_button.click()
     qtbot.waitUntil(lambda: wizard.source.panel.result.text.startswith("Ready"))
     assert screen.window.settings.source.panel.isHidden()
+
+
+def test_reading_from_the_node_is_not_called_looking_for_peers(screen: Screen) -> None:
+    screen.open()
+    reading = replace(node_sync(), state=ConnectionState.ONLINE, phase=Phase.HEADERS)
+    screen.sync(reading)
+    card_texts = shown_texts(screen.window.overview.sync_card)
+    assert "My node" in card_texts
+    assert "connected" in card_texts
+    assert not any("peer" in text.lower() for text in card_texts)
+    screen.sync(sync(Phase.HEADERS))
+    assert "Finding peers" in shown_texts(screen.window.overview.sync_card)
+
+
+def test_a_node_that_is_behind_and_its_warnings_are_said(screen: Screen) -> None:
+    screen.open()
+    screen.window.show_page("peers")
+    screen.sync(node_sync(blocks_behind=1_234, warnings=("Disk space is low.",)))
+    lines = dict(screen.window.peers.node.lines())
+    assert lines["Newest block"] == "4 min old; the node has 1,234 blocks still to read"
+    assert lines["Its warnings"] == "Disk space is low."
+
+
+def test_the_playground_has_no_other_source(screen: Screen) -> None:
+    screen.online.playground = object()
+    screen.window.source_flow.attach(cast("Online", screen.online))
+    screen.open()
+    screen.window.show_page("settings")
+    assert not screen.window.settings.source.isVisible()

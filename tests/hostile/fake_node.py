@@ -2,7 +2,7 @@
 
 What it says is in `answers` (method -> value, function of the params, `Refusal` or `Raw`), which a
 test may change while it runs; `fault` spoils how it is said. `version` 250000, 280000 or 290000
-gives the shapes and the lacks of those versions. Lies about the chain are in `fake_node_lies`.
+gives the shapes and the lacks of those versions. A lie about the chain is another answer.
 """
 
 import asyncio

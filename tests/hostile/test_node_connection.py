@@ -9,98 +9,25 @@ from typing import Any
 import pytest
 
 from tests.functional.sshd import Answers, MemoryStore
+from tests.hostile.fake_machine import Machine
 from tests.hostile.fake_node import COOKIE, FakeNode, Fault, running_node
 from tests.hostile.fake_node_answers import Refusal
 from tests.hostile.test_node_rpc import OTHER_COOKIE
 from wallet_gui.chain.bitcoind import connection as connection_module
-from wallet_gui.chain.bitcoind.channel import ByteChannel
 from wallet_gui.chain.bitcoind.connection import NodeConnection
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
 from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus
 from wallet_gui.chain.bitcoind.problems import (
     Code,
     NodeProblem,
+    bad_reply,
     connection_lost,
-    node_refused,
+    node_silent,
 )
-from wallet_gui.chain.bitcoind.retry_delay import RetryDelay
 from wallet_gui.chain.bitcoind.rungs import Rung, Wish
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
-from wallet_gui.chain.bitcoind.tunnel_protocol import Stage
 from wallet_gui.chain.reports import Route
 from wallet_gui.primitives.params import REGTEST
-
-
-class FakeTunnel:
-    """A tunnel over loopback that can be lost."""
-
-    description = "ssh bitcoin@mynode.local"
-    server_version = "OpenSSH_9.2"
-    host_key_fingerprint = ""
-    auth_method = ""
-
-    def __init__(self, machine: "Machine") -> None:
-        self.machine = machine
-        self.lost: asyncio.Future[NodeProblem] = asyncio.get_running_loop().create_future()
-        self.channels: list[ByteChannel] = []
-        self.most_channels = 0
-
-    async def open_channel(self, host: str, port: int) -> ByteChannel:
-        if self.lost.done():
-            raise self.lost.result()
-        assert host == "127.0.0.1"
-        try:
-            _, channel = await asyncio.get_running_loop().create_connection(ByteChannel, host, port)
-        except OSError:
-            raise node_refused(host, port) from None
-        self.channels = [each for each in self.channels if not each.is_closed] + [channel]
-        self.most_channels = max(self.most_channels, len(self.channels))
-        return channel
-
-    async def read_file(self, path: str, limit: int = 65536) -> bytes:
-        assert limit
-        self.machine.reads.append(path)
-        if path not in self.machine.files:
-            raise FileNotFoundError(path)
-        return self.machine.files[path].encode()
-
-    async def forced_output(self, limit: int = 4096) -> bytes:
-        assert limit
-        return b""
-
-    def lose(self) -> None:
-        if not self.lost.done():
-            self.lost.set_result(connection_lost())
-        for channel in self.channels:
-            channel.abort()
-
-    async def close(self) -> None:
-        self.lose()
-
-    async def wait_lost(self) -> NodeProblem:
-        return await asyncio.shield(self.lost)
-
-
-class Machine:
-    """Where the node runs: its files, and whether SSH lets us in."""
-
-    def __init__(self) -> None:
-        self.files = {".bitcoin/regtest/.cookie": COOKIE}
-        self.reads: list[str] = []
-        self.refusals: list[NodeProblem] = []  # of the next attempts
-        self.tunnels: list[FakeTunnel] = []
-        self.attempts: list[float] = []
-
-    async def connect(self, *_: Any, on_stage: Callable[[Stage], None], **__: Any) -> FakeTunnel:
-        self.attempts.append(time.monotonic())
-        for stage in Stage:
-            on_stage(stage)
-            await asyncio.sleep(0)
-        if self.refusals:
-            raise self.refusals.pop(0)
-        self.tunnels.append(FakeTunnel(self))
-        return self.tunnels[-1]
-
 
 Script = Callable[[FakeNode, Machine, NodeConnection, list[NodeStatus]], Awaitable[None]]
 
@@ -286,7 +213,7 @@ def test_the_newest_cookie_is_used_after_a_reconnect() -> None:
             assert COOKIE not in repr(connection._options)
             first = await connection.ready()
             reads = len(machine.reads)
-            assert kept == [("cookie", OTHER_COOKIE)]
+            await until(lambda: kept == [("cookie", OTHER_COOKIE)])
             machine.tunnels[0].lose()
             await connection.wait_lost(first)
             connection.network_changed()
@@ -318,17 +245,36 @@ def test_a_stopped_node_is_waited_for_over_the_same_tunnel() -> None:
         node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
     ) -> None:
         session = await connection.ready()
-        port, connection._rpc_port = connection._rpc_port, 1
+        machine.is_node_off = True
+        node.drop_connections()
         connection.failed(connection_lost())
         await connection.wait_lost(session)
         await until(
             lambda: connection.problem is not None and connection.problem.code is Code.NODE_STOPPED
         )
-        connection._rpc_port = port
+        machine.is_node_off = False
         began = time.monotonic()
         await connection.ready()
         assert time.monotonic() - began < 3
         assert len(machine.tunnels) == 1
+
+    run(script)
+
+
+def test_a_node_that_is_off_is_waited_for_though_it_has_no_cookie() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        cookie = machine.files.pop(".bitcoin/regtest/.cookie")
+        machine.is_node_off = True
+        connection.start()
+        await until(lambda: connection.problem is not None)
+        assert connection.problem is not None
+        assert connection.problem.code is Code.NODE_REFUSED
+        assert connection.status.state is NodeState.RECONNECTING
+        machine.files[".bitcoin/regtest/.cookie"] = cookie
+        machine.is_node_off = False
+        await connection.ready()
 
     run(script)
 
@@ -343,6 +289,8 @@ def test_a_silent_link_is_found_by_the_health_check(monkeypatch: pytest.MonkeyPa
         session = await connection.ready()
         await until(lambda: connection.status.tip_age is not None)
         node.fault = Fault.SILENT
+        await until(lambda: any(call.method == "getblockchaininfo" for call in node.calls))
+        assert connection.session is session  # not at the first silence
         await connection.wait_lost(session)
         assert connection.problem is not None
         assert connection.problem.code is Code.NODE_SILENT
@@ -411,6 +359,75 @@ def test_what_only_a_person_can_mend_stops_it(
     run(script)
 
 
+def test_a_finished_index_makes_it_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "HEALTH_SECONDS", 0.02)
+    monkeypatch.setattr(connection_module, "FACTS_SECONDS", 0.02)
+
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        node.known.index_height, node.known.headers = 1, 9
+        node.known.warnings = ["unknown new rules activated"]
+        session = await connection.ready()
+        assert session.choice.rung is Rung.COINS
+        assert connection.status.blocks_behind == 6
+        assert "unknown new rules activated" in connection.status.warnings
+        node.known.index_height, node.known.warnings = None, []
+        async with asyncio.timeout(5):
+            await connection.wait_lost(session)
+        again = await connection.ready()
+        assert again.choice.rung is Rung.ACTIVITY
+        assert not connection.status.warnings
+        with pytest.raises(NodeProblem) as raised:
+            await session.rpc.call("uptime")
+        assert raised.value.code is Code.CONNECTION_LOST
+        assert NodeState.RECONNECTING not in names(states)
+        assert len(machine.tunnels) == 1
+        await asyncio.sleep(0.1)
+        assert connection.session is again
+
+    run(script)
+
+
+def test_a_node_that_was_updated_is_looked_at_anew() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        session = await connection.ready()
+        node.cookie = machine.files[".bitcoin/regtest/.cookie"] = OTHER_COOKIE
+        node.known.version, node.known.subversion = 280100, "/Satoshi:28.1.0/"
+        node.drop_connections()
+        assert await session.rpc.call("getblockhash", 0)
+        await connection.wait_lost(session)
+        again = await connection.ready()
+        assert again.choice.rung is Rung.SCAN
+        assert connection.status.version == "/Satoshi:28.1.0/"
+        assert len(machine.tunnels) == 1
+
+    run(script)
+
+
+def test_a_session_survives_what_its_users_met_with() -> None:
+    async def script(
+        node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
+    ) -> None:
+        session = await connection.ready()
+        node.known.scan_seconds = 0.3
+        scan = asyncio.create_task(session.scan_rpc.call("scantxoutset", "start", []))
+        await asyncio.sleep(0.05)
+        asked = len(node.calls)
+        for problem in (connection_lost(), bad_reply("x"), node_silent("x", 1)):
+            connection.failed(problem)
+            await asyncio.sleep(0.05)
+        assert len(node.calls) > asked  # it was looked at
+        assert connection.session is session
+        assert (await scan)["success"]
+        connection.failed(NodeProblem(Code.NODE_LIES, "No.", is_final=True))
+        await state_is(connection, NodeState.STOPPED)
+
+    run(script)
+
+
 def test_a_login_that_cannot_be_sent_is_told() -> None:
     async def script(
         node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
@@ -466,14 +483,3 @@ def test_nothing_but_scripts_is_refused_when_the_node_shall_learn_nothing() -> N
         assert "nothing but which blocks" in connection.status.learns
 
     run(script, wish=Wish(tell_nothing=True))
-
-
-def test_the_pauses_grow_to_thirty_seconds_with_chance() -> None:
-    delay = RetryDelay(random.Random(5))
-    found = [delay.next() for _ in range(40)]
-    assert 0.5 <= found[0] <= 0.625
-    assert all(0.5 * 2**n <= found[n] <= 0.625 * 2**n for n in range(6))
-    assert found[10:] == [30.0] * 30
-    delay.reset()
-    assert delay.next() < 1
-    assert RetryDelay(random.Random(1)).next() != RetryDelay(random.Random(2)).next()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.hostile.fake_machine import FakeTunnel, Machine
 from tests.hostile.fake_node import FakeNode, Fault, running_node
-from tests.hostile.test_node_connection import FakeTunnel, Machine
 from tests.hostile.test_node_rpc import client
 from wallet_gui.chain.bitcoind import connection as connection_module
 from wallet_gui.chain.bitcoind import rpc as rpc_module

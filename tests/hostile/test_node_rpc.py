@@ -147,7 +147,7 @@ def test_other_calls_cannot_be_sent(method: str) -> None:
         (Fault.WEB_PAGE, Code.BAD_REPLY),
         (Fault.NOT_FOUND, Code.NOT_A_NODE),
         (Fault.BAD_REQUEST, Code.REQUEST_TOO_BIG),
-        (Fault.RANDOM_BYTES, Code.NOT_A_NODE),
+        (Fault.RANDOM_BYTES, Code.BAD_REPLY),
         (Fault.CUT_OFF, Code.BAD_REPLY),
         (Fault.HANGS_UP, Code.CONNECTION_LOST),
         (Fault.ENDLESS_HEADER, Code.BAD_REPLY),

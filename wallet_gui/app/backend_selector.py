@@ -134,10 +134,17 @@ class BackendSelector:
         async with self._changing:
             await self._start(options, node)
 
-    async def use(self, options: P2POptions | None, node: NodePlan | None = None) -> None:
-        """Go on with other options, without a new start where the backend runs already."""
+    async def use(
+        self, options: P2POptions | None, node: NodePlan | None = None, *, is_wish: bool = False
+    ) -> None:
+        """Go on with other options, without a new start where the backend runs already.
+
+        `is_wish`: a person has just asked for this source. A node that is away, or that was given
+        up, is tried at once then.
+        """
         async with self._changing:
-            if self._failure is None and self._source.take_on(options, node):
+            waits = is_wish and node is not None and not self._source.serves_from_node
+            if not waits and self._failure is None and self._source.take_on(options, node):
                 self._say_source()
             else:
                 await self._start(options, node)

@@ -28,4 +28,4 @@ class Contacts:
 
     def all(self, present: Sequence[LedgerEntry]) -> tuple[LedgerEntry, ...]:
         """List every contact, the newest first; `present` are those of the running backend."""
-        return (*present, *self._past)
+        return tuple(sorted((*present, *self._past), key=lambda entry: -entry.began))

@@ -121,10 +121,10 @@ class NodeKeeper:
 
     def plan(self, choice: NodeChoice, why_not_direct: str = "") -> NodePlan | None:
         """What the selector may use of it; None when only public peers are wanted."""
-        from wallet_gui.app.node_access import CountingAsker, NodeAccess  # noqa: PLC0415
-
         if not choice.uses_node:
             return None
+        from wallet_gui.app.node_access import CountingAsker, NodeAccess  # noqa: PLC0415
+
         try:
             address = choice.address()
             choice.options(self._secrets)

@@ -5,9 +5,12 @@ Text of the node and of its machine is made plain and capped here once more.
 
 from typing import Final
 
-from wallet_gui.app.network_words import duration_text
+from wallet_gui.app.network_words import count_text, duration_text
 from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus
 from wallet_gui.primitives.plain_text import plain_text
+
+MY_NODE: Final = "My node"
+"""The name of the source in use, when it is the person's own node."""
 
 RUNG_CHOICES: Final[tuple[tuple[int | None, str], ...]] = (
     (None, "By itself: the best that the node offers"),
@@ -60,14 +63,19 @@ def node_lines(status: NodeStatus) -> tuple[tuple[str, str], ...]:
     tip = ""
     if status.tip_age is not None:
         tip = f"{duration_text(max(0, status.tip_age))} old"
+    if status.blocks_behind:
+        tip += f"; the node has {count_text(status.blocks_behind, 'block')} still to read"
+    # The way is told with what the node learns by it, which has a line of its own here.
+    way = status.rung.replace(status.learns, "") if status.learns else status.rung
     lines = (
         ("State", state_title(status.state)),
         ("Connected via", plain_text(status.via or status.address, _TEXT)),
         ("Says it is", plain_text(status.version, _TEXT)),
-        ("How the chain is read", plain_text(status.rung, _SENTENCE)),
+        ("How the chain is read", plain_text(way, _SENTENCE)),
         ("What it learns", plain_text(status.learns, _SENTENCE)),
         ("Newest block", tip),
         ("Blocks", blocks),
         ("Public peers", plain_text(status.doubt or status.compared, _SENTENCE)),
+        ("Its warnings", plain_text(" ".join(status.warnings), _SENTENCE)),
     )
     return tuple((title, value) for title, value in lines if value)

@@ -57,7 +57,10 @@ from wallet_gui.storage.peer_store import PeerFile
 from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile
 from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.transfer.messages import (
+    CosignerKeyExported,
+    ExportCosignerKey,
     HeadlessOptions,
+    NewWalletRequest,
     PsbtSigned,
     WalletCreated,
     WalletUnlocked,
@@ -144,7 +147,7 @@ class Online:
         rebroadcast = Rebroadcast(selector, lambda: list(self._sessions.values()))
         self._rebroadcasting = asyncio.create_task(rebroadcast.run())
 
-    async def _connect(self, selector: BackendSelector) -> None:
+    async def _connect(self, selector: BackendSelector, *, is_wish: bool = False) -> None:
         if self.unread_settings and self._session == ForThisSession():
             # What was lost may have been "only through Tor": nothing is risked on a guess.
             await selector.hold(
@@ -161,7 +164,7 @@ class Online:
         if options is None and plan is None:
             await selector.hold(why_not)
         else:
-            await selector.use(options, plan)
+            await selector.use(options, plan, is_wish=is_wish)
 
     def _used_source(self) -> NodeChoice:
         """Where the chain comes from now. Peers that are named take the place of the node, too."""
@@ -221,14 +224,14 @@ class Online:
             self._session = ForThisSession()
         await self._go_by(choice.changes(self.settings, self.params))
 
-    async def _go_by(self, changes: Mapping[str, object]) -> None:
+    async def _go_by(self, changes: Mapping[str, object], *, is_wish: bool = False) -> None:
         """Store what was decided about connections; it holds also when the disk refused."""
         try:
             await self.change_settings(**changes)
         finally:
             self.unread_settings = ""
             if self.selector is not None:
-                await self._connect(self.selector)
+                await self._connect(self.selector, is_wish=is_wish)
 
     # --- the person's own node
 
@@ -242,11 +245,13 @@ class Online:
 
     async def set_source(self, choice: NodeChoice) -> None:
         """Store where the chain comes from, and go there at once."""
-        await self.node_keeper.take_password(choice, self._newest_session())
         self.node_keeper.for_now = None
         if self.playground is None:
             self._session = ForThisSession()
-        await self._go_by(choice.changes(self.settings, self.params))
+        try:
+            await self.node_keeper.take_password(choice, self._newest_session())
+        finally:
+            await self._go_by(choice.changes(self.settings, self.params), is_wish=True)
 
     async def try_node_again(self) -> None:
         """Use the node at once, though public peers have taken over or it was given up."""
@@ -268,21 +273,9 @@ class Online:
         """Make the program's own SSH key, or take the one there is; gives its line."""
         return await self.node_keeper.make_key(choice)
 
-    async def own_ssh_key(self, choice: NodeChoice) -> OwnSshKey | None:
-        """The line of the key that was made; None without one."""
-        return await self.node_keeper.key(choice)
-
     async def forget_server(self, choice: NodeChoice) -> bool:
         """Forget the identity of the node's machine; whether it was known."""
         return await self.node_keeper.forget_server(choice)
-
-    async def ssh_aliases(self) -> tuple[str, ...]:
-        """The hosts that the person's ssh configuration names."""
-        return await self.node_keeper.aliases()
-
-    def has_node_password(self) -> bool:
-        """Whether the RPC password of the stored node is known."""
-        return self.node_keeper.has_password(self.node_choice())
 
     def _newest_session(self) -> WalletSession | None:
         return next(reversed(self._sessions.values()), None)
@@ -326,7 +319,7 @@ class Online:
 
     async def create_wallet(self, wanted: NewWallet) -> OpenedWallet:
         """Let the vault make a wallet, then open it. Raises VaultError."""
-        request = create_request(wanted, self.params, self._vault_look())
+        request = create_request(wanted, self.params, self.vault_look())
         created = await self._vault.ask(request, WalletCreated)
         opened = await self._open(Path(created.path), created.view_key)
         if self.playground is not None:
@@ -335,9 +328,16 @@ class Online:
 
     async def restore_wallet(self, wanted: NewWallet) -> OpenedWallet:
         """Let the vault make a wallet file from words, then open it. Raises VaultError."""
-        request = restore_request(wanted, self.params, self._vault_look())
+        return await self.make_wallet(restore_request(wanted, self.params, self.vault_look()))
+
+    async def make_wallet(self, request: NewWalletRequest) -> OpenedWallet:
+        """Let the vault make a wallet file of whatever kind, then open it. Raises VaultError."""
         created = await self._vault.ask(request, WalletCreated)
         return await self._open(Path(created.path), created.view_key)
+
+    async def cosigner_key(self, request: ExportCosignerKey) -> str:
+        """Ask the vault for the public key with which a wallet joins a multisig."""
+        return (await self._vault.ask(request, CosignerKeyExported)).key
 
     async def open_wallet(self, path: str) -> OpenedWallet:
         """Unlock and open a wallet file; the lock is taken before the password is asked."""
@@ -350,7 +350,7 @@ class Online:
         lock = FileLock(resolved)
         await asyncio.to_thread(lock.acquire)
         try:
-            request = unlock_request(str(resolved), self._vault_look())
+            request = unlock_request(str(resolved), self.vault_look())
             unlocked = await self._vault.ask(request, WalletUnlocked)
             return await self._open(resolved, unlocked.view_key, lock)
         except BaseException:
@@ -449,7 +449,8 @@ class Online:
         signed = await self.sign_psbt(session, plan.psbt)
         return await session.accept_signed(plan, signed) if keep else finish(plan.psbt, signed)
 
-    def _vault_look(self) -> VaultLook:
+    def vault_look(self) -> VaultLook:
+        """What goes with every request to the vault."""
         return VaultLook(
             str(self.data_directory.wallets_directory),
             self.settings.appearance,
@@ -459,7 +460,7 @@ class Online:
 
     async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
         """Let the vault review and sign any PSBT that spends this wallet's coins."""
-        request = sign_request(session.path, session.wallet, psbt, self._vault_look())
+        request = sign_request(session.path, session.wallet, psbt, self.vault_look())
         signed = await self._vault.ask(request, PsbtSigned)
         return Psbt.parse(signed.psbt_base64)
 

@@ -106,6 +106,11 @@ class SourceSwitch:
         is_node = plan is not None and (plan.source is not None or not plan.may_go_direct)
         return InUse.NODE if is_node else InUse.DIRECT
 
+    @property
+    def serves_from_node(self) -> bool:
+        """Whether the person's node is in use, and answers."""
+        return self.node is not None and self.node.node_status().is_ready
+
     # --- who may be asked
 
     def choose(self, options: P2POptions | None, plan: NodePlan | None) -> None:

@@ -26,7 +26,7 @@ class Purpose(Enum):
     FEELER = "test whether a stored address answers"
     ADDRESSES = "ask for addresses of peers"
     BROADCAST = "send a payment"
-    NODE_TEST = "test the connection to your node"
+    NODE_TEST = "test your node"
 
 
 @dataclass(frozen=True, slots=True)

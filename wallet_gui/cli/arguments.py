@@ -51,6 +51,21 @@ def _port(text: str) -> int:
     return int(text)
 
 
+DESCRIPTOR_ACTIONS: Final = ("export", "import", "inspect", "key", "multisig", "join")
+EXPORT_FORMATS: Final = ("descriptor", "core", "specter", "sparrow", "coldcard")
+PSBT_ACTIONS: Final = (
+    "create",
+    "inspect",
+    "show",  # as inspect
+    "sign",
+    "combine",
+    "finalize",
+    "extract",
+    "convert",
+    "broadcast",
+)
+
+
 class WrongArguments(Exception):
     """The command line is wrong; `usage` shows its right form."""
 
@@ -246,6 +261,14 @@ def make_parser() -> _Parser:
     restore.add_argument(
         "--words-file", metavar="FILE", help='the vault reads the words here; "-" is stdin'
     )
+    restore.add_argument(
+        "--descriptor",
+        metavar="FILE",
+        help="the descriptor or file of the multisig of which the words are one cosigner's",
+    )
+    restore.add_argument(
+        "--yes", action="store_true", help="do not ask whether the cosigners are right"
+    )
     _add_reading(add)
     _add_watching(add)
     _add_paying(add)
@@ -336,7 +359,8 @@ def _add_paying(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     _add_consent(bump)
     abandon = add("abandon", "give an unconfirmed payment of yours up; its coins are free again")
     abandon.add_argument("txid", metavar="TXID")
-    _add_psbt(add("psbt", "create, show, sign, combine, finalize or broadcast a PSBT"))
+    _add_descriptor(add("descriptor", "export, import and share what a wallet is, no secrets"))
+    _add_psbt(add("psbt", "create, inspect, sign, combine, finalize or send a PSBT"))
 
 
 def _add_spending(parser: argparse.ArgumentParser) -> None:
@@ -359,12 +383,56 @@ def _add_consent(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_psbt(parser: argparse.ArgumentParser) -> None:
+def _add_descriptor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "action", choices=("create", "show", "sign", "combine", "finalize", "broadcast")
+        "action",
+        metavar="ACTION",
+        choices=DESCRIPTOR_ACTIONS,
+        help="export: write the wallet for another program; import: make a wallet that only "
+        "watches; inspect: show what a file holds; key: show the public key for a multisig; "
+        "multisig: put the cosigners' keys together; join: make the multisig's wallet",
     )
     parser.add_argument(
-        "files", nargs="*", metavar="FILE", help='PSBT files, binary or base64; "-" is stdin'
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help='what another program exported, or a descriptor or public key; "-" is stdin',
+    )
+    parser.add_argument("--format", choices=EXPORT_FORMATS, default="descriptor")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write into this new file too")
+    parser.add_argument(
+        "--type",
+        choices=("wpkh", "tr", "sh_wpkh", "pkh", "wsh", "sh_wsh", "sh"),
+        help="kind of addresses; the last three are of a multisig",
+    )
+    parser.add_argument("--required", type=_count, metavar="M", help="multisig: signatures needed")
+    parser.add_argument("--account", type=_count, default=0, metavar="N", help="key: default: 0")
+    parser.add_argument(
+        "--words-of", metavar="WALLET", help="join: the wallet here whose words are a cosigner's"
+    )
+    parser.add_argument(
+        "--birthday", type=_date, metavar="DATE", help="nothing was paid to it before this day"
+    )
+    parser.add_argument(
+        "--yes", action="store_true", help="join: do not ask whether the cosigners are right"
+    )
+
+
+def _add_psbt(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action",
+        metavar="ACTION",
+        choices=PSBT_ACTIONS,
+        help=", ".join(PSBT_ACTIONS),
+    )
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help='PSBT files, binary, base64 or hex; "-" is stdin'
+    )
+    parser.add_argument(
+        "--psbt-version",
+        type=int,
+        choices=(0, 2),
+        help="convert: the version to write; default: the other one",
     )
     parser.add_argument(
         "--to", action="append", default=[], metavar="ADDRESS=BTC", help="create: a recipient"

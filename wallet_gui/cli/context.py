@@ -150,7 +150,7 @@ class Context:
 
     async def open_wallet(self) -> WalletSession:
         """Open the wallet of --wallet, or the only one there is."""
-        path = await self._wallet_path()
+        path = await self.path_of(self.options.wallet)
         opened = await self.online.open_wallet(str(path))
         for notice in opened.notices:
             sys.stderr.write(f"wallet-gui: {notice}\n")
@@ -166,8 +166,8 @@ class Context:
             )
         return session
 
-    async def _wallet_path(self) -> Path:
-        wanted = self.options.wallet
+    async def path_of(self, wanted: str | None) -> Path:
+        """Find the file of a wallet that is named, or of the only one there is."""
         if wanted is None:
             entries = await self.online.wallets()
             if len(entries) != 1:
@@ -267,6 +267,12 @@ class Context:
             source = plain_text(advice.source, 200)
             sys.stderr.write(f"wallet-gui: fee rate {FeeRate(rate)} sat/vB, {kind}. {source}\n")
         return FeeRate(rate)
+
+    def why_nobody(self, snapshot: SyncSnapshot) -> str:
+        """Why nobody serves us, as far as that is known; "" otherwise."""
+        if is_from_node(snapshot):
+            return self.terminal.with_unasked(why_not_there(snapshot))
+        return plain_text(snapshot.detail, 400)
 
     def _nobody_answers(self, snapshot: SyncSnapshot) -> str:
         if is_from_node(snapshot):

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from wallet_gui.app.node_choice import NodeChoice
+from wallet_gui.app.node_words import MY_NODE
 from wallet_gui.app.published import SyncSnapshot
-from wallet_gui.app.source_words import MY_NODE
 from wallet_gui.chain.bitcoind.node_status import NodeState
 from wallet_gui.chain.bitcoind.ssh_target import LocalNode, parse_node
 from wallet_gui.cli.result import CommandError, UsageError

@@ -27,6 +27,7 @@ from wallet_gui.wallet.snapshot import Balance, HistoryEntry, WalletSnapshot
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
 _LABEL = 60
+_BY_RPC = "RPC"  # a node of one's own, which is asked for more than filters
 _AGENT = 256
 _CSV_LABEL = 1000
 
@@ -175,7 +176,11 @@ def peer_json(peer: PeerInfo) -> dict[str, object]:
 
 def _advice_about(peer: PeerInfo) -> str:
     """Tell what to do about a named node that is of no use for a sync."""
-    if not peer.is_own or peer.services & Services.COMPACT_FILTERS:
+    if (
+        not peer.is_own
+        or peer.services & Services.COMPACT_FILTERS
+        or peer.transport.startswith(_BY_RPC)
+    ):
         return ""
     return NO_FILTERS.format(address=peer.address)
 
@@ -193,6 +198,8 @@ def peer_lines(snapshot: SyncSnapshot) -> list[str]:
     if not rows:
         return []
     summary = f"{sources_text(snapshot)}."
+    if snapshot.node is not None:
+        summary = " ".join(text for text in (snapshot.source_words, snapshot.node.rung) if text)
     return [*table([PEER_TITLES, *rows], right={6, 7, 8, 9, 10, 11}), "", summary]
 
 

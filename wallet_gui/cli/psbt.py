@@ -1,18 +1,20 @@
-"""The psbt command: create, show, sign, combine, finalize and broadcast PSBTs."""
+"""The psbt command: create, inspect, sign, combine, finalize, extract, convert and broadcast."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from wallet_gui.cli.context import Context
 from wallet_gui.cli.payments import read_coins, read_rate, read_recipients
+from wallet_gui.cli.psbt_report import describe, lines
 from wallet_gui.cli.result import CommandError, Result, UsageError
-from wallet_gui.primitives.address import address_from_script
-from wallet_gui.primitives.amount import format_btc
 from wallet_gui.primitives.hashes import hash_to_hex
-from wallet_gui.primitives.psbt import Psbt
+from wallet_gui.primitives.psbt import MAX_SIZE, Psbt
 from wallet_gui.primitives.serialize import ParseError
+from wallet_gui.wallet import psbt_roles
 
-_LIMIT = 14_000_000
+_LIMIT = 3 * MAX_SIZE  # hex, with line breaks
 
 
 async def run(context: Context) -> Result:
@@ -26,22 +28,13 @@ async def run(context: Context) -> Result:
     if not psbts:
         raise UsageError('Name the PSBT file, or "-" for standard input.')
     if options.action == "combine":
-        combined = psbts[0]
-        for other in psbts[1:]:
-            combined = combined.combine(other)
-        return _write(context, combined)
+        return _write(context, psbt_roles.combine(psbts))
     if len(psbts) > 1:
         raise UsageError("This action takes one PSBT.")
-    psbt = psbts[0]
-    match options.action:
-        case "show":
-            return await _show(context, psbt)
-        case "sign":
-            return await _sign(context, psbt)
-        case "finalize":
-            return _write(context, psbt.finalize())
-        case _:
-            return await _broadcast(context, psbt)
+    here = _HERE.get(options.action)
+    if here is not None:
+        return here(context, psbts[0])
+    return await _WITH_WALLET[options.action](context, psbts[0])
 
 
 async def _create(context: Context) -> Result:
@@ -63,39 +56,47 @@ async def _create(context: Context) -> Result:
     return _write(context, plan.psbt)
 
 
-async def _show(context: Context, psbt: Psbt) -> Result:
-    tx = psbt.tx
-    fee: int | None
-    try:
-        fee = psbt.fee()
-    except ParseError:
-        fee = None
-    outputs = [
+def _inspect(context: Context, psbt: Psbt) -> Result:
+    document = describe(psbt, context.params)
+    return Result(document, lines(document))
+
+
+def _finalize(context: Context, psbt: Psbt) -> Result:
+    final = psbt_roles.finalize(psbt)
+    open_inputs = [number for number, part in enumerate(final.inputs, start=1) if not part.is_final]
+    sentence = ""
+    if open_inputs:
+        sentence = (
+            f"Input {open_inputs[0]} is not signed completely. Combine this with what the other "
+            "signers return, then finalize again."
+        )
+    written = _write(context, final)
+    document = {"psbt": final.to_base64(), "complete": not open_inputs}
+    return Result(document, written.lines, sentence)
+
+
+def _extract(context: Context, psbt: Psbt) -> Result:
+    final = psbt_roles.finalize(psbt)
+    tx = psbt_roles.extract(final)
+    text = tx.serialize().hex()
+    target = context.options.output
+    if target is not None:
+        _save(target, f"{text}\n".encode("ascii"))
+    return Result(
         {
-            "address": address_from_script(item.script_pubkey, context.params),
-            "script": item.script_pubkey.hex(),
-            "amount": item.value_sat,
-        }
-        for item in tx.outputs
-    ]
-    inputs = [
-        {
-            "txid": hash_to_hex(item.prevout.txid),
-            "output": item.prevout.vout,
-            "signatures": len(part.partial_sigs) + (part.tap_key_sig is not None),
-        }
-        for item, part in zip(tx.inputs, psbt.inputs, strict=True)
-    ]
-    document = {"txid": hash_to_hex(tx.txid), "inputs": inputs, "outputs": outputs, "fee": fee}
-    lines = [f"transaction {hash_to_hex(tx.txid)}"]
-    lines += [f"spends  {i['txid']}:{i['output']}  {i['signatures']} signatures" for i in inputs]
-    lines += [
-        f"pays    {format_btc(item.value_sat)} BTC  "
-        f"{address_from_script(item.script_pubkey, context.params) or item.script_pubkey.hex()}"
-        for item in tx.outputs
-    ]
-    lines.append("fee     not known" if fee is None else f"fee     {format_btc(fee)} BTC")
-    return Result(document, lines)
+            "txid": hash_to_hex(tx.txid),
+            "hex": text,
+            "unverified_inputs": list(psbt_roles.unverified_inputs(final)),
+        },
+        [text] if target is None else [hash_to_hex(tx.txid)],
+    )
+
+
+def _convert(context: Context, psbt: Psbt) -> Result:
+    version = context.options.psbt_version
+    if version is None:
+        version = 2 - psbt.version
+    return _write(context, psbt.to_version(version))
 
 
 async def _sign(context: Context, psbt: Psbt) -> Result:
@@ -105,7 +106,7 @@ async def _sign(context: Context, psbt: Psbt) -> Result:
 
 
 async def _broadcast(context: Context, psbt: Psbt) -> Result:
-    tx = psbt.finalize().extract()
+    tx = psbt_roles.extract(psbt_roles.finalize(psbt))
     await context.start(connect=True)
     session = await context.open_wallet()
     await context.sync()
@@ -127,21 +128,34 @@ def _read(name: str) -> Psbt:
                 data = file.read(_LIMIT + 1)
     except OSError as error:
         raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
-    if data.startswith(b"psbt\xff"):
-        return Psbt.parse(data)
     try:
-        return Psbt.parse(data.decode("ascii").strip())
-    except UnicodeDecodeError:
-        raise ParseError(f"{name} holds no PSBT.") from None
+        return Psbt.read_any(data)
+    except ParseError as error:
+        raise ParseError(f"{name}: {error}") from error
 
 
 def _write(context: Context, psbt: Psbt) -> Result:
     target = context.options.output
     if target is not None:
-        try:
-            with target.open("xb") as file:
-                file.write(psbt.serialize())
-        except OSError as error:
-            raise CommandError(f"{target} cannot be written: {error.strerror}.") from error
+        _save(target, psbt.serialize())
     text = psbt.to_base64()
     return Result({"psbt": text}, [text] if target is None else [])
+
+
+def _save(target: Path, data: bytes) -> None:
+    try:
+        with target.open("xb") as file:
+            file.write(data)
+    except OSError as error:
+        raise CommandError(f"{target} cannot be written: {error.strerror}.") from error
+
+
+# What needs no wallet, and what does.
+_HERE: Final[dict[str, Callable[[Context, Psbt], Result]]] = {
+    "inspect": _inspect,
+    "show": _inspect,
+    "finalize": _finalize,
+    "extract": _extract,
+    "convert": _convert,
+}
+_WITH_WALLET: Final = {"sign": _sign, "broadcast": _broadcast}

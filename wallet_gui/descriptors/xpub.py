@@ -18,16 +18,16 @@ MAX_DEPTH: Final = 255
 
 _STEP = re.compile(r"([0-9]{1,10})([hH']?)", re.ASCII)
 
-# SLIP132: the same keys under other version bytes, which say the script type.
+# SLIP132: the same keys under other version bytes, which say the network and the script type.
 _SLIP132: Final = {
-    bytes.fromhex("049d7cb2"): "ypub",
-    bytes.fromhex("04b24746"): "zpub",
-    bytes.fromhex("044a5262"): "upub",
-    bytes.fromhex("045f1cf6"): "vpub",
-    bytes.fromhex("0295b43f"): "Ypub",
-    bytes.fromhex("02aa7ed3"): "Zpub",
-    bytes.fromhex("024289ef"): "Upub",
-    bytes.fromhex("02575483"): "Vpub",
+    bytes.fromhex("049d7cb2"): ("ypub", True, "sh(wpkh"),
+    bytes.fromhex("04b24746"): ("zpub", True, "wpkh"),
+    bytes.fromhex("044a5262"): ("upub", False, "sh(wpkh"),
+    bytes.fromhex("045f1cf6"): ("vpub", False, "wpkh"),
+    bytes.fromhex("0295b43f"): ("Ypub", True, "sh(wsh"),
+    bytes.fromhex("02aa7ed3"): ("Zpub", True, "wsh"),
+    bytes.fromhex("024289ef"): ("Upub", False, "sh(wsh"),
+    bytes.fromhex("02575483"): ("Vpub", False, "wsh"),
 }
 
 
@@ -179,7 +179,7 @@ class ExtendedPublicKey:
         slip132 = _SLIP132.get(fields.version)
         if slip132 is not None:
             raise ParseError(
-                f"Keys that start with {slip132} are not supported. Export the account's "
+                f"Keys that start with {slip132[0]} are not supported. Export the account's "
                 "descriptor instead; it holds the same key as an xpub or tpub."
             )
         known = (MAINNET.xpub_version, REGTEST.xpub_version)
@@ -193,6 +193,26 @@ class ExtendedPublicKey:
         except CurveError:
             raise ParseError("The public key inside this extended key is not valid.") from None
         return cls(*fields)
+
+    @classmethod
+    def parse_any(cls, text: str, params: ChainParams) -> tuple[Self, str]:
+        """Read also the forms of SLIP132 (ypub, zpub, Ypub, Zpub and the test networks' ones).
+
+        Returns the key as xpub or tpub, and the name of the script type that the form stands for
+        as in a descriptor ("wpkh", "sh(wsh"), "" for none. Raises ParseError.
+        """
+        text = text.strip()
+        if is_private_key_text(text):
+            raise ParseError(PRIVATE_KEY_REFUSED)
+        fields = ExtendedKeyFields.from_base58(text)
+        name, is_main, kind = _SLIP132.get(fields.version, ("", False, ""))
+        if not name:
+            return cls.parse(text, params), ""
+        if is_main is not (params.xpub_version == MAINNET.xpub_version):
+            network = "the main network" if is_main else "test networks"
+            raise ParseError(f"This {name} is for {network}, and the wallet is on {params.name}.")
+        plain = fields._replace(version=params.xpub_version).to_base58()
+        return cls.parse(plain, params), kind
 
     def serialize(self) -> str:
         return ExtendedKeyFields(

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from wallet_gui.app.node_choice import NodeChoice
 from wallet_gui.app.node_words import RUNG_CHOICES
-from wallet_gui.chain.bitcoind.ssh_target import LocalNode, parse_node
+from wallet_gui.chain.bitcoind.ssh_target import LocalNode, SshTarget, parse_node
 from wallet_gui.gui.key_card import KeyCard
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.storage.node_settings import ASYNCSSH, SYSTEM_SSH, NodeSettings
@@ -261,6 +261,12 @@ class NodeForm(QWidget):
         self._say("")
         self._follow()
 
+    def forget_password(self, *, is_kept: bool) -> None:
+        """Take the password off the screen; `is_kept`: it is remembered where it belongs."""
+        self.password.clear()
+        self._has_password = is_kept
+        self._follow()
+
     def show_aliases(self, aliases: tuple[str, ...]) -> None:
         """Offer the hosts of the person's ssh configuration while they type."""
         self._aliases.setStringList([plain(text, 200) for text in aliases[:_MOST_ALIASES]])
@@ -269,6 +275,16 @@ class NodeForm(QWidget):
         """Take over the port that a test found out."""
         (self.p2p_port if is_p2p else self.rpc_port).setText(str(port))
         self.edited.emit()
+
+    def enter_ssh_port(self, port: int) -> None:
+        """Take over the port of the machine's SSH server."""
+        try:
+            address = parse_node(self.address.text())
+        except ParseError:
+            return
+        if isinstance(address, SshTarget):
+            self.address.setText(replace(address, port=port).text)
+            self.edited.emit()
 
     def go_to_problem(self) -> None:
         """Lead the keyboard to the first field."""
@@ -295,7 +311,7 @@ class NodeForm(QWidget):
         self.password.setEnabled(has_user)
         self.cookie_path.setEnabled(not has_user)
         self.password.setPlaceholderText(
-            "remembered" if self._has_password and has_user else "asked for with a user only"
+            "remembered" if self._has_password and has_user else "only with an RPC user"
         )
         self.address_hint.setText(
             "bitcoind on this computer is asked through the loopback interface."

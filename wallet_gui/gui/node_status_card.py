@@ -1,5 +1,6 @@
 """NodeStatusCard: what is known of the person's node at this moment, in plain words."""
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from wallet_gui.app.node_words import node_lines
@@ -89,6 +90,8 @@ class NodeStatusCard(QFrame):
         row = len(self._rows)
         name, value = text_label(role="muted"), text_label()
         name.setMinimumWidth(150)
+        for label in (name, value):
+            label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         value.setObjectName(f"node_status_value_{row}")
         self._grid.addWidget(name, row, 0)
         self._grid.addWidget(value, row, 1)

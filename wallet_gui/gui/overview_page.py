@@ -14,12 +14,19 @@ from PySide6.QtWidgets import (
 )
 
 from wallet_gui.app.network_words import preview_sentence, speed_text
+from wallet_gui.app.node_words import MY_NODE
 from wallet_gui.app.published import PHASES, SyncSnapshot
 from wallet_gui.chain.backend import ConnectionState, Phase
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_table import HistoryTable
 from wallet_gui.gui.scan_plan_card import ScanPlanCard
-from wallet_gui.gui.sync_model import PHASE_NAMES, SyncModel, current, percent_of
+from wallet_gui.gui.sync_model import (
+    PHASE_NAMES,
+    SyncModel,
+    current,
+    percent_of,
+    phase_name,
+)
 from wallet_gui.gui.wallet_model import CHECKING_AGAIN, WalletModel, masked
 from wallet_gui.primitives.amount import format_btc
 from wallet_gui.wallet.snapshot import Balance
@@ -221,6 +228,7 @@ class SyncCard(QFrame):
         layout.addLayout(cells)
         self._bars: dict[Phase, QProgressBar] = {}
         self._details: dict[Phase, QLabel] = {}
+        self._names: dict[Phase, QLabel] = {}
         for phase in PHASES:
             cell = QWidget()
             column = QVBoxLayout(cell)
@@ -230,8 +238,10 @@ class SyncCard(QFrame):
             bar.setTextVisible(False)
             bar.setObjectName(f"phase_{phase.name.lower()}")
             detail = text_label("waiting", role="muted", wrap=False)
-            for widget in (text_label(PHASE_NAMES[phase], wrap=False), bar, detail):
+            name = text_label(PHASE_NAMES[phase], wrap=False)
+            for widget in (name, bar, detail):
                 column.addWidget(widget)
+            self._names[phase] = name
             cells.addWidget(cell)
             self._bars[phase], self._details[phase] = bar, detail
         self.hide()
@@ -248,15 +258,24 @@ class SyncCard(QFrame):
             percent = 100 if number < reached else percent_of(item)
             bar = self._bars[item.phase]
             bar.setValue(percent)
-            bar.setAccessibleName(f"{PHASE_NAMES[item.phase]}: {percent} percent")
+            name = phase_name(snapshot, item.phase)
+            self._names[item.phase].setText(name)
+            bar.setAccessibleName(f"{name}: {percent} percent")
             if item.phase is Phase.PEERS:
-                count = len(snapshot.peers)
-                text = f"{count} connected" if count else "none yet"
+                text = self._who(snapshot)
             elif item.total:
                 text = f"{item.done:,} of {item.total:,}"
             else:
                 text = "done" if number < reached else "waiting"
             self._details[item.phase].setText(text)
+
+    @staticmethod
+    def _who(snapshot: SyncSnapshot) -> str:
+        """Who is connected, in a word or two."""
+        if snapshot.node is not None and snapshot.backend == MY_NODE:
+            return "connected" if snapshot.node.is_ready else "not yet"
+        count = len(snapshot.peers)
+        return f"{count} connected" if count else "none yet"
 
 
 def sync_sentence(snapshot: SyncSnapshot) -> str:

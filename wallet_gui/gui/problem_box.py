@@ -14,7 +14,13 @@ from wallet_gui.widgets.text import breakable, plain
 TITLE_LIMIT, TEXT_LIMIT, DETAIL_LIMIT = 300, 600, 500
 
 # A port that was typed into the wrong field: the button enters the right one.
-PORT_CODES: Final = frozenset({Code.RPC_TO_P2P, Code.P2P_TO_RPC})
+PORT_CODES: Final = frozenset(
+    {Code.RPC_TO_P2P, Code.P2P_TO_RPC, Code.PORT_IS_RPC, Code.PORT_IS_P2P}
+)
+# What is not tried again by itself, and yet needs no other settings: another answer.
+_ANSWER_AGAIN: Final = frozenset(
+    {Code.PASSPHRASE_NEEDED, Code.PASSPHRASE_WRONG, Code.PROMPT_DECLINED, Code.REQUEST_TOO_BIG}
+)
 
 
 class ProblemBox(QFrame):
@@ -93,7 +99,7 @@ class ProblemBox(QFrame):
         elif is_port and fix is not None:
             words = plain(fix.label, 60)
         elif not is_warning:
-            words = "Change the settings" if problem.is_final else "Try again"
+            words = "Change the settings" if _needs_change(problem) else "Try again"
         # One thing to press: where there is a line, it is the button that copies that.
         self.act.setVisible(bool(words) and self._has_action)
         self.act.setText(words.replace("&", "&&"))
@@ -108,7 +114,7 @@ class ProblemBox(QFrame):
             if line.isdecimal():
                 self.port_wanted.emit(problem.code, int(line))
                 return
-        if problem.is_final:
+        if _needs_change(problem):
             self.change_wanted.emit()
         else:
             self.retry_wanted.emit()
@@ -118,3 +124,8 @@ class ProblemBox(QFrame):
         text = "Hide details" if is_open else "Details"
         self.details_button.setText(text)
         self.details_button.setAccessibleName(text)
+
+
+def _needs_change(problem: NodeProblem) -> bool:
+    """Whether trying once more would end alike."""
+    return problem.is_final and problem.code not in _ANSWER_AGAIN

@@ -61,6 +61,8 @@ class SourceCard(QFrame):
     forget_wanted = Signal(object)
     make_key_wanted = Signal(object)
     show_key_wanted = Signal(object)
+    # A node is to be named: the hosts of the ssh configuration may be offered.
+    aliases_wanted = Signal()
 
     def __init__(self, prefix: str, parent: QWidget, *, is_part: bool = False) -> None:
         """Draw the card; as a part of a form it has no buttons of its own for applying."""
@@ -175,6 +177,8 @@ class SourceCard(QFrame):
 
     def _follow(self) -> None:
         wants_node = self.source != DIRECT
+        if wants_node and self.form.isHidden():
+            self.aliases_wanted.emit()
         self.form.setVisible(wants_node)
         if not wants_node:
             self.panel.hide()
@@ -230,7 +234,10 @@ class SourceCard(QFrame):
         self.form.go_to_problem()
 
     def _take_port(self, code: Code, port: int) -> None:
-        self.form.enter_port(port, is_p2p=code is Code.P2P_TO_RPC)
+        if code in {Code.PORT_IS_RPC, Code.PORT_IS_P2P}:
+            self.form.enter_ssh_port(port)
+        else:
+            self.form.enter_port(port, is_p2p=code is Code.P2P_TO_RPC)
         self._test()
 
     def _give(self, signal: SignalInstance, *, is_strict: bool = True) -> None:

@@ -43,6 +43,7 @@ class SourceFlow(QObject):
             card.wanted.connect(lambda choice, card=card: self._use(card, choice))
             card.test_wanted.connect(lambda choice, card=card: self._test(card, choice))
             card.stop_wanted.connect(self.stop_test)
+            card.aliases_wanted.connect(self._ask_aliases)
             card.try_wanted.connect(self._try_again)
             card.forget_wanted.connect(lambda choice, card=card: self._forget(card, choice))
             card.make_key_wanted.connect(lambda choice, card=card: self._make_key(card, choice))
@@ -53,15 +54,22 @@ class SourceFlow(QObject):
         """Use this online side from now on."""
         self._online = online
         online.node_keeper.asker = self._prompts
+        for card in self._cards:
+            # The playground is its own source, and the only one that knows its play money.
+            card.setVisible(online.playground is None)
 
     def show_stored(self) -> None:
-        """Show what is stored, and offer the hosts of the person's ssh configuration."""
+        """Show what is stored about the source."""
         if self._online is None:
             return
         choice = self._online.node_choice()
         for card in self._cards:
-            card.show_choice(choice, has_password=self._online.has_node_password())
-        self._engine.call(self._online.ssh_aliases(), self, self._show_aliases)
+            card.show_choice(choice, has_password=self._online.node_keeper.has_password(choice))
+
+    def _ask_aliases(self) -> None:
+        """Read the ssh configuration once somebody is about to name a node, and not before."""
+        if self._online is not None:
+            self._engine.call(self._online.node_keeper.aliases(), self, self._show_aliases)
 
     def _show_aliases(self, aliases: tuple[str, ...]) -> None:
         for card in self._cards:
@@ -126,6 +134,7 @@ class SourceFlow(QObject):
 
         def done(_: object) -> None:
             has_password = bool(choice.node.user)
+            card.form.forget_password(is_kept=has_password)
             for other in self._cards:
                 if other is not card:
                     other.show_choice(choice.without_password(), has_password=has_password)
@@ -170,7 +179,7 @@ class SourceFlow(QObject):
         def shown(key: OwnSshKey | None) -> None:
             card.form.key_card.show_key(key)
 
-        self._call(card, self._online.own_ssh_key(choice), shown)
+        self._call(card, self._online.node_keeper.key(choice), shown)
 
     def _call(
         self, card: SourceCard, coroutine: Any, done: Callable[[Any], None] | None = None

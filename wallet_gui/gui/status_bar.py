@@ -11,6 +11,7 @@ from wallet_gui.gui.sync_model import (
     SyncModel,
     current,
     percent_of,
+    phase_name,
     summary,
 )
 from wallet_gui.widgets.flow_layout import FlowLayout
@@ -142,5 +143,5 @@ def phases_text(snapshot: SyncSnapshot) -> str:
                 words = f"{words}, {speed_text(item)}"
         else:
             words = "waiting"
-        lines.append(f"{PHASE_NAMES[item.phase]}: {words}")
+        lines.append(f"{phase_name(snapshot, item.phase)}: {words}")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from PySide6.QtCore import QObject, Signal
 
+from wallet_gui.app.node_words import MY_NODE
 from wallet_gui.app.published import PhaseProgress, SyncSnapshot
 from wallet_gui.chain.backend import ConnectionState, Phase
 
@@ -13,6 +14,13 @@ PHASE_NAMES = {
     Phase.BLOCKS: "Blocks",
     Phase.SYNCED: "In sync",
 }
+
+
+def phase_name(snapshot: SyncSnapshot, phase: Phase) -> str:
+    """What the source is busy with; a node of one's own is no peer that has to be found."""
+    if phase is Phase.PEERS and snapshot.node is not None and snapshot.backend == MY_NODE:
+        return MY_NODE
+    return PHASE_NAMES[phase]
 
 
 class SyncModel(QObject):
@@ -59,7 +67,7 @@ def summary(snapshot: SyncSnapshot) -> str:
         return "In sync"
     progress = current(snapshot)
     percent = f" {percent_of(progress)} %" if progress is not None and progress.total else ""
-    return f"{PHASE_NAMES[snapshot.phase]}{percent}"
+    return f"{phase_name(snapshot, snapshot.phase)}{percent}"
 
 
 def current(snapshot: SyncSnapshot) -> PhaseProgress | None:

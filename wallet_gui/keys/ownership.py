@@ -25,8 +25,13 @@ class Ownership:
 
     def __init__(self, descriptors: Sequence[Descriptor]) -> None:
         self.descriptors = tuple(descriptors)
-        self.fingerprints = frozenset(descriptor.fingerprint for descriptor in self.descriptors)
+        self.fingerprints = frozenset[bytes]().union(*(d.fingerprints for d in self.descriptors))
         self._first_scripts: dict[bytes, tuple[int, int, int]] | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the wallet is one of several cosigners."""
+        return any(descriptor.is_multisig for descriptor in self.descriptors)
 
     def find(self, script_pubkey: bytes, hints: Iterable[KeyPath]) -> OwnScript | None:
         """Return where `script_pubkey` comes from, or None if it is not ours.
@@ -34,11 +39,12 @@ class Ownership:
         Key paths are hints: one that leads to another script is worth nothing, and scripts within
         the first SEARCHED indexes are found without any.
         """
-        for hint in hints:
-            for number, keychain, index in self._places(hint):
-                derived = self.descriptors[number].derive(index, keychain)
-                if derived.script_pubkey == script_pubkey:
-                    return OwnScript(number, keychain, index, derived)
+        # The cosigners' paths name the same place: it is derived once.
+        places = dict.fromkeys(place for hint in hints for place in self._places(hint))
+        for number, keychain, index in places:
+            derived = self.descriptors[number].derive(index, keychain)
+            if derived.script_pubkey == script_pubkey:
+                return OwnScript(number, keychain, index, derived)
         place = self._table().get(script_pubkey)
         if place is None:
             return None
@@ -51,15 +57,8 @@ class Ownership:
 
     def _places(self, hint: KeyPath) -> Iterable[tuple[int, int, int]]:
         for number, descriptor in enumerate(self.descriptors):
-            for keychain in range(descriptor.keychains):
-                first = descriptor.derive(0, keychain).key_path
-                if first.fingerprint != hint.fingerprint:
-                    continue
-                if not descriptor.is_ranged:
-                    if hint.path == first.path:
-                        yield number, keychain, 0
-                elif hint.path[:-1] == first.path[:-1] and hint.path[-1] < 0x80000000:
-                    yield number, keychain, hint.path[-1]
+            for keychain, index in descriptor.places(hint):
+                yield number, keychain, index
 
     def _table(self) -> dict[bytes, tuple[int, int, int]]:
         if self._first_scripts is None:

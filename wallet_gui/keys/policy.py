@@ -13,7 +13,7 @@ from typing import Final
 
 from wallet_gui.descriptors.descriptor import Descriptor, DescriptorType
 from wallet_gui.descriptors.xpub import HARDENED
-from wallet_gui.keys.accounts import PURPOSE
+from wallet_gui.keys.accounts import COSIGNER_PURPOSE, PURPOSE
 from wallet_gui.keys.errors import PolicyRefused
 from wallet_gui.keys.ownership import Ownership, OwnScript, key_paths
 from wallet_gui.primitives.amount import MAX_MONEY, format_btc
@@ -35,7 +35,9 @@ LOOKAHEAD: Final = 100
 UNKNOWN_REACH: Final = 1_000
 """The same above the spent coins' indexes, when no index is known."""
 
-_PURPOSES: Final = frozenset(purpose + HARDENED for purpose in PURPOSE.values())
+_PURPOSES: Final = frozenset(
+    purpose + HARDENED for purpose in (*PURPOSE.values(), COSIGNER_PURPOSE)
+)
 _LOCK_TIME_IS_TIME: Final = 500_000_000
 _SEQUENCE_DISABLES_DELAY: Final = 1 << 31
 _INPUT_SIZE: Final = 41  # outpoint, sequence, length of the empty script
@@ -147,11 +149,13 @@ def digest(psbt: Psbt) -> bytes:
 def _check_network(psbt: Psbt, descriptors: Sequence[Descriptor], params: ChainParams) -> None:
     coin = params.coin_type + HARDENED
     for descriptor in descriptors:
-        path = () if descriptor.origin is None else descriptor.origin.path
-        wrong_coin = len(path) > 1 and path[0] in _PURPOSES and path[1] != coin
+        paths = [key.origin.path for key in descriptor.keys if key.origin is not None]
+        wrong_coin = any(
+            len(path) > 1 and path[0] in _PURPOSES and path[1] != coin for path in paths
+        )
         if descriptor.params.name != params.name or wrong_coin:
             raise PolicyRefused(f"This wallet's keys are not for {params.name}.")
-    fingerprints = {descriptor.fingerprint for descriptor in descriptors}
+    fingerprints = {fingerprint for d in descriptors for fingerprint in d.fingerprints}
     parts: list[PsbtInput | PsbtOutput] = [*psbt.inputs, *psbt.outputs]
     for hint in (hint for part in parts for hint in key_paths(part)):
         if hint.fingerprint in fingerprints and len(hint.path) > 1:
@@ -246,13 +250,26 @@ def _own_input(
         raise PolicyRefused(
             f"Input {index + 1} asks for a signature that only taproot coins can have."
         )
-    redeem_script = psbt_input.redeem_script
-    if psbt_input.witness_script is not None or redeem_script not in (
-        None,
-        own.derived.redeem_script,
-    ):
-        raise PolicyRefused(f"Input {index + 1} comes with a script that is not this wallet's.")
+    _check_scripts_and_paths(psbt_input, own, f"Input {index + 1}")
     return own
+
+
+def _check_scripts_and_paths(part: PsbtInput | PsbtOutput, own: OwnScript, where: str) -> None:
+    derived = own.derived
+    if part.witness_script not in (None, derived.witness_script) or part.redeem_script not in (
+        None,
+        derived.redeem_script,
+    ):
+        raise PolicyRefused(f"{where} comes with a script that is not this wallet's.")
+    if not derived.is_multisig:
+        return
+    for public_key, path in derived.keys:
+        claimed = part.bip32_derivations.get(public_key, path)
+        if claimed.fingerprint == path.fingerprint and claimed != path:
+            raise PolicyRefused(
+                f"{where} names another path for a cosigner's key than the wallet's. Make the "
+                "payment again from the wallet that all cosigners agreed on."
+            )
 
 
 def _check_owners(inputs: Sequence[OwnScript | None], limits: Limits) -> None:
@@ -299,12 +316,20 @@ def _classify_outputs(
         hints = key_paths(psbt_output)
         own = ownership.find(tx_output.script_pubkey, hints)
         if own is not None:
+            if own.derived.is_multisig:
+                _check_scripts_and_paths(psbt_output, own, f"Output {number}")
             kinds.append(_own_kind(own, inputs, limits))
         elif classify(tx_output.script_pubkey) is ScriptType.NULL_DATA:
             kinds.append(OutputKind.DATA)
         else:
             kinds.append(OutputKind.PAYMENT)
         if own is None and ownership.is_claimed(hints):
+            if ownership.is_shared:
+                # Cosigners' devices may take the claim for change: nobody should sign it.
+                raise PolicyRefused(
+                    f"Output {number} claims to come back to this wallet, but its script is not "
+                    "the one of the wallet's cosigners. Nothing was signed."
+                )
             claims.append(
                 f"Output {number} claims to come back to this wallet, but it does not: it is a "
                 "payment to somebody else."
@@ -328,14 +353,13 @@ def _vsize(
     psbt: Psbt, inputs: Sequence[OwnScript | None], descriptors: Sequence[Descriptor]
 ) -> int:
     # Inputs that are not ours count as if they had no signature: the rate errs to the high side.
-    kinds = [descriptors[own.descriptor_index].type for own in inputs if own is not None]
+    spending = [descriptors[own.descriptor_index] for own in inputs if own is not None]
     weight = 4 * psbt.tx.stripped_size
-    for own in inputs:
-        if own is not None:
-            weight += descriptors[own.descriptor_index].input_weight - 4 * _INPUT_SIZE
-    if any(kind is not DescriptorType.PKH for kind in kinds):
+    weight += sum(descriptor.input_weight - 4 * _INPUT_SIZE for descriptor in spending)
+    with_witness = sum(descriptor.has_witness for descriptor in spending)
+    if with_witness:
         # Marker and flag, and an empty witness for each input without one.
-        weight += 2 + kinds.count(DescriptorType.PKH)
+        weight += 2 + len(spending) - with_witness
     return (weight + 3) // 4
 
 

@@ -1,4 +1,4 @@
-"""Signs the inputs of a PSBT that are ours: ECDSA and the taproot key path."""
+"""Signs the inputs of a PSBT that are ours: ECDSA, also as a cosigner, and the taproot key path."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,15 +13,21 @@ from wallet_gui.curve import (
     taproot_output_key,
     taproot_secret,
 )
-from wallet_gui.descriptors.descriptor import Descriptor, DescriptorType
-from wallet_gui.keys.errors import SigningFailed
+from wallet_gui.descriptors.descriptor import (
+    DerivedKey,
+    Descriptor,
+    DescriptorType,
+    MultisigType,
+)
+from wallet_gui.keys.accounts import own_keys
+from wallet_gui.keys.errors import PolicyRefused, SigningFailed
 from wallet_gui.keys.ownership import OwnScript
 from wallet_gui.keys.policy import Limits, assess
 from wallet_gui.keys.xprv import ExtendedPrivateKey
 from wallet_gui.primitives import script, sighash
 from wallet_gui.primitives.hashes import hash160
 from wallet_gui.primitives.params import ChainParams
-from wallet_gui.primitives.psbt import Psbt
+from wallet_gui.primitives.psbt import KeyPath, Psbt
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.transaction import TxOut
 
@@ -54,13 +60,14 @@ def sign(
         for index, own in enumerate(assessment.inputs):
             if own is not None and not signed.inputs[index].is_final:
                 kind = descriptors[own.descriptor_index].type
+                _check_cosignatures(signed, index, own, kind, assessment.spent, keys)
                 _sign_input(signed, index, own, kind, assessment.spent, keys)
         again = Psbt.parse(signed.serialize())
         checked = assess(again, descriptors, params, _LIMITS)
         for index, own in enumerate(checked.inputs):
             if own is not None and not again.inputs[index].is_final:
                 kind = descriptors[own.descriptor_index].type
-                if not _verifies(again, index, own, kind, checked.spent):
+                if not _verifies(again, index, own, kind, checked.spent, keys):
                     raise SigningFailed(_UNRELIABLE)
     except (CurveError, ParseError) as error:
         raise SigningFailed(f"The transaction could not be signed. {error}") from error
@@ -72,6 +79,7 @@ class _Keys:
 
     def __init__(self, root: ExtendedPrivateKey) -> None:
         self._root = root
+        self._fingerprint = root.fingerprint
         self._branches: dict[tuple[int, ...], ExtendedPrivateKey] = {}
 
     def secret(self, path: tuple[int, ...]) -> bytes:
@@ -80,22 +88,19 @@ class _Keys:
             branch = self._branches[path[:-1]] = self._root.derive(path[:-1])
         return branch.derive(path[-1:]).secret
 
+    def own(self, derived: DerivedKey) -> list[tuple[bytes, KeyPath]]:
+        """Return those of a script's keys that are ours, not the cosigners'."""
+        return [(key, path) for key, path in derived.keys if path.fingerprint == self._fingerprint]
+
 
 def _check_root(
     root: ExtendedPrivateKey, descriptors: Sequence[Descriptor], params: ChainParams
 ) -> None:
     if root.depth != 0 or root.version != params.xprv_version:
         raise SigningFailed(f"This is not a master key for {params.name}.")
-    fingerprint = root.fingerprint
     for descriptor in descriptors:
-        origin = descriptor.origin
-        belongs = (
-            origin is not None
-            and origin.fingerprint == fingerprint
-            and not isinstance(descriptor.key, bytes)
-            and root.derive(origin.path).neuter() == descriptor.key
-        )
-        if not belongs:
+        # For multisig one of the keys is ours, or several; none may pass for ours that is not.
+        if not own_keys(root, descriptor):
             raise SigningFailed("The wallet's descriptors do not come from these seed words.")
 
 
@@ -103,52 +108,96 @@ def _sign_input(
     psbt: Psbt,
     index: int,
     own: OwnScript,
-    kind: DescriptorType,
+    kind: DescriptorType | MultisigType,
     spent: Sequence[TxOut],
     keys: _Keys,
 ) -> None:
     psbt_input = psbt.inputs[index]
     derived = own.derived
-    secret = keys.secret(derived.key_path.path)
-    if public_key(secret) != derived.public_key:
-        raise SigningFailed("The wallet's descriptors do not come from these seed words.")
     digest = _digest(psbt, index, own, kind, spent)
+    for own_key, path in keys.own(derived):
+        secret = keys.secret(path.path)
+        if public_key(secret) != own_key:
+            raise SigningFailed("The wallet's descriptors do not come from these seed words.")
+        if derived.tap_internal_key is not None:
+            signature = schnorr_sign(taproot_secret(secret), digest)
+            if psbt_input.sighash_type == sighash.ALL:
+                signature += bytes([sighash.ALL])
+            psbt_input.tap_key_sig = signature
+            psbt.record_signature(psbt_input.sighash_type or sighash.DEFAULT)
+        else:
+            psbt_input.partial_sigs[own_key] = ecdsa_sign(secret, digest) + bytes([sighash.ALL])
+            psbt.record_signature(sighash.ALL)
     if derived.tap_internal_key is not None:
-        signature = schnorr_sign(taproot_secret(secret), digest)
-        if psbt_input.sighash_type == sighash.ALL:
-            signature += bytes([sighash.ALL])
-        psbt_input.tap_key_sig = signature
         psbt_input.tap_internal_key = derived.tap_internal_key
         psbt_input.tap_bip32_derivations.setdefault(
             derived.tap_internal_key, ((), derived.key_path)
         )
         return
-    signature = ecdsa_sign(secret, digest) + bytes([sighash.ALL])
-    psbt_input.partial_sigs[derived.public_key] = signature
-    psbt_input.bip32_derivations.setdefault(derived.public_key, derived.key_path)
+    for any_key, path in derived.keys:
+        psbt_input.bip32_derivations.setdefault(any_key, path)
     if derived.redeem_script is not None:
         psbt_input.redeem_script = derived.redeem_script
+    if derived.witness_script is not None:
+        psbt_input.witness_script = derived.witness_script
 
 
 def _digest(
-    psbt: Psbt, index: int, own: OwnScript, kind: DescriptorType, spent: Sequence[TxOut]
+    psbt: Psbt,
+    index: int,
+    own: OwnScript,
+    kind: DescriptorType | MultisigType,
+    spent: Sequence[TxOut],
 ) -> bytes:
     if kind is DescriptorType.TR:
         hash_type = psbt.inputs[index].sighash_type or sighash.DEFAULT
         return sighash.taproot(psbt.tx, index, spent, hash_type)
-    script_code = script.p2pkh(hash160(own.derived.public_key))
-    if kind is DescriptorType.PKH:
+    shared = own.derived.multisig_script
+    script_code = script.p2pkh(hash160(own.derived.public_key)) if shared is None else shared
+    if kind in (DescriptorType.PKH, MultisigType.SH):
         return sighash.legacy(psbt.tx, index, script_code, sighash.ALL)
     return sighash.segwit_v0(psbt.tx, index, script_code, spent[index].value_sat, sighash.ALL)
 
 
+def _check_cosignatures(
+    psbt: Psbt,
+    index: int,
+    own: OwnScript,
+    kind: DescriptorType | MultisigType,
+    spent: Sequence[TxOut],
+    keys: _Keys,
+) -> None:
+    """Refuse to add a signature to one that is worth nothing: the payment would never be valid."""
+    signatures = psbt.inputs[index].partial_sigs
+    own_script_keys = {key for key, _ in keys.own(own.derived)}
+    others = [
+        key for key, _ in own.derived.keys if key in signatures and key not in own_script_keys
+    ]
+    if not others:
+        return
+    digest = _digest(psbt, index, own, kind, spent)
+    if not all(ecdsa_verify(key, digest, signatures[key][:-1]) for key in others):
+        raise PolicyRefused(
+            f"Input {index + 1} carries a signature of a cosigner that is not valid. Ask for it "
+            "again; nothing was signed."
+        )
+
+
 def _verifies(
-    psbt: Psbt, index: int, own: OwnScript, kind: DescriptorType, spent: Sequence[TxOut]
+    psbt: Psbt,
+    index: int,
+    own: OwnScript,
+    kind: DescriptorType | MultisigType,
+    spent: Sequence[TxOut],
+    keys: _Keys,
 ) -> bool:
     digest = _digest(psbt, index, own, kind, spent)
     if own.derived.tap_internal_key is not None:
         signature = psbt.inputs[index].tap_key_sig or b""
         key, _ = taproot_output_key(own.derived.tap_internal_key)
         return schnorr_verify(key, digest, signature[:64])
-    signature = psbt.inputs[index].partial_sigs.get(own.derived.public_key, b"")
-    return ecdsa_verify(own.derived.public_key, digest, signature[:-1])
+    signatures = psbt.inputs[index].partial_sigs
+    signed = [key for key, _ in keys.own(own.derived)]
+    return bool(signed) and all(
+        ecdsa_verify(key, digest, signatures.get(key, b"")[:-1]) for key in signed
+    )

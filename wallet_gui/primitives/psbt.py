@@ -1,33 +1,46 @@
-"""Partially signed Bitcoin transactions, version 0: parse, serialize, combine, finalize, extract.
+"""Partially signed Bitcoin transactions: parse, serialize, convert, combine, finalize, extract.
 
-Sources: BIP174, BIP371, Core `psbt.h` and `psbt.cpp`. Nothing here judges a signature: there is no
-curve on this floor. Whoever takes a PSBT from outside verifies its signatures before using them.
+Sources: BIP174 (version 0), BIP370 (version 2), BIP371, Core `psbt.h` and `psbt.cpp`. Nothing here
+judges a signature: there is no curve on this floor. Whoever takes a PSBT from outside verifies its
+signatures before using them (`wallet/psbt_roles.py`).
 """
 
-import base64
-import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, TypeVar
 
+from wallet_gui.primitives import psbt_v2
 from wallet_gui.primitives.amount import MAX_MONEY, check_money
+from wallet_gui.primitives.psbt_combine import (
+    common_transaction,
+    merge_fallback,
+    merge_fields,
+    merge_input,
+    merge_output,
+    open_sequences,
+)
 from wallet_gui.primitives.psbt_fields import (
     GLOBAL_FIELDS,
     INPUT_FIELDS,
-    MAX_RECORDS,
     OUTPUT_FIELDS,
+    PsbtInput,
+    PsbtOutput,
+)
+from wallet_gui.primitives.psbt_finalize import check_scripts, finalized, hash_types
+from wallet_gui.primitives.psbt_records import (
+    MAX_RECORDS,
     PROPRIETARY,
     Field,
     KeyPath,
-    PsbtInput,
-    PsbtOutput,
     Record,
+    check_proprietary,
     read_map,
 )
-from wallet_gui.primitives.psbt_finalize import check_scripts, finalized
+from wallet_gui.primitives.psbt_text import MAGIC, MAX_SIZE, decode, decode_any, encode
 from wallet_gui.primitives.serialize import ParseError, var_bytes
 from wallet_gui.primitives.transaction import (
     MAX_BLOCK_WEIGHT,
+    SEQUENCE_FINAL,
     WITNESS_SCALE_FACTOR,
     Transaction,
     TxIn,
@@ -35,27 +48,26 @@ from wallet_gui.primitives.transaction import (
     bounded_read,
 )
 
-__all__ = ["KeyPath", "Psbt", "PsbtInput", "PsbtOutput"]
+__all__ = ["MAGIC", "MAX_SIZE", "KeyPath", "Psbt", "PsbtInput", "PsbtOutput"]
 
-MAGIC: Final = b"psbt\xff"
-MAX_SIZE: Final = 10_000_000  # bytes; the largest standard transaction with its past fits
+VERSIONS: Final = (0, 2)
 
 _UNSIGNED_TX: Final = 0x00
 _VERSION: Final = 0xFB
 _INPUT_TABLE: Final = {entry.key_type: entry for entry in INPUT_FIELDS}
 _OUTPUT_TABLE: Final = {entry.key_type: entry for entry in OUTPUT_FIELDS}
 _GLOBAL_TABLE: Final = {entry.key_type: entry for entry in GLOBAL_FIELDS}
-# Only in version 2 (BIP370): what they say would contradict the unsigned transaction.
-_GLOBAL_V2: Final = frozenset(range(0x02, 0x07))
-_INPUT_V2: Final = frozenset(range(0x0E, 0x13))
-_OUTPUT_V2: Final = frozenset({0x03, 0x04})
+_BLOCK_SIZE: Final = MAX_BLOCK_WEIGHT // WITNESS_SCALE_FACTOR
 
 
 @dataclass(slots=True)
 class Psbt:
     """An unsigned transaction and what is known about each input and output.
 
-    `xpubs` maps 78-byte extended public keys to where they come from.
+    `tx` is the unsigned transaction in both versions; `version` says how it is written. `xpubs`
+    maps 78-byte extended public keys to where they come from. Only version 2 has
+    `fallback_lock_time`, which holds where no input needs another, and `modifiable`, the flags of
+    what may still be added (`psbt_v2`); nobody here adds anything.
     """
 
     tx: Transaction
@@ -63,6 +75,9 @@ class Psbt:
     outputs: list[PsbtOutput]
     xpubs: dict[bytes, KeyPath] = field(default_factory=dict)
     unknown: dict[bytes, bytes] = field(default_factory=dict)
+    version: int = 0
+    fallback_lock_time: int | None = None
+    modifiable: int | None = None
 
     @classmethod
     def from_unsigned_tx(cls, tx: Transaction) -> "Psbt":
@@ -73,11 +88,11 @@ class Psbt:
 
     @classmethod
     def parse(cls, data: bytes | bytearray | memoryview | str) -> "Psbt":
-        """Read a PSBT of version 0 from its bytes, or from base64 text.
+        """Read a PSBT of version 0 or 2 from its bytes, or from base64 text.
 
         Base64 must be canonical; blank space around it is forgiven. Raises ParseError.
         """
-        raw = _decode_base64(data) if isinstance(data, str) else bytes(data)
+        raw = decode(data) if isinstance(data, str) else bytes(data)
         if len(raw) > MAX_SIZE:
             raise ParseError(f"The PSBT has {len(raw)} bytes; {MAX_SIZE} are allowed.")
         if not raw.startswith(MAGIC):
@@ -85,39 +100,130 @@ class Psbt:
         return bounded_read(cls._read, raw, len(MAGIC), "PSBT")[0]
 
     @classmethod
+    def read_any(cls, data: bytes | str) -> "Psbt":
+        """Read what a person has: the bytes, or base64 or hex text, wrapped as it may be.
+
+        Raises ParseError.
+        """
+        return cls.parse(decode_any(data))
+
+    @classmethod
     def _read(cls, raw: bytes, position: int) -> tuple["Psbt", int]:
         records, position = read_map(raw, position)
-        psbt = cls.from_unsigned_tx(_unsigned_tx(records))
+        version, records = _take_version(records)
         left = MAX_RECORDS - len(records)
-        others = [record for record in records if record.key_type not in (_UNSIGNED_TX, _VERSION)]
-        _store(psbt, _GLOBAL_TABLE, _GLOBAL_V2, others, "The PSBT's global map")
+        if version == 0:
+            tx, records = _unsigned_tx(records)
+            _refuse_types(records, psbt_v2.GLOBAL_TYPES, _GLOBAL_MAP)
+            psbt = cls.from_unsigned_tx(tx)
+        else:
+            psbt, records = cls._begun(records, len(raw) - position)
+        _store(psbt, _GLOBAL_TABLE, records, _GLOBAL_MAP)
+        parts = psbt_v2.Parts(psbt.tx) if version == 2 else None
         for number, psbt_input in enumerate(psbt.inputs):
             records, position = read_map(raw, position)
             left = _spend(left, records)
             where = f"Input {number} of the PSBT"
-            _store(psbt_input, _INPUT_TABLE, _INPUT_V2, records, where)
-            _check_previous(psbt_input, psbt.tx.inputs[number], where)
+            if parts is None:
+                _refuse_types(records, psbt_v2.INPUT_TYPES, where)
+            else:
+                records = parts.take_input(records, psbt_input, where)
+            _store(psbt_input, _INPUT_TABLE, records, where)
         for number, psbt_output in enumerate(psbt.outputs):
             records, position = read_map(raw, position)
             left = _spend(left, records)
             where = f"Output {number} of the PSBT"
-            _store(psbt_output, _OUTPUT_TABLE, _OUTPUT_V2, records, where)
+            if parts is None:
+                _refuse_types(records, psbt_v2.OUTPUT_TYPES, where)
+            else:
+                records = parts.take_output(records, where)
+            _store(psbt_output, _OUTPUT_TABLE, records, where)
         if position != len(raw):
             raise ParseError(f"{len(raw) - position} bytes follow the PSBT.")
+        if parts is not None:
+            psbt.tx = parts.transaction(psbt.inputs, psbt.fallback_lock_time)
+            if psbt.tx.stripped_size > _BLOCK_SIZE:
+                raise ParseError(_TOO_LARGE)
+        for number, psbt_input in enumerate(psbt.inputs):
+            _check_previous(psbt_input, psbt.tx.inputs[number], f"Input {number} of the PSBT")
         return psbt, position
 
-    def serialize(self) -> bytes:
-        """Return the bytes, with the records in Core's order."""
-        parts = [MAGIC, var_bytes(bytes([_UNSIGNED_TX])), var_bytes(self.tx.serialize_stripped())]
-        parts += _records(self, GLOBAL_FIELDS)
-        for psbt_input in self.inputs:
-            parts += _records(psbt_input, INPUT_FIELDS)
-        for psbt_output in self.outputs:
-            parts += _records(psbt_output, OUTPUT_FIELDS)
+    @classmethod
+    def _begun(cls, records: list[Record], size: int) -> tuple["Psbt", list[Record]]:
+        """Make a PSBT of version 2 with maps to fill; `size` bytes are left for them."""
+        if any(record.key_type == _UNSIGNED_TX for record in records):
+            raise ParseError("A PSBT of version 2 must not hold an unsigned transaction.")
+        part, records = psbt_v2.read_global(records)
+        inputs, outputs = part.counts(size)
+        psbt = cls(
+            Transaction(part.tx_version or 0, (), (), 0),
+            [PsbtInput() for _ in range(inputs)],
+            [PsbtOutput() for _ in range(outputs)],
+            version=2,
+            fallback_lock_time=part.fallback_lock_time,
+            modifiable=part.modifiable,
+        )
+        return psbt, records
+
+    def serialize(self, version: int | None = None) -> bytes:
+        """Return the bytes, in `version` (by default its own), with the records in Core's order.
+
+        Records that are not known follow in the order in which they came. Raises ParseError in
+        version 2 where the lock time is not what the inputs need.
+        """
+        if version not in (None, self.version):
+            return self.to_version(version).serialize()
+        is_v2 = self.version == 2
+        parts = [MAGIC]
+        if is_v2:
+            parts += psbt_v2.global_records(
+                self.tx, self.inputs, self.fallback_lock_time, self.modifiable
+            )
+        else:
+            stripped = self.tx.serialize_stripped()
+            parts += [var_bytes(bytes((_UNSIGNED_TX,))), var_bytes(stripped)]
+        parts += _known(self, GLOBAL_FIELDS)
+        if is_v2:
+            parts += [var_bytes(bytes((_VERSION,))), var_bytes(self.version.to_bytes(4, "little"))]
+        parts += _unknown(self)
+        for tx_input, psbt_input in zip(self.tx.inputs, self.inputs, strict=True):
+            parts += _known(psbt_input, INPUT_FIELDS)
+            if is_v2:
+                parts += psbt_v2.input_records(tx_input, psbt_input)
+            parts += _unknown(psbt_input)
+        for tx_output, psbt_output in zip(self.tx.outputs, self.outputs, strict=True):
+            parts += _known(psbt_output, OUTPUT_FIELDS)
+            if is_v2:
+                parts += psbt_v2.output_records(tx_output)
+            parts += _unknown(psbt_output)
         return b"".join(parts)
 
     def to_base64(self) -> str:
-        return base64.b64encode(self.serialize()).decode("ascii")
+        return encode(self.serialize())
+
+    def to_version(self, version: int | None) -> "Psbt":
+        """Return the same PSBT to be written as version 0 or 2; nothing is lost on the way.
+
+        What only version 2 can say travels through version 0 in proprietary records of our own;
+        flags that a signature forbids do not come back (BIP370, Signer).
+        Raises ParseError for another version.
+        """
+        if version not in VERSIONS:
+            raise ParseError(f"There is no PSBT of version {version}; there are 0 and 2.")
+        converted = self.copy()
+        if version == self.version:
+            return converted
+        converted.version = version
+        if version == 0:
+            _carry(converted)
+        else:
+            _restore(converted)
+        return converted
+
+    def record_signature(self, hash_type: int) -> None:
+        """Note in `modifiable` what a new signature of `hash_type` no longer allows (BIP370)."""
+        if self.modifiable is not None:
+            self.modifiable = psbt_v2.flags_after(self.modifiable, hash_type)
 
     def copy(self) -> "Psbt":
         """Return a PSBT that shares no mapping with this one."""
@@ -131,16 +237,27 @@ class Psbt:
         """Return a PSBT with the records of both; the order of the two does not matter.
 
         Nothing is dropped: records that contradict each other, two different signatures of one
-        key among them, raise ParseError, as another unsigned transaction does.
+        key among them, raise ParseError, as another unsigned transaction does. Of two versions,
+        the higher one results.
         """
-        if self.tx.serialize_stripped() != other.tx.serialize_stripped():
-            raise ParseError("The two PSBTs are about different transactions.")
+        mine = open_sequences(self.version, self.tx, self.inputs)
+        theirs = open_sequences(other.version, other.tx, other.inputs)
+        tx = common_transaction(self.tx, other.tx, mine, theirs)
         combined = self.copy()
-        _merge(combined, other, GLOBAL_FIELDS, "The PSBTs' global maps")
-        for number, (mine, theirs) in enumerate(zip(combined.inputs, other.inputs, strict=True)):
-            _merge(mine, theirs, INPUT_FIELDS, f"The PSBTs' records about input {number}")
-        for number, (ours, yours) in enumerate(zip(combined.outputs, other.outputs, strict=True)):
-            _merge(ours, yours, OUTPUT_FIELDS, f"The PSBTs' records about output {number}")
+        combined.tx = tx
+        combined.version = max(self.version, other.version)
+        combined.fallback_lock_time = merge_fallback(
+            self.fallback_lock_time, other.fallback_lock_time
+        )
+        combined.modifiable = psbt_v2.flags_of_both(self.modifiable, other.modifiable)
+        merge_fields(combined, other, GLOBAL_FIELDS, "The PSBTs' global maps")
+        for number, (ours, added) in enumerate(zip(combined.inputs, other.inputs, strict=True)):
+            merge_input(ours, added, f"The PSBTs' records about input {number}")
+            if self.version != other.version:
+                # Version 0 states every number; version 2 may leave out the final one.
+                ours.states_sequence = tx.inputs[number].sequence == SEQUENCE_FINAL
+        for number, (here, there) in enumerate(zip(combined.outputs, other.outputs, strict=True)):
+            merge_output(here, there, f"The PSBTs' records about output {number}")
         return combined
 
     def utxo(self, index: int) -> TxOut:
@@ -178,7 +295,8 @@ class Psbt:
     def finalize(self) -> "Psbt":
         """Return a copy in which every input that has all its signatures is final.
 
-        Knows p2pkh, p2sh-p2wpkh, p2wpkh and the taproot key path; other inputs stay as they are.
+        Knows p2pkh, p2sh-p2wpkh, p2wpkh, the taproot key path and multisig in p2sh, p2wsh and
+        p2sh-p2wsh; other inputs stay as they are, and so do those that lack signatures.
         Raises ParseError for a signature of another hash type than asked for, and for scripts that
         do not belong to the spent output.
         """
@@ -212,37 +330,40 @@ class Psbt:
         return Transaction(self.tx.version, tuple(signed), self.tx.outputs, self.tx.lock_time)
 
 
-def _decode_base64(text: str) -> bytes:
-    text = text.strip()
-    if len(text) > (MAX_SIZE + 2) // 3 * 4:
-        raise ParseError(f"The PSBT has more than {MAX_SIZE} bytes.")
-    try:
-        raw = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError as error:
-        raise ParseError("The PSBT is not valid base64 text.") from error
-    if base64.b64encode(raw).decode("ascii") != text:
-        raise ParseError("The PSBT is not valid base64 text.")
-    return raw
+_GLOBAL_MAP: Final = "The PSBT's global map"
+_TOO_LARGE: Final = "The transaction inside the PSBT is larger than a block."
 
 
-def _unsigned_tx(records: Iterable[Record]) -> Transaction:
+def _take_version(records: list[Record]) -> tuple[int, list[Record]]:
+    """Return the version and the other records."""
+    version = 0
+    for record in records:
+        if record.key_type == _VERSION:
+            if record.key_data or len(record.value) != 4:
+                raise ParseError("The PSBT's version number is malformed.")
+            version = int.from_bytes(record.value, "little")
+    if version not in VERSIONS:
+        raise ParseError(f"The PSBT has version {version}; only versions 0 and 2 can be read.")
+    return version, [record for record in records if record.key_type != _VERSION]
+
+
+def _unsigned_tx(records: list[Record]) -> tuple[Transaction, list[Record]]:
     tx = None
     for record in records:
         if record.key_type == _UNSIGNED_TX:
             if record.key_data:
                 raise ParseError("The PSBT's key for the unsigned transaction is too long.")
-            if len(record.value) * WITNESS_SCALE_FACTOR > MAX_BLOCK_WEIGHT:
-                raise ParseError("The transaction inside the PSBT is larger than a block.")
+            if len(record.value) > _BLOCK_SIZE:
+                raise ParseError(_TOO_LARGE)
             tx = Transaction.parse_stripped(record.value)
-        elif record.key_type == _VERSION:
-            if record.key_data or len(record.value) != 4:
-                raise ParseError("The PSBT's version number is malformed.")
-            version = int.from_bytes(record.value, "little")
-            if version:
-                raise ParseError(f"The PSBT has version {version}; only version 0 can be read.")
     if tx is None:
         raise ParseError("The PSBT has no unsigned transaction.")
-    return tx
+    return tx, [record for record in records if record.key_type != _UNSIGNED_TX]
+
+
+def _refuse_types(records: Iterable[Record], types: Iterable[int], where: str) -> None:
+    if any(record.key_type in types for record in records):
+        raise ParseError(f"{where} has a field of PSBT version 2.")
 
 
 def _spend(left: int, records: list[Record]) -> int:
@@ -254,21 +375,21 @@ def _spend(left: int, records: list[Record]) -> int:
 def _store(
     target: Psbt | PsbtInput | PsbtOutput,
     table: dict[int, Field],
-    version_2: frozenset[int],
     records: list[Record],
     where: str,
 ) -> None:
     for record in records:
-        if record.key_type in version_2:
-            raise ParseError(f"{where} has a field of PSBT version 2.")
         entry = table.get(record.key_type)
-        if entry is None:
-            target.unknown[record.key] = record.value
-            continue
+        name = "proprietary" if entry is None else entry.attribute
         try:
-            entry.store(target, record)
+            if entry is not None:
+                entry.store(target, record)
+                continue
+            if record.key_type == PROPRIETARY:
+                check_proprietary(record.key_data)
         except ParseError as error:
-            raise ParseError(f"{where}, {entry.attribute}: {error}") from error
+            raise ParseError(f"{where}, {name}: {error}") from error
+        target.unknown[record.key] = record.value
 
 
 def _check_previous(psbt_input: PsbtInput, tx_input: TxIn, where: str) -> None:
@@ -281,13 +402,15 @@ def _check_previous(psbt_input: PsbtInput, tx_input: TxIn, where: str) -> None:
         raise ParseError(f"{where} spends an output that its transaction does not have.")
 
 
-def _records(source: Psbt | PsbtInput | PsbtOutput, table: tuple[Field, ...]) -> Iterable[bytes]:
+def _known(source: Psbt | PsbtInput | PsbtOutput, table: Iterable[Field]) -> Iterator[bytes]:
     for entry in table:
         yield from entry.records(source)
-    # Core keeps proprietary records apart and writes them first.
-    for key in sorted(source.unknown, key=lambda key: (key[0] != PROPRIETARY, key)):
+
+
+def _unknown(source: Psbt | PsbtInput | PsbtOutput) -> Iterator[bytes]:
+    for key, value in source.unknown.items():
         yield var_bytes(key)
-        yield var_bytes(source.unknown[key])
+        yield var_bytes(value)
     yield b"\x00"
 
 
@@ -303,29 +426,30 @@ def _copied(source: _Map) -> _Map:
     return replace(source, **mappings)
 
 
-def _merge(mine: _Map, theirs: _Map, table: tuple[Field, ...], where: str) -> None:
-    for entry in table:
-        ours, added = getattr(mine, entry.attribute), getattr(theirs, entry.attribute)
-        if entry.check_key is None:
-            ours = _merged({} if ours is None else {b"": ours}, b"", added, entry, where)
-            setattr(mine, entry.attribute, ours.get(b""))
-        else:
-            for key, value in added.items():
-                _merged(ours, key, value, entry, where)
-    for key, data in theirs.unknown.items():
-        if mine.unknown.setdefault(key, data) != data:
-            raise ParseError(f"{where} contradict each other in the record {key[:40].hex()}.")
+def _carry(psbt: Psbt) -> None:
+    usual = None if psbt_v2.needs_lock(psbt.inputs) else psbt.tx.lock_time or None
+    fallback = None if psbt.fallback_lock_time == usual else psbt.fallback_lock_time
+    psbt_v2.carry_global(psbt.unknown, fallback, psbt.modifiable)
+    psbt.fallback_lock_time = psbt.modifiable = None
+    for psbt_input in psbt.inputs:
+        psbt_v2.carry_input(psbt_input)
 
 
-def _merged(
-    ours: dict[bytes, Any], key: bytes, value: Any, entry: Field, where: str
-) -> dict[bytes, Any]:
-    """Add `value`, if there is one, under `key`."""
-    if value is None:
-        return ours
-    known = ours.setdefault(key, value)
-    if known != value:
-        if not entry.may_differ:
-            raise ParseError(f"{where} contradict each other in {entry.attribute}.")
-        ours[key] = min(known, value, key=entry.codec.encode)
-    return ours
+def _restore(psbt: Psbt) -> None:
+    fallback, flags = psbt_v2.carried_global(psbt.unknown)
+    for tx_input, psbt_input in zip(psbt.tx.inputs, psbt.inputs, strict=True):
+        psbt_v2.restore_input(psbt_input, tx_input.sequence)
+    if not psbt_v2.needs_lock(psbt.inputs) and fallback is None:
+        fallback = psbt.tx.lock_time or None
+    if psbt_v2.is_lock_time(psbt.tx.lock_time, psbt.inputs, fallback):
+        for unknown in (psbt.unknown, *(psbt_input.unknown for psbt_input in psbt.inputs)):
+            psbt_v2.drop_carried(unknown)
+    else:
+        # Somebody changed what was carried: it stays what it is, and is not acted on.
+        flags, fallback = None, psbt.tx.lock_time or None
+        for psbt_input in psbt.inputs:
+            psbt_input.required_time = psbt_input.required_height = None
+    psbt.fallback_lock_time, psbt.modifiable = fallback, flags
+    for psbt_input in psbt.inputs:
+        for hash_type in hash_types(psbt_input):
+            psbt.record_signature(hash_type)

@@ -3,6 +3,8 @@
 Sources: BIP174 (signer checks, finalizer), BIP371 (taproot), Core `script/sign.cpp`.
 """
 
+from collections.abc import Iterator
+
 from wallet_gui.primitives import sighash
 from wallet_gui.primitives.hashes import hash160, sha256
 from wallet_gui.primitives.psbt_fields import PsbtInput
@@ -13,6 +15,7 @@ from wallet_gui.primitives.script import (
     p2sh,
     p2wpkh,
     p2wsh,
+    parse_multisig,
     parse_witness_program,
     push,
 )
@@ -60,6 +63,9 @@ def _unlock(psbt_input: PsbtInput, script_pubkey: bytes) -> tuple[bytes, tuple[b
             return None
         _check_schnorr_hash_type(signature, psbt_input.sighash_type)
         return b"", (signature,)
+    unlocked = _unlock_multisig(psbt_input)
+    if unlocked is not None:
+        return unlocked
     for key, signature in psbt_input.partial_sigs.items():
         key_hash = hash160(key)
         if script_pubkey == p2pkh(key_hash):
@@ -72,6 +78,44 @@ def _unlock(psbt_input: PsbtInput, script_pubkey: bytes) -> tuple[bytes, tuple[b
         script_sig = b"" if program == script_pubkey else push(program)
         return script_sig, (signature, key)
     return None
+
+
+def _unlock_multisig(psbt_input: PsbtInput) -> tuple[bytes, tuple[bytes, ...]] | None:
+    redeem_script, witness_script = psbt_input.redeem_script, psbt_input.witness_script
+    inner = witness_script if witness_script is not None else redeem_script
+    if inner is None:
+        return None
+    asked = parse_multisig(inner)
+    if asked is None:
+        return None
+    required, keys = asked
+    present = [psbt_input.partial_sigs[key] for key in keys if key in psbt_input.partial_sigs]
+    for signature in present:
+        _check_ecdsa_hash_type(signature, psbt_input.sighash_type)
+    # Exactly so many as are required, in the order of the keys: more would not be valid.
+    signatures = present[:required]
+    if len(signatures) < required:
+        return None
+    # CHECKMULTISIG takes one item too many from the stack; it has to be empty (BIP147).
+    if witness_script is None:
+        return b"\x00" + b"".join(map(push, signatures)) + push(inner), ()
+    if any(len(key) != 33 for key in keys):
+        return None  # relayed by nobody (BIP143)
+    script_sig = b"" if redeem_script is None else push(redeem_script)
+    return script_sig, (b"", *signatures, inner)
+
+
+def hash_types(psbt_input: PsbtInput) -> Iterator[int]:
+    """Yield the hash type of each signature of an input; a final one is taken to sign all."""
+    if psbt_input.is_final:
+        yield sighash.ALL
+    for signature in psbt_input.partial_sigs.values():
+        yield signature[-1]
+    schnorr = [*psbt_input.tap_script_sigs.values()]
+    if psbt_input.tap_key_sig is not None:
+        schnorr.append(psbt_input.tap_key_sig)
+    for signature in schnorr:
+        yield sighash.DEFAULT if len(signature) == 64 else signature[64]
 
 
 def _check_ecdsa_hash_type(signature: bytes, expected: int | None) -> None:

@@ -4,7 +4,7 @@ Source: Core src/script/script.h, src/script/solver.cpp and src/policy/policy.cp
 """
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from wallet_gui.primitives.serialize import ParseError, Reader, compact_size
 
@@ -29,6 +29,7 @@ OP_CHECKSEQUENCEVERIFY = 0xB2
 OP_CHECKSIGADD = 0xBA
 
 MAX_SCRIPT_SIZE = 10_000  # consensus; a longer output script can never be spent
+MAX_PUSH = 520  # consensus, and so the limit of a P2SH redeem script: 15 compressed keys
 _MAX_MULTISIG_KEYS = 20
 _DUST_SAT_PER_VBYTE = 3  # Core's DUST_RELAY_TX_FEE, 3000 sat/kvB
 
@@ -198,7 +199,7 @@ def classify(script: bytes) -> ScriptType:
         and _has_key_size(script[1:-1])
     ):
         return ScriptType.P2PK
-    return ScriptType.MULTISIG if _is_multisig(script) else ScriptType.NONSTANDARD
+    return ScriptType.NONSTANDARD if parse_multisig(script) is None else ScriptType.MULTISIG
 
 
 def _classify_witness(version: int, program: bytes) -> ScriptType:
@@ -229,22 +230,33 @@ def _has_key_size(key: bytes) -> bool:
     return key[:1] in (b"\x04", b"\x06", b"\x07") and len(key) == 65
 
 
-def _is_multisig(script: bytes) -> bool:
+def multisig(required: int, keys: Sequence[bytes]) -> bytes:
+    """Ask for `required` signatures, in the order of `keys` (33 or 65 bytes each; at most 20)."""
+    if not 1 <= required <= len(keys) <= _MAX_MULTISIG_KEYS or not all(map(_has_key_size, keys)):
+        raise ValueError("This is not a multisig script.")
+    pushed = b"".join(map(push, keys))
+    return b"".join((_number(required), pushed, _number(len(keys)), bytes((OP_CHECKMULTISIG,))))
+
+
+def parse_multisig(script: bytes) -> tuple[int, tuple[bytes, ...]] | None:
+    """Return how many signatures are required, and the keys, if it is exactly such a script."""
     if script[-1:] != bytes((OP_CHECKMULTISIG,)) or len(script) > MAX_SCRIPT_SIZE:
-        return False
+        return None
     try:
         items = list(iterate(script))
     except ParseError:
-        return False
+        return None
     if len(items) < 4 or items[-1] != (OP_CHECKMULTISIG, None):
-        return False
+        return None
     required, total = _small_number(*items[0]), _small_number(*items[-2])
-    keys = [data for _, data in items[1:-2]]
-    return (
-        1 <= required <= total <= _MAX_MULTISIG_KEYS
-        and len(keys) == total
-        and all(key is not None and _has_key_size(key) for key in keys)
-    )
+    keys = tuple(data for _, data in items[1:-2] if data is not None and _has_key_size(data))
+    if 1 <= required <= total <= _MAX_MULTISIG_KEYS and len(keys) == total == len(items) - 3:
+        return required, keys
+    return None
+
+
+def _number(n: int) -> bytes:
+    return bytes((OP_1 + n - 1,)) if n <= 16 else push(bytes((n,)))
 
 
 def _small_number(opcode: int, data: bytes | None) -> int:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from wallet_gui.descriptors.descriptor import DerivedKey, Descriptor, DescriptorType
+from wallet_gui.descriptors.descriptor import DerivedKey, Descriptor
+from wallet_gui.primitives import base58
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.amount import COIN, FeeRate
-from wallet_gui.primitives.psbt import Psbt
+from wallet_gui.primitives.psbt import KeyPath, Psbt, PsbtInput, PsbtOutput
 from wallet_gui.primitives.serialize import compact_size
 from wallet_gui.primitives.transaction import (
     SEQUENCE_RBF,
@@ -66,9 +67,9 @@ class Frame:
     descriptors: tuple[Descriptor, ...]
 
     def input_weight(self, descriptor_index: int) -> int:
-        """Weigh one input, counted as in a transaction with witnesses (one unit for pkh)."""
+        """Weigh one input, counted as in a transaction with witnesses (one unit without one)."""
         descriptor = self.descriptors[descriptor_index]
-        return descriptor.input_weight + (descriptor.type is DescriptorType.PKH)
+        return descriptor.input_weight + (not descriptor.has_witness)
 
     @staticmethod
     def output_weight(script: bytes) -> int:
@@ -82,13 +83,14 @@ class Frame:
         return 4 * (8 + counts) + 2 + sum(self.output_weight(script) for script in scripts)
 
     def vsize(self, spent: Sequence[OwnedOutput], outputs: Sequence[TxOut]) -> int:
-        """Return the exact virtual size once signed, rounded up."""
+        """Return the virtual size once signed, rounded up; for multisig it is never larger."""
         counts = len(compact_size(len(spent))) + len(compact_size(len(outputs)))
         weight = 4 * (8 + counts) + sum(self.output_weight(o.script_pubkey) for o in outputs)
-        types = [self.descriptors[coin.place.descriptor_index].type for coin in spent]
-        weight += sum(self.descriptors[c.place.descriptor_index].input_weight for c in spent)
-        if any(kind is not DescriptorType.PKH for kind in types):
-            weight += 2 + types.count(DescriptorType.PKH)
+        descriptors = [self.descriptors[coin.place.descriptor_index] for coin in spent]
+        weight += sum(descriptor.input_weight for descriptor in descriptors)
+        with_witness = sum(descriptor.has_witness for descriptor in descriptors)
+        if with_witness:
+            weight += 2 + len(descriptors) - with_witness
         return (weight + 3) // 4
 
 
@@ -160,31 +162,43 @@ def unsigned_psbt(
     inputs = tuple(TxIn(coin.outpoint, b"", SEQUENCE_RBF) for coin in spent)
     psbt = Psbt.from_unsigned_tx(Transaction(2, inputs, tuple(outputs), lock_time))
     for psbt_input, coin in zip(psbt.inputs, spent, strict=True):
-        kind, key = _key(wallet, coin.place)
+        descriptor = wallet.descriptors[coin.place.descriptor_index]
+        key = descriptor.derive(coin.place.index, coin.place.keychain)
         # In full for taproot too: any signer can then check every amount (CVE-2020-14199).
         psbt_input.non_witness_utxo = wallet.transaction(coin.outpoint.txid)
-        if kind is not DescriptorType.PKH:
+        if descriptor.has_witness:
             psbt_input.witness_utxo = TxOut(coin.value_sat, coin.script_pubkey)
-        psbt_input.redeem_script = key.redeem_script
-        if key.tap_internal_key is None:
-            psbt_input.bip32_derivations[key.public_key] = key.key_path
-        else:
-            psbt_input.tap_internal_key = key.tap_internal_key
-            psbt_input.tap_bip32_derivations[key.tap_internal_key] = ((), key.key_path)
+        _describe(psbt_input, key)
     for psbt_output, output in zip(psbt.outputs, outputs, strict=True):
         place = wallet.place_of(output.script_pubkey)
         if place is None:
             continue
-        _, key = _key(wallet, place)
-        psbt_output.redeem_script = key.redeem_script
-        if key.tap_internal_key is None:
-            psbt_output.bip32_derivations[key.public_key] = key.key_path
-        else:
-            psbt_output.tap_internal_key = key.tap_internal_key
-            psbt_output.tap_bip32_derivations[key.tap_internal_key] = ((), key.key_path)
+        descriptor = wallet.descriptors[place.descriptor_index]
+        _describe(psbt_output, descriptor.derive(place.index, place.keychain))
+    _name_cosigners(psbt, [wallet.descriptors[coin.place.descriptor_index] for coin in spent])
     return psbt
 
 
-def _key(wallet: Wallet, place: ScriptPlace) -> tuple[DescriptorType, DerivedKey]:
-    descriptor = wallet.descriptors[place.descriptor_index]
-    return descriptor.type, descriptor.derive(place.index, place.keychain)
+def _describe(part: PsbtInput | PsbtOutput, key: DerivedKey) -> None:
+    """Add scripts and the paths of all keys, so that every cosigner recognises its own."""
+    part.redeem_script = key.redeem_script
+    part.witness_script = key.witness_script
+    if key.tap_internal_key is not None:
+        part.tap_internal_key = key.tap_internal_key
+        part.tap_bip32_derivations[key.tap_internal_key] = ((), key.key_path)
+        return
+    part.bip32_derivations.update(key.keys)
+
+
+def _name_cosigners(psbt: Psbt, descriptors: Iterable[Descriptor]) -> None:
+    """Add the extended keys of multisig: devices check by them who the cosigners are (BIP174)."""
+    for descriptor in descriptors:
+        if not descriptor.is_multisig:
+            continue
+        for expression in descriptor.keys:
+            key, origin = expression.key, expression.origin
+            # A path of another length than the key's depth would be malformed.
+            if isinstance(key, bytes) or origin is None or len(origin.path) != key.depth:
+                continue
+            raw = base58.decode_check(key.serialize())
+            psbt.xpubs[raw] = KeyPath(origin.fingerprint, origin.path)

@@ -85,3 +85,7 @@ class UnknownCoin(WalletError):
 
 class WrongSignedPsbt(WalletError):
     """The signed PSBT differs from the request, or is not completely and validly signed."""
+
+
+class WrongSignature(WalletError):
+    """A signature in a PSBT from outside is not valid, or leaves the transaction open to change."""

@@ -72,7 +72,12 @@ class WatchSet:
             derived = self._descriptors[key[0]].derive(index, key[1])
             scripts.append(derived.script_pubkey)
             self._places[derived.script_pubkey] = ScriptPlace(*key, index)
-            self._public_keys.add(derived.public_key)
+            # What an input reveals at its end: the key, or a script with several.
+            revealed = derived.witness_script or (
+                b"" if derived.is_multisig else derived.public_key
+            )
+            if revealed:
+                self._public_keys.add(revealed)
             added.append(derived.script_pubkey)
         self._order.extend(added)
         return added

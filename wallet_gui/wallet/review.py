@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from wallet_gui.descriptors.descriptor import Descriptor
-from wallet_gui.descriptors.xpub import HARDENED
 from wallet_gui.primitives import script
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.amount import FeeRate
@@ -155,17 +154,17 @@ def of(
 def _place(
     claims: Iterator[KeyPath], script_pubkey: bytes, descriptors: Sequence[Descriptor]
 ) -> ScriptPlace | None:
+    # The cosigners' paths of one script name the same place: it is looked at once.
+    looked_at = set[tuple[int, int, int]]()
     for claim in claims:
         for descriptor_index, descriptor in enumerate(descriptors):
-            if claim.fingerprint != descriptor.fingerprint or len(claim.path) < 2:
-                continue
-            keychain, index = claim.path[-2:]
-            if keychain >= descriptor.keychains or index >= HARDENED:
-                continue
-            # The claim only says where to look; the script decides.
-            derived = descriptor.derive(index, keychain)
-            if derived.key_path == claim and derived.script_pubkey == script_pubkey:
-                return ScriptPlace(descriptor_index, Keychain(keychain), index)
+            for keychain, index in descriptor.places(claim):
+                if (descriptor_index, keychain, index) in looked_at:
+                    continue
+                looked_at.add((descriptor_index, keychain, index))
+                # The claim only says where to look; the script decides.
+                if descriptor.script_pubkey(index, keychain) == script_pubkey:
+                    return ScriptPlace(descriptor_index, Keychain(keychain), index)
     return None
 
 

@@ -5,7 +5,7 @@ from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.sighash import ALL, DEFAULT
 from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.wallet.errors import WrongSignedPsbt
-from wallet_gui.wallet.signatures import Verdict, check_input, hash_type
+from wallet_gui.wallet.signatures import Verdict, check_input, hash_types
 
 _ACCEPTED_HASH_TYPES = frozenset({DEFAULT, ALL})
 
@@ -26,7 +26,8 @@ def finish(asked: Psbt, signed: Psbt) -> Transaction:
     except ParseError as error:
         raise WrongSignedPsbt(f"The payment is not completely signed. {error}") from error
     for index, tx_in in enumerate(tx.inputs):
-        if hash_type(tx_in) not in _ACCEPTED_HASH_TYPES:
+        found = hash_types(tx_in)
+        if not found or not _ACCEPTED_HASH_TYPES.issuperset(found):
             raise WrongSignedPsbt(
                 f"The signature of input {index + 1} leaves parts of the payment open to change. "
                 "It was not sent."

@@ -67,7 +67,7 @@ class Wallet:
         self.description = description
         self.params = params
         self.descriptors = tuple(Descriptor.parse(d, params) for d in description.descriptors)
-        if any(not d.is_ranged or d.keychains != len(Keychain) for d in self.descriptors):
+        if not all(descriptor.is_account for descriptor in self.descriptors):
             raise ValueError("A wallet needs descriptors with a receive and a change chain.")
         self._staged = ChangeSet()
         self._watch = WatchSet(
@@ -313,9 +313,7 @@ class Wallet:
 
     def export_labels(self) -> list[str]:
         """Write all labels and frozen coins as BIP329 lines."""
-        active = self.descriptors[self.description.active]
-        closing = ")" * (1 + active.type.value.count("("))
-        origin = f"{active.type.value}({active.origin}{closing}" if active.origin else ""
+        origin = self.descriptors[self.description.active].abbreviated()
         frozen = sorted(str(outpoint) for outpoint in self._frozen)
         return list(bip329.export_lines(self._labels.items(), frozen, origin))
 

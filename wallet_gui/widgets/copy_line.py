@@ -73,14 +73,13 @@ class CopyLine(QWidget):
 
     def _fit(self) -> None:
         """As high as its lines, up to a few: then it scrolls."""
-        width = max(self.field.viewport().width(), 200)
         metrics = self.field.fontMetrics()
-        letters = max(1, width // max(1, metrics.horizontalAdvance("0")))
-        lines = sum(1 + len(line) // letters for line in self.line.split("\n"))
+        # QPlainTextEdit measures its document in lines.
+        lines = max(1, round(self.field.document().size().height()))
         margins = self.field.contentsMargins()
         inside = round(2 * self.field.document().documentMargin())
         height = min(lines, self._lines) * metrics.lineSpacing() + inside
-        self.field.setFixedHeight(height + margins.top() + margins.bottom() + 2)
+        self.field.setFixedHeight(height + margins.top() + margins.bottom() + 10)
 
     def resizeEvent(self, event: object) -> None:
         super().resizeEvent(event)  # type: ignore[arg-type]

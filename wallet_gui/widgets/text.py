@@ -1,6 +1,7 @@
 """Text from outside (labels, URIs, peers) made safe to look at: plain, one line, capped."""
 
 import html
+from collections.abc import Iterator
 
 from wallet_gui.primitives.plain_text import plain_text
 
@@ -20,9 +21,17 @@ def chunked(text: str, size: int = CHUNK) -> str:
 
 def breakable(text: str, longest: int = 32) -> str:
     """The same words, with blanks inside those too long for a line: fingerprints, paths, keys."""
-    return " ".join(
-        word if len(word) <= longest else chunked(word, longest) for word in text.split(" ")
-    )
+    return " ".join(" ".join(_pieces(word, longest)) for word in text.split(" "))
+
+
+def _pieces(word: str, longest: int) -> Iterator[str]:
+    """Cut behind a separator where there is one in the second half, else in the middle of it."""
+    while len(word) > longest:
+        place = max(word.rfind(mark, longest // 2, longest) for mark in "/:@,")
+        cut = place + 1 if place >= 0 else longest
+        yield word[:cut]
+        word = word[cut:]
+    yield word
 
 
 def tooltip(text: str) -> str:

@@ -19,4 +19,7 @@ def test_the_newest_stay_and_all_of_them_have_ended() -> None:
     assert len(kept) == 1 + MAX_PAST
     assert [kept[0].began, kept[1].began, kept[-1].began] == [50, 4, 3]
     assert kept[0].ended is None
+    # A test of a node may have been made while a backend ran that began before it.
+    late = contacts.all([*entries(1, 2), *entries(1, 60)])
+    assert [entry.began for entry in late[:2]] == [60, 4]
     assert {entry.ended for entry in kept[1:]} == {103, 104}

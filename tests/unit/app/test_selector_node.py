@@ -289,6 +289,37 @@ def test_other_rules_for_public_peers_reach_those_beside_the_node() -> None:
     run(scenario)
 
 
+def test_what_a_person_asks_for_is_tried_at_once_however_it_stands() -> None:
+    async def scenario(rig: Rig) -> None:
+        await rig.selector.start(P2POptions(), rig.plan())
+        rig.own.status = replace(AWAY, state=NodeState.STOPPED, problem=CHANGED)
+        # Other rules for peers do not wake up what was given up.
+        await rig.selector.use(P2POptions(), rig.plan())
+        assert len(rig.own.nodes) == 1
+        await rig.selector.use(P2POptions(), rig.plan(), is_wish=True)
+        assert len(rig.own.nodes) == 2
+        # A node that answers is left alone, also when it is asked for once more.
+        rig.own.status = READY
+        await rig.selector.use(P2POptions(), rig.plan(), is_wish=True)
+        assert len(rig.own.nodes) == 2
+
+    run(scenario)
+
+
+def test_a_node_that_is_asked_for_does_not_wait_for_the_end_of_the_stay() -> None:
+    async def scenario(rig: Rig) -> None:
+        await rig.selector.start(P2POptions(), rig.plan())
+        rig.own.status = AWAY
+        rig.now += 20
+        await rig.look()
+        await rig.sinks[0](BackendState(ConnectionState.ONLINE, 3))
+        rig.own.status = READY
+        await rig.selector.use(P2POptions(), rig.plan(), is_wish=True)
+        assert rig.wallet.attached[-1] == "node"
+
+    run(scenario)
+
+
 def test_trying_again_is_at_once() -> None:
     async def scenario(rig: Rig) -> None:
         await rig.selector.start(P2POptions(), rig.plan())
@@ -319,6 +350,10 @@ def test_a_stale_node_and_what_peers_contradict_are_doubted_aloud() -> None:
         assert rig.selector._doubt() == ""
         rig.own.status = replace(READY, tip_age=18_000)
         assert "your node is 5 hours old" in rig.selector._doubt()
+        rig.own.status = replace(READY, tip_age=18_000, blocks_behind=2)
+        assert "5 hours old" in rig.selector._doubt()
+        rig.own.status = replace(READY, tip_age=9_000_000, blocks_behind=81_234)
+        assert rig.selector._doubt().startswith("Your node has 81,234 blocks still to read.")
         rig.own.status = replace(READY, doubt="Three public peers show another chain.")
         assert rig.selector._doubt() == "Three public peers show another chain."
 

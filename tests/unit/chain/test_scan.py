@@ -327,3 +327,32 @@ def test_every_block_of_every_script_is_delivered(random: Random, start: int) ->
         random.choice(moves)()
         model.check_mark()
     model.finish()
+
+
+def test_what_is_to_be_repeated_is_matched_again_and_delivered_once_more() -> None:
+    scan = scan_at(0, b"a")
+    first = matched(scan, 20, 5, 15)
+    while deliver(scan) is not None:
+        pass
+    assert scan.mark == 20
+    scan.repeat(10)
+    assert scan.mark == 9
+    assert not scan.results(first, [])  # it was asked for before
+    again = scan.wanted_range(100, 20)
+    assert again is not None
+    assert (again.start, again.stop, again.scripts) == (10, 20, (b"a",))
+    assert scan.results(again, [12, 15])
+    assert [deliver(scan), deliver(scan), deliver(scan)] == [12, 15, None]
+    assert scan.mark == 20
+    scan.repeat(30)  # nothing was matched there yet
+    assert scan.mark == 20
+
+
+def test_repeating_brings_groups_together() -> None:
+    scan = scan_at(0, b"a")
+    matched(scan, 20)
+    scan.extend([b"b"], 15)
+    scan.repeat(3)
+    again = scan.wanted_range(100, 20)
+    assert again is not None
+    assert (again.start, set(again.scripts)) == (3, {b"a", b"b"})

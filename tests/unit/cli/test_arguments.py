@@ -139,7 +139,8 @@ def test_a_command_loads_no_window_and_no_number_library(tmp_path: Path) -> None
         "import sys; from wallet_gui.__main__ import main; "
         f"status = main(['wallets', '--network', 'regtest', '--data-dir', {str(tmp_path)!r}]); "
         "loaded = [n for n in ('PySide6', 'numpy', 'wallet_gui.gui', 'wallet_gui.vault', "
-        "'wallet_gui.keys', 'mnemonic', 'zxingcpp') if n in sys.modules]; "
+        "'wallet_gui.keys', 'mnemonic', 'zxingcpp', 'asyncssh', "
+        "'wallet_gui.chain.bitcoind.doctor') if n in sys.modules]; "
         "assert not loaded, loaded; sys.exit(status)"
     )
     done = subprocess.run(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wallet_gui.descriptors.descriptor import Descriptor, DescriptorType, checksum
+from wallet_gui.descriptors.checksum import checksum
+from wallet_gui.descriptors.descriptor import Descriptor, DescriptorType
 from wallet_gui.primitives.params import MAINNET, REGTEST, SIGNET
 from wallet_gui.primitives.psbt import KeyPath
 from wallet_gui.primitives.serialize import ParseError

@@ -1,14 +1,17 @@
 """PSBTs to test with: the vectors of BIP174 and BIP371, small made ones, and strategies."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 
+from wallet_gui.primitives import psbt_v2
 from wallet_gui.primitives.amount import MAX_MONEY
 from wallet_gui.primitives.psbt import KeyPath, Psbt, PsbtInput, PsbtOutput
+from wallet_gui.primitives.psbt_finalize import hash_types
 from wallet_gui.primitives.script import p2wpkh
 from wallet_gui.primitives.serialize import var_bytes
 from wallet_gui.primitives.transaction import OutPoint, Transaction, TxIn, TxOut
@@ -39,13 +42,14 @@ def load(name: str) -> dict[str, Any]:
 
 
 BIP174 = load("bip174.json")
+BIP370 = load("bip370.json")
 BIP371 = load("bip371.json")
 
 
 def cases(kind: str) -> list[Any]:
     return [
         pytest.param(*case[1:], id=f"{name}: {case[0]}")
-        for name, vectors in (("BIP174", BIP174), ("BIP371", BIP371))
+        for name, vectors in (("BIP174", BIP174), ("BIP370", BIP370), ("BIP371", BIP371))
         for case in vectors[kind]
     ]
 
@@ -146,11 +150,16 @@ PSBT_OUTPUTS = st.builds(
     tap_bip32_derivations=maps(X_ONLY, ORIGINS),
     unknown=UNKNOWN,
 )
+# Two steps deep, as the path is long.
 XPUBS = st.dictionaries(
     st.binary(min_size=32, max_size=32).map(
-        lambda x: b"\x04\x35\x87\xcf" + bytes(41) + b"\x02" + x
+        lambda x: b"\x04\x35\x87\xcf\x02" + bytes(40) + b"\x02" + x
     ),
-    PATHS,
+    st.builds(
+        KeyPath,
+        st.binary(min_size=4, max_size=4),
+        st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)),
+    ),
     max_size=2,
 )
 TX = Transaction(
@@ -164,3 +173,34 @@ PSBTS = st.builds(
     xpubs=XPUBS,
     unknown=UNKNOWN,
 )
+
+
+@st.composite
+def _version_2(draw: st.DrawFn) -> Psbt:
+    """Any PSBT with what only version 2 has: its lock time is the one that the inputs need."""
+    psbt = draw(PSBTS)
+    psbt.version = 2
+    psbt.modifiable = draw(st.none() | st.integers(0, 255))
+    psbt.fallback_lock_time = draw(st.none() | st.sampled_from([0, 7, 500_000_001, 2**32 - 1]))
+    heights, times = st.integers(1, 499_999_999), st.integers(500_000_000, 2**32 - 1)
+    # Both inputs can have a height, or both a date.
+    height_only = draw(st.booleans())
+    sequences = []
+    for psbt_input in psbt.inputs:
+        if draw(st.booleans()):
+            psbt_input.required_height = draw(heights if height_only else st.none() | heights)
+            psbt_input.required_time = draw(st.none() | times if height_only else times)
+        sequences.append(draw(st.sampled_from([0xFFFFFFFF, 0xFFFFFFFD, 0])))
+        psbt_input.states_sequence = sequences[-1] == 0xFFFFFFFF and draw(st.booleans())
+    for hash_type in (each for item in psbt.inputs for each in hash_types(item)):
+        psbt.record_signature(hash_type)
+    inputs = tuple(
+        replace(tx_input, sequence=sequence)
+        for tx_input, sequence in zip(psbt.tx.inputs, sequences, strict=True)
+    )
+    lock_time = psbt_v2.lock_time(psbt.inputs, psbt.fallback_lock_time)
+    psbt.tx = replace(psbt.tx, inputs=inputs, lock_time=lock_time)
+    return psbt
+
+
+PSBTS_2 = _version_2()

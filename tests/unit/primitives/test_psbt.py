@@ -4,9 +4,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.primitives.psbt_samples import BIP174, BIP371, PSBTS, cases, with_record
+from tests.unit.primitives.psbt_samples import (
+    BIP174,
+    BIP371,
+    PSBTS,
+    a_psbt,
+    cases,
+    with_record,
+)
 from wallet_gui.primitives.psbt import KeyPath, Psbt, PsbtInput, PsbtOutput
 from wallet_gui.primitives.psbt_fields import INPUT_FIELDS, OUTPUT_FIELDS
+from wallet_gui.primitives.script import p2wpkh
 from wallet_gui.primitives.serialize import ParseError
 
 
@@ -53,11 +61,13 @@ def test_workflow_vectors() -> None:
     assert first.serialize() == flow["signed_a"]
     extracted = Psbt.parse(flow["finalized"]).extract()
     assert extracted.serialize() == flow["extracted"]
-    # Multisig is not ours to finalize: it stays as it is.
+    # Multisig of both kinds is finalized, from whatever order, to the very bytes.
     combined = Psbt.parse(flow["combined"])
-    assert combined.finalize() == combined
+    assert combined.finalize().serialize() == flow["finalized"]
     with pytest.raises(ParseError, match="Input 0"):
         combined.extract()
+    # One signature of two is not enough.
+    assert first.finalize() == first
 
 
 def test_combining_keeps_unknown_records_in_lexicographic_order() -> None:
@@ -100,7 +110,8 @@ def test_the_strategies_know_every_field() -> None:
     """A field that is added to the tables must be added to the round trip above."""
     inputs = {entry.attribute for entry in INPUT_FIELDS}
     outputs = {entry.attribute for entry in OUTPUT_FIELDS}
-    assert inputs | {"unknown"} == set(PsbtInput.__slots__)
+    version_2 = {"required_time", "required_height", "states_sequence"}
+    assert inputs | version_2 | {"unknown"} == set(PsbtInput.__slots__)
     assert outputs | {"unknown"} == set(PsbtOutput.__slots__)
 
 
@@ -160,3 +171,63 @@ def test_unknown_and_proprietary_records_are_kept_byte_for_byte(where: str) -> N
         b"\x19": b"\xff\xff",
     }
     assert Psbt.parse(psbt.serialize()) == psbt
+    # In the very order in which they came, not in that of their types.
+    assert psbt.serialize() == raw
+
+
+@pytest.mark.parametrize("raw", cases("valid"))
+def test_what_people_paste_is_read(raw: bytes) -> None:
+    psbt, text = Psbt.parse(raw), base64.b64encode(raw).decode()
+    wrapped = "\r\n".join(text[start : start + 76] for start in range(0, len(text), 76))
+    for pasted in (
+        raw,
+        text,
+        f"  {wrapped}\n",
+        f'"{text}"',
+        "\ufeff" + text,
+        raw.hex(),
+        raw.hex().upper(),
+        raw.hex(" ", 16),
+    ):
+        assert Psbt.read_any(pasted) == psbt
+        if isinstance(pasted, str):
+            for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+                assert Psbt.read_any(pasted.encode(encoding)) == psbt
+
+
+@pytest.mark.parametrize(
+    ("pasted", "sentence"),
+    [
+        ("", "There is no PSBT here: the text is empty"),
+        (b" \n", "There is no PSBT here: the text is empty"),
+        ("70736274ff0", "not valid hex text"),
+        ("70736274ff0g", "not valid hex text"),
+        ("bitcoin:?", "not valid base64 text"),
+        (b"\xff\xfea", "neither its bytes nor base64 or hex"),
+        (b"\x80psbt", "neither its bytes nor base64 or hex"),
+        ("aGVsbG8=", "does not begin with its magic bytes"),
+        (b"A" * 30_000_001, "more than 10000000 bytes"),
+        ("70736274ff" + "00" * 10_000_000, "10000000 are allowed"),
+    ],
+)
+def test_what_is_no_psbt_is_said(pasted: bytes | str, sentence: str) -> None:
+    with pytest.raises(ParseError, match=sentence):
+        Psbt.read_any(pasted)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60) | st.text(max_size=60))
+def test_anything_pasted_is_a_psbt_or_a_parse_error(pasted: bytes | str) -> None:
+    with pytest.raises(ParseError):
+        Psbt.read_any(pasted)
+
+
+def test_the_paths_of_global_xpubs_are_as_long_as_the_keys_are_deep() -> None:
+    (xpub, key_path), _ = Psbt.parse(BIP174["valid"][5][1]).xpubs.items()
+    psbt = a_psbt(p2wpkh(bytes(20)), prove=False)
+    psbt.xpubs = {xpub: key_path}
+    assert Psbt.parse(psbt.serialize()) == psbt
+    for path in (key_path.path[:-1], (*key_path.path, 0)):
+        psbt.xpubs = {xpub: KeyPath(key_path.fingerprint, path)}
+        with pytest.raises(ParseError, match="xpubs: The extended public key is not as deep"):
+            Psbt.parse(psbt.serialize())

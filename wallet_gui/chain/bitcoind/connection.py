@@ -10,9 +10,9 @@ changed meanwhile is read anew without anybody noticing.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 from wallet_gui.chain.bitcoind.contacts import Contacts
 from wallet_gui.chain.bitcoind.credentials import (
@@ -21,19 +21,20 @@ from wallet_gui.chain.bitcoind.credentials import (
 from wallet_gui.chain.bitcoind.networks import P2P_PORTS, RPC_PORTS
 from wallet_gui.chain.bitcoind.node_facts import NodeFacts
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
-from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus
+from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus, told_by
 from wallet_gui.chain.bitcoind.probe import probe
 from wallet_gui.chain.bitcoind.problems import (
     Code,
     NodeProblem,
-    bad_reply,
     connection_lost,
     node_stopped,
 )
+from wallet_gui.chain.bitcoind.racing import cancelled, unless
 from wallet_gui.chain.bitcoind.retry_delay import RetryDelay
 from wallet_gui.chain.bitcoind.rpc import NodeRpc
-from wallet_gui.chain.bitcoind.rungs import Choice, Rung, choose
+from wallet_gui.chain.bitcoind.rungs import Choice, P2PFacts, Rung, choose
 from wallet_gui.chain.bitcoind.session import Session, client_for, login_for, p2p_facts
+from wallet_gui.chain.bitcoind.sleep_watch import SleepWatch
 from wallet_gui.chain.bitcoind.ssh_target import LocalNode, NodeAddress
 from wallet_gui.chain.bitcoind.tunnel import connect
 from wallet_gui.chain.bitcoind.tunnel_protocol import (
@@ -47,18 +48,19 @@ from wallet_gui.chain.reports import LedgerEntry
 from wallet_gui.primitives.params import ChainParams
 
 HEALTH_SECONDS: Final = 30.0
-HEALTH_TIMEOUT: Final = 10.0
+HEALTH_TIMEOUT: Final = 30.0
+MOST_SILENCES: Final = 3
+FACTS_SECONDS: Final = 60.0  # after which a node that is busy is asked all the same
 TICK_SECONDS: Final = 2.0
-SLEPT_SECONDS: Final = 10.0  # a clock that jumped by more: the computer has slept
 NODE_RETRY_SECONDS: Final = 2.0
 WARMING_SECONDS: Final = 1.0
 SHORT_LIFE: Final = 10.0  # a session that ended sooner counts as a failure
 _CLOSED: Final = "Closed."
+_PATIENCE: Final = frozenset({Code.NODE_SILENT, Code.BUSY})
 
-# The P2P port may serve all the same.
-_LOGIN_PROBLEMS: Final = frozenset(
+# The RPC cannot be logged in to; a P2P port that serves filters is enough.
+LOGIN_IMPOSSIBLE: Final = frozenset(
     {Code.RPC_AUTH, Code.COOKIE_MISSING, Code.COOKIE_UNREADABLE, Code.RPC_FORBIDDEN}
-    | {Code.RPC_WHITELIST, Code.NODE_REFUSED}
 )
 _STATES: Final = {
     Stage.RESOLVING: NodeState.RESOLVING,
@@ -67,7 +69,6 @@ _STATES: Final = {
     Stage.LOGIN: NodeState.LOGIN,
     Stage.DONE: NodeState.CHANNEL,
 }
-T = TypeVar("T")
 
 
 class Connect(Protocol):
@@ -134,11 +135,12 @@ class NodeConnection:
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._keeping: list[asyncio.Future[None]] = []
         is_elsewhere = not isinstance(address, LocalNode)
         self._contacts = Contacts(address.text) if is_elsewhere else None
         self._clients: list[NodeRpc] = []
         self._moved = (0, 0)  # bytes over this tunnel by clients that are closed
-        self._last_times = (clock(), wall_clock())
+        self._sleep = SleepWatch(clock(), wall_clock())
 
     # What its users see
 
@@ -198,9 +200,13 @@ class NodeConnection:
             await self._changed.wait_for(lambda: self._session is not session)
 
     def failed(self, problem: NodeProblem) -> None:
-        """Hear that somebody who used the session met with this: it is looked at anew."""
+        """Hear that somebody who used the session met with this: it is looked at anew.
+
+        It goes on where the node still answers, so that scans which are on their way survive.
+        """
         if self._session is not None:
-            self._failure = problem
+            if problem.is_final:
+                self._failure = problem
             self._wake.set()
 
     def network_changed(self) -> None:
@@ -220,12 +226,13 @@ class NodeConnection:
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        keeping, self._keeping = self._keeping, []
+        await asyncio.gather(*tasks, *keeping, return_exceptions=True)
         self._end_contact(_CLOSED)
         self._tell(NodeState.OFF, None)
         await self._notify()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: "asyncio.Future[None]") -> None:
         """Let whoever waits hear of an error that is ours; there would be no end to the wait."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._broken = error
@@ -285,16 +292,19 @@ class NodeConnection:
                 problem = await self._try_node(tunnel, login, lost)
                 if lost.done():
                     break
+                if problem is None:
+                    await self._notify()
+                    continue
                 pause = asyncio.ensure_future(self._pause(problem, self._node_delay))
                 await asyncio.wait([lost, pause], return_when=asyncio.FIRST_COMPLETED)
-                await _cancelled(pause)
+                await cancelled(pause)
             return lost.result()
         finally:
-            await _cancelled(lost)
+            await cancelled(lost)
 
     async def _try_node(
         self, tunnel: Tunnel, login: Credentials, lost: "asyncio.Future[NodeProblem]"
-    ) -> NodeProblem:
+    ) -> NodeProblem | None:
         try:
             return await self._serve_node(tunnel, login, lost)
         except NodeProblem as problem:
@@ -303,8 +313,11 @@ class NodeConnection:
 
     async def _serve_node(
         self, tunnel: Tunnel, login: Credentials, lost: "asyncio.Future[NodeProblem]"
-    ) -> NodeProblem:
-        """Make a session over a tunnel that holds, and keep it until it fails."""
+    ) -> NodeProblem | None:
+        """Make a session over a tunnel that holds, and keep it until it fails.
+
+        None: it is to be made anew, for the node can do other things by now.
+        """
         clients = [
             client_for(tunnel, self._rpc_port, self._params, login, channels, self._clock)
             for channels in (2, 1, 1)
@@ -313,11 +326,11 @@ class NodeConnection:
         rpc, scan_rpc, poll_rpc = clients
         try:
             self._tell(NodeState.RPC_LOGIN, self._status.problem)
-            facts, choice = await _unless(lost, self._examine(tunnel, rpc))
-            session = Session(tunnel, rpc, scan_rpc, poll_rpc, facts, choice, self._p2p_port)
+            facts, p2p, choice = await unless(lost, self._examine(tunnel, rpc))
+            session = Session(tunnel, rpc, scan_rpc, poll_rpc, facts, choice, self._p2p_port, p2p)
             began = self._clock()
             await self._publish(session)
-            problem = await _unless(lost, self._watch(session))
+            problem = await unless(lost, self._watch(session))
             if self._clock() - began > SHORT_LIFE:
                 self._tunnel_delay.reset()
                 self._node_delay.reset()
@@ -328,24 +341,31 @@ class NodeConnection:
             self._moved = self._bytes()
             self._clients = []
 
-    async def _examine(self, tunnel: Tunnel, rpc: NodeRpc) -> tuple[NodeFacts | None, Choice]:
+    async def _examine(
+        self, tunnel: Tunnel, rpc: NodeRpc
+    ) -> tuple[NodeFacts | None, P2PFacts | None, Choice]:
         """Find out what the node can, waiting while it warms up."""
-        facts: NodeFacts | None = None
+        wish = self._options.wish
+        if wish.rung is Rung.P2P and (p2p := await self._served_filters(tunnel)) is not None:
+            return None, p2p, choose(None, p2p=p2p, wish=wish)
         try:
             facts = await self._probe(rpc)
         except NodeProblem as problem:
-            if self._options.wish.rung is not Rung.P2P or problem.code not in _LOGIN_PROBLEMS:
+            if problem.code not in LOGIN_IMPOSSIBLE or wish.rung is Rung.P2P:
                 raise
-            p2p = await p2p_facts(tunnel, self._p2p_port, self._params)
-            if p2p is None or not p2p.has_filters:
+            if (p2p := await self._served_filters(tunnel)) is None:
                 raise
-            return None, choose(None, p2p=p2p, wish=self._options.wish)
+            return None, p2p, choose(None, p2p=p2p, wish=wish)
         self._tell(NodeState.CHECKING, None)
-        wish = self._options.wish
         # Asked only where the answer may matter: it costs a few ways there and back.
         matters = wish.tell_nothing or wish.rung is Rung.P2P or not facts.has_index
         p2p = await p2p_facts(tunnel, self._p2p_port, self._params) if matters else None
-        return facts, choose(facts, p2p=p2p, wish=wish)
+        return facts, p2p, choose(facts, p2p=p2p, wish=wish)
+
+    async def _served_filters(self, tunnel: Tunnel) -> P2PFacts | None:
+        """Tell what the P2P port offers, if that includes filters."""
+        p2p = await p2p_facts(tunnel, self._p2p_port, self._params)
+        return p2p if p2p is not None and p2p.has_filters else None
 
     async def _probe(self, rpc: NodeRpc) -> NodeFacts:
         while True:
@@ -358,8 +378,10 @@ class NodeConnection:
                 await self._notify()
                 await asyncio.sleep(WARMING_SECONDS)
 
-    async def _watch(self, session: Session) -> NodeProblem:
-        """Look after a session: return the problem that ends it."""
+    async def _watch(self, session: Session) -> NodeProblem | None:
+        """Look after a session: return the problem that ends it, None when it is out of date."""
+        checked = self._clock()
+        silent = 0
         while True:
             try:
                 async with asyncio.timeout(HEALTH_SECONDS):
@@ -372,20 +394,29 @@ class NodeConnection:
             if self._failure is not None:
                 failure, self._failure = self._failure, None
                 return failure
-            is_idle = self._clock() - session.rpc.last_answer >= HEALTH_SECONDS - 1
-            if session.facts is not None and (is_idle or is_asked):
+            now = self._clock()
+            is_idle = now - session.rpc.last_answer >= HEALTH_SECONDS - 1
+            if is_asked or is_idle or now - checked >= FACTS_SECONDS:
+                checked = now
                 try:
-                    await self._check_health(session)
+                    if not await self._is_up_to_date(session):
+                        return None
+                    silent = 0
                 except NodeProblem as problem:
-                    return problem
+                    # A slow machine may be at work on a block or on our own scan; that the line
+                    # holds is the tunnel's to see.
+                    silent += 1
+                    if problem.code not in _PATIENCE or silent >= MOST_SILENCES:
+                        return problem
 
-    async def _check_health(self, session: Session) -> None:
-        info = await session.rpc.call("getblockchaininfo", seconds=HEALTH_TIMEOUT)
-        if not isinstance(info, dict):
-            raise bad_reply("getblockchaininfo")
-        tip_time = info.get("time")
-        if isinstance(tip_time, int) and not isinstance(tip_time, bool):
-            self._tell(NodeState.READY, None, tip_age=max(0, self._unix() - tip_time))
+    async def _is_up_to_date(self, session: Session) -> bool:
+        """Ask the node anew what it can: an index gets ready, a restart brings other options."""
+        if session.facts is None:
+            return True
+        facts = await probe(session.rpc, self._params, seconds=HEALTH_TIMEOUT)
+        self._tell(NodeState.READY, None, **told_by(facts, self._unix()))
+        choice = choose(facts, p2p=session.p2p, wish=self._options.wish)
+        return choice == session.choice and facts.version == session.facts.version
 
     async def _pause(self, problem: NodeProblem, delay: RetryDelay) -> None:
         """Tell what is wrong and wait: a while, or for `retry` where waiting alone is no use."""
@@ -412,19 +443,22 @@ class NodeConnection:
             self.look_at_clocks()
 
     def look_at_clocks(self) -> None:
-        """Notice that the computer has slept: one of the clocks went on, or both jumped."""
-        now, wall = self._clock(), self._wall_clock()
-        before, wall_before = self._last_times
-        self._last_times = (now, wall)
-        if max(now - before, abs(wall - wall_before)) > TICK_SECONDS + SLEPT_SECONDS:
+        """See whether the computer has slept."""
+        if self._sleep.has_slept(self._clock(), self._wall_clock()):
             self.network_changed()
 
     # Parts
 
     async def _remember(self, cookie: str) -> None:
         self._remembered = cookie
+        if self._session is not None:
+            self._wake.set()  # the node was started anew, perhaps as another version
         if self._on_remember is not None:
-            await self._on_remember("cookie", cookie)
+            # Beside the call that was just answered, which need not wait for a disk.
+            task = asyncio.ensure_future(self._on_remember("cookie", cookie))
+            task.add_done_callback(self._ended)
+            self._keeping = [each for each in self._keeping if not each.done()]
+            self._keeping.append(task)
 
     async def _publish(self, session: Session) -> None:
         facts = session.facts
@@ -435,10 +469,9 @@ class NodeConnection:
         self._tell(
             NodeState.READY,
             None,
-            version=facts.subversion if facts is not None else "",
             rung=session.choice.sentence,
             learns=session.choice.learns,
-            is_pruned=facts is not None and facts.is_pruned,
+            **(told_by(facts, self._unix()) if facts is not None else {}),
         )
         await self._notify()
 
@@ -465,22 +498,3 @@ class NodeConnection:
 
     def _unix(self) -> int:
         return int(self._wall_clock())
-
-
-async def _unless(lost: "asyncio.Future[NodeProblem]", work: Coroutine[Any, Any, T]) -> T:
-    """Do some work unless the tunnel is lost before; then raise why."""
-    task = asyncio.ensure_future(work)
-    try:
-        both: list[asyncio.Future[Any]] = [lost, task]
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise lost.result()
-        return task.result()
-    finally:
-        await _cancelled(task)
-
-
-async def _cancelled(task: "asyncio.Future[Any]") -> None:
-    """End a task and wait for its end; what it raised was looked at where it mattered."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -20,6 +20,7 @@ from wallet_gui.chain.bitcoind.problems import (
     rpc_auth_password,
 )
 
+COOKIE_USER: Final = "__cookie__"
 COOKIE_LIMIT: Final = 1024  # bytes; it has 75
 _COOKIE = re.compile(rb"[\x21-\x39\x3b-\x7e]+:[\x21-\x7e]+")
 _MAX_NAME: Final = 500  # bitcoind refuses headers beyond 8 kB
@@ -30,7 +31,7 @@ class Credentials(Protocol):
 
     @property
     def user(self) -> str:
-        """The name in the node's configuration, for sentences; "" for a cookie."""
+        """The name in the node's configuration, for sentences; "__cookie__" for the cookie."""
         ...
 
     def header(self) -> bytes:
@@ -116,7 +117,7 @@ _PLACES: Final = (
 class CookieCredentials:
     """The cookie: the remembered one first, then what the node's machine has."""
 
-    user = ""
+    user = COOKIE_USER
 
     def __init__(
         self,

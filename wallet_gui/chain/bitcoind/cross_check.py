@@ -20,7 +20,7 @@ from wallet_gui.chain.backend import (
 from wallet_gui.chain.bitcoind.node_chain import NodeChain
 from wallet_gui.chain.bitcoind.node_session import NodeCalls
 from wallet_gui.chain.bitcoind.scan_problems import balance_differs
-from wallet_gui.chain.bitcoind.unspent import UnspentSet, unspent_of
+from wallet_gui.chain.bitcoind.unspent import CoinScan, UnspentSet
 from wallet_gui.chain.p2p.watches import Watch, Watches
 from wallet_gui.chain.scan import WalletScan
 from wallet_gui.primitives.transaction import OutPoint
@@ -45,6 +45,7 @@ class Check:
     wallet_id: str
     coins: CoinsOf
     state: CheckState | None = None
+    sentence: str = ""
     is_asked_for: bool = True  # since the start, or since the node scanned for it
     due_at: float = 0.0
     checked: BlockRef | None = None
@@ -69,6 +70,7 @@ class CrossCheck:
         self._monotonic = monotonic
         self._checks: dict[str, Check] = {}
         self._interval = 0.0
+        self.scan = CoinScan(monotonic)
         self.repairs = 0
 
     def watch(self, wallet_id: str, coins: CoinsOf | None) -> None:
@@ -162,7 +164,7 @@ class CrossCheck:
         if not before:
             return
         began = self._monotonic()
-        found = await unspent_of(node.scan, scripts)
+        found = await self.scan.run(node.scan, scripts)
         now = self._monotonic()
         self._interval = min(LONGEST_INTERVAL, SHARE * (now - began))
         for check in checks:
@@ -231,7 +233,8 @@ class CrossCheck:
     def _tell(
         self, check: Check, state: CheckState, sentence: str = "", height: int | None = None
     ) -> None:
-        if check.state is state and state is not CheckState.AGREES:
+        is_same = (check.state, check.sentence) == (state, sentence)
+        if is_same and state is not CheckState.AGREES:
             return
-        check.state = state
+        check.state, check.sentence = state, sentence
         self._chain.emit(BalanceChecked(check.wallet_id, state, sentence, height))

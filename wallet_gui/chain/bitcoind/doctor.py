@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from wallet_gui.chain.bitcoind import findings, steps
-from wallet_gui.chain.bitcoind.credentials import Credentials
+from wallet_gui.chain.bitcoind.connection import LOGIN_IMPOSSIBLE
+from wallet_gui.chain.bitcoind.credentials import COOKIE_USER, Credentials
 from wallet_gui.chain.bitcoind.networks import P2P_PORTS, RPC_PORTS
 from wallet_gui.chain.bitcoind.node_facts import NodeFacts
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
@@ -101,9 +102,6 @@ _BEFORE_CONNECTING: Final = frozenset(
         Code.PASSPHRASE_NEEDED,
         Code.PASSPHRASE_WRONG,
     }
-)
-_LOGIN_IMPOSSIBLE: Final = frozenset(
-    {Code.RPC_AUTH, Code.COOKIE_MISSING, Code.COOKIE_UNREADABLE, Code.RPC_FORBIDDEN}
 )
 
 
@@ -347,7 +345,7 @@ class _Examination:
         try:
             return (rpc, None), await self._log_in(rpc, login, warm_up_seconds)
         except NodeProblem as problem:
-            if problem.code not in _LOGIN_IMPOSSIBLE:
+            if problem.code not in LOGIN_IMPOSSIBLE:
                 raise
             greeting = await self._greet(tunnel)
             if greeting is None or not greeting.services & Services.COMPACT_FILTERS:
@@ -362,7 +360,8 @@ class _Examination:
         refused = await refused_calls(rpc)
         if refused:
             raise calls_refused(refused, credentials.user)
-        return Finding(f"as user {credentials.user}" if credentials.user else "with its cookie")
+        is_cookie = credentials.user == COOKIE_USER
+        return Finding("with its cookie" if is_cookie else f"as user {credentials.user}")
 
     async def _wait_until_warm(self, rpc: NodeRpc, seconds: float) -> None:
         """Wait while bitcoind starts, and show its own words meanwhile."""

@@ -7,9 +7,10 @@ when the server would take that key. Imports the SSH library: loaded by `ssh_ses
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import asyncssh
 
@@ -31,11 +32,23 @@ from wallet_gui.chain.bitcoind.tunnel_protocol import (
 )
 from wallet_gui.primitives.serialize import ParseError
 
-Ask = Callable[[SecretQuestion], Awaitable[str | None]]
+
+class Person(Protocol):
+    """Whoever can be asked, while no time limit counts."""
+
+    async def ask(self, question: SecretQuestion) -> str | None:
+        """Return the answer; None when there is none."""
+        ...
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Let no time count meanwhile."""
+        ...
+
 
 _DEFAULT_FILES: Final = ("id_ed25519", "id_ecdsa", "id_rsa")
 _ATTEMPTS: Final = 3
-_AGENT_SECONDS: Final = 5.0
+_AGENT_SECONDS: Final = 5.0  # for its list of keys
+_AGENT_SIGNS_SECONDS: Final = 60.0
 
 
 class OfferedKeyPair(asyncssh.SSHKeyPair):
@@ -86,13 +99,13 @@ class Identities:
         options: SshOptions,
         store: SshStore,
         secrets: SshSecrets,
-        ask: Ask,
+        person: Person,
     ) -> None:
         self._settings = settings
         self._options = options
         self._store = store
         self._secrets = secrets
-        self._ask = ask
+        self._person = person
         self._agent: asyncssh.SSHAgentClient | None = None
         self.problem: NodeProblem | None = None
 
@@ -135,7 +148,7 @@ class Identities:
         # Those that the configuration names come first: servers count attempts.
         agent.sort(key=lambda pair: pair.key_public_data not in wanted)
         for pair in agent:
-            yield Offer(_agents(pair), "key from the agent")
+            yield self._agents_offer(pair)
         offered = {pair.key_public_data for pair in agent}
         home = Path.home() / ".ssh"
         for path in files or [str(home / name) for name in _DEFAULT_FILES]:
@@ -158,7 +171,9 @@ class Identities:
         public = await _public_of(path, data)
         for pair in agent:
             if public is not None and pair.key_public_data == public.public_data:
-                return Offer(_agents(pair), "key from the agent")
+                return self._agents_offer(pair)
+        if public is not None and public.get_algorithm().startswith("sk-"):
+            raise ssh_problems.key_on_hardware(path)
         if not _is_locked(data):
             return Offer(_opened(_open(data, None, path)), f"key file {path}")
         if public is None:  # an old format, which hides both halves
@@ -173,7 +188,7 @@ class Identities:
     async def _unlock(self, data: bytes, path: str) -> asyncssh.SSHKey:
         """Ask for the passphrase until it fits; raises a problem that is a ValueError, too."""
         for attempt in range(_ATTEMPTS):
-            passphrase = await self._ask(
+            passphrase = await self._person.ask(
                 SecretQuestion(
                     SecretKind.PASSPHRASE, f"Passphrase of the key {path}", is_retry=attempt > 0
                 )
@@ -190,6 +205,17 @@ class Identities:
             return key
         self.problem = ssh_problems.passphrase_wrong(path)
         raise _Locked
+
+    def _agents_offer(self, pair: asyncssh.SSHKeyPair) -> Offer:
+        signer = cast(asyncssh.SSHAgentKeyPair, pair)
+
+        async def sign(data: bytes, algorithm: bytes) -> bytes:
+            signer.set_sig_algorithm(algorithm)
+            with self._person.waiting():  # the agent may ask, or want a touch
+                async with asyncio.timeout(_AGENT_SIGNS_SECONDS):
+                    return await signer.sign_async(data)
+
+        return Offer(OfferedKeyPair(pair, sign), "key from the agent")
 
     async def _agent_keys(self) -> list[asyncssh.SSHKeyPair]:
         place = self._settings.identity_agent
@@ -228,16 +254,6 @@ def _opened(key: asyncssh.SSHKey) -> OfferedKeyPair:
         return await asyncio.to_thread(key.sign, data, algorithm)
 
     return OfferedKeyPair(asyncssh.load_keypairs([key])[0], sign)
-
-
-def _agents(pair: asyncssh.SSHKeyPair) -> OfferedKeyPair:
-    signer = cast(asyncssh.SSHAgentKeyPair, pair)
-
-    async def sign(data: bytes, algorithm: bytes) -> bytes:
-        signer.set_sig_algorithm(algorithm)
-        return await signer.sign_async(data)
-
-    return OfferedKeyPair(pair, sign)
 
 
 def _is_locked(data: bytes) -> bool:

@@ -33,6 +33,7 @@ FIRST_BATCH: Final = 100
 MAX_BATCH: Final = 1000
 AT_ONCE: Final = 3
 MAX_REPLY: Final = 64_000_000
+KEPT_BYTES: Final = 32_000_000  # of filters
 TOLD: Final = 5000  # filter headers that are remembered, for others to compare
 WHOLE_BLOCKS: Final = 100  # heights that are handed out for reading in full at a time
 
@@ -70,7 +71,7 @@ class FilterMatcher:
     header is another, nothing that the node says about filters is used.
     """
 
-    limit = 2000
+    limit = 1000
 
     def __init__(self, chain: NodeChain, engine: FilterEngine, lanes: WorkerLanes) -> None:
         self._chain = chain
@@ -79,6 +80,8 @@ class FilterMatcher:
         self._scripts = ScriptCache()
         self._batch = FIRST_BATCH
         self._told: OrderedDict[int, tuple[bytes, bytes]] = OrderedDict()
+        self._kept: OrderedDict[bytes, tuple[bytes, bytes]] = OrderedDict()
+        self._kept_bytes = 0
         self.received = 0  # bytes of filters
         self.mean_size = 0.0
 
@@ -148,6 +151,24 @@ class FilterMatcher:
             self._told.popitem(last=False)
 
     async def _fetch(self, rpc: Rpc, hashes: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+        """Give the filters of these blocks and the filter headers that the node tells of them.
+
+        The newest ones that came are kept: a window that grows wants them again at once.
+        """
+        missing = [each for each in hashes if each not in self._kept]
+        found = dict(zip(hashes, map(self._kept.get, hashes), strict=True))
+        if missing:
+            filters, headers = await self._ask(rpc, missing)
+            pairs = zip(filters, headers, strict=True)
+            for block_hash, pair in zip(missing, pairs, strict=True):
+                found[block_hash] = self._kept[block_hash] = pair
+                self._kept_bytes += len(pair[0])
+            while self._kept_bytes > KEPT_BYTES:
+                self._kept_bytes -= len(self._kept.popitem(last=False)[1][0])
+        both = [pair for pair in found.values() if pair is not None]
+        return [data for data, _ in both], [header for _, header in both]
+
+    async def _ask(self, rpc: Rpc, hashes: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
         calls = [("getblockfilter", [replies.shown(each)]) for each in hashes]
         filters, headers = [], []
         for answer in await rpc.batch(calls, seconds=60.0, limit=MAX_REPLY):

@@ -32,6 +32,7 @@ class NodeChain(SyncState):
 
     mode = ScanMode.NODE
     may_ask_for_coins = True
+    sorts_out = False  # blocks that match by chance are dropped before they are read
     node_height = -1  # of its active chain, as it said last
     is_at_tip = False  # its tip was ours when it was last asked
 
@@ -89,7 +90,8 @@ class NodeScans(LongScans):
             return super()._download(first, top, scripts)
         if self._chain.mode is ScanMode.BLOCKS:
             return count * _BLOCK_BYTES.get(params.name, _BLOCK_ELSEWHERE)
-        return block_bytes(params, count, scripts, self._mean_size)
+        # What the blocks of real payments take is not known beforehand.
+        return 0 if self._chain.sorts_out else block_bytes(params, count, scripts, self._mean_size)
 
     def _is_worth_a_preview(self, each: LongScan) -> bool:
         if self._chain.mode is ScanMode.FILTERS:

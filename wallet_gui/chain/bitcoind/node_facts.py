@@ -41,6 +41,7 @@ class NodeFacts:
     mempool_min_rate: int
     warnings: tuple[str, ...]
     uptime: int
+    tip_time: int = 0  # Unix time, the newest block's own; 0: not told
 
     @property
     def is_synced(self) -> bool:

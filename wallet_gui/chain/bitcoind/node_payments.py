@@ -4,6 +4,7 @@ What the node said of its mempool is forgotten with the connection: the next one
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
@@ -25,6 +26,7 @@ from wallet_gui.chain.bitcoind.problems import NodeProblem, RpcError
 from wallet_gui.chain.reports import FeeAdvice, SeenBy
 from wallet_gui.primitives.transaction import Transaction
 
+CHAIN_FIRST: Final = 3.0  # seconds for which the mempool waits until the chain is read
 FEES_EVERY: Final = 60.0
 RECEIVING_PAUSE: Final = 5.0  # seconds between looks at most, while a person waits for a payment
 SEND_AGAIN: Final = 60.0  # seconds for which a lost connection is waited for while sending
@@ -56,6 +58,7 @@ class NodePayments:
         self._use: NodeUse | None = None
         self._connected = asyncio.Event()
         self._wake = asyncio.Event()
+        self._chain_is_read = asyncio.Event()
         self.is_receiving = False
 
     # --- what is asked ----------------------------------------------------------------------------
@@ -75,6 +78,10 @@ class NodePayments:
             return None
         return SeenBy(1, 1)
 
+    def chain_is_read(self) -> None:
+        """The wallets were told everything: now is the time for what is not confirmed."""
+        self._chain_is_read.set()
+
     def look_soon(self) -> None:
         """Look at the mempool now: a block came, or the scripts are others."""
         self._wake.set()
@@ -91,6 +98,10 @@ class NodePayments:
         self._connected.set()
         fees_at = float("-inf")
         try:
+            # The chain comes first: what is shown at once is the balance.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHAIN_FIRST):
+                    await self._chain_is_read.wait()
             while True:
                 self._wake.clear()
                 pause = LOOK_AGAIN

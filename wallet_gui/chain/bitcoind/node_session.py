@@ -19,6 +19,16 @@ MAX_BLOCK_REPLY = 8_100_000
 class Rpc(Protocol):
     """JSON-RPC calls; everything they raise is a `NodeProblem`."""
 
+    @property
+    def inbound_bytes(self) -> int:
+        """How many bytes have come."""
+        ...
+
+    @property
+    def outbound_bytes(self) -> int:
+        """How many bytes were sent."""
+        ...
+
     async def call(
         self, method: str, /, *params: Any, seconds: float | None = 30.0, limit: int = ...
     ) -> Any:
@@ -59,6 +69,10 @@ class NodeCalls:
     is_knots: bool = False
     has_activity: bool = False
     prune_height: int | None = None
+
+    def all(self) -> tuple[Rpc, Rpc, Rpc]:
+        """List the clients."""
+        return self.rpc, self.scan, self.poll
 
 
 @dataclass(frozen=True, slots=True)

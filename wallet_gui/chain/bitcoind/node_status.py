@@ -5,7 +5,9 @@ Text of the node and of the server is cleaned and capped before it comes in here
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
+from wallet_gui.chain.bitcoind.node_facts import NodeFacts
 from wallet_gui.chain.bitcoind.problems import NodeProblem
 
 
@@ -33,7 +35,8 @@ class NodeStatus:
     `address` is as the person wrote it, `via` how it is reached ("ssh bitcoin@mynode.local", "this
     computer"), `version` what the node calls itself. `rung` says in plain words how the chain is
     read, `learns` what the node gets to know by that. `tip_age`: seconds since the date of the
-    node's newest block. `problem` is why it is not ready; while it warms up its own words. `doubt`
+    node's newest block, `blocks_behind` how many it has still to read, `warnings` its own words
+    about itself. `problem` is why it is not ready; while it warms up its own words. `doubt`
     says in what public peers see the chain otherwise, `compared` that they see the same.
     """
 
@@ -46,9 +49,22 @@ class NodeStatus:
     problem: NodeProblem | None = None
     tip_age: int | None = None
     is_pruned: bool = False
+    blocks_behind: int = 0
+    warnings: tuple[str, ...] = ()
     doubt: str = ""
     compared: str = ""
 
     @property
     def is_ready(self) -> bool:
         return self.state is NodeState.READY
+
+
+def told_by(facts: NodeFacts, now: int) -> dict[str, Any]:
+    """Give what of a status follows from the node's answers; `now` is the Unix time."""
+    return {
+        "version": facts.subversion,
+        "is_pruned": facts.is_pruned,
+        "tip_age": max(0, now - facts.tip_time) if facts.tip_time else None,
+        "blocks_behind": max(0, facts.headers - facts.blocks),
+        "warnings": facts.warnings,
+    }

@@ -34,7 +34,7 @@ from wallet_gui.chain.bitcoind.node_headers import NodeHeaders
 from wallet_gui.chain.bitcoind.node_payments import NodePayments
 from wallet_gui.chain.bitcoind.node_scan import ScanMatcher
 from wallet_gui.chain.bitcoind.node_session import NodeCalls, NodeUse, PublicPeers
-from wallet_gui.chain.bitcoind.problems import Code, NodeProblem, RpcError
+from wallet_gui.chain.bitcoind.problems import Code, NodeProblem, RpcError, not_synced
 from wallet_gui.chain.bitcoind.worker_lanes import WorkerLanes
 from wallet_gui.chain.checkpoints import Checkpoints
 from wallet_gui.chain.filters import FilterEngine
@@ -124,6 +124,8 @@ class NodeSync:
         self._check_wake.set()
         if self.headers.wants_more_below:
             self._look_wake.set()
+        if self.is_synced():
+            self.payments.chain_is_read()
         self._on_change()
 
     def _work(self, action: Any) -> None:
@@ -189,9 +191,9 @@ class NodeSync:
             start = min(scan.start_height for scan in scans)
             return SyncProgress(Phase.FILTERS, max(wanted - start, 0), height + 1 - start)
         waiting = sum(len(scan.pending(1000)) for scan in scans)
-        if waiting:
+        if waiting or self.check.differs:
             done = self.blocks.received
-            return SyncProgress(Phase.BLOCKS, done, done + waiting)
+            return SyncProgress(Phase.BLOCKS, done, done + max(waiting, 1))
         return SyncProgress(Phase.SYNCED, height, height)
 
     # --- the chain --------------------------------------------------------------------------------
@@ -236,7 +238,16 @@ class NodeSync:
     def present_problem(self) -> NodeProblem | None:
         """Tell what is waited for, or does not come."""
         blocks = next(iter(self.blocks.problems.values()), None)
-        return self.problem or self.scans.problem or blocks
+        return self.problem or self.scans.problem or blocks or self._how_far_behind()
+
+    def _how_far_behind(self) -> NodeProblem | None:
+        """Say that the node has not read the chain that is known here, if that is so."""
+        chain = self.chain
+        total = max(chain.headers.height, chain.checkpoints.last_height)
+        behind = total - chain.node_height
+        if not self.is_online or chain.is_synced or behind <= 0:
+            return None
+        return not_synced(f"{100 * chain.node_height // total} %", behind)
 
     # --- while a connection lasts -----------------------------------------------------------------
 
@@ -245,12 +256,14 @@ class NodeSync:
         with contextlib.suppress(NodeProblem, TimeoutError):
             async with asyncio.timeout(FAREWELL):
                 await self.scans.abort(node)
+                await self.check.scan.give_way(node.rpc)
 
     async def run(self, use: NodeUse) -> None:
         """Go on until the connection ends; raises the NodeProblem that ended it."""
         self.problem = None
         self.chain.mode = use.mode
         self.chain.may_ask_for_coins = use.may_ask_for_coins
+        self.chain.sorts_out = use.calls.has_activity
         node = use.calls
         try:
             await together(
@@ -322,6 +335,8 @@ class NodeSync:
                 continue  # what is wanted may be another by now
             matcher = self._matcher_for(wanted)
             try:
+                if matcher is self.scans:
+                    await self.check.scan.give_way(node.rpc)  # it may take minutes
                 found = await matcher.match(node, wanted)
             except ChainMoved:
                 failures += 1
@@ -410,12 +425,10 @@ class NodeSync:
         deadline = self._clock().monotonic + HOLD
         while self.watches.may_widen() and (left := deadline - self._clock().monotonic) > 0:
             self._match_wake.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._match_wake.wait()
-            except TimeoutError:
-                return False
-        return True
+        return not self.watches.may_widen()
 
     async def _compare(self, node: NodeCalls) -> None:
         failures = 0

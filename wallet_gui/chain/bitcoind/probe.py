@@ -27,7 +27,8 @@ PACKAGE_VERSION: Final = 280_000  # the first that relays a parent with its chil
 FILTER_INDEX: Final = "basic block filter index"
 _METHOD_NOT_FOUND: Final = -32601
 _MAX_WARNINGS: Final = 10
-_MAX_HEIGHT: Final = 100_000_000
+_MAX_NUMBER: Final = 1_000_000_000  # of heights, versions and seconds
+_MAX_TIME: Final = 0xFFFFFFFF
 
 
 _QUESTIONS: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
@@ -44,14 +45,14 @@ _QUESTIONS: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
 )
 
 
-async def probe(rpc: NodeRpc, params: ChainParams) -> NodeFacts:
-    """Ask a node who it is.
+async def probe(rpc: NodeRpc, params: ChainParams, *, seconds: float = 30.0) -> NodeFacts:
+    """Ask a node who it is; it has so many `seconds` to answer.
 
     Raises NodeProblem: WRONG_NETWORK, TOO_OLD, WARMING_UP, RPC_WHITELIST with all calls that are
     missing, BAD_REPLY for answers that no bitcoind gives, and what `NodeRpc` raises.
     """
     try:
-        answers = await rpc.batch(_QUESTIONS)
+        answers = await rpc.batch(_QUESTIONS, seconds=seconds)
     except NodeProblem as problem:
         if problem.code is not Code.RPC_WHITELIST:
             raise
@@ -94,6 +95,7 @@ def _facts(told: Mapping[str, Any], params: ChainParams) -> NodeFacts:
         mempool_min_rate=sat_per_kvb(mempool["mempoolminfee"]),
         warnings=_warnings(chain.get("warnings", network.get("warnings", ""))),
         uptime=_integer(_answer(told["uptime"])),
+        tip_time=_integer(chain.get("time", 0), most=_MAX_TIME),
     )
 
 
@@ -150,8 +152,8 @@ def _flag(value: Any) -> bool:
     return value
 
 
-def _integer(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MAX_HEIGHT:
+def _integer(value: Any, *, most: int = _MAX_NUMBER) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
         raise ParseError("A number was expected.")
     return value
 

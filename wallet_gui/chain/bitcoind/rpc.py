@@ -46,7 +46,8 @@ class NodeRpc:
     """One client; on one loop. At most `depth` calls are in flight, over at most `channels`.
 
     `last_answer` is when the node last answered, by `clock`. `open_channel` connects to the RPC
-    port. `explain`, asked when what answers there is not bitcoind's RPC, may find out what it is.
+    port; `port` is its number, for sentences. `explain`, asked when what answers there is not
+    bitcoind's RPC, may find out what it is.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class NodeRpc:
         depth: int = 4,
         channels: int = 2,
         host: str = "127.0.0.1",
+        port: int = 0,
         explain: Callable[[], Awaitable[NodeProblem | None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -65,6 +67,7 @@ class NodeRpc:
         self._depth = depth
         self._channels = channels
         self._host = host
+        self._port = port
         self._explain = explain
         self._clock = clock
         self._slots = asyncio.Semaphore(depth)
@@ -79,7 +82,7 @@ class NodeRpc:
 
     @property
     def user(self) -> str:
-        """The name of the login in the node's configuration; "" for a cookie."""
+        """The name of the login in the node's configuration; "__cookie__" for the cookie."""
         return self._credentials.user
 
     @property
@@ -112,7 +115,7 @@ class NodeRpc:
         try:
             return json_rpc.result(response.body, call_id, method)
         except json_rpc.Malformed as malformed:
-            raise _unreadable(response, malformed) from None
+            raise self._unreadable(response, malformed) from None
 
     async def batch(
         self,
@@ -185,7 +188,7 @@ class NodeRpc:
         try:
             return json_rpc.results(response.body, first_id, calls), len(response.body)
         except json_rpc.Malformed as malformed:
-            raise _unreadable(response, malformed) from None
+            raise self._unreadable(response, malformed) from None
 
     def _next_ids(self, count: int) -> int:
         first = self._last_id + 1
@@ -215,7 +218,7 @@ class NodeRpc:
         pauses = iter(BUSY_PAUSES)
         logins = 0
         while True:
-            login = self._credentials.header() or await self._log_in(b"")
+            login = self._credentials.header() or await self._first_login()
             response = await self._ask(post(self._host, login, body), limit)
             if response.status == 401:
                 logins += 1
@@ -234,7 +237,7 @@ class NodeRpc:
                 await self._note_accepted(login)
                 return response
             else:
-                raise _strange(response)
+                raise self._strange(response)
 
     async def _ask(self, request: bytes, limit: int) -> Response:
         """Send a request and return what comes; once more when the connection had died idle."""
@@ -256,7 +259,7 @@ class NodeRpc:
                 if lost > 1 or self._clock() - sent > RETRY_WITHIN:
                     raise connection_lost() from None
             except NotHttp:
-                raise await self._explained(not_a_node(0)) from None
+                raise await self._explained(bad_reply("no HTTP")) from None
             except ReplyTooLong as too_long:
                 raise reply_too_big(too_long.limit) from None
             except HttpViolation as violation:
@@ -307,6 +310,19 @@ class NodeRpc:
 
     # Login
 
+    async def _first_login(self) -> bytes:
+        """Find a login while a connection is made.
+
+        A node that is off has no cookie; that its port is closed is the news then.
+        """
+        finding = asyncio.ensure_future(self._log_in(b""))
+        try:
+            await self._pick()
+            return await finding
+        finally:
+            finding.cancel()
+            await asyncio.gather(finding, return_exceptions=True)
+
     async def _log_in(self, refused: bytes) -> bytes:
         """Return another login than the one that was refused (b"": none was tried)."""
         async with self._renewing:
@@ -339,23 +355,21 @@ class NodeRpc:
             return otherwise
         return await self._explain() or otherwise
 
+    def _strange(self, response: Response) -> NodeProblem:
+        """Name a status that no call should have."""
+        if response.status in {400, 413, 431}:
+            return request_too_big(f"HTTP status {response.status}")
+        if response.status == 405:
+            return not_a_node(self._port, "HTTP status 405")
+        return bad_reply(f"HTTP status {response.status}")
+
+    def _unreadable(self, response: Response, malformed: json_rpc.Malformed) -> NodeProblem:
+        if response.status != 200 and "json" not in response.content_type:
+            return not_a_node(self._port, f"HTTP status {response.status}")
+        return bad_reply(str(malformed))
+
 
 def _check(methods: Sequence[str]) -> None:
     for method in methods:
         if method not in ALLOWED:
             raise ValueError(f"{method} is not a call that this program makes")
-
-
-def _strange(response: Response) -> NodeProblem:
-    """Name a status that no call should have."""
-    if response.status in {400, 413, 431}:
-        return request_too_big(f"HTTP status {response.status}")
-    if response.status == 405:
-        return not_a_node(0, "HTTP status 405")
-    return bad_reply(f"HTTP status {response.status}")
-
-
-def _unreadable(response: Response, malformed: json_rpc.Malformed) -> NodeProblem:
-    if response.status != 200 and "json" not in response.content_type:
-        return not_a_node(0, f"HTTP status {response.status}")
-    return bad_reply(str(malformed))

@@ -45,6 +45,7 @@ class Session:
     facts: NodeFacts | None
     choice: Choice
     p2p_port: int
+    p2p: P2PFacts | None = None  # None: not asked, or closed
 
     async def open_p2p(self) -> Channel:
         """Connect to the node's P2P port."""
@@ -89,11 +90,19 @@ def client_for(
         finding = await port_kind(open_channel, params)
         if finding.kind is PortKind.P2P:
             return rpc_to_p2p(port, RPC_PORTS[params.name])
-        return None if finding.kind is PortKind.RPC else not_a_node(port)
+        # A port that says nothing may be that of a node which is just stopping.
+        is_strange = finding.kind not in {PortKind.RPC, PortKind.SILENT}
+        return not_a_node(port) if is_strange else None
 
     depth = 4 if channels > 1 else 2
     return NodeRpc(
-        open_channel, login, depth=depth, channels=channels, explain=explain, clock=clock
+        open_channel,
+        login,
+        depth=depth,
+        channels=channels,
+        port=port,
+        explain=explain,
+        clock=clock,
     )
 
 

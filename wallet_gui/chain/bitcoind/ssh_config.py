@@ -51,6 +51,11 @@ class HostSettings:
     """A socket; "" for no agent, None for the usual one."""
     known_hosts_files: tuple[str, ...] = ()
 
+    @property
+    def key_place(self) -> tuple[str, int]:
+        """Host and port as known_hosts has them: an alias for the key stands without a port."""
+        return self.key_name, self.port if self.key_name == self.host else SSH_PORT
+
 
 @dataclass(frozen=True, slots=True)
 class _Line:

@@ -5,7 +5,8 @@ happened, and `ssh_session` makes the sentence of it. Loaded by `ssh_session` al
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
 
@@ -95,26 +96,35 @@ class Questions:
             await self.drop()
             self._question = question
             self._open = asyncio.ensure_future(self._asker.secret(question))
-        patience = self._patience()
-        patience.hold()
-        try:
+        with self.waiting():
             answer = await asyncio.shield(self._open)
-        finally:
-            patience.release()
         self._open = self._question = None
         if answer is None:
             self.was_declined = True
         return answer
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let no time count: something outside of us waits for the person (an agent that asks)."""
+        patience = self._patience()
+        patience.hold()
+        try:
+            yield
+        finally:
+            patience.release()
+
     async def wait_answered(self) -> bool:
         """Wait for a question whose server is gone; whether the answer is of use to the next."""
         if self._open is None or self._question is None:
+            return False
+        if self._question.kind is SecretKind.CHALLENGE:  # of use to nobody any more
+            await self.drop()
             return False
         answer = await asyncio.shield(self._open)
         if answer is None:
             self.was_declined = True
             return False
-        return self._question.kind is not SecretKind.CHALLENGE
+        return True
 
     @property
     def is_open(self) -> bool:
@@ -150,7 +160,7 @@ class LoginClient(asyncssh.SSHClient):
         self._passwords = 0
         self._challenges = 0
         self._candidate: str | None = None  # the password given last
-        self.identities = Identities(settings, options, store, secrets, questions.ask)
+        self.identities = Identities(settings, options, store, secrets, questions)
         self._offers: AsyncIterator[Offer] = self.identities.offers()
         self.connection: asyncssh.SSHClientConnection | None = None
         self.host_key: HostKey | None = None
@@ -191,9 +201,7 @@ class LoginClient(asyncssh.SSHClient):
         del host, addr, port
         self._on_stage(Stage.HOST_KEY)
         self.host_key = key_of_blob(key.public_data)
-        self.verdict = self._known.verdict(
-            self._settings.key_name, self._settings.port, self.host_key
-        )
+        self.verdict = self._known.verdict(*self._settings.key_place, self.host_key)
         return self.verdict[0] is Verdict.TRUSTED
 
     def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
@@ -202,7 +210,7 @@ class LoginClient(asyncssh.SSHClient):
         self._on_stage(Stage.HOST_KEY)
         self.is_certified = True
         blob = key_of_blob(key.public_data)
-        authorities = self._known.authorities(self._settings.key_name, self._settings.port)
+        authorities = self._known.authorities(*self._settings.key_place)
         return blob in authorities
 
     # Our login

@@ -101,15 +101,14 @@ def turned_away(host: str, detail: str = "") -> NodeProblem:
 # --- identity ------------------------------------------------------------------------------------
 
 
-def host_key_unknown(host: str, fingerprint: str, detail: str = "") -> NodeProblem:
+def host_key_unknown(host: str, fingerprint: str, key_type: str) -> NodeProblem:
     """The person did not confirm the fingerprint, or cannot be asked."""
     return NodeProblem(
         Code.HOST_KEY_UNKNOWN,
         f"{_name(host)} has not been confirmed as your machine.",
         "Compare its fingerprint with what this command says on the machine itself, and confirm "
         "it then." + (f" Seen here: {fingerprint}." if fingerprint else ""),
-        fix=Fix("Copy the command", compare_command("")),
-        detail=detail,
+        fix=Fix("Copy the command", compare_command(key_type)),
         is_final=True,
     )
 
@@ -232,6 +231,16 @@ def key_unreadable(path: str, detail: str = "") -> NodeProblem:
     )
 
 
+def key_on_hardware(path: str) -> NodeProblem:
+    """The private half is on a security key (FIDO), which the built-in SSH does not speak to."""
+    return NodeProblem(
+        Code.KEY_UNREADABLE,
+        f"The key {_path(path)} lives on a security key.",
+        "Load it into the agent (ssh-add), or choose the system's ssh in the settings.",
+        is_final=True,
+    )
+
+
 def passphrase_needed(path: str) -> NodeProblem:
     """The key has a passphrase and the person gave none."""
     return NodeProblem(
@@ -350,14 +359,17 @@ def keepalive_lost(host: str, seconds: float) -> NodeProblem:
     )
 
 
-def file_unreadable(path: str, detail: str = "") -> NodeProblem:
-    """A file of the node's machine cannot be taken over SFTP."""
+def file_unreadable(path: str, detail: str = "", *, is_late: bool = False) -> NodeProblem:
+    """A file of the node's machine cannot be taken over SFTP.
+
+    `is_late`: no answer came in time, as from a machine that is busy; another try may help.
+    """
     return NodeProblem(
         Code.COOKIE_UNREADABLE,
         f"The file {_path(path)} on the node's machine cannot be read.",
         "Check the path of the cookie file, or enter a user and password of the node's RPC.",
         detail=detail,
-        is_final=True,
+        is_final=not is_late,
     )
 
 

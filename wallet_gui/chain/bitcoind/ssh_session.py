@@ -198,27 +198,34 @@ class _Login:
         self._through = through
         self._on_stage = _Forward(on_stage)
         self._addresses: list[Address] = []
+        self._client: LoginClient | None = None  # of the latest attempt
         self._patience = Patience(options.login_timeout)
         self._questions = Questions(asker, lambda: self._patience)
 
     async def run(self) -> tuple[LoginClient, asyncssh.SSHClientConnection]:
-        """Log in; raises NodeProblem."""
-        client: LoginClient | None = None
+        """Log in; raises NodeProblem. Cancelled at any moment, it leaves no connection."""
         try:
-            for _ in range(_ATTEMPTS):
-                client = await self._attempt()
-                if client.is_logged_in and client.connection is not None:
-                    client.remember()
-                    return client, client.connection
-                if client.verdict is not None and client.verdict[0] is not Verdict.TRUSTED:
-                    await self._settle_trust(client)
-                elif not (self._questions.is_open and await self._questions.wait_answered()):
-                    break
-            if client is not None and self._questions.was_declined:
-                raise client.refusal()
-            raise ssh_problems.answered_too_late(self._settings.host)
+            return await self._get_in()
+        except BaseException:
+            if self._client is not None and self._client.connection is not None:
+                self._client.connection.abort()
+            raise
         finally:
             await self._questions.drop()
+
+    async def _get_in(self) -> tuple[LoginClient, asyncssh.SSHClientConnection]:
+        for _ in range(_ATTEMPTS):
+            client = await self._attempt()
+            if client.is_logged_in and client.connection is not None:
+                client.remember()
+                return client, client.connection
+            if client.verdict is not None and client.verdict[0] is not Verdict.TRUSTED:
+                await self._settle_trust(client)
+            elif not (self._questions.is_open and await self._questions.wait_answered()):
+                break
+        if self._client is not None and self._questions.was_declined:
+            raise self._client.refusal()
+        raise ssh_problems.answered_too_late(self._settings.host)
 
     async def _attempt(self) -> LoginClient:
         """Connect once. Raises NodeProblem unless another attempt may help."""
@@ -231,6 +238,7 @@ class _Login:
             self.known,
             self._on_stage,
         )
+        self._client = client
         failure = await self._failure(client)
         if failure is None or (client.verdict and client.verdict[0] is not Verdict.TRUSTED):
             return client
@@ -295,20 +303,20 @@ class _Login:
 
     def _revoked(self) -> list[asyncssh.SSHKey]:
         keys = []
-        for key in self.known.revoked(self._settings.key_name, self._settings.port):
+        for key in self.known.revoked(*self._settings.key_place):
             with contextlib.suppress(asyncssh.KeyImportError):
                 keys.append(asyncssh.import_public_key(key.text))
         return keys
 
     def _host_key_algorithms(self) -> list[str]:
         """The kinds of keys that we know the server by first, or it would show another one."""
-        place = (self._settings.key_name, self._settings.port)
+        place = self._settings.key_place
         every = [name.decode("ascii") for name in get_default_public_key_algs()]
         every = [name for name in every if name not in _WEAK_HOST_KEYS]
         every.sort(key=lambda name: ("ed25519" not in name, "ecdsa" not in name))
         keys = self.known.keys(*place)
-        if self._settings.port != SSH_PORT:
-            keys += self.known.keys(self._settings.key_name, SSH_PORT)
+        if place[1] != SSH_PORT:
+            keys += self.known.keys(place[0], SSH_PORT)
         preferred = [name for key in keys for name in key.algorithms if name in every]
         if self.known.authorities(*place):
             certificates = [name.decode("ascii") for name in get_default_certificate_algs()]
@@ -333,7 +341,7 @@ class _Login:
 
     async def _settle_trust(self, client: LoginClient) -> None:
         """Ask about a server that nobody knows; raises NodeProblem unless it may be trusted."""
-        host, port, key = self._settings.key_name, self._settings.port, client.host_key
+        (host, port), key = self._settings.key_place, client.host_key
         if client.verdict is None or key is None:
             raise ssh_problems.ssh_failed(host)
         verdict, where = client.verdict
@@ -345,7 +353,7 @@ class _Login:
             host, port, key.type, key.fingerprint, ssh_problems.compare_command(key.type)
         )
         if not await self._asker.trust_host_key(question):
-            raise ssh_problems.host_key_unknown(host, key.fingerprint)
+            raise ssh_problems.host_key_unknown(host, key.fingerprint, key.type)
         await self._trust(host, port, key)
 
     async def _trust(self, host: str, port: int, key: HostKey) -> None:

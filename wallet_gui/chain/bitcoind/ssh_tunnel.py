@@ -25,6 +25,9 @@ FILE_SECONDS: Final = 20.0
 _CLOSE_SECONDS: Final = 2.0
 _WINDOW: Final = 4 * 1024 * 1024  # bytes on the way before the server waits for us
 _PACKET: Final = 256 * 1024  # larger packets cost less each
+_AFTER_EXIT: Final = 0.3  # seconds in which the rest of a command's output may come
+_LOOK: Final = 0.05
+_CLOSED_MEANWHILE: Final = "SSH connection closed"  # the library's words
 _UNFORCED: Final = "true"
 """Does nothing; where a command is forced, the server runs that one instead."""
 _FAILURES: Final = (OSError, asyncssh.Error, ValueError, EOFError, RuntimeError)
@@ -176,12 +179,24 @@ class SshTunnel:
         self._connection = self._client.connection
         self._sftp: asyncssh.SFTPClient | None = None
         self._sftp_lock = asyncio.Lock()
-        self._is_closed = False
+        self._has_no_sftp = False
         self.description = f"ssh {settings.user}@{target.host}"
         self.server_version = self._client.server_version
         key = self._client.host_key
         self.host_key_fingerprint = key.fingerprint if key is not None else ""
         self.auth_method = self._client.method
+        self._warming = asyncio.ensure_future(self._warm_up())
+
+    async def _warm_up(self) -> None:
+        """Open the session for files, wanted or not.
+
+        Only when a session runs something does sshd send small answers at once (its
+        ssh_packet_set_interactive sets TCP_NODELAY); with channels alone they wait 40 ms.
+        """
+        with contextlib.suppress(*_FAILURES):
+            async with asyncio.timeout(FILE_SECONDS), self._sftp_lock:
+                if self._sftp is None:
+                    self._sftp = await self._open_sftp("")
 
     async def open_channel(self, host: str, port: int) -> Channel:
         """Connect to a port of the node's machine; raises NodeProblem."""
@@ -191,9 +206,9 @@ class SshTunnel:
         except TimeoutError:
             raise ssh_problems.channel_silent(host, port, CHANNEL_SECONDS) from None
         except asyncssh.ChannelOpenError as error:
-            if self._client.lost is not None or self._connection.is_closed():
-                raise self._problem() from None
             text = str(error)
+            if self._client.lost is not None or text == _CLOSED_MEANWHILE:
+                raise self._problem() from None
             if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
                 raise ssh_problems.forwarding_refused(
                     self._settings.host, host, port, text
@@ -213,11 +228,15 @@ class SshTunnel:
                 async with self._sftp_lock:
                     if self._sftp is None:
                         self._sftp = await self._open_sftp(path)
-                async with self._sftp.open(path, "rb") as file:
-                    data = await _read_up_to(file, limit + 1)
+                # Without blocks, for those are read by tasks that nobody ends.
+                async with self._sftp.open(path, "rb", block_size=0) as file:
+                    data = bytearray()
+                    await _read_into(data, file, limit + 1)
         except TimeoutError:
             self._sftp = None
-            raise ssh_problems.file_unreadable(path, "The server did not answer.") from None
+            raise ssh_problems.file_unreadable(
+                path, "The server did not answer.", is_late=True
+            ) from None
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
             raise FileNotFoundError(path) from None
         except asyncssh.SFTPPermissionDenied:
@@ -234,15 +253,18 @@ class SshTunnel:
             raise self._problem(error) from None
         if len(data) > limit:
             raise ssh_problems.file_unreadable(path, f"It has more than {limit} bytes.")
-        return data
+        return bytes(data)
 
     async def _open_sftp(self, path: str) -> asyncssh.SFTPClient:
+        if self._has_no_sftp:
+            raise PermissionError(path)
         try:
             return await self._connection.start_sftp_client()
         except (asyncssh.ChannelOpenError, asyncssh.SFTPError) as error:
             # No SFTP on this server, or a forced command that speaks something else.
             if self._connection.is_closed():
                 raise
+            self._has_no_sftp = True
             raise PermissionError(path, str(error)) from None
 
     async def forced_output(self, limit: int = MOST_OF_A_FORCED_OUTPUT) -> bytes:
@@ -253,11 +275,13 @@ class SshTunnel:
                     _UNFORCED, encoding=None, stdin=asyncssh.DEVNULL, stderr=asyncssh.DEVNULL
                 )
                 try:
-                    return await _read_up_to(process.stdout, limit)
+                    return await _read_until_exit(process, limit)
                 finally:
                     process.close()
         except TimeoutError:
-            raise ssh_problems.file_unreadable("", "The command does not end.") from None
+            raise ssh_problems.file_unreadable(
+                "", "The command does not end.", is_late=True
+            ) from None
         except asyncssh.ChannelOpenError as error:
             if self._connection.is_closed():
                 raise self._problem(error) from None
@@ -266,17 +290,20 @@ class SshTunnel:
             raise self._problem(error) from None
 
     async def close(self) -> None:
-        """Close the connection and those on the way."""
-        self._is_closed = True
-        for client in reversed(self._clients):
-            connection = client.connection
-            if connection is None:
-                continue
+        """Close the connection and those on the way; also when this is cancelled."""
+        connections = [each.connection for each in self._clients if each.connection is not None]
+        self._warming.cancel()
+        for connection in reversed(connections):
             connection.close()
-            try:
-                async with asyncio.timeout(_CLOSE_SECONDS):
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await asyncio.gather(self._warming, return_exceptions=True)
+                for connection in reversed(connections):
                     await connection.wait_closed()
-            except TimeoutError:
+        except TimeoutError:
+            pass  # the other side does not answer; it is left alone
+        finally:
+            for connection in reversed(connections):
                 connection.abort()
 
     async def wait_lost(self) -> NodeProblem:
@@ -298,9 +325,25 @@ class SshTunnel:
         return ssh_problems.connection_ended(self._settings.host, text)
 
 
-async def _read_up_to(reader: Any, limit: int) -> bytes:
-    """Read from a stream of bytes (the library's types say str)."""
-    data = b""
+async def _read_until_exit(process: asyncssh.SSHClientProcess[bytes], limit: int) -> bytes:
+    """Read what a command prints; its end counts even where something keeps its output open."""
+    data = bytearray()
+    reading = asyncio.ensure_future(_read_into(data, process.stdout, limit))
+    try:
+        left = _AFTER_EXIT
+        while left > 0 and not reading.done():
+            await asyncio.wait([reading], timeout=_LOOK)
+            if process.exit_status is not None:
+                left -= _LOOK
+        if reading.done():
+            reading.result()
+        return bytes(data)
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+async def _read_into(data: bytearray, reader: Any, limit: int) -> None:
+    """Read from a stream of bytes (the library's types say str) until its end or the limit."""
     while len(data) < limit and (more := await reader.read(limit - len(data))):
         data += more
-    return data

@@ -5,7 +5,8 @@ ours that a lost connection left behind is, too.
 """
 
 import asyncio
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from wallet_gui.primitives.transaction import OutPoint
 MAX_SCRIPT: Final = 10_000
 MAX_REPLY: Final = 64_000_000
 BUSY_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+SURELY_OURS: Final = 2.0  # seconds
 MAX_VOUT: Final = 0xFFFFFFFF
 
 
@@ -46,22 +48,48 @@ def descriptors(scripts: Collection[bytes]) -> list[str]:
     return [f"raw({script.hex()})" for script in scripts]
 
 
-async def unspent_of(rpc: Rpc, scripts: Collection[bytes]) -> UnspentSet:
-    """Ask for all unspent outputs to these scripts; takes minutes on a large chain.
+class CoinScan:
+    """Asks for unspent outputs; can be ended while it goes on, nobody else's ever is."""
 
-    Raises NodeProblem: BAD_REPLY for amounts or scripts that cannot be right.
-    """
-    wanted = descriptors(scripts)
-    for attempt in range(1_000_000):
-        try:
-            found = await rpc.call("scantxoutset", "start", wanted, seconds=None, limit=MAX_REPLY)
-        except RpcError as error:
-            if error.code is not Code.SCAN_BUSY:
-                raise
-            await asyncio.sleep(BUSY_PAUSES[min(attempt, len(BUSY_PAUSES) - 1)])
-            continue
-        return _read(found, frozenset(scripts))
-    raise AssertionError
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._since: float | None = None
+
+    async def run(self, rpc: Rpc, scripts: Collection[bytes]) -> UnspentSet:
+        """Ask for all unspent outputs to these scripts; takes minutes on a large chain.
+
+        Raises NodeProblem: BAD_REPLY for amounts or scripts that cannot be right, SCAN_LOST when
+        it was ended.
+        """
+        wanted = descriptors(scripts)
+        pauses = iter(BUSY_PAUSES)
+        while True:
+            self._since = self._monotonic()
+            try:
+                found = await rpc.call(
+                    "scantxoutset", "start", wanted, seconds=None, limit=MAX_REPLY
+                )
+            except RpcError as error:
+                if error.code is not Code.SCAN_BUSY:
+                    raise
+            else:
+                return _read(found, frozenset(scripts))
+            finally:
+                self._since = None
+            await asyncio.sleep(next(pauses, BUSY_PAUSES[-1]))
+
+    async def give_way(self, rpc: Rpc) -> None:
+        """End the scan, if there is one: something else is wanted of the node first.
+
+        A refusal comes at once, so that what was asked for a while ago is what runs.
+        """
+        if self._since is not None and self._monotonic() - self._since > SURELY_OURS:
+            await rpc.call("scantxoutset", "abort")
+
+
+async def unspent_of(rpc: Rpc, scripts: Collection[bytes]) -> UnspentSet:
+    """Ask for all unspent outputs to these scripts; see `CoinScan.run`."""
+    return await CoinScan().run(rpc, scripts)
 
 
 def _read(found: Any, scripts: frozenset[bytes]) -> UnspentSet:

@@ -25,5 +25,6 @@ def node_facts(**changes: Any) -> NodeFacts:
         "mempool_min_rate": 1000,
         "warnings": (),
         "uptime": 5,
+        "tip_time": 1_700_000_000,
     }
     return NodeFacts(**{**facts, **changes})

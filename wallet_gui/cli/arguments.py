@@ -55,6 +55,7 @@ PSBT_ACTIONS: Final = (
     "create",
     "inspect",
     "show",  # as inspect
+    "update",
     "sign",
     "combine",
     "finalize",

@@ -1,4 +1,4 @@
-"""The psbt command: create, inspect, sign, combine, finalize, extract, convert and broadcast."""
+"""The psbt command: create, inspect, update, sign, combine, finalize, extract, convert, send."""
 
 import sys
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.psbt import MAX_SIZE, Psbt
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.wallet import psbt_roles
+from wallet_gui.wallet.psbt_update import update
 
 _LIMIT = 3 * MAX_SIZE  # hex, with line breaks
 
@@ -105,6 +106,12 @@ async def _sign(context: Context, psbt: Psbt) -> Result:
     return _write(context, await context.online.sign_psbt(session, psbt))
 
 
+async def _update(context: Context, psbt: Psbt) -> Result:
+    await context.start(connect=False)
+    session = await context.open_wallet()
+    return _write(context, update(session.wallet, psbt))
+
+
 async def _broadcast(context: Context, psbt: Psbt) -> Result:
     tx = psbt_roles.extract(psbt_roles.finalize(psbt))
     await context.start(connect=True)
@@ -158,4 +165,4 @@ _HERE: Final[dict[str, Callable[[Context, Psbt], Result]]] = {
     "extract": _extract,
     "convert": _convert,
 }
-_WITH_WALLET: Final = {"sign": _sign, "broadcast": _broadcast}
+_WITH_WALLET: Final = {"update": _update, "sign": _sign, "broadcast": _broadcast}

@@ -83,7 +83,6 @@ def test_row(case: Case, rig: Rig) -> None:
 # The system's ssh asks nothing of a person and logs in for each channel: what hangs on that differs
 # there, and is in the tests of `system_ssh`.
 ONLY_BUILT_IN = {
-    "silent",
     "host key unknown",
     "known_hosts file missing",
     "wrong key / user / password off",

@@ -261,6 +261,10 @@ def test_all_that_is_typed_reaches_the_engine_and_comes_back(
         "geheim",
     )
     qtbot.waitUntil(lambda: screen.online.named("set_source") == [(wanted,)])
+    # The password is kept where it belongs, and not on the screen.
+    qtbot.waitUntil(lambda: form.password.text() == "")
+    assert form.password.placeholderText() == "remembered"
+    assert shown.choice() == wanted.without_password()
     shown.show_choice(NodeChoice())
     shown.show_choice(wanted.without_password(), has_password=True)
     assert shown.form.password.text() == ""

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QAbstractButton
 from pytestqt.qtbot import QtBot
 
 from tests.functional.bitcoind import Node, NodeFactory
-from tests.functional.sshd import Sshd, running_sshd, start_again
+from tests.functional.sshd import Sshd, make_key, running_sshd, start_again
 from tests.gui.rig_loop import RigLoop
 from tests.vault_with_cheap_kdf import CHEAP_VAULT
 from wallet_gui.app.fail_over import FailOverTimes
@@ -28,7 +28,7 @@ from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.chain.p2p.backend import P2PBackend
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.main_window import MainWindow
-from wallet_gui.gui.node_prompts import HostKeyPrompt
+from wallet_gui.gui.node_prompts import HostKeyPrompt, SecretPrompt
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.storage.node_settings import DIRECT, NODE, NODE_ELSE_DIRECT
 from wallet_gui.storage.settings import DataDirectory
@@ -360,3 +360,43 @@ def test_a_server_with_another_key_is_a_stop_until_it_is_forgotten(
     program.until(card.panel.use_button.isVisible)
     program.click("source_test_use")
     program.until(lambda: program.source == "My node" and program.in_sync())
+
+
+def test_a_passphrase_is_asked_once_however_often_the_line_breaks(
+    program: Program, tmp_path: Path
+) -> None:
+    window, server = program.window, program.server
+    key = make_key(tmp_path / "locked_key", passphrase="four lamps")
+    with server.authorized_keys.open("a") as file:
+        file.write(key.with_suffix(".pub").read_text())
+    type_node(program)
+    window.settings.source.form.key_path.setText(str(key))
+    program.click("source_test")
+    asked: list[str] = []
+
+    def answer() -> bool:
+        """Answer what is asked, as a person would, and note it."""
+        dialog = window.prompts.dialog
+        if isinstance(dialog, SecretPrompt) and dialog.isVisible():
+            asked.append("passphrase")
+            QTest.keyClicks(dialog.edit, "four lamps")
+            QTest.mouseClick(dialog.yes, Qt.MouseButton.LeftButton)
+        elif isinstance(dialog, HostKeyPrompt) and dialog.isVisible():
+            asked.append("host key")
+            QTest.mouseClick(dialog.yes, Qt.MouseButton.LeftButton)
+        return window.settings.source.panel.use_button.isVisible()
+
+    program.until(answer)
+    assert sorted(asked) == ["host key", "passphrase"]
+    program.click("source_test_use")
+    program.until(lambda: program.source == "My node" and program.in_sync())
+    selector = program.online.selector
+    assert selector is not None
+    for _ in range(2):
+        server.kill_sessions()
+        program.until(lambda: not selector._source.serves_from_node)
+        program.until(lambda: selector._source.serves_from_node)
+    pay_in(program, PAID)
+    program.until(lambda: program.balance() == PAID == program.counted())
+    assert window.prompts.dialog is None
+    assert len(asked) == 2

@@ -213,7 +213,7 @@ def test_the_newest_cookie_is_used_after_a_reconnect() -> None:
             assert COOKIE not in repr(connection._options)
             first = await connection.ready()
             reads = len(machine.reads)
-            assert kept == [("cookie", OTHER_COOKIE)]
+            await until(lambda: kept == [("cookie", OTHER_COOKIE)])
             machine.tunnels[0].lose()
             await connection.wait_lost(first)
             connection.network_changed()

@@ -57,12 +57,15 @@ from wallet_gui.storage.peer_store import PeerFile
 from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile
 from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.transfer.messages import (
+    CosignerKeyExported,
+    ExportCosignerKey,
     HeadlessOptions,
+    NewWalletRequest,
     PsbtSigned,
     WalletCreated,
     WalletUnlocked,
 )
-from wallet_gui.wallet.draft import SpendPlan
+from wallet_gui.wallet.draft import SpendPlan, check_signs_alone
 from wallet_gui.wallet.errors import NotReplaceable
 from wallet_gui.wallet.signed import finish
 from wallet_gui.wallet.spend import Recipient
@@ -316,7 +319,7 @@ class Online:
 
     async def create_wallet(self, wanted: NewWallet) -> OpenedWallet:
         """Let the vault make a wallet, then open it. Raises VaultError."""
-        request = create_request(wanted, self.params, self._vault_look())
+        request = create_request(wanted, self.params, self.vault_look())
         created = await self._vault.ask(request, WalletCreated)
         opened = await self._open(Path(created.path), created.view_key)
         if self.playground is not None:
@@ -325,9 +328,16 @@ class Online:
 
     async def restore_wallet(self, wanted: NewWallet) -> OpenedWallet:
         """Let the vault make a wallet file from words, then open it. Raises VaultError."""
-        request = restore_request(wanted, self.params, self._vault_look())
+        return await self.make_wallet(restore_request(wanted, self.params, self.vault_look()))
+
+    async def make_wallet(self, request: NewWalletRequest) -> OpenedWallet:
+        """Let the vault make a wallet file of whatever kind, then open it. Raises VaultError."""
         created = await self._vault.ask(request, WalletCreated)
         return await self._open(Path(created.path), created.view_key)
+
+    async def cosigner_key(self, request: ExportCosignerKey) -> str:
+        """Ask the vault for the public key with which a wallet joins a multisig."""
+        return (await self._vault.ask(request, CosignerKeyExported)).key
 
     async def open_wallet(self, path: str) -> OpenedWallet:
         """Unlock and open a wallet file; the lock is taken before the password is asked."""
@@ -340,7 +350,7 @@ class Online:
         lock = FileLock(resolved)
         await asyncio.to_thread(lock.acquire)
         try:
-            request = unlock_request(str(resolved), self._vault_look())
+            request = unlock_request(str(resolved), self.vault_look())
             unlocked = await self._vault.ask(request, WalletUnlocked)
             return await self._open(resolved, unlocked.view_key, lock)
         except BaseException:
@@ -433,13 +443,16 @@ class Online:
     ) -> Transaction:
         """Let the vault sign a plan; what comes back is compared with it and stored.
 
-        Without `keep` only its change address is kept: somebody else sends it, or nobody.
+        Without `keep` only its change address is kept: somebody else sends it, or nobody. Raises
+        CosignersNeeded, before anything is asked, where one signature is not enough.
         """
+        check_signs_alone(session.wallet)
         await session.reserve(plan)
         signed = await self.sign_psbt(session, plan.psbt)
         return await session.accept_signed(plan, signed) if keep else finish(plan.psbt, signed)
 
-    def _vault_look(self) -> VaultLook:
+    def vault_look(self) -> VaultLook:
+        """What goes with every request to the vault."""
         return VaultLook(
             str(self.data_directory.wallets_directory),
             self.settings.appearance,
@@ -449,7 +462,7 @@ class Online:
 
     async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
         """Let the vault review and sign any PSBT that spends this wallet's coins."""
-        request = sign_request(session.path, session.wallet, psbt, self._vault_look())
+        request = sign_request(session.path, session.wallet, psbt, self.vault_look())
         signed = await self._vault.ask(request, PsbtSigned)
         return Psbt.parse(signed.psbt_base64)
 

@@ -138,6 +138,8 @@ class NewWallet:
     use_passphrase: bool = False
     birthday_time: int | None = None
     directory: str | None = None
+    descriptor: str = ""
+    """Of a multisig that is restored from the words of one cosigner; "" for a wallet of one key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,8 +257,13 @@ class WalletSession:
 
     async def set_label(self, kind: str, reference: str, text: str) -> None:
         """Label a transaction, address or coin (BIP329 type and reference)."""
+        await self.set_labels([(kind, reference, text)])
+
+    async def set_labels(self, labels: Sequence[tuple[str, str, str]]) -> None:
+        """Set many labels (type, reference, text) with one save."""
         self._check_open()
-        self.wallet.set_label(kind, reference, text)
+        for kind, reference, text in labels:
+            self.wallet.set_label(kind, reference, text)
         await self._store()
 
     async def label_recipients(self, recipients: Sequence[Recipient]) -> None:

@@ -17,6 +17,7 @@ DIRECTLY: Final = "Directly (P2P)"
 DIRECTLY_FOR_NOW: Final = "Directly, my node is away"
 
 _PROBLEM = 300
+_IN_FLIGHT = 2  # blocks that a node is about to have read
 
 
 def node_words(status: NodeStatus, *, has_reserve: bool) -> str:
@@ -64,7 +65,14 @@ def node_doubt_words(status: NodeStatus, params: ChainParams) -> str:
     """Why the node's tip may not be the newest one, as a sentence; "" without a reason."""
     if status.doubt:
         return plain_text(status.doubt, _PROBLEM)
-    if params is REGTEST or not status.is_ready or status.tip_age is None:
+    if params is REGTEST or not status.is_ready:
+        return ""
+    if status.blocks_behind > _IN_FLIGHT:
+        return (
+            f"Your node has {status.blocks_behind:,} blocks still to read. Payments in them are "
+            "missing until it has."
+        )
+    if status.tip_age is None:
         return ""
     if status.tip_age < STALE_AGE:
         return ""

@@ -4,15 +4,19 @@ import time
 from dataclasses import dataclass
 
 from wallet_gui.app.published import NewWallet
+from wallet_gui.descriptors.account_import import WalletImport
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.transfer.messages import (
     CreateWallet,
+    ExportCosignerKey,
     HeadlessOptions,
+    JoinMultisig,
     KnownIndex,
     RestoreWallet,
     SignPsbt,
     UnlockWallet,
+    WatchWallet,
 )
 from wallet_gui.wallet import review
 from wallet_gui.wallet.wallet import Wallet
@@ -53,6 +57,66 @@ def restore_request(wanted: NewWallet, params: ChainParams, look: VaultLook) -> 
         script_types=(wanted.script_type,),
         use_passphrase=wanted.use_passphrase,
         birthday_time=wanted.birthday_time,
+        appearance=look.appearance,
+        text_scale=look.text_scale,
+        headless=look.headless,
+        descriptor=wanted.descriptor,
+    )
+
+
+def watch_request(
+    name: str,
+    directory: str | None,
+    found: WalletImport,
+    birthday_time: int | None,
+    params: ChainParams,
+    look: VaultLook,
+) -> WatchWallet:
+    """Ask for a wallet that only watches what was imported."""
+    return WatchWallet(
+        directory=directory or look.directory,
+        name=name,
+        network=params.name,
+        descriptors=tuple(descriptor.to_string() for descriptor in found.descriptors),
+        active=found.active,
+        birthday_time=found.birthday_time if birthday_time is None else birthday_time,
+        appearance=look.appearance,
+        text_scale=look.text_scale,
+        headless=look.headless,
+    )
+
+
+def join_request(
+    name: str,
+    directory: str | None,
+    descriptor: str,
+    source: str,
+    birthday_time: int | None,
+    params: ChainParams,
+    look: VaultLook,
+) -> JoinMultisig:
+    """Ask for the wallet of a multisig, with the words of the wallet file `source`."""
+    return JoinMultisig(
+        directory=directory or look.directory,
+        name=name,
+        network=params.name,
+        source=source,
+        descriptor=descriptor,
+        birthday_time=birthday_time,
+        appearance=look.appearance,
+        text_scale=look.text_scale,
+        headless=look.headless,
+    )
+
+
+def cosigner_key_request(
+    path: str, script_type: str, account: int, look: VaultLook
+) -> ExportCosignerKey:
+    """Ask for the public key with which a wallet joins a multisig."""
+    return ExportCosignerKey(
+        path=path,
+        script_type=script_type,
+        account=account,
         appearance=look.appearance,
         text_scale=look.text_scale,
         headless=look.headless,

@@ -51,6 +51,8 @@ def _port(text: str) -> int:
     return int(text)
 
 
+DESCRIPTOR_ACTIONS: Final = ("export", "import", "inspect", "key", "multisig", "join")
+EXPORT_FORMATS: Final = ("descriptor", "core", "specter", "sparrow", "coldcard")
 PSBT_ACTIONS: Final = (
     "create",
     "inspect",
@@ -260,6 +262,14 @@ def make_parser() -> _Parser:
     restore.add_argument(
         "--words-file", metavar="FILE", help='the vault reads the words here; "-" is stdin'
     )
+    restore.add_argument(
+        "--descriptor",
+        metavar="FILE",
+        help="the descriptor or file of the multisig of which the words are one cosigner's",
+    )
+    restore.add_argument(
+        "--yes", action="store_true", help="do not ask whether the cosigners are right"
+    )
     _add_reading(add)
     _add_watching(add)
     _add_paying(add)
@@ -350,6 +360,7 @@ def _add_paying(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     _add_consent(bump)
     abandon = add("abandon", "give an unconfirmed payment of yours up; its coins are free again")
     abandon.add_argument("txid", metavar="TXID")
+    _add_descriptor(add("descriptor", "export, import and share what a wallet is, no secrets"))
     _add_psbt(add("psbt", "create, inspect, sign, combine, finalize or send a PSBT"))
 
 
@@ -370,6 +381,41 @@ def _add_consent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask before signing")
     parser.add_argument(
         "--accept-high-fee", action="store_true", help="pay a fee that looks like a mistake"
+    )
+
+
+def _add_descriptor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action",
+        metavar="ACTION",
+        choices=DESCRIPTOR_ACTIONS,
+        help="export: write the wallet for another program; import: make a wallet that only "
+        "watches; inspect: show what a file holds; key: show the public key for a multisig; "
+        "multisig: put the cosigners' keys together; join: make the multisig's wallet",
+    )
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help='what another program exported, or a descriptor or public key; "-" is stdin',
+    )
+    parser.add_argument("--format", choices=EXPORT_FORMATS, default="descriptor")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write into this new file too")
+    parser.add_argument(
+        "--type",
+        choices=("wpkh", "tr", "sh_wpkh", "pkh", "wsh", "sh_wsh", "sh"),
+        help="kind of addresses; the last three are of a multisig",
+    )
+    parser.add_argument("--required", type=_count, metavar="M", help="multisig: signatures needed")
+    parser.add_argument("--account", type=_count, default=0, metavar="N", help="key: default: 0")
+    parser.add_argument(
+        "--words-of", metavar="WALLET", help="join: the wallet here whose words are a cosigner's"
+    )
+    parser.add_argument(
+        "--birthday", type=_date, metavar="DATE", help="nothing was paid to it before this day"
+    )
+    parser.add_argument(
+        "--yes", action="store_true", help="join: do not ask whether the cosigners are right"
     )
 
 

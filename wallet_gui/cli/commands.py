@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from dataclasses import replace
 
 from wallet_gui.app.published import NewWallet
 from wallet_gui.app.session import WalletSession
 from wallet_gui.chain.backend import ChainError
 from wallet_gui.cli import output
-from wallet_gui.cli.context import Context, is_path
+from wallet_gui.cli.context import Context
+from wallet_gui.cli.descriptor import created_wallet, name_and_directory, read_export
+from wallet_gui.cli.descriptor import run as descriptor
 from wallet_gui.cli.payments import read_coins, read_rate, read_recipients
 from wallet_gui.cli.psbt import run as psbt
 from wallet_gui.cli.result import CommandError, Result, UsageError
+from wallet_gui.descriptors.importers import read_wallet
 from wallet_gui.primitives.address import script_from_address
 from wallet_gui.primitives.amount import format_btc, parse_btc
 from wallet_gui.primitives.hashes import hash_from_hex, hash_to_hex
@@ -35,10 +38,7 @@ async def wallets(context: Context) -> Result:
 
 def _new_wallet(context: Context) -> NewWallet:
     options = context.options
-    name, directory = options.wallet or "wallet", None
-    if is_path(name):
-        path = Path(name).absolute()
-        name, directory = path.name.removesuffix(".wallet"), str(path.parent)
+    name, directory = name_and_directory(options.wallet or "wallet")
     return NewWallet(
         name=name,
         script_type=options.type,
@@ -52,26 +52,21 @@ def _new_wallet(context: Context) -> NewWallet:
 async def create(context: Context) -> Result:
     """Make a wallet; the vault shows its words."""
     await context.start(connect=False)
-    return _created(context, (await context.online.create_wallet(_new_wallet(context))).wallet_id)
+    return created_wallet(
+        context, (await context.online.create_wallet(_new_wallet(context))).wallet_id
+    )
 
 
 async def restore(context: Context) -> Result:
     """Make a wallet from words; the vault reads them."""
+    wanted = _new_wallet(context)
+    if context.options.descriptor is not None:
+        found = read_wallet(read_export(context.options.descriptor), context.params)
+        if len(found.descriptors) != 1:
+            raise UsageError("A multisig has one descriptor.")
+        wanted = replace(wanted, descriptor=str(found.descriptors[0]))
     await context.start(connect=False)
-    return _created(context, (await context.online.restore_wallet(_new_wallet(context))).wallet_id)
-
-
-def _created(context: Context, wallet_id: str) -> Result:
-    description = context.online.session(wallet_id).wallet.description
-    return Result(
-        {
-            "wallet": wallet_id,
-            "network": description.network,
-            "fingerprint": description.fingerprint,
-            "descriptors": list(description.descriptors),
-        },
-        [f"The wallet is in {wallet_id}."],
-    )
+    return created_wallet(context, (await context.online.restore_wallet(wanted)).wallet_id)
 
 
 async def address(context: Context) -> Result:
@@ -276,6 +271,7 @@ COMMANDS: dict[str, Command] = {
     "bump": bump,
     "abandon": abandon,
     "psbt": psbt,
+    "descriptor": descriptor,
     "peers": peers,
     "connections": connections,
     "doctor": doctor,

@@ -150,7 +150,7 @@ class Context:
 
     async def open_wallet(self) -> WalletSession:
         """Open the wallet of --wallet, or the only one there is."""
-        path = await self._wallet_path()
+        path = await self.path_of(self.options.wallet)
         opened = await self.online.open_wallet(str(path))
         for notice in opened.notices:
             sys.stderr.write(f"wallet-gui: {notice}\n")
@@ -166,8 +166,8 @@ class Context:
             )
         return session
 
-    async def _wallet_path(self) -> Path:
-        wanted = self.options.wallet
+    async def path_of(self, wanted: str | None) -> Path:
+        """Find the file of a wallet that is named, or of the only one there is."""
         if wanted is None:
             entries = await self.online.wallets()
             if len(entries) != 1:

@@ -261,6 +261,12 @@ class NodeForm(QWidget):
         self._say("")
         self._follow()
 
+    def forget_password(self, *, is_kept: bool) -> None:
+        """Take the password off the screen; `is_kept`: it is remembered where it belongs."""
+        self.password.clear()
+        self._has_password = is_kept
+        self._follow()
+
     def show_aliases(self, aliases: tuple[str, ...]) -> None:
         """Offer the hosts of the person's ssh configuration while they type."""
         self._aliases.setStringList([plain(text, 200) for text in aliases[:_MOST_ALIASES]])

@@ -134,6 +134,7 @@ class SourceFlow(QObject):
 
         def done(_: object) -> None:
             has_password = bool(choice.node.user)
+            card.form.forget_password(is_kept=has_password)
             for other in self._cards:
                 if other is not card:
                     other.show_choice(choice.without_password(), has_password=has_password)

@@ -3,6 +3,9 @@
 The box holds entropy and language, never the stretched seed and never the words as text. The
 passphrase (25th word) is not stored; the fingerprint of the wallet that it leads to is, so that a
 mistyped one is noticed before coins seem to have disappeared.
+
+Of a multisig wallet the whole descriptor is inside, with the cosigners' public keys: what was
+agreed on when the wallet was made decides what is ours, whatever the view box or a PSBT says.
 """
 
 import json
@@ -28,8 +31,13 @@ from wallet_gui.sealing import (
     seal_box,
 )
 
-FORMAT: Final = 1
-"""Goes up with each change of the contents; a newer number is refused untouched."""
+FORMAT: Final = 2
+"""Goes up with each change of the contents; a newer number is refused untouched.
+
+1: without `descriptors`. It is read, and becomes 2 when the box is sealed anew.
+"""
+
+MAX_DESCRIPTOR: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -39,7 +47,8 @@ class SecretPayload:
     `entropy` has 16 to 32 bytes; `language` names the BIP39 list of the words on paper.
     `passphrase_fingerprint` (4 bytes) is the master fingerprint with the passphrase, or None when
     the wallet has none. `network` is the name of the network the wallet was made for, "" if it was
-    not said. `imported_keys` is reserved and empty.
+    not said. `imported_keys` is reserved and empty. A multisig wallet has no `script_types`, but
+    `descriptors`: the agreed ones, as normalised text with checksum.
     """
 
     entropy: bytes
@@ -49,6 +58,7 @@ class SecretPayload:
     script_types: tuple[str, ...] = ("wpkh",)
     account: int = 0
     imported_keys: tuple[str, ...] = ()
+    descriptors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.entropy) * 8 not in ENTROPY_BITS:
@@ -58,8 +68,12 @@ class SecretPayload:
         if self.passphrase_fingerprint is not None and len(self.passphrase_fingerprint) != 4:
             raise ValueError("a key fingerprint has 4 bytes")
         known = {kind.name.lower() for kind in DescriptorType}
-        if not self.script_types or not set(self.script_types) <= known:
+        if not set(self.script_types) <= known:
             raise ValueError("a wallet has one or more of the known script types")
+        if bool(self.script_types) is bool(self.descriptors):
+            raise ValueError("a wallet has either script types or agreed descriptors")
+        if any(type(d) is not str or len(d) > MAX_DESCRIPTOR for d in self.descriptors):
+            raise ValueError("a descriptor is text of bounded length")
         if len(set(self.script_types)) != len(self.script_types):
             raise ValueError("a wallet has each script type once")
         if type(self.account) is not int or not 0 <= self.account < HARDENED:
@@ -87,6 +101,7 @@ class SecretPayload:
             "account": self.account,
             "passphrase_fingerprint": None if fingerprint is None else fingerprint.hex(),
             "imported_keys": list(self.imported_keys),
+            "descriptors": list(self.descriptors),
         }
         return json.dumps(contents, sort_keys=True, separators=(",", ":")).encode("ascii")
 
@@ -96,7 +111,9 @@ class SecretPayload:
         try:
             contents = json.loads(data.decode("ascii"))
             written_by = contents["format"]
-            payload = cls._from_contents(contents) if written_by == FORMAT else None
+            payload = None
+            if type(written_by) is int and 1 <= written_by <= FORMAT:
+                payload = cls._from_contents(contents, written_by)
         except (ValueError, KeyError, TypeError):
             raise _unreadable() from None
         if payload is not None:
@@ -109,7 +126,7 @@ class SecretPayload:
         raise _unreadable()
 
     @classmethod
-    def _from_contents(cls, contents: dict[str, Any]) -> "SecretPayload":
+    def _from_contents(cls, contents: dict[str, Any], written_by: int) -> "SecretPayload":
         language, network = contents["language"], contents["network"]
         fingerprint, imported = contents["passphrase_fingerprint"], contents["imported_keys"]
         known = {
@@ -122,12 +139,14 @@ class SecretPayload:
             "passphrase_fingerprint",
             "imported_keys",
         }
+        if written_by > 1:
+            known.add("descriptors")
         if set(contents) != known or imported != []:
             raise ValueError("unexpected contents")
         if not isinstance(language, str) or not isinstance(network, str):
             raise TypeError("unexpected contents")
-        script_types = contents["script_types"]
-        if not isinstance(script_types, list):
+        script_types, descriptors = contents["script_types"], contents.get("descriptors", [])
+        if not isinstance(script_types, list) or not isinstance(descriptors, list):
             raise TypeError("unexpected contents")
         return cls(
             bytes.fromhex(contents["entropy"]),
@@ -136,6 +155,7 @@ class SecretPayload:
             network,
             tuple(script_types),
             contents["account"],
+            descriptors=tuple(descriptors),
         )
 
 

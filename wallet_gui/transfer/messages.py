@@ -29,6 +29,7 @@ MAX_PATH: Final = 4096
 MAX_SENTENCE: Final = 2000
 MAX_PSBT: Final = 14_000_000  # base64 of a 10 MB transaction; a frame has 16 MiB
 MAX_ITEMS: Final = 10_000
+MAX_DESCRIPTOR: Final = 10_000  # 15 cosigners, with their origins
 VIEW_KEY_SIZE: Final = 32
 DIGEST_SIZE: Final = 32
 
@@ -115,7 +116,9 @@ class RestoreWallet:
     """Make a wallet file from words that the person types into the vault.
 
     `birthday_time` is a Unix time before which the wallet was surely not used; None when unknown.
-    The other fields are as in `CreateWallet`; the language is recognised from the words.
+    The other fields are as in `CreateWallet`; the language is recognised from the words. With a
+    multisig `descriptor`, of which one key comes from the words, it becomes that wallet, and
+    `script_types` and `account` do not matter.
     """
 
     directory: str = field(metadata=_text(MAX_PATH))
@@ -125,6 +128,58 @@ class RestoreWallet:
     account: int = 0
     use_passphrase: bool = False
     birthday_time: int | None = None
+    appearance: str = field(default="system", metadata=_text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
+    descriptor: str = field(default="", metadata=_text(MAX_DESCRIPTOR))
+
+
+@dataclass(frozen=True, slots=True)
+class JoinMultisig:
+    """Make the wallet file of a multisig, with the words of the wallet file at `source`.
+
+    The person sees the cosigners and agrees; the new file has the password of the old one.
+    """
+
+    directory: str = field(metadata=_text(MAX_PATH))
+    name: str = field(metadata=_text(255))
+    network: str = field(metadata=_text(16))
+    source: str = field(metadata=_text(MAX_PATH))
+    descriptor: str = field(metadata=_text(MAX_DESCRIPTOR))
+    birthday_time: int | None = None
+    appearance: str = field(default="system", metadata=_text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchWallet:
+    """Make a wallet file without secrets; the person chooses its password in the vault.
+
+    `descriptors` are public account descriptors, `active` the one that hands out addresses.
+    """
+
+    directory: str = field(metadata=_text(MAX_PATH))
+    name: str = field(metadata=_text(255))
+    network: str = field(metadata=_text(16))
+    descriptors: tuple[str, ...] = field(metadata=_text(MAX_DESCRIPTOR))
+    active: int = 0
+    birthday_time: int | None = None
+    appearance: str = field(default="system", metadata=_text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=_TEXT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportCosignerKey:
+    """Ask for the public key with which the wallet at `path` joins a multisig.
+
+    `script_type` is the name of a descriptors.MultisigType, lower case ("wsh", "sh_wsh", "sh").
+    """
+
+    path: str = field(metadata=_text(MAX_PATH))
+    script_type: str = field(default="wsh", metadata=_text(16))
+    account: int = 0
     appearance: str = field(default="system", metadata=_text(16))
     headless: HeadlessOptions | None = None
     text_scale: int = field(default=100, metadata=_TEXT_SCALE)
@@ -206,6 +261,13 @@ class PsbtSigned:
 
 
 @dataclass(frozen=True, slots=True)
+class CosignerKeyExported:
+    """`key` is public: [fingerprint/path]xpub."""
+
+    key: str = field(metadata=_text(1000))
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """The person closed the vault's window or answered no; nothing was changed."""
 
@@ -230,9 +292,17 @@ class Progress:
             raise ParseError("The progress of a step is a number from 0 to 1.")
 
 
-Request = CreateWallet | RestoreWallet | UnlockWallet | SignPsbt | ChangePassword
+NewWalletRequest = CreateWallet | RestoreWallet | JoinMultisig | WatchWallet
+Request = NewWalletRequest | UnlockWallet | SignPsbt | ChangePassword | ExportCosignerKey
 Reply = (
-    WalletCreated | WalletUnlocked | PasswordChanged | PsbtSigned | Cancelled | Failed | Progress
+    WalletCreated
+    | WalletUnlocked
+    | PasswordChanged
+    | PsbtSigned
+    | CosignerKeyExported
+    | Cancelled
+    | Failed
+    | Progress
 )
 Message = Request | Reply
 

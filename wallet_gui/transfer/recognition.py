@@ -99,9 +99,10 @@ def recognise(text: str) -> tuple[Kind, bytes]:  # noqa: PLR0911 - one for each 
         raise ParseError("This code is empty.")
     if text.startswith("cHNidP"):
         return Kind.PSBT, _psbt_from_base64(text)
-    if _HEX.fullmatch(text):
-        _refuse_seed_digits(text)
-        return _from_hex(text)
+    joined = "".join(text.split())
+    if _HEX.fullmatch(joined):
+        _refuse_seed_digits(joined)
+        return _from_hex(joined, text)
     _refuse_secret(text)
     data = _utf8(text)
     if text[:8].lower() == "bitcoin:" or _is_address(text):
@@ -156,8 +157,8 @@ def _psbt_from_base64(text: str) -> bytes:
     return data
 
 
-def _from_hex(text: str) -> tuple[Kind, bytes]:
-    data = bytes.fromhex(text)
+def _from_hex(digits: str, text: str) -> tuple[Kind, bytes]:
+    data = bytes.fromhex(digits)
     if data.startswith(MAGIC):
         check(Kind.PSBT, data)
         return Kind.PSBT, data

@@ -17,14 +17,23 @@ from wallet_gui.keys.secret_box import SecretPayload
 from wallet_gui.keys.seed import LANGUAGES, WORD_COUNTS, Seed, canonical_words, new_entropy
 from wallet_gui.keys.xprv import ExtendedPrivateKey
 from wallet_gui.primitives.params import NETWORKS, ChainParams, by_name
+from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.sealing import VIEW, new_salt, parse_box, seal_box
 from wallet_gui.storage.errors import AlreadyExists
 from wallet_gui.storage.file_names import GENERATIONS, WALLET_SUFFIX
 from wallet_gui.storage.fs import OS_FILES
 from wallet_gui.storage.view_state import ViewState
 from wallet_gui.storage.wallet_file import WalletFile
-from wallet_gui.transfer.messages import CreateWallet, RestoreWallet, WalletCreated
+from wallet_gui.transfer.messages import (
+    CreateWallet,
+    JoinMultisig,
+    NewWalletRequest,
+    RestoreWallet,
+    WalletCreated,
+    WatchWallet,
+)
 from wallet_gui.vault.errors import BadRequest
+from wallet_gui.vault.joining import agreed_descriptor, check_ours
 from wallet_gui.vault.password_cost import PasswordCost
 from wallet_gui.wallet.changes import WalletDescription
 
@@ -36,6 +45,7 @@ _CLOCK_SLACK: Final = 2 * 3600
 PROTECTING: Final = "Protecting the wallet with your password"
 WRITING: Final = "Writing the wallet file"
 LEAST_PASSWORD: Final = 8
+MAX_WATCHED: Final = 20
 
 _CACHE_KEY_SIZE: Final = 32
 _LONGEST_NAME: Final = 100
@@ -52,7 +62,7 @@ class Created:
     notices: tuple[str, ...]
 
 
-def wallet_path(request: CreateWallet | RestoreWallet) -> Path:
+def wallet_path(request: NewWalletRequest) -> Path:
     """Check the request before anything is shown or typed; return the file to be written.
 
     Raises BadRequest, or AlreadyExists when the name is taken.
@@ -73,23 +83,60 @@ def wallet_path(request: CreateWallet | RestoreWallet) -> Path:
         )
     if request.network not in NETWORKS:
         raise BadRequest(f"There is no network of that name; choose one of {', '.join(NETWORKS)}.")
+    _check_birthday(request.birthday_time)
+    _check_kind(request)
+    path = Path(request.directory) / f"{name}{WALLET_SUFFIX}"
+    if not path.is_absolute():
+        raise BadRequest("The folder of a new wallet is given with its full path.")
+    _refuse_taken(path)
+    return path
+
+
+def _check_kind(request: NewWalletRequest) -> None:
+    """Check what the wallet is to be, apart from its place."""
+    params = by_name(request.network)
+    match request:
+        case JoinMultisig():
+            agreed_descriptor(request.descriptor, params)
+        case WatchWallet():
+            watched_descriptors(request)
+        case RestoreWallet() if request.descriptor:
+            agreed_descriptor(request.descriptor, params)
+        case _:
+            _check_accounts(request)
+
+
+def _check_accounts(request: CreateWallet | RestoreWallet) -> None:
     known = {kind.name.lower() for kind in DescriptorType}
     types = request.script_types
     if not types or not set(types) <= known or len(set(types)) != len(types):
         raise BadRequest(f"Choose the kinds of addresses from {', '.join(sorted(known))}.")
     if not 0 <= request.account < HARDENED:
         raise BadRequest("Account numbers go from 0 to 2147483647.")
-    _check_birthday(request.birthday_time)
     if isinstance(request, CreateWallet):
         if request.word_count not in WORD_COUNTS:
             raise BadRequest("A new wallet has 12, 15, 18, 21 or 24 words.")
         if request.language not in LANGUAGES:
             raise BadRequest(f"There is no word list of that name; there are {_listed(LANGUAGES)}.")
-    path = Path(request.directory) / f"{name}{WALLET_SUFFIX}"
-    if not path.is_absolute():
-        raise BadRequest("The folder of a new wallet is given with its full path.")
-    _refuse_taken(path)
-    return path
+
+
+def watched_descriptors(request: WatchWallet) -> tuple[Descriptor, ...]:
+    """Read the descriptors of a wallet that only watches. Raises BadRequest."""
+    params = by_name(request.network)
+    try:
+        descriptors = tuple(Descriptor.parse(text, params) for text in request.descriptors)
+    except ParseError as error:
+        raise BadRequest(f"This wallet cannot be watched. {error}") from None
+    if not descriptors or len(set(descriptors)) != len(descriptors):
+        raise BadRequest("A wallet that watches needs a descriptor, each only once.")
+    if len(descriptors) > MAX_WATCHED or not all(d.is_account for d in descriptors):
+        raise BadRequest(
+            "A wallet that watches needs descriptors that end in /<0;1>/*, at most "
+            f"{MAX_WATCHED} of them."
+        )
+    if not 0 <= request.active < len(descriptors):
+        raise BadRequest("The wallet names an active descriptor that it does not have.")
+    return descriptors
 
 
 def _check_birthday(birthday_time: int | None) -> None:
@@ -151,7 +198,7 @@ def check_new_password(password: str) -> None:
 
 
 def create(
-    request: CreateWallet | RestoreWallet,
+    request: CreateWallet | RestoreWallet | JoinMultisig,
     seed: Seed,
     password: str,
     cost: PasswordCost,
@@ -164,44 +211,99 @@ def create(
     path = wallet_path(request)
     check_new_password(password)
     params = by_name(request.network)
-    root, descriptors = root_and_descriptors(seed, params, request.account, request.script_types)
+    agreed = "" if isinstance(request, CreateWallet) else request.descriptor
+    script_types: tuple[str, ...] = ()
+    account = 0
+    descriptors: tuple[Descriptor, ...]
+    if agreed or isinstance(request, JoinMultisig):
+        root = ExtendedPrivateKey.from_seed(seed.stretched(), params)
+        descriptors = (agreed_descriptor(agreed, params),)
+        check_ours(descriptors[0], root)
+    else:
+        script_types, account = request.script_types, request.account
+        root, descriptors = root_and_descriptors(seed, params, account, script_types)
+    texts = tuple(descriptor.to_string() for descriptor in descriptors)
     payload = SecretPayload(
         entropy=seed.entropy,
         language=seed.language,
         passphrase_fingerprint=root.fingerprint if seed.passphrase else None,
         network=params.name,
-        script_types=request.script_types,
-        account=request.account,
+        script_types=script_types,
+        account=account,
+        descriptors=() if script_types else texts,
     )
+    description = _description(request, texts, root.fingerprint.hex(), has_secrets=True)
+    return _write(path, description, payload, password, cost, progress)
+
+
+def create_watching(
+    request: WatchWallet, password: str, cost: PasswordCost, progress: ProgressSink
+) -> Created:
+    """Write a wallet file without secrets; takes one run of Argon2id. Raises as `create` does."""
+    path = wallet_path(request)
+    check_new_password(password)
+    descriptors = watched_descriptors(request)
+    fingerprints = {fingerprint for d in descriptors for fingerprint in d.fingerprints}
+    description = _description(
+        request,
+        tuple(descriptor.to_string() for descriptor in descriptors),
+        # Several cosigners have no fingerprint in common.
+        fingerprints.pop().hex() if len(fingerprints) == 1 else "",
+        has_secrets=False,
+        active=request.active,
+    )
+    return _write(path, description, None, password, cost, progress)
+
+
+def _description(
+    request: NewWalletRequest,
+    descriptors: tuple[str, ...],
+    fingerprint: str,
+    *,
+    has_secrets: bool,
+    active: int = 0,
+) -> WalletDescription:
+    return WalletDescription(
+        name=request.name,
+        network=request.network,
+        descriptors=descriptors,
+        active=active,
+        fingerprint=fingerprint,
+        birthday_time=request.birthday_time,
+        cache_key=secrets.token_bytes(_CACHE_KEY_SIZE),
+        has_secrets=has_secrets,
+    )
+
+
+def _write(
+    path: Path,
+    description: WalletDescription,
+    payload: SecretPayload | None,
+    password: str,
+    cost: PasswordCost,
+    progress: ProgressSink,
+) -> Created:
     progress(PROTECTING, 0.0)
     salt = new_salt()
     view = derive_new_key(password, salt, cost.preferred, cost.fallback)
     progress(PROTECTING, 0.5)
-    secret = secret_box.seal(
-        password,
-        payload,
-        parameters=cost.preferred,
-        fallback=cost.fallback,
-        minimum=cost.minimum,
-    )
-    state = ViewState(
-        WalletDescription(
-            name=request.name,
-            network=params.name,
-            descriptors=tuple(descriptor.to_string() for descriptor in descriptors),
-            active=0,
-            fingerprint=root.fingerprint.hex(),
-            birthday_time=request.birthday_time,
-            cache_key=secrets.token_bytes(_CACHE_KEY_SIZE),
-            has_secrets=True,
+    secret = None
+    reduced = view.reduced
+    if payload is not None:
+        secret = secret_box.seal(
+            password,
+            payload,
+            parameters=cost.preferred,
+            fallback=cost.fallback,
+            minimum=cost.minimum,
         )
-    )
+        header, _ = parse_box(secret, minimum=cost.minimum)
+        reduced = reduced or header.kdf != cost.preferred
+    state = ViewState(description)
     view_box = seal_box(view.key, VIEW, view.parameters, salt, state.encode(), minimum=cost.minimum)
     progress(WRITING, None)
     WalletFile.create(path, view_box, secret, view_key=view.key, minimum=cost.minimum)
     progress(PROTECTING, 1.0)
-    header, _ = parse_box(secret, minimum=cost.minimum)
-    reduced = view.reduced or header.kdf != cost.preferred
     notices = (cost.reduced_notice,) if reduced else ()
     return Created(WalletCreated(str(path.resolve()), view.key), notices)
 

@@ -20,7 +20,7 @@ from wallet_gui.transfer.messages import (
 )
 from wallet_gui.vault import creation, password_change, signing, unlocking
 from wallet_gui.vault.creation import Created, Entropy
-from wallet_gui.vault.errors import PassphraseWrong, failure
+from wallet_gui.vault.errors import BadRequest, PassphraseWrong, failure
 from wallet_gui.vault.page import VaultPage
 from wallet_gui.vault.password_change import Changed
 from wallet_gui.vault.password_cost import PasswordCost
@@ -31,6 +31,7 @@ from wallet_gui.vault.password_pages import (
     UnlockPage,
 )
 from wallet_gui.vault.review_page import ReviewPage
+from wallet_gui.vault.shared_flows import start_shared_flow
 from wallet_gui.vault.signing import FeeConcern, Keyring
 from wallet_gui.vault.step_pages import DonePage
 from wallet_gui.vault.unlocking import Unlocked
@@ -354,6 +355,10 @@ def start_flow(
     """Begin to answer a request in the window. Raises the EXPECTED errors of vault.errors."""
     match request:
         case CreateWallet() | RestoreWallet():
+            if isinstance(request, RestoreWallet) and request.descriptor:
+                raise BadRequest(
+                    "Restore the wallet of the words first, and join the multisig with it then."
+                )
             creation.wallet_path(request)
             return NewWalletFlow(window, request, cost, entropy)
         case UnlockWallet():
@@ -362,3 +367,5 @@ def start_flow(
             return SignFlow(window, request, cost)
         case ChangePassword():
             return ChangePasswordFlow(window, request, cost)
+        case _:
+            return start_shared_flow(window, request, cost)

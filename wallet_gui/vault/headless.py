@@ -5,21 +5,28 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Final
 
+from wallet_gui.keys.secret_box import SecretPayload
 from wallet_gui.keys.seed import Seed, entropy_from_words
+from wallet_gui.keys.xprv import ExtendedPrivateKey
+from wallet_gui.primitives.params import by_name
 from wallet_gui.transfer.messages import (
     PROMPT,
     STDIN,
     Cancelled,
     ChangePassword,
+    CosignerKeyExported,
     CreateWallet,
+    ExportCosignerKey,
     HeadlessOptions,
+    JoinMultisig,
     Reply,
     Request,
     RestoreWallet,
     SignPsbt,
     UnlockWallet,
+    WatchWallet,
 )
-from wallet_gui.vault import creation, password_change, signing, unlocking
+from wallet_gui.vault import creation, joining, password_change, signing, unlocking
 from wallet_gui.vault.creation import Entropy, ProgressSink
 from wallet_gui.vault.errors import BadRequest, PersonCancelled
 from wallet_gui.vault.password_cost import PasswordCost
@@ -53,19 +60,30 @@ class HeadlessVault:
         """Do what is asked. Raises the EXPECTED errors of vault.errors."""
         options = request.headless or HeadlessOptions()
         try:
-            match request:
-                case CreateWallet():
-                    return self._create(request, options)
-                case RestoreWallet():
-                    return self._restore(request, options)
-                case UnlockWallet():
-                    return self._unlock(request, options)
-                case SignPsbt():
-                    return self._sign(request, options)
-                case ChangePassword():
-                    return self._change_password(request, options)
+            return self._reply(request, options)
         except (PersonCancelled, KeyboardInterrupt):
             return Cancelled()
+
+    def _reply(self, request: Request, options: HeadlessOptions) -> Reply:
+        reply: Reply
+        match request:
+            case CreateWallet():
+                reply = self._create(request, options)
+            case RestoreWallet():
+                reply = self._restore(request, options)
+            case JoinMultisig():
+                reply = self._join(request, options)
+            case WatchWallet():
+                reply = self._watch(request, options)
+            case ExportCosignerKey():
+                reply = self._export_key(request, options)
+            case UnlockWallet():
+                reply = self._unlock(request, options)
+            case SignPsbt():
+                reply = self._sign(request, options)
+            case ChangePassword():
+                reply = self._change_password(request, options)
+        return reply
 
     # --- create and restore
 
@@ -95,9 +113,50 @@ class HeadlessVault:
         password = self._new_password(options.password_file)
         entropy, language = entropy_from_words(self._reader.words(options.words_file))
         seed = self._with_passphrase(Seed(entropy, language), request, options)
+        if request.descriptor:
+            self._agree(request.descriptor, seed, request.network, options)
         return self._store(request, seed, password)
 
-    def _store(self, request: CreateWallet | RestoreWallet, seed: Seed, password: str) -> Reply:
+    # --- multisig and watching
+
+    def _join(self, request: JoinMultisig, options: HeadlessOptions) -> Reply:
+        creation.wallet_path(request)
+        password, payload, passphrase = self._open_secrets(request.source, options)
+        joining.check_network(payload.network, request.network)
+        signing.keyring(payload, passphrase)  # a wrong passphrase is told here
+        seed = payload.seed(passphrase)
+        self._agree(request.descriptor, seed, request.network, options)
+        return self._store(request, seed, password)
+
+    def _agree(self, descriptor: str, seed: Seed, network: str, options: HeadlessOptions) -> None:
+        params = by_name(network)
+        root = ExtendedPrivateKey.from_seed(seed.stretched(), params)
+        agreed = joining.agreed_descriptor(descriptor, params)
+        joining.check_ours(agreed, root)
+        text = joining.cosigners_text(agreed, root)
+        if options.assume_yes:
+            self._reader.note(text)
+            return
+        self._reader.terminal.write(text + "\n")
+        self._ask_yes(joining.AGREE)
+
+    def _watch(self, request: WatchWallet, options: HeadlessOptions) -> Reply:
+        creation.wallet_path(request)
+        password = self._new_password(options.password_file)
+        created = creation.create_watching(request, password, self._cost, self._progress)
+        self._tell(created.notices)
+        return created.reply
+
+    def _export_key(self, request: ExportCosignerKey, options: HeadlessOptions) -> Reply:
+        _, payload, passphrase = self._open_secrets(request.path, options)
+        keys = signing.keyring(payload, passphrase)
+        return CosignerKeyExported(
+            joining.exported_key(keys.root, keys.params, request.script_type, request.account)
+        )
+
+    def _store(
+        self, request: CreateWallet | RestoreWallet | JoinMultisig, seed: Seed, password: str
+    ) -> Reply:
         created = creation.create(request, seed, password, self._cost, self._progress)
         self._tell(created.notices)
         return created.reply
@@ -158,13 +217,7 @@ class HeadlessVault:
 
     def _sign(self, request: SignPsbt, options: HeadlessOptions) -> Reply:
         psbt = signing.read_payment(request)
-        password = self._reader.existing(options.password_file, "Password")
-        self._progress(signing.OPENING, None)
-        payload = signing.open_payload(Path(request.path), password, self._cost)
-        passphrase = ""
-        if payload.needs_passphrase:
-            what = "Passphrase (25th word)"
-            passphrase = self._reader.existing(options.passphrase_file, what)
+        _, payload, passphrase = self._open_secrets(request.path, options)
         keys = signing.keyring(payload, passphrase)
         payment = signing.review_payment(request, psbt, keys)
         text = review_text(payment, keys.params)
@@ -179,6 +232,17 @@ class HeadlessVault:
                 fee_confirmed = True
         self._progress(signing.SIGNING, None)
         return signing.sign(payment, keys, fee_confirmed=fee_confirmed)
+
+    def _open_secrets(self, path: str, options: HeadlessOptions) -> tuple[str, SecretPayload, str]:
+        """Ask for what opens the secrets of a wallet file: password, payload, passphrase."""
+        password = self._reader.existing(options.password_file, "Password")
+        self._progress(signing.OPENING, None)
+        payload = signing.open_payload(Path(path), password, self._cost)
+        passphrase = ""
+        if payload.needs_passphrase:
+            what = "Passphrase (25th word)"
+            passphrase = self._reader.existing(options.passphrase_file, what)
+        return password, payload, passphrase
 
     def _ask_yes(self, question: str) -> None:
         answer = self._reader.terminal.ask(f"{question} Type yes: ")

@@ -11,6 +11,7 @@ from typing import Final
 
 from wallet_gui.descriptors.descriptor import Descriptor
 from wallet_gui.keys import policy, secret_box, signer
+from wallet_gui.keys.accounts import own_keys
 from wallet_gui.keys.errors import CorruptSecretBox, PasswordWrong, PolicyRefused
 from wallet_gui.keys.policy import Limits
 from wallet_gui.keys.secret_box import SecretPayload
@@ -70,15 +71,30 @@ def keyring(payload: SecretPayload, passphrase: str = "") -> Keyring:
     if payload.network not in NETWORKS:
         raise CorruptSecretBox("The wallet's secrets name an unknown network.")
     params = NETWORKS[payload.network]
-    root, descriptors = root_and_descriptors(
-        payload.seed(passphrase), params, payload.account, payload.script_types
-    )
+    seed = payload.seed(passphrase)
+    if payload.descriptors:
+        root = ExtendedPrivateKey.from_seed(seed.stretched(), params)
+        descriptors = _agreed(payload, params)
+    else:
+        root, descriptors = root_and_descriptors(
+            seed, params, payload.account, payload.script_types
+        )
     expected = payload.passphrase_fingerprint
     if expected is not None and root.fingerprint != expected:
         raise PassphraseWrong(
             "This passphrase leads to another wallet. Capitals and blanks count; type it again."
         )
+    if payload.descriptors and not all(own_keys(root, item) for item in descriptors):
+        raise CorruptSecretBox("The wallet's keys and the multisig that it belongs to differ.")
     return Keyring(root, descriptors, params)
+
+
+def _agreed(payload: SecretPayload, params: ChainParams) -> tuple[Descriptor, ...]:
+    """Read what the cosigners agreed on from the box that only the password opens."""
+    try:
+        return tuple(Descriptor.parse(text, params) for text in payload.descriptors)
+    except ParseError as error:
+        raise CorruptSecretBox(f"The multisig of this wallet cannot be read. {error}") from None
 
 
 class FeeConcern(Enum):

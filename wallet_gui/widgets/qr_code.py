@@ -10,12 +10,19 @@ _QUIET_MODULES = 4
 _DARK, _LIGHT = QColor("#000000"), QColor("#ffffff")
 
 
-def qr_modules(text: str) -> QImage:
-    """One pixel per module, with the quiet zone of four modules that scanners need."""
+def qr_modules(text: str, *, level: str = "M", version: int | None = None) -> QImage:
+    """One pixel per module, with the quiet zone of four modules that scanners need.
+
+    `level` is the error correction, L to H. `version` is the size, 1 to 40, that a code has at
+    least; without it the text alone decides. A text of capitals is packed in alphanumeric mode.
+    """
     # Loaded with the first code, so that the first window does not wait for it.
     import zxingcpp  # noqa: PLC0415
 
-    barcode = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M")
+    options = {} if version is None else {"version": version}
+    barcode = zxingcpp.create_barcode(
+        text, zxingcpp.BarcodeFormat.QRCode, ec_level=level, **options
+    )
     pixels = zxingcpp.write_barcode_to_image(barcode, scale=1, add_quiet_zones=False)
     height, width = pixels.shape[0], pixels.shape[1]
     # An Image speaks the buffer protocol, which its type stub does not say.
@@ -56,6 +63,13 @@ class QrCode(QWidget):
         self.setAccessibleName(
             f"{self._caption}: {spoken or text}" if text else f"{self._caption}: none yet"
         )
+        self.update()
+
+    def set_modules(self, text: str, modules: QImage, spoken: str) -> None:
+        """Draw a code that was made before: one of `text`, named `spoken`."""
+        self.text = text
+        self._modules = modules
+        self.setAccessibleName(f"{self._caption}: {spoken}")
         self.update()
 
     def sizeHint(self) -> QSize:

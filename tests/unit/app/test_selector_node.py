@@ -350,6 +350,10 @@ def test_a_stale_node_and_what_peers_contradict_are_doubted_aloud() -> None:
         assert rig.selector._doubt() == ""
         rig.own.status = replace(READY, tip_age=18_000)
         assert "your node is 5 hours old" in rig.selector._doubt()
+        rig.own.status = replace(READY, tip_age=18_000, blocks_behind=2)
+        assert "5 hours old" in rig.selector._doubt()
+        rig.own.status = replace(READY, tip_age=9_000_000, blocks_behind=81_234)
+        assert rig.selector._doubt().startswith("Your node has 81,234 blocks still to read.")
         rig.own.status = replace(READY, doubt="Three public peers show another chain.")
         assert rig.selector._doubt() == "Three public peers show another chain."
 

@@ -183,10 +183,35 @@ def test_the_box_holds_neither_words_nor_stretched_seed() -> None:
         "account",
         "passphrase_fingerprint",
         "imported_keys",
+        "descriptors",
     }
     assert seed.words.encode() not in contents
     assert seed.stretched().hex().encode() not in contents
     assert PAYLOAD.seed("25th").passphrase == "25th"
+
+
+def test_a_multisig_holds_the_agreed_descriptor_instead_of_script_types() -> None:
+    payload = SecretPayload(bytes(16), script_types=(), descriptors=("wsh(sortedmulti(...))",))
+    assert SecretPayload.decode(payload.encode()) == payload
+    with pytest.raises(ValueError, match="either script types or agreed"):
+        SecretPayload(bytes(16), script_types=("wpkh",), descriptors=("wsh(...)",))
+    with pytest.raises(ValueError, match="either script types or agreed"):
+        SecretPayload(bytes(16), script_types=())
+
+
+def test_boxes_of_format_1_are_read_and_become_format_2() -> None:
+    # As version 1 wrote it, byte for byte.
+    old = (
+        b'{"account":0,"entropy":"000102030405060708090a0b0c0d0e0f","format":1,"imported_keys":[],'
+        b'"language":"english","network":"regtest","passphrase_fingerprint":"73c5da0a",'
+        b'"script_types":["wpkh"]}'
+    )
+    payload = SecretPayload.decode(old)
+    assert payload == PAYLOAD
+    assert json.loads(payload.encode())["format"] == 2
+    with_more = old.replace(b'"account"', b'"descriptors":[],"account"')
+    with pytest.raises(CorruptSecretBox):
+        SecretPayload.decode(with_more)
 
 
 def test_reprs_hide_everything() -> None:
@@ -227,6 +252,11 @@ def test_any_contents_are_a_payload_or_corrupt(data: bytes) -> None:
         {"account": 1 << 31},
         {"account": "0"},
         {"account": True},
+        {"descriptors": None},
+        {"descriptors": ["wsh(...)"]},
+        {"descriptors": [5], "script_types": []},
+        {"descriptors": ["x" * 10_001], "script_types": []},
+        {"format": True},
     ],
 )
 def test_altered_contents_are_corrupt(change: dict[str, object]) -> None:
@@ -236,7 +266,7 @@ def test_altered_contents_are_corrupt(change: dict[str, object]) -> None:
 
 
 def test_a_newer_format_is_refused_as_such() -> None:
-    contents = {**json.loads(PAYLOAD.encode()), "format": 2, "more": []}
+    contents = {**json.loads(PAYLOAD.encode()), "format": 3, "more": []}
     with pytest.raises(NewerFormat, match="newer version"):
         SecretPayload.decode(json.dumps(contents).encode())
 

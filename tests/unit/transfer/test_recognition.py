@@ -45,6 +45,7 @@ def signed_transaction() -> bytes:
         ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb", Kind.TEXT),
         ("hello", Kind.TEXT),
         ("00", Kind.TEXT),
+        ("12 34\n56", Kind.TEXT),
         ("\u202eabc", Kind.TEXT),
         ("wpkh(\n)", Kind.TEXT),
         ('{"a":' * 50_000, Kind.TEXT),
@@ -75,6 +76,8 @@ def test_transaction_is_recognised() -> None:
     assert recognise(transaction.hex()) == (Kind.TRANSACTION, transaction)
     assert recognise(transaction.hex().upper()) == (Kind.TRANSACTION, transaction)
     assert recognise_bytes(transaction) == (Kind.TRANSACTION, transaction)
+    lines = "\n".join(transaction.hex()[i : i + 76] for i in range(0, 2 * len(transaction), 76))
+    assert recognise(lines) == (Kind.TRANSACTION, transaction)
     assert recognise(transaction.hex() + "00")[0] is Kind.TEXT
 
 
@@ -101,6 +104,7 @@ def test_other_bytes_are_bytes() -> None:
         "KwdMAjGmerYanjeui5SHS7JkmpZvVipYvB2LJGU1ZxJwYvP98617",
         "0000" * 11 + "0003",
         "2047" * 24,
+        " ".join(["0001"] * 12),
     ],
 )
 def test_secrets_are_refused_and_not_repeated(text: str) -> None:

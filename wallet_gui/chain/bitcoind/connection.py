@@ -135,6 +135,7 @@ class NodeConnection:
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._keeping: list[asyncio.Future[None]] = []
         is_elsewhere = not isinstance(address, LocalNode)
         self._contacts = Contacts(address.text) if is_elsewhere else None
         self._clients: list[NodeRpc] = []
@@ -225,12 +226,13 @@ class NodeConnection:
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        keeping, self._keeping = self._keeping, []
+        await asyncio.gather(*tasks, *keeping, return_exceptions=True)
         self._end_contact(_CLOSED)
         self._tell(NodeState.OFF, None)
         await self._notify()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: "asyncio.Future[None]") -> None:
         """Let whoever waits hear of an error that is ours; there would be no end to the wait."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._broken = error
@@ -452,7 +454,11 @@ class NodeConnection:
         if self._session is not None:
             self._wake.set()  # the node was started anew, perhaps as another version
         if self._on_remember is not None:
-            await self._on_remember("cookie", cookie)
+            # Beside the call that was just answered, which need not wait for a disk.
+            task = asyncio.ensure_future(self._on_remember("cookie", cookie))
+            task.add_done_callback(self._ended)
+            self._keeping = [each for each in self._keeping if not each.done()]
+            self._keeping.append(task)
 
     async def _publish(self, session: Session) -> None:
         facts = session.facts

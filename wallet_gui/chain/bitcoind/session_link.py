@@ -50,9 +50,10 @@ class SessionLink:
         return use_of(session)
 
     def failed(self, problem: NodeProblem) -> None:
-        """Have the connection looked at anew."""
+        """Have the connection looked at anew, unless another session has taken its place."""
         self._has_failed = True
-        self._connection.failed(problem)
+        if self._used is not None and self._connection.session is self._used:
+            self._connection.failed(problem)
 
     async def close(self) -> None:
         """Hang up, where the connection is this link's own."""

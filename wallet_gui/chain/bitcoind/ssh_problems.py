@@ -359,14 +359,17 @@ def keepalive_lost(host: str, seconds: float) -> NodeProblem:
     )
 
 
-def file_unreadable(path: str, detail: str = "") -> NodeProblem:
-    """A file of the node's machine cannot be taken over SFTP."""
+def file_unreadable(path: str, detail: str = "", *, is_late: bool = False) -> NodeProblem:
+    """A file of the node's machine cannot be taken over SFTP.
+
+    `is_late`: no answer came in time, as from a machine that is busy; another try may help.
+    """
     return NodeProblem(
         Code.COOKIE_UNREADABLE,
         f"The file {_path(path)} on the node's machine cannot be read.",
         "Check the path of the cookie file, or enter a user and password of the node's RPC.",
         detail=detail,
-        is_final=True,
+        is_final=not is_late,
     )
 
 

@@ -234,7 +234,9 @@ class SshTunnel:
                     await _read_into(data, file, limit + 1)
         except TimeoutError:
             self._sftp = None
-            raise ssh_problems.file_unreadable(path, "The server did not answer.") from None
+            raise ssh_problems.file_unreadable(
+                path, "The server did not answer.", is_late=True
+            ) from None
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
             raise FileNotFoundError(path) from None
         except asyncssh.SFTPPermissionDenied:
@@ -277,7 +279,9 @@ class SshTunnel:
                 finally:
                     process.close()
         except TimeoutError:
-            raise ssh_problems.file_unreadable("", "The command does not end.") from None
+            raise ssh_problems.file_unreadable(
+                "", "The command does not end.", is_late=True
+            ) from None
         except asyncssh.ChannelOpenError as error:
             if self._connection.is_closed():
                 raise self._problem(error) from None

@@ -35,6 +35,7 @@ _SSH_FAILED: Final = 255  # the exit status of ssh itself; any other is the remo
 _NO_FILE: Final = 44
 _NO_RIGHT: Final = 45
 _FILE_SECONDS: Final = 20.0
+_PORT_SECONDS: Final = 8.0  # to find out what answers instead of SSH
 _UNFORCED: Final = "true"
 _NO_COMMANDS: Final = ("exec request failed", "shell request failed")
 _UNNAMED_VERSION_SECONDS: Final = 1.0
@@ -219,7 +220,12 @@ class SystemTunnel:
                 )
                 await asyncio.wait([process.ended])
         except TimeoutError:
-            raise ssh_problems.login_timed_out(self._target.host, seconds) from None
+            host = self._target.host
+            if words.server_version:
+                raise ssh_problems.login_timed_out(host, seconds) from None
+            # Connected at the most: another protocol may leave ssh waiting for a greeting.
+            silent = ssh_problems.ssh_silent(host, seconds)
+            raise await self._explain_port(words, silent) from None
         finally:
             process.abort()
         status = process.ended.result()
@@ -234,14 +240,21 @@ class SystemTunnel:
             if problem.code is Code.AUTH_REFUSED and self._locked_key is not None:
                 return ssh_problems.passphrase_needed(self._locked_key)
             return problem
+        return await self._explain_port(
+            words, ssh_problems.turned_away(self._target.host, words.text)
+        )
+
+    async def _explain_port(self, words: Words, otherwise: NodeProblem) -> NodeProblem:
+        """Say what it is that answers instead of SSH, if it is anything."""
         host, port = self._target.host, 0
         kind = PortKind.SILENT
         if words.address is not None:
             address = words.address
             port = address[1]
             try:
-                kind = (await port_kind(lambda: open_at(*address))).kind
-            except NodeProblem:  # closed meanwhile
+                async with asyncio.timeout(_PORT_SECONDS):
+                    kind = (await port_kind(lambda: open_at(*address))).kind
+            except (NodeProblem, OSError):  # closed meanwhile, or never reached (a TimeoutError)
                 kind = PortKind.SILENT
         match kind:
             case PortKind.RPC:
@@ -251,7 +264,7 @@ class SystemTunnel:
             case PortKind.WEB | PortKind.OTHER:
                 return ssh_problems.not_ssh(host, port, words.text)
             case _:
-                return ssh_problems.turned_away(host, words.text)
+                return otherwise
 
     def _ending(self, words: Words) -> NodeProblem:
         """Say how a channel that was open ended."""

@@ -71,9 +71,8 @@ def _finalize(context: Context, psbt: Psbt) -> Result:
             f"Input {open_inputs[0]} is not signed completely. Combine this with what the other "
             "signers return, then finalize again."
         )
-    written = _write(context, final)
-    document = {"psbt": final.to_base64(), "complete": not open_inputs}
-    return Result(document, written.lines, sentence)
+    document, shown = _written(context, final)
+    return Result({**document, "complete": not open_inputs}, shown, sentence)
 
 
 def _extract(context: Context, psbt: Psbt) -> Result:
@@ -94,10 +93,7 @@ def _extract(context: Context, psbt: Psbt) -> Result:
 
 
 def _convert(context: Context, psbt: Psbt) -> Result:
-    version = context.options.psbt_version
-    if version is None:
-        version = 2 - psbt.version
-    return _write(context, psbt.to_version(version))
+    return _write(context, psbt.to_version(2 - psbt.version))
 
 
 async def _sign(context: Context, psbt: Psbt) -> Result:
@@ -142,11 +138,19 @@ def _read(name: str) -> Psbt:
 
 
 def _write(context: Context, psbt: Psbt) -> Result:
-    target = context.options.output
+    document, shown = _written(context, psbt)
+    return Result(document, shown)
+
+
+def _written(context: Context, psbt: Psbt) -> tuple[dict[str, object], list[str]]:
+    """Save the result where it is asked for; return what there is to say of it."""
+    target, version = context.options.output, context.options.psbt_version
+    if version is not None:
+        psbt = psbt.to_version(version)
     if target is not None:
         _save(target, psbt.serialize())
     text = psbt.to_base64()
-    return Result({"psbt": text}, [text] if target is None else [])
+    return {"psbt": text}, [text] if target is None else []
 
 
 def _save(target: Path, data: bytes) -> None:

@@ -63,7 +63,10 @@ def test_combining_is_associative_and_in_any_order(psbt: Psbt, random: Any) -> N
         while True:
             yield random.random() < 0.4
 
-    parts = [*halves(psbt, choose()), *halves(psbt, choose())]
+    parts = [
+        part.to_version(random.choice([0, 2]))
+        for part in (*halves(psbt, choose()), *halves(psbt, choose()))
+    ]
     forward, backward = parts[0], parts[-1]
     for part in parts[1:]:
         forward = forward.combine(part)
@@ -72,6 +75,8 @@ def test_combining_is_associative_and_in_any_order(psbt: Psbt, random: Any) -> N
     paired = parts[2].combine(parts[0]).combine(parts[3].combine(parts[1]))
     assert forward == backward == paired
     assert forward.serialize() == backward.serialize() == paired.serialize()
+    for version in (0, 2):
+        assert Psbt.parse(forward.serialize(version)).tx == psbt.tx
 
 
 def test_the_previous_transaction_must_be_the_one_that_is_spent() -> None:

@@ -21,7 +21,7 @@ from wallet_gui.primitives.transaction import (
     TxIn,
     TxOut,
 )
-from wallet_gui.wallet.errors import FeeTooHigh, UnknownCoin, WalletError
+from wallet_gui.wallet.errors import CosignersNeeded, FeeTooHigh, UnknownCoin, WalletError
 from wallet_gui.wallet.keychain import ScriptPlace
 from wallet_gui.wallet.ledger import OwnedOutput
 from wallet_gui.wallet.wallet import Wallet
@@ -131,6 +131,15 @@ def check_fee(
 def check_fee_rate(rate: FeeRate) -> None:
     if rate < LEAST_FEE_RATE:
         raise WalletError(f"The fee rate must be at least {LEAST_FEE_RATE} sat/vB.")
+
+
+def check_signs_alone(wallet: Wallet) -> None:
+    """Raise CosignersNeeded unless the keys of this wallet complete a payment."""
+    fingerprint = wallet.description.fingerprint
+    for descriptor in wallet.descriptors:
+        own = sum(key.fingerprint.hex() == fingerprint for key in descriptor.keys)
+        if wallet.description.has_secrets and own < descriptor.required:
+            raise CosignersNeeded(descriptor.required)
 
 
 def lookalike_notes(wallet: Wallet, payments: Iterable[TxOut]) -> tuple[str, ...]:

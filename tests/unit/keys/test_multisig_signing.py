@@ -14,6 +14,7 @@ from wallet_gui.descriptors.xpub import KeyOrigin
 from wallet_gui.keys.accounts import cosigner_key, cosigner_path, own_keys
 from wallet_gui.keys.errors import PolicyRefused, SigningFailed
 from wallet_gui.keys.policy import OutputKind, assess, check
+from wallet_gui.primitives import base58
 from wallet_gui.primitives.params import MAINNET, REGTEST
 from wallet_gui.primitives.psbt import KeyPath, Psbt, PsbtInput, PsbtOutput
 from wallet_gui.primitives.transaction import TxOut
@@ -84,6 +85,7 @@ def test_coins_of_another_multisig_with_our_claims_are_refused(
 ) -> None:
     agreed = wallet_of(kind, 2, 3)
     psbt = plan(funded(variants(agreed)[name])).psbt
+    psbt.xpubs.clear()  # what they say is judged by itself, below
     refused(psbt, "claims to be this wallet's, but its script does not come", [agreed])
 
 
@@ -137,6 +139,19 @@ def test_wrong_paths_are_refused() -> None:
     for key, path in list(psbt.inputs[0].bip32_derivations.items()):
         psbt.inputs[0].bip32_derivations[key] = KeyPath(path.fingerprint, (*path.path[:-1], 99))
     refused(psbt, "Input 1 names another path")
+
+
+def test_another_extended_key_for_a_cosigner_is_refused() -> None:
+    psbt = spending(AGREED)
+    assert len(psbt.xpubs) == 3
+    raw, path = next(iter(psbt.xpubs.items()))
+    del psbt.xpubs[raw]
+    psbt.xpubs[base58.decode_check(str(COSIGNERS[9][1]))] = path
+    refused(psbt, "names another key for a cosigner")
+    # Keys that nobody agreed on say nothing about the wallet.
+    psbt = spending(AGREED)
+    psbt.xpubs[base58.decode_check(str(COSIGNERS[9][1]))] = KeyPath(b"none", path.path)
+    check(psbt, [AGREED], REGTEST)
 
 
 def test_what_holds_for_one_key_holds_for_several() -> None:

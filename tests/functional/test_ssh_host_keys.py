@@ -1,6 +1,7 @@
 """Who a real sshd is: known, unknown, changed, revoked or vouched for, before any login."""
 
 import asyncio
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,9 +101,35 @@ def test_a_changed_key_ends_it_without_a_question_and_before_the_login() -> None
             assert problem.code is Code.HOST_KEY_CHANGED
             assert problem.is_final
             assert "Nothing was sent to it" in str(problem)
+            assert "in the settings" in problem.what_to_do
+            assert problem.fix is None
             assert server.fingerprint() in str(problem)
             assert answers.asked == []
             assert "userauth-request" not in server.log
+
+    asyncio.run(scenario())
+
+
+def test_a_changed_key_in_the_users_own_file_comes_with_the_line_that_forgets_it(
+    own_home: Path,
+) -> None:
+    """The settings cannot forget it: that file is only read."""
+
+    async def scenario() -> None:
+        async with running_sshd() as server:
+            known = own_home / ".ssh" / "known_hosts"
+            blob = make_key(server.directory / "other").with_suffix(".pub").read_text().split()[1]
+            known.write_text(f"[127.0.0.1]:{server.port} ssh-ed25519 {blob}\n")
+            options = replace(server.options, use_user_config=True)
+            problem = await problem_of(server, options, Answers(), MemoryStore())
+            assert problem.code is Code.HOST_KEY_CHANGED
+            assert "with the command below" in problem.what_to_do
+            assert problem.fix is not None
+            program, *arguments = shlex.split(problem.fix.line)
+            assert program == "ssh-keygen"
+            keygen(*arguments)
+            async with tunnel_to(server, options, answers := Answers(), MemoryStore()):
+                assert len(answers.asked) == 1
 
     asyncio.run(scenario())
 

@@ -113,17 +113,30 @@ def host_key_unknown(host: str, fingerprint: str, key_type: str) -> NodeProblem:
     )
 
 
-def host_key_changed(host: str, fingerprint: str, where: str = "") -> NodeProblem:
-    """A known server shows another key; there is no way on from here."""
+def host_key_changed(host: str, fingerprint: str, where: str = "", forget: str = "") -> NodeProblem:
+    """A known server shows another key; there is no way on from here.
+
+    `forget` is the command that takes the old key out of a file which is not the program's own.
+    """
+    how = "with the command below" if forget else "in the settings"
     return NodeProblem(
         Code.HOST_KEY_CHANGED,
         f"{_name(host)} shows another key than before: it may be somebody else's machine.",
-        "Nothing was sent to it. If you have reinstalled your machine, forget the old key in the "
-        "settings and compare the new fingerprint at the machine itself"
+        f"Nothing was sent to it. If you have reinstalled your machine, forget the old key {how} "
+        "and compare the new fingerprint at the machine itself"
         + (f" ({fingerprint})." if fingerprint else "."),
+        fix=Fix("Copy the command that forgets the old key", forget) if forget else None,
         detail=f"The known key is in {where}." if where else "",
         is_final=True,
     )
+
+
+def forget_command(name: str, file: str) -> str:
+    """Give the line that takes a server out of a known_hosts file, as OpenSSH itself words it.
+
+    `name` is how known_hosts has the server: its host name, or "[host]:port".
+    """
+    return f'ssh-keygen -f "{file}" -R "{name}"'
 
 
 def host_key_revoked(host: str, where: str = "") -> NodeProblem:

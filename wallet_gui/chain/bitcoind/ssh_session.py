@@ -19,7 +19,13 @@ from asyncssh.public_key import get_default_certificate_algs, get_default_public
 
 from wallet_gui.chain.bitcoind import ssh_problems
 from wallet_gui.chain.bitcoind.dialing import Address, dial, open_directly, resolve
-from wallet_gui.chain.bitcoind.known_hosts import HostKey, KnownHosts, Verdict, trust_line
+from wallet_gui.chain.bitcoind.known_hosts import (
+    HostKey,
+    KnownHosts,
+    Verdict,
+    host_name,
+    trust_line,
+)
 from wallet_gui.chain.bitcoind.port_kind import OpenChannel, PortKind, port_kind
 from wallet_gui.chain.bitcoind.problems import NodeProblem
 from wallet_gui.chain.bitcoind.ssh_config import (
@@ -52,6 +58,7 @@ CIPHERS: Final = (
 )
 _METHODS: Final = ("publickey", "keyboard-interactive", "password")
 _WEAK_HOST_KEYS: Final = frozenset({"ssh-rsa", "ssh-dss"})  # signatures with SHA-1
+_OWN_FILE: Final = "the wallet's own file"
 _MOST_OF_KNOWN_HOSTS: Final = 4 * 1024 * 1024  # bytes
 _SILENCE: Final = 2.0  # seconds without a word from a server before it is asked what it is
 _ATTEMPTS: Final = 4  # a new key to trust, a question that outlived its connection, and one more
@@ -121,9 +128,7 @@ async def _known_hosts(
 ) -> KnownHosts:
     """Take our own file and, read only, those of the user and the system together."""
     try:
-        known = KnownHosts.parse(
-            await asyncio.to_thread(store.known_hosts), "the wallet's own file"
-        )
+        known = KnownHosts.parse(await asyncio.to_thread(store.known_hosts), _OWN_FILE)
     except OSError as error:
         raise ssh_problems.ssh_failed(
             route[-1].host, f"The wallet's known_hosts cannot be read: {error}"
@@ -346,7 +351,11 @@ class _Login:
             raise ssh_problems.ssh_failed(host)
         verdict, where = client.verdict
         if verdict is Verdict.CHANGED:
-            raise ssh_problems.host_key_changed(host, key.fingerprint, where)
+            file = where.rpartition(", line ")[0]
+            # Our own file has a button in the settings; those of the user are only read.
+            command = ssh_problems.forget_command(host_name(host, port), file)
+            forget = "" if file == _OWN_FILE else command
+            raise ssh_problems.host_key_changed(host, key.fingerprint, where, forget)
         if verdict is Verdict.REVOKED:
             raise ssh_problems.host_key_revoked(host, where)
         question = HostKeyQuestion(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wallet_gui.chain.bitcoind import ssh_problems
+from wallet_gui.chain.bitcoind.known_hosts import host_name
 from wallet_gui.chain.bitcoind.problems import NodeProblem, node_refused
 from wallet_gui.chain.bitcoind.ssh_target import SSH_PORT, SshTarget
 from wallet_gui.chain.bitcoind.tunnel_protocol import SshOptions
@@ -24,6 +25,7 @@ _LOGGED_IN: Final = re.compile(
     r"(?:Authenticated to .* using \"|debug1: Authentication succeeded \()([a-z-]+)"
 )
 _OPENED: Final = re.compile(r"debug2: channel 0: open confirm")
+_USERS_FILE: Final = re.compile(r"[/\\]\.ssh[/\\]|^/etc/ssh/")  # not the program's own
 _MOST_KEPT: Final = 40
 
 
@@ -132,7 +134,7 @@ def problem_of(words: Words, target: SshTarget, options: SshOptions) -> NodeProb
     port = words.address[1] if words.address is not None else target.port or SSH_PORT
     rows: tuple[tuple[str, Callable[[], NodeProblem]], ...] = (
         ("Could not resolve hostname", lambda: ssh_problems.host_unknown(host, text)),
-        ("REMOTE HOST IDENTIFICATION HAS CHANGED", lambda: _changed(host, words)),
+        ("REMOTE HOST IDENTIFICATION HAS CHANGED", lambda: _changed(target, words)),
         ("REVOKED HOST KEY", lambda: ssh_problems.host_key_revoked(host)),
         ("marked as revoked", lambda: ssh_problems.host_key_revoked(host)),
         ("Host key verification failed", lambda: _unknown_key(target, words)),
@@ -172,9 +174,17 @@ def channel_problem(
     return problem_of(words, target, options)
 
 
-def _changed(host: str, words: Words) -> NodeProblem:
+def _changed(target: SshTarget, words: Words) -> NodeProblem:
     found = re.search(r"(?:Offending \S+ key|Add correct host key) in (\S+)", words.text)
-    return ssh_problems.host_key_changed(host, words.fingerprint, found[1] if found else "")
+    where = found[1] if found else ""
+    file = re.sub(r":\d+$", "", where)
+    forget = ""
+    if _USERS_FILE.search(file):
+        # The name as it was looked up: an alias of the user's configuration stands for another.
+        asked = re.search(r"Host key for (\S+) has changed", words.text)
+        name = asked[1] if asked else host_name(target.host, target.port or SSH_PORT)
+        forget = ssh_problems.forget_command(name, file)
+    return ssh_problems.host_key_changed(target.host, words.fingerprint, where, forget)
 
 
 def _unknown_key(target: SshTarget, words: Words) -> NodeProblem:

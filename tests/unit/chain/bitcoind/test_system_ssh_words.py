@@ -105,6 +105,7 @@ def test_what_is_heard_on_the_way_in() -> None:
             [
                 "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
                 "Offending ED25519 key in /home/me/.ssh/known_hosts:3",
+                "Host key for [node]:2222 has changed and you have requested strict checking.",
                 "Host key verification failed.",
             ],
             Code.HOST_KEY_CHANGED,
@@ -121,6 +122,8 @@ def test_its_words_of_failure(lines: list[str], code: Code) -> None:
     assert problem.code is code
     if code is Code.HOST_KEY_CHANGED and len(lines) > 1:
         assert "known_hosts:3" in problem.detail
+        assert problem.fix is not None
+        assert problem.fix.line == 'ssh-keygen -f "/home/me/.ssh/known_hosts" -R "[node]:2222"'
 
 
 def test_a_connection_that_ends_before_a_word_has_to_be_looked_at() -> None:

@@ -16,6 +16,7 @@ COMMANDS = frozenset(
         "peers",
         "connections",
         "psbt",
+        "descriptor",
         "wallets",
         "doctor",
         "ssh-key",

@@ -11,6 +11,7 @@ import pytest
 from tests.functional.bitcoind import COIN, Node, to_btc
 from tests.functional.command_line import PASSWORD, CommandLine, as_json
 from wallet_gui.primitives.params import REGTEST
+from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.storage.settings import DataDirectory
 
 
@@ -164,20 +165,26 @@ def test_psbts_go_out_and_come_back(node: Node, tmp_path: Path) -> None:
     cli.json("psbt", "create", "--to", f"{to}=0.25", "--output", str(unsigned))
     shown = cli.json("psbt", "show", str(unsigned))
     assert 25_000_000 in [output["amount"] for output in shown["outputs"]]
-    cli.json("psbt", "sign", str(unsigned), "--yes", "--output", str(signed))
-    analysed = node.rpc("analyzepsbt", cli.json("psbt", "show", str(signed)) and _base64(signed))
+    # A program that knows the transaction alone leaves the rest to the updater.
+    bare, updated = tmp_path / "bare.psbt", tmp_path / "updated.psbt"
+    psbt = Psbt.parse(unsigned.read_bytes())
+    bare.write_text(Psbt.from_unsigned_tx(psbt.tx).to_version(2).serialize().hex())
+    assert cli.json("psbt", "inspect", str(bare))["fee"] is None
+    cli.json("psbt", "update", str(bare), "--output", str(updated))
+    assert Psbt.parse(updated.read_bytes()).to_version(0) == psbt
+    cli.json("psbt", "sign", str(updated), "--yes", "--output", str(signed))
+    assert cli.json("psbt", "inspect", str(signed))["problems"] == []
+    extracted = cli.json("psbt", "extract", str(signed))
+    converted = cli.json("psbt", "convert", str(signed), "--psbt-version", "0")["psbt"]
+    assert node.rpc("finalizepsbt", converted)["hex"] == extracted["hex"]
+    signed.write_text(converted)
+    analysed = node.rpc("analyzepsbt", converted)
     assert analysed["next"] in {"finalizer", "extractor"}
     sent = cli.json("psbt", "broadcast", str(signed))
     assert sent["accepted"]
     assert sent["txid"] in node.mempool()
     (first, _) = cli.json("history", "--no-sync")
     assert (first["txid"], first["height"]) == (sent["txid"], None)
-
-
-def _base64(path: Path) -> str:
-    import base64  # noqa: PLC0415 - one use
-
-    return base64.b64encode(path.read_bytes()).decode()
 
 
 @pytest.mark.slow

@@ -135,9 +135,8 @@ def test_bitcoind_is_one_of_the_cosigners(node: Node, tmp_path: Path, kind: str)
     theirs = core_key(node)
     text = f"{kind_name(kind)}(sortedmulti(2,{keys[0]}/<0;1>/*,{keys[1]}/<0;1>/*,{theirs.public})"
     text += ")" * (1 + kind_name(kind).count("("))
-    checked = node.rpc("getdescriptorinfo", text)["descriptor"]
     file = tmp_path / f"{kind}.txt"
-    file.write_text(checked + "\n")
+    file.write_text(text + "\n")
     private = text.replace(theirs.public, theirs.private)
     private += "#" + node.rpc("getdescriptorinfo", private)["checksum"]
     imported = node.rpc(
@@ -188,8 +187,7 @@ def test_bitcoind_is_one_of_the_cosigners(node: Node, tmp_path: Path, kind: str)
     assert sent["accepted"]
     node.mine(1)
     node.wait_for_filters()
-    descriptor = Descriptor.parse(checked, REGTEST).to_string()
-    assert online.json("balance")["confirmed"] == node.scan_balance(scripts_of(descriptor))
+    assert online.json("balance")["confirmed"] == node.scan_balance(scripts_of(text)) > 0
     assert online.json("history")[0]["txid"] == sent["txid"]
 
 

@@ -4,11 +4,14 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.functional.node_faults import Faults, faulty_node, run_rounds
 
 ROUNDS = int(os.environ.get("NODE_FAULT_ROUNDS", "20"))
 
 
+@pytest.mark.slow
 def test_no_wrong_balance_is_called_checked_whatever_goes_wrong(
     bitcoind_binary: Path, tmp_path: Path
 ) -> None:

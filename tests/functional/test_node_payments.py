@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,10 +23,14 @@ from wallet_gui.primitives.transaction import Transaction
 BTC = 100_000_000
 
 
-def signed_payment(node: Node, amount_sat: int, sat_per_vb: int = 5) -> Transaction:
-    """A transaction of the node's own wallet that nobody was sent."""
+def signed_payment(node: Node, amount_sat: int, rival: Transaction | None = None) -> Transaction:
+    """A transaction of the node's own wallet that nobody was sent; it may spend a rival's coin."""
     to = node.bank("getnewaddress")
-    options = {"add_to_wallet": False, "fee_rate": sat_per_vb}
+    options: dict[str, Any] = {"add_to_wallet": False, "fee_rate": 5}
+    if rival is not None:
+        coin = rival.inputs[0].prevout
+        options["inputs"] = [{"txid": coin.txid[::-1].hex(), "vout": coin.vout}]
+        options["add_inputs"] = True
     made = node.bank("send", {to: to_btc(amount_sat)}, None, "unset", None, options)
     return Transaction.parse(bytes.fromhex(made["hex"]))
 
@@ -76,7 +81,7 @@ def test_sending_and_sending_again(node: Node, tmp_path: Path) -> None:
             node.mine(1)
             assert (await client.backend.broadcast(tx)).is_accepted
             spent = signed_payment(node, BTC)
-            node.rpc("sendrawtransaction", signed_payment(node, 2 * BTC).serialize().hex())
+            node.rpc("sendrawtransaction", signed_payment(node, 2 * BTC, spent).serialize().hex())
             refused = await client.backend.broadcast(spent)
             assert refused.stage is BroadcastStage.FAILED
             assert refused.detail

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.functional.bitcoind import Node, NodeFactory, RpcError, to_btc, to_sat
+from tests.unit.descriptors.cosigners import wallet_of
 from tests.unit.wallet.chain_world import (
     ALL_TYPES,
     DESCRIPTORS,
@@ -21,15 +22,16 @@ from tests.unit.wallet.chain_world import (
     foreign_script,
     new_wallet,
     sign,
-    signed_tx,
 )
+from tests.unit.wallet.shared_wallet import describe, sign_as
 from wallet_gui.chain.filters import FilterEngine, pick_engine
-from wallet_gui.descriptors.descriptor import Descriptor
+from wallet_gui.descriptors.descriptor import Descriptor, MultisigType
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.block import Block
 from wallet_gui.primitives.hashes import hash_from_hex, hash_to_hex
 from wallet_gui.primitives.params import REGTEST
+from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.wallet.changes import BlockRef, Keychain
 from wallet_gui.wallet.errors import WalletError
@@ -41,6 +43,7 @@ from wallet_gui.wallet.wallet import Wallet
 
 MIRROR = "mirror"
 PAYMENTS = 500
+SHARED_PAYMENTS = 120
 RANGE = 1_000
 
 
@@ -61,7 +64,8 @@ class Life:
 
     node: Node
     rng: Random
-    wallet: Wallet = field(default_factory=lambda: new_wallet(ALL_TYPES, 2))
+    descriptors: tuple[Descriptor, ...] = tuple(DESCRIPTORS.values())
+    wallet: Wallet = field(init=False)
     store: Store = field(default_factory=Store)
     announced: set[str] = field(default_factory=set)
     chain: list[str] = field(default_factory=list)  # hashes as displayed, by height
@@ -74,6 +78,7 @@ class Life:
     kinds: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.wallet = self.open_wallet()
         self.node.mature()
         # Young coinbases would fall out of the mempool in a reorganisation.
         self.node.mine(130)
@@ -82,11 +87,18 @@ class Life:
             "importdescriptors",
             [
                 {"desc": d.to_string(), "range": [0, RANGE - 1], "timestamp": "now"}
-                for d in DESCRIPTORS.values()
+                for d in self.descriptors
             ],
             wallet=MIRROR,
         )
         self.sync()
+
+    def open_wallet(self) -> Wallet:
+        """Build the wallet from what is stored."""
+        return new_wallet(ALL_TYPES, 2, self.store.state)
+
+    def sign(self, psbt: Psbt) -> Psbt:
+        return sign(psbt)
 
     def note(self, kind: str) -> None:
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
@@ -173,7 +185,7 @@ class Life:
         if kind == "fresh":
             with suppress(WalletError):
                 return address_of(self.wallet.next_address(now=self.clock)[1])
-        chain = self.rng.randrange(4), Keychain(int(kind == "change"))
+        chain = self.rng.randrange(len(self.descriptors)), Keychain(int(kind == "change"))
         last = max(self.wallet.known_indexes()[chain], 0)
         index = self.rng.randint(0, last)
         if kind == "jump":
@@ -207,7 +219,12 @@ class Life:
             recipients = [Recipient(foreign_script(self.number()), None)]
         elif kind == "to ourselves":
             recipients.append(
-                Recipient(self.wallet.script_at(ScriptPlace(3, Keychain(0), 0)), 9_000)
+                Recipient(
+                    self.wallet.script_at(
+                        ScriptPlace(len(self.descriptors) - 1, Keychain.RECEIVE, 0)
+                    ),
+                    9_000,
+                )
             )
         plan = create(
             self.wallet,
@@ -218,7 +235,7 @@ class Life:
             tip_height=self.node.height,
             allow_high_fee=True,
         )
-        self.send(signed_tx(plan.psbt), kind)
+        self.send(finish(plan.psbt, self.sign(plan.psbt)), kind)
 
     def send(self, tx: Transaction, kind: str) -> None:
         self.clock += 1
@@ -246,7 +263,7 @@ class Life:
             tip_height=self.node.height,
             allow_high_fee=True,
         )
-        self.send(finish(plan.psbt, sign(plan.psbt)), act.__name__)
+        self.send(finish(plan.psbt, self.sign(plan.psbt)), act.__name__)
 
     def replace_foreign(self) -> None:
         """The node takes a payment to us back, or pays us the same with a higher fee."""
@@ -325,7 +342,7 @@ class Life:
         if self.rng.random() < 0.5:
             self.replace_blocks()
         self.node.mine(1, address_of(foreign_script(self.number())))
-        self.wallet = new_wallet(ALL_TYPES, 2, self.store.state)
+        self.wallet = self.open_wallet()
         self.sync()
 
     def step(self) -> None:
@@ -389,6 +406,41 @@ class Life:
             assert known["details"] == []
             theirs[txid] = known.get("blockheight")
         assert ours == theirs
+
+
+@dataclass
+class SharedLife(Life):
+    """The same for wallets of which two of three cosigners sign, one of each kind."""
+
+    descriptors: tuple[Descriptor, ...] = tuple(wallet_of(kind, 2, 3) for kind in MultisigType)
+
+    def open_wallet(self) -> Wallet:
+        return Wallet(describe(*self.descriptors), REGTEST, self.store.state)
+
+    def sign(self, psbt: Psbt) -> Psbt:
+        for number in self.rng.sample(range(3), 2):
+            psbt = sign_as(psbt, number, self.descriptors)
+        return psbt
+
+
+@pytest.mark.slow
+def test_payments_of_a_multisig_leave_the_same_as_in_bitcoinds_wallet(
+    node_factory: NodeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Descriptor, "parse", cache(Descriptor.parse))
+    node = node_factory("-addresstype=bech32", "-changetype=bech32", "-minrelaytxfee=0.00001")
+    life = SharedLife(node, Random(20_26))
+    steps = 0
+    while life.payments < SHARED_PAYMENTS:
+        life.step()
+        life.check()
+        steps += 1
+        if steps % 10 == 0:
+            life.check_transactions()
+    life.check_transactions()
+    print(life.kinds, "refused", life.refused, "steps", steps)
+    for kind in ("fresh", "change", "usual", "all of some coins", "closed"):
+        assert life.kinds[kind] > 0
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.fuzz.messages import spoil
-from tests.hostile.test_attack_psbts import ATTACKS, WALLET, honest
+from tests.hostile.attack_psbts import ATTACKS, WALLET, honest
 from tests.unit.keys.spending import ALL_TYPES
 from tests.unit.primitives.psbt_samples import BIP174, BIP370, BIP371
 from tests.unit.wallet.test_psbt_roles import KINDS

@@ -1,3 +1,9 @@
+import os
+import random
+import subprocess
+import sys
+import time
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage
@@ -7,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from tests.unit.transfer.test_recognition import PSBT, signed_transaction
 from tests.unit.transfer.ur_vectors import random_bytes
 from wallet_gui.transfer.qr_frames import Decoder, Format, Frames, Kind
-from wallet_gui.widgets.animated_qr import DENSITIES, AnimatedQr
+from wallet_gui.widgets.animated_qr import DENSITIES, MAX_SHOWN, AnimatedQr
 from wallet_gui.widgets.qr_code import qr_modules
 from wallet_gui.widgets.qr_images import read_codes
 from wallet_gui.widgets.theme import ThemeSwitch
@@ -128,6 +134,17 @@ def test_large_message_gets_denser_codes_or_a_sentence(shown: AnimatedQr) -> Non
     assert not shown.notice.isVisible()
 
 
+def test_what_would_take_minutes_is_left_to_a_file(shown: AnimatedQr) -> None:
+    began = time.process_time()
+    shown.show_message(Kind.BINARY, random.Random(1).randbytes(MAX_SHOWN), Format.BBQR)
+    assert time.process_time() - began < 1
+    assert frames(shown).count <= 1295
+    assert shown.density.value() == len(DENSITIES) - 1
+    shown.show_message(Kind.BINARY, bytes(MAX_SHOWN + 1), Format.BBQR)
+    assert shown.frames is None
+    assert "file" in shown.notice.text
+
+
 def test_one_code_stands_still(shown: AnimatedQr) -> None:
     shown.show_message(Kind.PAYMENT, b"bitcoin:bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4")
     assert not is_running(shown)
@@ -163,6 +180,55 @@ def test_codes_are_black_on_white_and_whole_pixels_in_the_dark_too(
             assert modules.pixelColor(step, modules.height() // 2) == QColor("white")
     finally:
         themed.choose("light")
+
+
+SCALED = """
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from wallet_gui.widgets.qr_code import QrCode, qr_modules
+application = QApplication([])
+window = QWidget()
+window.setStyleSheet("background: #101010")
+layout = QVBoxLayout(window)
+layout.setContentsMargins(7, 13, 5, 3)
+code = QrCode()
+layout.addWidget(code)
+window.resize(501, 467)
+window.show()
+text = "B$ZP0A01" + "ABCDEFG234567" * 20
+code.set_modules(text, qr_modules(text, level="L", version=12), "code")
+application.processEvents()
+image = window.grab().toImage()
+modules = code._modules
+ratio = code.devicePixelRatioF()
+light = [
+    (x, y)
+    for x in range(image.width())
+    for y in range(image.height())
+    if image.pixelColor(x, y).lightness() > 128
+]
+left, top = (min(place[axis] for place in light) for axis in (0, 1))
+width = max(x for x, _ in light) - left + 1
+side = width // modules.width()
+assert side >= 4 and width == side * modules.width(), (width, modules.width())
+for x in range(width):
+    for y in range(width):
+        pixel = image.pixelColor(left + x, top + y)
+        assert pixel == modules.pixelColor(x // side, y // side), (x, y, ratio)
+print(ratio, side)
+"""
+
+
+@pytest.mark.parametrize("factor", ["1", "1.25", "1.5", "1.75", "2"])
+def test_codes_are_whole_pixels_on_any_display(factor: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCALED],
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "QT_SCALE_FACTOR": factor},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split()[0]) == float(factor)
 
 
 def test_all_codes_have_one_size(shown: AnimatedQr) -> None:

@@ -65,7 +65,7 @@ from wallet_gui.transfer.messages import (
     WalletCreated,
     WalletUnlocked,
 )
-from wallet_gui.wallet.draft import SpendPlan
+from wallet_gui.wallet.draft import SpendPlan, check_signs_alone
 from wallet_gui.wallet.errors import NotReplaceable
 from wallet_gui.wallet.signed import finish
 from wallet_gui.wallet.spend import Recipient
@@ -443,8 +443,10 @@ class Online:
     ) -> Transaction:
         """Let the vault sign a plan; what comes back is compared with it and stored.
 
-        Without `keep` only its change address is kept: somebody else sends it, or nobody.
+        Without `keep` only its change address is kept: somebody else sends it, or nobody. Raises
+        CosignersNeeded, before anything is asked, where one signature is not enough.
         """
+        check_signs_alone(session.wallet)
         await session.reserve(plan)
         signed = await self.sign_psbt(session, plan.psbt)
         return await session.accept_signed(plan, signed) if keep else finish(plan.psbt, signed)

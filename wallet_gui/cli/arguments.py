@@ -57,6 +57,7 @@ PSBT_ACTIONS: Final = (
     "create",
     "inspect",
     "show",  # as inspect
+    "update",
     "sign",
     "combine",
     "finalize",
@@ -438,7 +439,7 @@ def _add_psbt(parser: argparse.ArgumentParser) -> None:
         "--psbt-version",
         type=int,
         choices=(0, 2),
-        help="convert: the version to write; default: the other one",
+        help="the version to write; default: as it is, for convert the other one",
     )
     parser.add_argument(
         "--to", action="append", default=[], metavar="ADDRESS=BTC", help="create: a recipient"

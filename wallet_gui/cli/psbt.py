@@ -1,4 +1,4 @@
-"""The psbt command: create, inspect, sign, combine, finalize, extract, convert and broadcast."""
+"""The psbt command: create, inspect, update, sign, combine, finalize, extract, convert, send."""
 
 import sys
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.psbt import MAX_SIZE, Psbt
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.wallet import psbt_roles
+from wallet_gui.wallet.psbt_update import update
 
 _LIMIT = 3 * MAX_SIZE  # hex, with line breaks
 
@@ -70,9 +71,8 @@ def _finalize(context: Context, psbt: Psbt) -> Result:
             f"Input {open_inputs[0]} is not signed completely. Combine this with what the other "
             "signers return, then finalize again."
         )
-    written = _write(context, final)
-    document = {"psbt": final.to_base64(), "complete": not open_inputs}
-    return Result(document, written.lines, sentence)
+    document, shown = _written(context, final)
+    return Result({**document, "complete": not open_inputs}, shown, sentence)
 
 
 def _extract(context: Context, psbt: Psbt) -> Result:
@@ -93,16 +93,19 @@ def _extract(context: Context, psbt: Psbt) -> Result:
 
 
 def _convert(context: Context, psbt: Psbt) -> Result:
-    version = context.options.psbt_version
-    if version is None:
-        version = 2 - psbt.version
-    return _write(context, psbt.to_version(version))
+    return _write(context, psbt.to_version(2 - psbt.version))
 
 
 async def _sign(context: Context, psbt: Psbt) -> Result:
     await context.start(connect=False)
     session = await context.open_wallet()
     return _write(context, await context.online.sign_psbt(session, psbt))
+
+
+async def _update(context: Context, psbt: Psbt) -> Result:
+    await context.start(connect=False)
+    session = await context.open_wallet()
+    return _write(context, update(session.wallet, psbt))
 
 
 async def _broadcast(context: Context, psbt: Psbt) -> Result:
@@ -135,11 +138,19 @@ def _read(name: str) -> Psbt:
 
 
 def _write(context: Context, psbt: Psbt) -> Result:
-    target = context.options.output
+    document, shown = _written(context, psbt)
+    return Result(document, shown)
+
+
+def _written(context: Context, psbt: Psbt) -> tuple[dict[str, object], list[str]]:
+    """Save the result where it is asked for; return what there is to say of it."""
+    target, version = context.options.output, context.options.psbt_version
+    if version is not None:
+        psbt = psbt.to_version(version)
     if target is not None:
         _save(target, psbt.serialize())
     text = psbt.to_base64()
-    return Result({"psbt": text}, [text] if target is None else [])
+    return {"psbt": text}, [text] if target is None else []
 
 
 def _save(target: Path, data: bytes) -> None:
@@ -158,4 +169,4 @@ _HERE: Final[dict[str, Callable[[Context, Psbt], Result]]] = {
     "extract": _extract,
     "convert": _convert,
 }
-_WITH_WALLET: Final = {"sign": _sign, "broadcast": _broadcast}
+_WITH_WALLET: Final = {"update": _update, "sign": _sign, "broadcast": _broadcast}

@@ -19,7 +19,7 @@ from wallet_gui.keys.ownership import Ownership, OwnScript, key_paths
 from wallet_gui.primitives.amount import MAX_MONEY, format_btc
 from wallet_gui.primitives.hashes import tagged_hash
 from wallet_gui.primitives.params import ChainParams
-from wallet_gui.primitives.psbt import Psbt, PsbtInput, PsbtOutput
+from wallet_gui.primitives.psbt import KeyPath, Psbt, PsbtInput, PsbtOutput
 from wallet_gui.primitives.script import ScriptType, classify
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.sighash import ALL, DEFAULT
@@ -102,6 +102,7 @@ def assess(
     """
     limits = Limits() if limits is None else limits
     _check_network(psbt, descriptors, params)
+    _check_cosigners(psbt, descriptors)
     _check_shape(psbt)
     spent = _spent_outputs(psbt)
     _check_previous_transactions(psbt, spent)
@@ -164,6 +165,25 @@ def _check_network(psbt: Psbt, descriptors: Sequence[Descriptor], params: ChainP
                 raise PolicyRefused(
                     f"This transaction was made for another network than {params.name}."
                 )
+
+
+def _check_cosigners(psbt: Psbt, descriptors: Sequence[Descriptor]) -> None:
+    """Refuse a PSBT that names another extended key for a cosigner than the agreed one."""
+    agreed = {
+        KeyPath(key.origin.fingerprint, key.origin.path): key.key
+        for descriptor in descriptors
+        if descriptor.is_multisig
+        for key in descriptor.keys
+        if key.origin is not None and not isinstance(key.key, bytes)
+    }
+    for raw, path in psbt.xpubs.items():
+        known = agreed.get(path)
+        # Chain code and public key; what comes before may be written in several ways.
+        if known is not None and raw[13:] != known.chain_code + known.public_key:
+            raise PolicyRefused(
+                "This transaction names another key for a cosigner than the wallet's. Nothing was "
+                "signed; compare the cosigners' keys."
+            )
 
 
 def _check_shape(psbt: Psbt) -> None:

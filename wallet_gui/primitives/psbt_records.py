@@ -12,6 +12,7 @@ from wallet_gui.primitives.hashes import hash160
 from wallet_gui.primitives.serialize import ParseError, Reader, compact_size, var_bytes
 from wallet_gui.primitives.transaction import (
     MAX_BLOCK_WEIGHT,
+    WITNESS_SCALE_FACTOR,
     Transaction,
     TxOut,
     bounded_read,
@@ -244,6 +245,14 @@ def _decode_count(data: bytes) -> int:
     return count
 
 
+def _decode_transaction(data: bytes) -> Transaction:
+    # Judged before it is read: a previous transaction was in a block.
+    has_witness = data[4:5] == b"\x00"
+    if len(data) * (1 if has_witness else WITNESS_SCALE_FACTOR) > MAX_BLOCK_WEIGHT:
+        raise ParseError("The previous transaction is larger than a block.")
+    return Transaction.parse(data)
+
+
 def _decode_witness(data: bytes) -> tuple[bytes, ...]:
     if len(data) > MAX_BLOCK_WEIGHT:
         raise ParseError("The witness is larger than a block.")
@@ -296,7 +305,7 @@ def _encode_tap_tree(leaves: Iterable[tuple[int, int, bytes]]) -> bytes:
 
 
 SCRIPT = Codec(bytes, bytes)
-TRANSACTION = Codec(Transaction.parse, Transaction.serialize)
+TRANSACTION = Codec(_decode_transaction, Transaction.serialize)
 OUTPUT = Codec(TxOut.parse, TxOut.serialize)
 KEY_PATH = Codec(KeyPath.parse, KeyPath.serialize)
 HASH = _checked(sized(32))

@@ -45,7 +45,7 @@ def decode(text: str) -> bytes:
     if len(text) % 2 or len(text) <= 2 * CHECKSUM_SIZE:
         raise ParseError("A part of this code is missing. Scan it again.")
     try:
-        checked = bytes(_VALUES[text[i : i + 2]] for i in range(0, len(text), 2))
+        checked = bytes(map(_VALUES.__getitem__, map(str.__add__, text[::2], text[1::2])))
     except KeyError:
         raise ParseError("This code has letters that its format does not know.") from None
     data, checksum = checked[:-CHECKSUM_SIZE], checked[-CHECKSUM_SIZE:]

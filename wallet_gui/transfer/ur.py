@@ -39,33 +39,25 @@ def is_ur(text: str) -> bool:
 
 def parse(text: str) -> Whole | Piece:
     """Read one code, in either case; raise ParseError."""
-    components = text.strip().lower()[len(SCHEME) :].split("/")
-    if (
-        not is_ur(text.strip())
-        or len(components) not in (2, 3)
-        or not _TYPE.fullmatch(components[0])
-    ):
-        if len(components) > 2 and any(map(_VERSION_1.fullmatch, components)):
-            raise ParseError(
-                "This code is in the first version of the UR format, which is not used any more. "
-                "Update the other device or choose BBQr there."
-            )
+    text = text.strip().lower()
+    kind, *components = text[len(SCHEME) :].split("/", 4)
+    if any(map(_VERSION_1.fullmatch, components)):
+        raise ParseError(
+            "This code is in the first version of the UR format, which is not used any more. "
+            "Update the other device or choose BBQr there."
+        )
+    if not is_ur(text) or len(components) not in (1, 2) or not _TYPE.fullmatch(kind):
         raise ParseError("This code begins like a UR and does not go on like one. Scan it again.")
     if len(components) == 2:
-        if len(components[1]) > 2 * (fountain.MAX_MESSAGE + bytewords.CHECKSUM_SIZE):
-            raise ParseError("This code is too large. Bring the data over in a file instead.")
-        return Whole(components[0], bytewords.decode(components[1]))
-    return _parse_piece(*components)
+        return _parse_piece(kind, *components)
+    if len(components[0]) > 2 * (fountain.MAX_MESSAGE + bytewords.CHECKSUM_SIZE):
+        raise ParseError("This code is too large. Bring the data over in a file instead.")
+    return Whole(kind, bytewords.decode(components[0]))
 
 
 def _parse_piece(kind: str, sequence: str, data: str) -> Piece:
     numbers = _SEQUENCE.fullmatch(sequence)
     if numbers is None:
-        if _VERSION_1.fullmatch(sequence):
-            raise ParseError(
-                "This code is in the first version of the UR format, which is not used any more. "
-                "Update the other device or choose BBQr there."
-            )
         raise ParseError("This part of a message does not say which one it is. Scan it again.")
     if len(data) > MAX_PART_TEXT:
         raise ParseError("This part of a message is larger than a QR code can be.")

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from wallet_gui.descriptors.descriptor import DerivedKey, Descriptor
-from wallet_gui.primitives import base58
+from wallet_gui.descriptors.descriptor import Descriptor
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.amount import COIN, FeeRate
-from wallet_gui.primitives.psbt import KeyPath, Psbt, PsbtInput, PsbtOutput
+from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.serialize import compact_size
 from wallet_gui.primitives.transaction import (
     SEQUENCE_RBF,
@@ -21,9 +20,10 @@ from wallet_gui.primitives.transaction import (
     TxIn,
     TxOut,
 )
-from wallet_gui.wallet.errors import FeeTooHigh, UnknownCoin, WalletError
+from wallet_gui.wallet.errors import CosignersNeeded, FeeTooHigh, UnknownCoin, WalletError
 from wallet_gui.wallet.keychain import ScriptPlace
 from wallet_gui.wallet.ledger import OwnedOutput
+from wallet_gui.wallet.psbt_update import describe
 from wallet_gui.wallet.wallet import Wallet
 
 LEAST_FEE_RATE = FeeRate(100)
@@ -133,6 +133,15 @@ def check_fee_rate(rate: FeeRate) -> None:
         raise WalletError(f"The fee rate must be at least {LEAST_FEE_RATE} sat/vB.")
 
 
+def check_signs_alone(wallet: Wallet) -> None:
+    """Raise CosignersNeeded unless the keys of this wallet complete a payment."""
+    fingerprint = wallet.description.fingerprint
+    for descriptor in wallet.descriptors:
+        own = sum(key.fingerprint.hex() == fingerprint for key in descriptor.keys)
+        if wallet.description.has_secrets and own < descriptor.required:
+            raise CosignersNeeded(descriptor.required)
+
+
 def lookalike_notes(wallet: Wallet, payments: Iterable[TxOut]) -> tuple[str, ...]:
     """Warn of recipients whose address has the ends of another one in the history."""
     notes = []
@@ -161,44 +170,5 @@ def unsigned_psbt(
     """Build the PSBT: previous transactions in full, derivations of inputs and own outputs."""
     inputs = tuple(TxIn(coin.outpoint, b"", SEQUENCE_RBF) for coin in spent)
     psbt = Psbt.from_unsigned_tx(Transaction(2, inputs, tuple(outputs), lock_time))
-    for psbt_input, coin in zip(psbt.inputs, spent, strict=True):
-        descriptor = wallet.descriptors[coin.place.descriptor_index]
-        key = descriptor.derive(coin.place.index, coin.place.keychain)
-        # In full for taproot too: any signer can then check every amount (CVE-2020-14199).
-        psbt_input.non_witness_utxo = wallet.transaction(coin.outpoint.txid)
-        if descriptor.has_witness:
-            psbt_input.witness_utxo = TxOut(coin.value_sat, coin.script_pubkey)
-        _describe(psbt_input, key)
-    for psbt_output, output in zip(psbt.outputs, outputs, strict=True):
-        place = wallet.place_of(output.script_pubkey)
-        if place is None:
-            continue
-        descriptor = wallet.descriptors[place.descriptor_index]
-        _describe(psbt_output, descriptor.derive(place.index, place.keychain))
-    _name_cosigners(psbt, [wallet.descriptors[coin.place.descriptor_index] for coin in spent])
+    describe(wallet, psbt)
     return psbt
-
-
-def _describe(part: PsbtInput | PsbtOutput, key: DerivedKey) -> None:
-    """Add scripts and the paths of all keys, so that every cosigner recognises its own."""
-    part.redeem_script = key.redeem_script
-    part.witness_script = key.witness_script
-    if key.tap_internal_key is not None:
-        part.tap_internal_key = key.tap_internal_key
-        part.tap_bip32_derivations[key.tap_internal_key] = ((), key.key_path)
-        return
-    part.bip32_derivations.update(key.keys)
-
-
-def _name_cosigners(psbt: Psbt, descriptors: Iterable[Descriptor]) -> None:
-    """Add the extended keys of multisig: devices check by them who the cosigners are (BIP174)."""
-    for descriptor in descriptors:
-        if not descriptor.is_multisig:
-            continue
-        for expression in descriptor.keys:
-            key, origin = expression.key, expression.origin
-            # A path of another length than the key's depth would be malformed.
-            if isinstance(key, bytes) or origin is None or len(origin.path) != key.depth:
-                continue
-            raw = base58.decode_check(key.serialize())
-            psbt.xpubs[raw] = KeyPath(origin.fingerprint, origin.path)

@@ -6,6 +6,7 @@ WalletError
 ├── DustOutput           an amount that the network does not carry
 ├── FeeTooHigh           a fee that is probably a mistake
 ├── FeeTooLow            a fee at which no peer takes the payment
+├── CosignersNeeded      a payment that one's own key alone does not complete
 ├── NotReplaceable       a transaction that cannot be bumped, cancelled or abandoned
 ├── UnknownCoin          a coin that cannot be spent here
 └── WrongSignedPsbt      what came back from signing is not what was asked for
@@ -73,6 +74,17 @@ class FeeTooLow(WalletError):
             f"Raise the fee rate to at least {least} sat/vB."
         )
         self.least = least
+
+
+class CosignersNeeded(WalletError):
+    """The wallet is a multisig, and its own keys are fewer than the signatures it takes."""
+
+    def __init__(self, required: int) -> None:
+        super().__init__(
+            f"This wallet takes the signatures of {required} keys. Make the payment as a PSBT, "
+            "let the cosigners sign it, combine what they signed, and send that."
+        )
+        self.required = required
 
 
 class NotReplaceable(WalletError):

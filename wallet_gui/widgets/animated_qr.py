@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from wallet_gui.primitives.serialize import ParseError
+from wallet_gui.transfer.bbqr import MAX_CODES
 from wallet_gui.transfer.qr_frames import Format, Frames, Kind, encode
 from wallet_gui.widgets.copy_line import copy_text
 from wallet_gui.widgets.flow_layout import FlowLayout
@@ -29,6 +30,9 @@ DENSITIES: Final = (40, 80, 120, 200, 300, 500, 750, 1000)
 
 DEFAULT_DENSITY: Final = 3
 SLOWEST, FASTEST, DEFAULT_SPEED = 2, 15, 5  # codes per second
+
+MAX_SHOWN: Final = 1_000_000
+"""Bytes of a message; at the densest and fastest, two minutes of holding still."""
 
 _CACHED: Final = 300
 _COLUMN: Final = 76
@@ -195,8 +199,15 @@ class AnimatedQr(QWidget):
 
     def _fitting(self) -> Frames | None:
         """Encode at the chosen density, or at the next one that a large message fits into."""
-        sentence = ""
+        sentence = "This is too large for QR codes. Bring it over in a file instead."
+        if len(self._data) > MAX_SHOWN:
+            self.notice.say(sentence, WARNING)
+            return None
+        # What would be too many codes even if it shrank to a third is not tried.
+        least = len(self._data) / (3 * MAX_CODES)
         for level in range(self.density.value(), len(DENSITIES)):
+            if DENSITIES[level] < least:
+                continue
             try:
                 frames = encode(
                     self._kind,

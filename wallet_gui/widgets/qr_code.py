@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtCore import QPoint, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -86,12 +86,14 @@ class QrCode(QWidget):
         # Whole device pixels per module: a scaled module would blur its edges.
         available = int(min(self.width(), self.height()) * ratio)
         drawn = max(1, available // side) * side / ratio
-        left = (self.width() - drawn) / 2
-        top = (self.height() - drawn) / 2
+        # The corner lies on a device pixel too, which a whole point need not be at 125 or 150 %.
+        origin = self.mapTo(self.window(), QPoint(0, 0))
+        left = round((origin.x() + (self.width() - drawn) / 2) * ratio) / ratio - origin.x()
+        top = round((origin.y() + (self.height() - drawn) / 2) * ratio) / ratio - origin.y()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, on=False)
         painter.drawImage(
-            QRect(round(left), round(top), round(drawn), round(drawn)),
+            QRectF(left, top, drawn, drawn),
             self._modules.convertToFormat(
                 QImage.Format.Format_RGB32, Qt.ImageConversionFlag.NoOpaqueDetection
             ),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import shiboken6
-from PySide6.QtCore import QMimeData, QObject, QRect, Qt, Signal
+from PySide6.QtCore import QMimeData, QObject, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QImage, QPixmap
 
 from wallet_gui.primitives.serialize import ParseError
@@ -24,11 +24,12 @@ Source = Callable[[], Iterable[list[str]]]
 
 _NO_CODE: Final = "No QR code was found in that picture. Take it closer, sharp and straight."
 _NOTHING_PASTED: Final = "There is neither a picture nor text on the clipboard."
-_NO_SCREEN: Final = (
+NO_SCREEN: Final = (
     "This desktop does not let programs look at the screen. Take a screenshot and open it as a "
     "picture, or copy it and paste it here."
 )
 _MAX_WAITING: Final = 16
+_WATCH_MS: Final = 150
 
 
 class QrReader(QObject):
@@ -54,6 +55,10 @@ class QrReader(QObject):
         self._said = ""
         self._running: threading.Thread | None = None
         self._waiting: deque[tuple[Source, bool]] = deque()
+        self._region: QRect | None = None
+        self._watch = QTimer(self)
+        self._watch.setInterval(_WATCH_MS)
+        self._watch.timeout.connect(self._look_at_screen)
         self._step.connect(self._take_step, Qt.ConnectionType.QueuedConnection)
         self._ended.connect(self._take_end, Qt.ConnectionType.QueuedConnection)
 
@@ -94,14 +99,19 @@ class QrReader(QObject):
 
     def read_clipboard(self) -> None:
         """Take a picture, files or text from the clipboard."""
-        # There is none on a clipboard that nobody has used yet.
+        # There is nothing at all on a clipboard that nobody has used yet.
         content: QMimeData | None = QGuiApplication.clipboard().mimeData()
         if content is None:
             self.refused.emit(_NOTHING_PASTED)
-            return
+        else:
+            self.read_content(content)
+
+    def read_content(self, content: QMimeData) -> None:
+        """Take a picture, files or text that were pasted or dropped."""
         paths = [url.toLocalFile() for url in content.urls() if url.isLocalFile()]
-        if content.hasImage():
-            self.read_image(QGuiApplication.clipboard().image())
+        image = content.imageData() if content.hasImage() else None
+        if isinstance(image, QImage) and not image.isNull():
+            self.read_image(image)
         elif paths:
             self.read_files(paths)
         elif content.hasText() and content.text().strip():
@@ -113,13 +123,45 @@ class QrReader(QObject):
         """Look for codes on all screens, or in a region in coordinates of the desktop."""
         pictures = grab_screens(region)
         if not pictures:
-            self.refused.emit(_NO_SCREEN)
+            self.refused.emit(NO_SCREEN)
             return
         self._submit(lambda: [[text for picture in pictures for text in read_codes(picture)]])
+
+    def watch_screen(self, region: QRect | None = None) -> None:
+        """Look at the screens again and again, until `stop_watching` or the message is there.
+
+        This is for codes that another window shows in turn.
+        """
+        self._region = region
+        self._watch.start()
+        self._look_at_screen()
+
+    def stop_watching(self) -> None:
+        self._watch.stop()
+
+    @property
+    def is_watching(self) -> bool:
+        return self._watch.isActive()
+
+    def _look_at_screen(self) -> None:
+        if self.is_busy:
+            return
+        pictures = grab_screens(self._region)
+        if not pictures:
+            self.stop_watching()
+            self.refused.emit(NO_SCREEN)
+            return
+        self._submit(
+            lambda: [[text for picture in pictures for text in read_codes(picture)]], is_live=True
+        )
 
     def cameras(self) -> list[CameraDevice]:
         """List the cameras; empty also where the build knows none (see `has_camera_support`)."""
         return self._camera.devices() if self._camera is not None else []
+
+    @property
+    def is_camera_on(self) -> bool:
+        return self._camera_is_on
 
     @property
     def has_camera_support(self) -> bool:
@@ -212,6 +254,7 @@ class QrReader(QObject):
             self._is_finished = True
             self._waiting.clear()
             self.stop_camera()
+            self.stop_watching()
             self.progressed.emit(progress)
             self.finished.emit(progress)
             return

@@ -172,6 +172,15 @@ def test_convert(shell: Shell) -> None:
     assert Psbt.parse(shell.json("convert", name, "--psbt-version", "0")["psbt"]) == psbt
 
 
+def test_any_result_is_written_in_the_version_that_is_asked_for(shell: Shell) -> None:
+    psbt = WSH.sign(WSH.psbt(), [0, 1])
+    name = shell.save("a.psbt", psbt)
+    for action, expected in (("combine", psbt), ("finalize", psbt.finalize())):
+        for version in (0, 2):
+            written = shell.json(action, name, "--psbt-version", str(version))["psbt"]
+            assert Psbt.parse(written) == expected.to_version(version)
+
+
 def test_standard_input(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     psbt = WSH.psbt()
     stdin = io.TextIOWrapper(io.BytesIO(psbt.to_base64().encode()))

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.primitives.psbt_samples import KEY, OTHER_KEY, PSBTS, SIGNATURE, a_psbt
+from tests.unit.primitives.psbt_samples import (
+    KEY,
+    OTHER_KEY,
+    PSBTS,
+    PSBTS_2,
+    SIGNATURE,
+    a_psbt,
+)
 from wallet_gui.primitives.amount import MAX_MONEY
 from wallet_gui.primitives.hashes import hash160
 from wallet_gui.primitives.psbt import KeyPath, Psbt, PsbtInput, PsbtOutput
@@ -47,6 +54,29 @@ def test_combining_is_commutative_and_loses_nothing(psbt: Psbt, random: Any) -> 
             assert part.partial_sigs.items() <= whole.partial_sigs.items()
             assert part.tap_script_sigs.items() <= whole.tap_script_sigs.items()
             assert part.unknown.items() <= whole.unknown.items()
+
+
+@settings(deadline=None)
+@given(PSBTS | PSBTS_2, st.randoms(use_true_random=False))
+def test_combining_is_associative_and_in_any_order(psbt: Psbt, random: Any) -> None:
+    def choose() -> Iterator[bool]:
+        while True:
+            yield random.random() < 0.4
+
+    parts = [
+        part.to_version(random.choice([0, 2]))
+        for part in (*halves(psbt, choose()), *halves(psbt, choose()))
+    ]
+    forward, backward = parts[0], parts[-1]
+    for part in parts[1:]:
+        forward = forward.combine(part)
+    for part in reversed(parts[:-1]):
+        backward = part.combine(backward)
+    paired = parts[2].combine(parts[0]).combine(parts[3].combine(parts[1]))
+    assert forward == backward == paired
+    assert forward.serialize() == backward.serialize() == paired.serialize()
+    for version in (0, 2):
+        assert Psbt.parse(forward.serialize(version)).tx == psbt.tx
 
 
 def test_the_previous_transaction_must_be_the_one_that_is_spent() -> None:

@@ -82,6 +82,25 @@ def test_codes_of_other_programs(data: bytes, text: str) -> None:
     assert join([text]) == data
 
 
+# The beginning of the first of eight codes in the specification's tests/data/real-scan.txt.
+REAL_SCAN = (
+    "B$ZU0800RVZGS4Y4G6LO2574RI52IX4Y2QKEXNNQXAUMF4KCKTFSH5NYMVFKFR3SO5GFRKGMLNGAZEKAG2AGJMIU7LYXGLUQ"
+    "LGSNLMZRXRSACF7HT3WZA3Q2U2V2X54BV2BU7PXSSZHOQL72RZEVHZDAHCJN7UH3B5KPSGW7ZFJ6G3KN22TXYUPLUSKTUPFE"
+    "W4XAKX7XKUZN4KLV2OMERXIIRDXY2D4UQJ3LCNJJDF3UW27DOTMOL57E5447ZF7LU3VKG3ZZTFLDMNY4"
+)
+
+
+def test_real_scan_of_the_specification() -> None:
+    code = bbqr.parse(REAL_SCAN)
+    assert (code.encoding, code.file_type, code.total, code.index) == ("Z", "U", 8, 0)
+    packed = bbqr._from_text(code.data[: len(code.data) // 8 * 8], code.encoding)
+    text = zlib.decompressobj(wbits=-bbqr.WINDOW_BITS).decompress(packed)
+    assert text.startswith(b"# The BBQr Protocol - Make a series of QR codes to hold lots of data")
+    # Seven codes are missing, and nothing is made up in their place.
+    decoder = bbqr.Decoder(code)
+    assert decoder.data is None
+
+
 def join(texts: list[str]) -> bytes | None:
     codes = [bbqr.parse(text) for text in texts]
     decoder = bbqr.Decoder(codes[0])

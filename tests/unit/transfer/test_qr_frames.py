@@ -1,4 +1,5 @@
 import random
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -215,6 +216,23 @@ def test_memory_is_bounded_under_a_flood_of_lies() -> None:
             refused += 1
     assert refused == 300
     assert decoder.progress.received == 1
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["ur:bytes/ae", "ur:/", "/", "ab", "1", "word ", "a\n", "{", "wpkh(", "xpub", "B$H", "A="],
+)
+def test_largest_texts_take_neither_time_nor_memory(piece: str) -> None:
+    text = piece + piece[-2:] * (2_000_000 // len(piece[-2:]))
+    tracemalloc.start()
+    try:
+        Decoder().receive(text)
+    except ParseError:
+        pass
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # A few copies of two megabytes, or a list of its lines.
+    assert most < 40_000_000
 
 
 letters = st.text("BHZ2PU$0123456789ABCDEF:/-UR ", max_size=60)

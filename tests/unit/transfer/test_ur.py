@@ -34,6 +34,19 @@ def test_parts_are_the_official_ones() -> None:
     assert (decoder.received, decoder.total) == (9, 9)
 
 
+def test_checksum_that_begins_with_a_zero() -> None:
+    # From the tests of foundation-ur-py, whose issue 3 it was.
+    code = ur.parse(
+        "ur:crypto-psbt/20-29/lpbbcscacfcmcpcybbrsptskhdssdtsbtkdechrhpkhkvwmdmnksgdaoaeaeaeaeaechptbbe"
+        "odkpletlbldamjopmbnpeplwmfzltzthgoeqzteltlgaychaeaeaeaeaechptbbfxsawkidltenbskpjlfeflmnclpkemtp"
+        "wpmhmhioltkecsamaeaeaeaeaechptbbintkmwzmynknkezcbgkthdfezopaynprmefthpkgltaeaeaeaeadaddnemmdaaa"
+        "eaeaeaeaecpaecxhdgwfdvtsphdolbnkigeteeclkosoxlpjssnfxsgclahesjsvturdyjzcwsrkndtadahtkghclaofstd"
+        "lnuysaasiesfdnrkhsmnjztonlpsldwftdmninoxehhnkotodrwpchrorhdaclaeetwdvl"
+    )
+    assert isinstance(code, ur.Piece)
+    assert (code.part.sequence, code.part.count) == (20, 29)
+
+
 def test_one_message_is_told_from_another() -> None:
     one, other = (ur.Frames("bytes", cbor.dumps(random_bytes(256, s)), 30) for s in ("a", "b"))
     whole = ur.Whole("bytes", b"\x41\x00")

@@ -21,6 +21,7 @@ from wallet_gui.descriptors.descriptor import DescriptorType
 from wallet_gui.primitives import script
 from wallet_gui.primitives.amount import MAX_MONEY, FeeRate
 from wallet_gui.primitives.block import Block, BlockHeader
+from wallet_gui.primitives.hashes import hash160
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.script import dust_threshold
 from wallet_gui.primitives.transaction import OutPoint, Transaction, TxIn, TxOut
@@ -335,7 +336,11 @@ def test_inputs_of_other_kinds_are_not_judged() -> None:
     tx = foreign_tx(1, [TxOut(1, PAYEE)])
     assert check_input(tx, 0, [None]) is Verdict.UNKNOWN
     assert check_input(tx, 0, [TxOut(1, b"\x51")]) is Verdict.UNKNOWN
-    assert check_input(tx, 0, [TxOut(1, script.p2sh(bytes(20)))]) is Verdict.UNKNOWN
+    odd = replace(tx, inputs=(replace(tx.inputs[0], script_sig=b"\x01\x51", witness=()),))
+    assert check_input(odd, 0, [TxOut(1, script.p2sh(hash160(b"\x51")))]) is Verdict.UNKNOWN
+    # Its script must hash to what the coin says (BIP16), whatever it does.
+    assert check_input(odd, 0, [TxOut(1, script.p2sh(bytes(20)))]) is Verdict.INVALID
+    assert check_input(tx, 0, [TxOut(1, script.p2sh(bytes(20)))]) is Verdict.INVALID
     assert check_input(tx, 0, [TxOut(1, script.p2wpkh(bytes(20)))]) is Verdict.INVALID
     assert check_input(tx, 0, [TxOut(1, script.p2pkh(bytes(20)))]) is Verdict.INVALID
     assert check_input(tx, 0, [TxOut(1, script.p2tr(bytes(32)))]) is Verdict.UNKNOWN

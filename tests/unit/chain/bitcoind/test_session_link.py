@@ -36,7 +36,9 @@ class Connection:
 
 
 def link_to(connection: Connection, monkeypatch: Any) -> SessionLink:
-    monkeypatch.setattr("wallet_gui.chain.bitcoind.session_link.use_of", lambda session: session)
+    monkeypatch.setattr(
+        "wallet_gui.chain.bitcoind.session_link.use_of", lambda session: session.name
+    )
     return SessionLink(cast("NodeConnection", connection))
 
 

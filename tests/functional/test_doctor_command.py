@@ -167,6 +167,44 @@ def test_no_is_no(program: Program, module_node: Node) -> None:
     with_server(scenario)
 
 
+def test_another_key_is_a_stop_until_it_is_forgotten(program: Program, module_node: Node) -> None:
+    """What is wrong is said once, with the way out that there is without a window."""
+
+    async def scenario(server: Sshd) -> None:
+        command = ["doctor", *ways(server, module_node), "--key", str(server.key_path)]
+        known = program.data / "ssh" / "known_hosts"
+        known.parent.mkdir(parents=True)
+        other = make_key(server.directory / "other").with_suffix(".pub").read_text().split()
+        known.write_text(f"[127.0.0.1]:{server.port} {other[0]} {other[1]}\n")
+        stopped = await program.run(*command)
+        assert stopped.returncode == 1
+        assert (stopped.stdout + stopped.stderr).count("shows another key than before") == 1
+        assert stopped.stderr == (
+            "wallet-gui: Step 3 of 13 failed. To forget the old key: wallet-gui doctor "
+            "--forget-server.\n"
+        )
+        command.append("--forget-server")
+        status, seen = await program.on_terminal(*command, answers={"Type yes or no: ": "yes"})
+        assert status == 0, seen
+        assert server.fingerprint() in seen
+        assert known.read_text().split()[2] != other[1]
+
+    with_server(scenario)
+
+
+def test_without_a_key_the_way_to_one_is_named(program: Program) -> None:
+    async def scenario(server: Sshd) -> None:
+        known = program.data / "ssh" / "known_hosts"
+        known.parent.mkdir(parents=True)
+        known.write_text(server.known_hosts_line + "\n")
+        ended = await program.run("doctor", server.target.text)
+        assert (
+            ended.stderr == "wallet-gui: Step 4 of 13 failed. To make a key: wallet-gui ssh-key.\n"
+        )
+
+    with_server(scenario)
+
+
 def test_without_a_terminal_it_says_so_and_ends(program: Program, module_node: Node) -> None:
     async def scenario(server: Sshd) -> None:
         command = ["doctor", *ways(server, module_node), "--key", str(server.key_path)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.bitcoind import COIN, Node
+from tests.functional.bitcoind import COIN, Node, NodeFactory
 from tests.functional.command_line import CommandLine
 from tests.functional.doctor_rows import NO_PORT, cookie_of
 from tests.functional.sshd import Sshd, running_sshd
@@ -185,3 +185,31 @@ def test_the_stored_node_is_used_without_being_named(node: Node, cli: CommandLin
 def test_options_that_make_no_sense(cli: CommandLine, arguments: list[str], words: str) -> None:
     failed = cli.json("balance", *arguments, status=2)
     assert words in failed["error"]
+
+
+def test_a_pruned_block_that_nobody_gives_is_told(
+    node_factory: NodeFactory, cli: CommandLine
+) -> None:
+    """Nothing is invented meanwhile, and what is waited for is said long before the time is up."""
+    node = node_factory("-txindex=0", "-prune=1", "-fastprune")
+    node.mature()
+    node.fund(cli.json("address")["address"], COIN)
+    node.mine(1)
+    paid_at = node.height
+    node.mine(700)
+    node.rpc("pruneblockchain", 400)
+    assert node.rpc("getblockchaininfo")["pruneheight"] > paid_at
+    node.wait_for_filters()
+    nobody = ["--peer", f"127.0.0.1:{NO_PORT}"]
+    for peers, advice in (
+        (nobody, "Public peers are asked for it"),
+        ([], "Allow the wallet to ask"),
+    ):
+        done = cli.run("balance", *locally(node), *peers, "--timeout", "15")
+        assert done.returncode == 1
+        assert done.stdout == ""
+        told, ended = done.stderr.splitlines()[-2:]
+        for line in (told, ended):
+            assert f"Block {paid_at} is not on the node any more" in line
+            assert advice in line
+        assert "Not in sync after 15 s." in ended

@@ -126,7 +126,7 @@ def test_a_scan_that_a_person_holds_back(old_chain: Node, tmp_path: Path, mode: 
             await client.until(lambda: bool(client.backend.scan_plans()))
             (plan,) = client.backend.scan_plans()
             assert plan.held_back
-            assert (plan.sources, plan.networks) == (1, 1)
+            assert (plan.sources, plan.networks) == (1, 0)
             assert plan.to_height == node.height
             assert plan.filters == node.height + 1
             await client.until(lambda: client.tip is not None and client.tip.height == node.height)

@@ -185,7 +185,11 @@ def plan_sentences(plan: ScanPlan) -> tuple[str, str]:
     cost = f"About {bytes_text(plan.download_bytes)} to download"
     if plan.seconds is not None:
         cost += f", about {duration_text(plan.seconds)} at the present speed"
-    if plan.sources:
+    if plan.sources and not plan.networks:
+        if not plan.download_bytes:
+            return what, "Your node looks them up; only blocks with payments of yours are fetched."
+        cost += ", from your node"
+    elif plan.sources:
         cost += (
             f", from {count_text(plan.sources, 'peer')} in {count_text(plan.networks, 'network')}"
         )

@@ -86,7 +86,7 @@ class ScanPlan:
     download_bytes: int
     seconds: int | None
     sources: int  # peers that serve filters
-    networks: int  # netgroups among them
+    networks: int  # netgroups among them; none where the only source is the person's own node
     is_waiting: bool = False
     held_back: str = ""
 

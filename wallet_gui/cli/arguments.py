@@ -335,6 +335,12 @@ def _add_connecting(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
         help="write what was found into this new file, without anything that names you or your "
         "machines, to be read and shared",
     )
+    doctor.add_argument(
+        "--forget-server",
+        action="store_true",
+        help="forget the identity of the node's machine first, and compare it anew: after you have "
+        "reinstalled it",
+    )
     key = add("ssh-key", "make an SSH key that can do nothing but reach your node")
     key.add_argument(
         "--show", action="store_true", help="print the line of the key that there is; make none"

@@ -23,6 +23,7 @@ from wallet_gui.chain.p2p.options import P2POptions, ProxyUse, RelayMode
 from wallet_gui.cli.node import (
     is_from_node,
     named_source,
+    what_it_waits_for,
     why_given_up,
     why_not_there,
     with_password,
@@ -67,6 +68,7 @@ class Context:
         self.terminal = Terminal()
         self.terminal.before_question = self._end_progress
         self._alone_told = False
+        self._problem_told = ""
         self.online = Online(
             self.directory,
             self.params,
@@ -158,11 +160,13 @@ class Context:
         waiting = len(session.unconfirmed_own())
         if waiting and not self.options.json:
             # Signed and perhaps never sent, after a crash: a person must not pay twice.
-            payments = (
-                "1 payment of yours is" if waiting == 1 else f"{waiting} payments of yours are"
+            payments, them = (
+                ("1 payment of yours is", "it")
+                if waiting == 1
+                else (f"{waiting} payments of yours are", "them")
             )
             sys.stderr.write(
-                f"wallet-gui: {payments} in no block yet; wallet-gui sync sends them again.\n"
+                f"wallet-gui: {payments} in no block yet; wallet-gui sync sends {them} again.\n"
             )
         return session
 
@@ -210,6 +214,7 @@ class Context:
                     until = min(deadline, alone_since + _ALONE_SECONDS)
                     self._tell_alone(snapshot, now - alone_since, until - now)
                 self._tell_plan(snapshot)
+                self._tell_problem(snapshot)
                 held = next((plan.held_back for plan in snapshot.plans if plan.held_back), "")
                 if held:
                     raise CommandError(
@@ -292,11 +297,23 @@ class Context:
         )
         sys.stderr.flush()
 
+    def _tell_problem(self, snapshot: SyncSnapshot) -> None:
+        """Say once what the node that is connected lets us wait for."""
+        waits = what_it_waits_for(snapshot)
+        if not waits or waits == self._problem_told or self.options.json:
+            return
+        self._problem_told = waits
+        self._end_progress()
+        sys.stderr.write(f"wallet-gui: {waits}\n")
+        sys.stderr.flush()
+
     def _why_not_synced(self, snapshot: SyncSnapshot) -> str:
         if _serves_nothing(snapshot) and snapshot.warning:
             return snapshot.warning
         if snapshot.state is not ConnectionState.ONLINE:
             return self._nobody_answers(snapshot)
+        if waits := what_it_waits_for(snapshot):
+            return f"Not in sync after {self.options.timeout} s. {waits}"
         if snapshot.warning:
             return f"Not in sync after {self.options.timeout} s. {snapshot.warning}"
         return (

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from wallet_gui.chain.bitcoind.doctor import examine
-from wallet_gui.chain.bitcoind.problems import NodeProblem
+from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.chain.bitcoind.steps import (
     LOGIN,
     STEPS,
@@ -44,6 +44,8 @@ async def doctor(context: Context) -> Result:
     screen = Screen(is_silent=options.json)
     terminal.before_question = screen.make_room
     choice = await with_password(choice, terminal)
+    if options.forget_server:
+        await context.online.forget_server(choice)
     report = await examine(
         choice.address(),
         choice.options(),
@@ -58,7 +60,26 @@ async def doctor(context: Context) -> Result:
     failure = ""
     if failed is not None and failed.problem is not None:
         failure = terminal.with_unasked(str(failed.problem))
-    return Result(document(report), screen.ending(report), failure)
+    # What is wrong was printed with its step: it is not said a second time below it.
+    short = "" if failed is None else f"Step {failed.step.number} of {len(STEPS)} failed."
+    return Result(
+        document(report),
+        screen.ending(report),
+        failure,
+        summary="" if options.json else terminal.with_unasked(short) + on_command_line(failed),
+    )
+
+
+def on_command_line(failed: StepResult | None) -> str:
+    """How to do here what a sentence leaves to a button of the window."""
+    problem = None if failed is None else failed.problem
+    if problem is None:
+        return ""
+    if problem.code is Code.NO_KEY:
+        return " To make a key: wallet-gui ssh-key."
+    if problem.code is Code.HOST_KEY_CHANGED and problem.fix is None:
+        return " To forget the old key: wallet-gui doctor --forget-server."
+    return ""
 
 
 def document(report: Report) -> dict[str, object]:

@@ -89,7 +89,7 @@ def _print(result: Result, *, is_json: bool) -> int:
         sys.stdout.write("".join(f"{line}\n" for line in result.lines))
     if result.failure:
         sys.stdout.flush()
-        sys.stderr.write(f"wallet-gui: {result.failure}\n")
+        sys.stderr.write(f"wallet-gui: {result.summary or result.failure}\n")
     return status
 
 

@@ -110,3 +110,11 @@ def why_not_there(snapshot: SyncSnapshot) -> str:
     if status is None or status.problem is None:
         return "Your node does not answer. Test the way to it with wallet-gui doctor."
     return f"{status.problem} Test the way to it with wallet-gui doctor."
+
+
+def what_it_waits_for(snapshot: SyncSnapshot) -> str:
+    """What does not come from a node that answers, a pruned block for example; "" if nothing."""
+    status = snapshot.node
+    if not is_from_node(snapshot) or status is None or not status.is_ready:
+        return ""
+    return "" if status.problem is None else str(status.problem)

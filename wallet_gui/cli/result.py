@@ -20,9 +20,11 @@ class Result:
     """The outcome of a command: `document` for --json, `lines` for people.
 
     `failure` is a sentence about what could not be done although there is something to show, such
-    as a payment that was signed and kept and that no peer took.
+    as a payment that was signed and kept and that no peer took; `summary` stands for it on the
+    screen, where the lines have said it already.
     """
 
     document: object
     lines: Sequence[str]
     failure: str = ""
+    summary: str = ""

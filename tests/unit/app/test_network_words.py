@@ -90,6 +90,14 @@ def test_a_plan_says_what_is_not_known() -> None:
     assert "speed" not in cost
 
 
+def test_a_plan_of_ones_own_node_names_it_and_no_peers() -> None:
+    what, cost = plan_sentences(ScanPlan("w", 10, None, 20, 11, 0, 5, 1, 0))
+    assert what == "From block 10 to block 20: the filters of 11 blocks."
+    assert cost == "Your node looks them up; only blocks with payments of yours are fetched."
+    _, cost = plan_sentences(ScanPlan("w", 10, None, 20, 11, 22_000, None, 1, 0))
+    assert cost.endswith(" to download, from your node.")
+
+
 @pytest.mark.parametrize(
     ("preview", "text"),
     [

@@ -31,6 +31,7 @@ AT_ONCE: Final = 4
 MAX_KEPT_BYTES: Final = 16_000_000
 RETRIES: Final = (0.2, 1.0, 5.0, 30.0)
 """Seconds after which a block that could not be had, or was not right, is asked for again."""
+TELL_AFTER: Final = 5.0  # seconds after which a person hears that public peers are waited for
 LIMIT: Final = 120.0  # seconds for one block over a slow line
 
 
@@ -194,14 +195,23 @@ class NodeBlocks:
         return raw
 
     async def _from_public(self, public: PublicPeers, height: int, block_hash: bytes) -> bytes:
+        loop = asyncio.get_running_loop()
+        telling = loop.call_later(TELL_AFTER, self._tell_of_waiting, height, block_hash)
         try:
             raw = await public.fetch_block(height, block_hash)
         except NodeProblem:
             raise
         except ChainError as error:
             raise _nowhere(height, str(error)) from error
+        finally:
+            telling.cancel()
         self.from_public += 1
         return raw
+
+    def _tell_of_waiting(self, height: int, block_hash: bytes) -> None:
+        """Let a person know what is waited for, long before it is given up."""
+        self.problems[block_hash] = _nowhere(height, "No public peer has given it yet.")
+        self.on_change()
 
     def _checked(
         self, raw: bytes, height: int, block_hash: bytes
@@ -238,6 +248,6 @@ def _nowhere(height: int, why: str = "") -> NodeProblem:
         "Allow the wallet to ask public peers for such blocks, or choose “Directly” until the "
         "history is read."
         if not why
-        else "It is asked for again."
+        else "Public peers are asked for it, as long as it takes."
     )
     return NodeProblem(Code.PRUNED_BLOCK, known.title, advice, detail=why)

@@ -55,8 +55,8 @@ class NodeChain(SyncState):
         return self.node_height
 
     def sources(self) -> tuple[int, int]:
-        """Count the node itself."""
-        return 1, 1
+        """Count the node itself, which is in no network of strangers."""
+        return 1, 0
 
     def request_start(self, height: int) -> bool:
         """Have the headers extended downwards; False where no known block leads there."""

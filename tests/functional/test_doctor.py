@@ -1,12 +1,14 @@
 """The doctor with a real sshd and a real bitcoind: thirteen steps, and nothing left behind."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.functional.bitcoind import Node, NodeFactory
 from tests.functional.doctor_rows import NO_PORT, Rig, cookie_of
+from tests.functional.listening import listening, sockets_of
 from tests.functional.p2p_wallet import run
 from tests.functional.sshd import eventually, need
 from wallet_gui.chain.bitcoind.problems import Code
@@ -50,30 +52,6 @@ def rig(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     return Rig(node, node_factory, tmp_path, monkeypatch)
-
-
-def own_sockets() -> set[str]:
-    """Inodes of this process's sockets."""
-    found = set()
-    for entry in Path("/proc/self/fd").iterdir():
-        try:
-            target = str(entry.readlink())
-        except OSError:
-            continue
-        if target.startswith("socket:["):
-            found.add(target[8:-1])
-    return found
-
-
-def listening() -> set[str]:
-    """Addresses on which this process listens, by the system's own tables."""
-    own, found = own_sockets(), set()
-    for table in ("tcp", "tcp6", "udp", "udp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[9] in own and (fields[3] == "0A" or table.startswith("udp")):
-                found.add(fields[1])
-    return found
 
 
 def states(report: Report) -> list[Status]:
@@ -227,7 +205,7 @@ def test_the_node_is_told_nothing_when_the_person_says_so(rig: Rig) -> None:
 def test_breaking_off_leaves_nothing_open(rig: Rig, step: Step) -> None:
     async def scenario() -> None:
         async with rig.sshd() as server:
-            before = len(own_sockets())
+            before = len(sockets_of(os.getpid()))
             others = asyncio.all_tasks()
             task = asyncio.ensure_future(rig.through(server))
 
@@ -240,7 +218,7 @@ def test_breaking_off_leaves_nothing_open(rig: Rig, step: Step) -> None:
                 await task
             assert asyncio.all_tasks() <= others
             await eventually(lambda: not server.sessions())
-            await eventually(lambda: len(own_sockets()) <= before)
+            await eventually(lambda: len(sockets_of(os.getpid())) <= before)
             # A test that was broken off has no end, and says nothing about what it did not reach.
             last = {result.step: result.status for result in rig.told}
             assert last.get(STEPS[-1], Status.RUNNING) is Status.RUNNING

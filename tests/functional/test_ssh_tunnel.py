@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.bitcoind import Node
+from tests.functional.listening import listening
 from tests.functional.sshd import Answers, MemoryStore, Sshd, eventually, running_sshd, tunnel_to
 from tests.hostile.proxy import Side, between
 from wallet_gui.chain.bitcoind import ssh_keys
@@ -49,31 +49,6 @@ async def echoing() -> AsyncIterator[int]:
     finally:
         server.close()
         await server.wait_closed()
-
-
-def own_sockets() -> tuple[set[str], set[str]]:
-    """What the system's own tables say of this process: listening TCP ports, unix sockets."""
-    inodes = set()
-    for entry in Path("/proc/self/fd").iterdir():
-        try:
-            found = re.fullmatch(r"socket:\[(\d+)\]", str(entry.readlink()))
-        except OSError:
-            continue
-        if found:
-            inodes.add(found[1])
-    listening = set()
-    for name in ("tcp", "tcp6"):
-        for line in Path(f"/proc/self/net/{name}").read_text().splitlines()[1:]:
-            words = line.split()
-            if words[3] == TCP_LISTEN and words[9] in inodes:
-                listening.add(words[1])
-    unix = set()
-    for line in Path("/proc/self/net/unix").read_text().splitlines()[1:]:
-        words = line.split()
-        is_listening = int(words[3], 16) & 0x10000  # __SO_ACCEPTCON
-        if words[6] in inodes and is_listening:
-            unix.add(words[6])
-    return listening, unix
 
 
 # Bytes
@@ -366,14 +341,14 @@ def test_closing_ends_everything_on_the_server() -> None:
 def test_nothing_listens_and_nothing_is_started() -> None:
     async def scenario() -> None:
         async with running_sshd() as server, echoing() as port:
-            before = own_sockets()
-            assert len(before[0]) == 1, "the echo is seen, so a port of ours would be"
+            before = listening()
+            assert len(before) == 1, "the echo is seen, so a port of ours would be"
             started = children()
             async with tunnel_to(server) as tunnel:
                 channels = [await tunnel.open_channel("127.0.0.1", port) for _ in range(4)]
                 await tunnel.read_file("/etc/hostname")
                 await tunnel.forced_output()
-                assert own_sockets() == before
+                assert listening() == before
                 assert children() == started
                 for channel in channels:
                     channel.close()

@@ -235,7 +235,9 @@ class Life:
             tip_height=self.node.height,
             allow_high_fee=True,
         )
-        self.send(finish(plan.psbt, self.sign(plan.psbt)), kind)
+        tx = finish(plan.psbt, self.sign(plan.psbt))
+        assert tx.vsize <= plan.vsize
+        self.send(tx, kind)
 
     def send(self, tx: Transaction, kind: str) -> None:
         self.clock += 1

@@ -212,7 +212,7 @@ def test_a_view_with_an_exchanged_cosigner_deceives_nobody(source: SampleWallet)
     ):
         tampered = funded(false)
         psbt = plan(tampered).psbt
-        with pytest.raises(PolicyRefused, match="another key for a cosigner|does not come from"):
+        with pytest.raises(PolicyRefused, match=r"another key for a cosigner|does not come from"):
             signed_by_vault(path, tampered, psbt)
         psbt.xpubs.clear()
         with pytest.raises(PolicyRefused, match="does not come from the wallet's keys"):

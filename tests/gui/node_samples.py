@@ -32,6 +32,7 @@ _WORDS = (
     "2 / 6 / 144 blocks: 4.1 / 2.0 / 1.0 sat/vB",
 )
 _VALUES: dict[str, Any] = {
+    "forget": "",  # the key stands in the program's own file
     "host": "mynode.local",
     "port": 2222,
     "user": "bitcoin",

@@ -21,6 +21,7 @@ from tests.gui.node_states import NODE_CHOICE, card, show_problem
 from wallet_gui.app.node_choice import NodeChoice
 from wallet_gui.chain.backend import ChainError
 from wallet_gui.chain.bitcoind.problems import Code
+from wallet_gui.chain.bitcoind.ssh_problems import host_key_changed
 from wallet_gui.chain.bitcoind.steps import STEPS, Status, StepResult
 from wallet_gui.gui.source_card import SourceCard
 from wallet_gui.gui.step_list import time_text
@@ -105,6 +106,17 @@ def test_a_changed_key_offers_no_way_around(screen: Screen, qtbot: QtBot) -> Non
     shown.form.forget_button.click()
     qtbot.waitUntil(lambda: "is forgotten" in shown.notice.text)
     assert screen.online.named("forget_server") == [(NODE_CHOICE,)]
+
+
+def test_a_changed_key_that_only_the_person_can_forget_comes_with_the_line(screen: Screen) -> None:
+    """It stands in a file of theirs, which the program does not write to."""
+    line = 'ssh-keygen -f "/home/me/.ssh/known_hosts" -R "mynode.local"'
+    problem = host_key_changed("mynode.local", "SHA256:abc", "known_hosts, line 1", line)
+    shown = show_problem(screen, problem)
+    assert shown.panel.is_stop
+    assert shown.panel.problem.copy.isVisible()
+    assert shown.panel.problem.copy.line == line
+    assert squeezed("compare the new fingerprint") in squeezed(shown.panel.problem.what.text())
 
 
 def test_a_line_is_copied_and_looked_after(screen: Screen, qtbot: QtBot) -> None:

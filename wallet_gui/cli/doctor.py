@@ -45,7 +45,10 @@ async def doctor(context: Context) -> Result:
     terminal.before_question = screen.make_room
     choice = await with_password(choice, terminal)
     if options.forget_server:
-        await context.online.forget_server(choice)
+        try:
+            await context.online.forget_server(choice)
+        except OSError as error:
+            raise CommandError(f"The server cannot be forgotten: {error.strerror}.") from error
     report = await examine(
         choice.address(),
         choice.options(),

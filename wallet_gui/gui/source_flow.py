@@ -155,7 +155,7 @@ class SourceFlow(QObject):
                 "its fingerprint."
                 if was_known
                 else "This server was not known here. If it stands in your own known_hosts file, "
-                "take it out there: ssh-keygen -R"
+                "Test connection gives the command that takes it out there."
             )
             card.notice.say(words, INFORMATION if was_known else WARNING)
 

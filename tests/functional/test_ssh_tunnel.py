@@ -1,6 +1,7 @@
 """What goes through a tunnel of a real sshd: bytes, files, the P2P protocol, and how it ends."""
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator
@@ -34,13 +35,14 @@ TCP_LISTEN = "0A"
 async def echoing() -> AsyncIterator[int]:
     """Something that gives back what it gets; gives its port."""
 
+    writers: list[asyncio.StreamWriter] = []
+
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        writers.append(writer)
+        with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
                 writer.write(data)
                 await writer.drain()
-        except ConnectionError:
-            pass
         writer.close()
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
@@ -48,6 +50,8 @@ async def echoing() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for writer in writers:  # sshd may not have closed its end yet
+            writer.transport.abort()
         await server.wait_closed()
 
 
@@ -115,6 +119,8 @@ def test_replies_of_middling_size_do_not_wait() -> None:
                     writer.write(bytes(80_000))
                     await writer.drain()
             except (asyncio.IncompleteReadError, ConnectionError):
+                pass
+            finally:
                 writer.close()
 
         node = await asyncio.start_server(reply, "127.0.0.1", 0)

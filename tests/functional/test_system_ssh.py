@@ -39,7 +39,10 @@ def ssh() -> None:
 
 @asynccontextmanager
 async def echoing() -> AsyncIterator[int]:
+    writers: list[asyncio.StreamWriter] = []
+
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
                 writer.write(data)
@@ -51,6 +54,8 @@ async def echoing() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for writer in writers:  # sshd may not have closed its end yet
+            writer.transport.abort()
         await server.wait_closed()
 
 

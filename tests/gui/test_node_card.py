@@ -95,7 +95,7 @@ def test_there_is_a_problem_for_every_code() -> None:
 
 
 def test_a_changed_key_offers_no_way_around(screen: Screen, qtbot: QtBot) -> None:
-    shown = show_problem(screen, ALL_PROBLEMS["host_key_changed"])
+    shown = show_problem(screen, host_key_changed("mynode.local", "SHA256:abc"))
     buttons = [b.text() for b in shown.panel.findChildren(QAbstractButton) if b.isVisible()]
     assert set(buttons) <= {"Change the settings", "Details", "Test again", "Look at the report"}
     assert shown.panel.is_stop

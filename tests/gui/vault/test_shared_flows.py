@@ -20,6 +20,9 @@ from wallet_gui.transfer.messages import (
 from wallet_gui.vault import signing
 from wallet_gui.vault.errors import BadRequest
 
+# Only a real screen knows size hints.
+pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints", extend=True)
+
 
 @pytest.fixture
 def drive(qtbot: QtBot) -> Drive:

@@ -125,7 +125,7 @@ def host_key_changed(host: str, fingerprint: str, where: str = "", forget: str =
         f"Nothing was sent to it. If you have reinstalled your machine, forget the old key {how} "
         "and compare the new fingerprint at the machine itself"
         + (f" ({fingerprint})." if fingerprint else "."),
-        fix=Fix("Copy the command that forgets the old key", forget) if forget else None,
+        fix=Fix("Copy the command", forget) if forget else None,
         detail=f"The known key is in {where}." if where else "",
         is_final=True,
     )

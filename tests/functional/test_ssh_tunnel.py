@@ -179,6 +179,7 @@ def test_a_server_without_sftp() -> None:
 @pytest.mark.parametrize("v2", [False, True])
 def test_the_p2p_protocol_runs_through_a_channel(node: Node, *, v2: bool) -> None:
     node.mine(5)
+    node.rpc("syncwithvalidationinterfacequeue")  # its greeting tells the new height then
 
     async def scenario() -> None:
         async with running_sshd() as server, tunnel_to(server) as tunnel:
@@ -190,6 +191,7 @@ def test_the_p2p_protocol_runs_through_a_channel(node: Node, *, v2: bool) -> Non
 @pytest.mark.parametrize("v2", [False, True])
 def test_the_p2p_protocol_runs_to_a_node_on_this_computer(node: Node, *, v2: bool) -> None:
     node.mine(5)
+    node.rpc("syncwithvalidationinterfacequeue")  # its greeting tells the new height then
 
     async def scenario() -> None:
         tunnel = await connect(LocalNode(node.rpc_port), SshOptions(), Answers(), MemoryStore())
@@ -442,7 +444,8 @@ async def speak_p2p(tunnel: Tunnel, node: Node, *, v2: bool) -> None:
     connection = Connection(protocol, on_events=events.extend, on_progress=lambda: None)
     channel = await tunnel.open_channel("127.0.0.1", node.p2p_port)
     line = channel.attach(connection)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20), contextlib.AsyncExitStack() as leaving:
+        leaving.callback(connection.hang_up)
         ready = await connection.handshake
         assert ready.version.start_height == 5
         assert connection.transport_name == ("v2" if v2 else "v1")

@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import os
+import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from tests.functional.bitcoind import Node
@@ -20,6 +22,7 @@ from wallet_gui.chain.bitcoind import ssh_keys
 from wallet_gui.chain.bitcoind.port_kind import PortKind, port_kind
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.chain.bitcoind.ssh_target import LocalNode, SshTarget
+from wallet_gui.chain.bitcoind.ssh_tunnel import SshTunnel
 from wallet_gui.chain.bitcoind.tunnel import SshOptions, Tunnel, connect
 from wallet_gui.chain.p2p.messages import GetHeaders, Headers, Ping, Pong
 from wallet_gui.chain.p2p.peer import Connection
@@ -287,6 +290,110 @@ def test_a_line_that_goes_dead_is_noticed() -> None:
             assert not problem.is_final
             assert 0.4 < asyncio.get_running_loop().time() - started < 2.0
             await tunnel.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("has_files", [True, False])
+@pytest.mark.parametrize("what", ["file", "command", "channel"])
+def test_used_between_its_end_and_the_word_of_it(what: str, *, has_files: bool) -> None:
+    """The library opens nothing any more by then, and has not said yet that it is over."""
+
+    async def scenario() -> None:
+        async with running_sshd() as server, tunnel_to(server) as tunnel:
+            assert isinstance(tunnel, SshTunnel)
+            if has_files:
+                await tunnel.read_file("/etc/hostname")
+            else:
+                await eventually(tunnel._warming.done)
+                tunnel._sftp = None
+            tunnel._connection._force_close(asyncssh.ConnectionLost("The line was cut"))
+            assert not tunnel._connection.is_closed()
+            attempts: dict[str, Callable[[], Awaitable[object]]] = {
+                "file": lambda: tunnel.read_file("/etc/hostname"),
+                "command": tunnel.forced_output,
+                "channel": lambda: tunnel.open_channel("127.0.0.1", server.port),
+            }
+            with pytest.raises(NodeProblem) as caught:
+                await attempts[what]()
+            assert caught.value.code is Code.CONNECTION_LOST
+            assert not caught.value.is_final
+            assert caught.value.detail == "The line was cut"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(1, "Operation not permitted"), TimeoutError(110, "Timed out")]
+)
+def test_a_socket_that_fails_is_no_fault_of_a_file(error: OSError) -> None:
+    """A firewall, or a line that is dead: errors that a file may have, too."""
+
+    async def scenario() -> None:
+        async with running_sshd() as server, tunnel_to(server) as tunnel:
+            assert isinstance(tunnel, SshTunnel)
+            await tunnel.read_file("/etc/hostname")
+            server.freeze_sessions()
+            attempts = [
+                asyncio.ensure_future(tunnel.read_file("/etc/hostname")),
+                asyncio.ensure_future(tunnel.forced_output()),
+                asyncio.ensure_future(tunnel.open_channel("127.0.0.1", server.port)),
+            ]
+            await asyncio.sleep(0.05)
+            tunnel._connection.connection_lost(error)
+            for attempt in attempts:
+                with pytest.raises(NodeProblem) as caught:
+                    await attempt
+                assert caught.value.code is Code.CONNECTION_LOST
+                assert not caught.value.is_final
+
+    asyncio.run(scenario())
+
+
+def test_a_session_for_files_that_was_ended_is_opened_again() -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server, tunnel_to(server) as tunnel:
+            assert await tunnel.read_file("/etc/hostname")
+            for _ in range(2):
+                os.kill(server.sessions()[-1], signal.SIGKILL)  # the last is sftp's own process
+                assert await tunnel.read_file("/etc/hostname")
+            with pytest.raises(FileNotFoundError):
+                await tunnel.read_file("/etc/no such file")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("ending", "gives"),
+    [
+        ("kill -9 $PPID", None),  # the connection's own process: half of a cookie is none
+        ("kill -9 $$", b"__cookie__:0123"),  # the command alone: asked once more, it is whole
+    ],
+)
+def test_a_command_that_is_broken_off_gives_no_half_of_a_cookie(
+    tmp_path: Path, ending: str, gives: bytes | None
+) -> None:
+    command = tmp_path / "cookie"
+    command.write_text(
+        f"#!/bin/sh\nprintf __cookie__:01\n[ -e {tmp_path}/was ] && printf 23 && exit\n"
+        f"touch {tmp_path}/was\n{ending}\nsleep 5\n"
+    )
+    command.chmod(0o755)
+
+    async def scenario() -> None:
+        async with (
+            running_sshd(ForceCommand=f"exec {command}") as server,
+            tunnel_to(server) as tunnel,
+        ):
+            assert isinstance(tunnel, SshTunnel)
+            await eventually(tunnel._warming.done)
+            (tmp_path / "was").unlink()  # the session for files ran it, too
+            if gives is not None:
+                assert await tunnel.forced_output() == gives
+                return
+            with pytest.raises(NodeProblem) as caught:
+                await tunnel.forced_output()
+            assert caught.value.code is Code.CONNECTION_LOST
 
     asyncio.run(scenario())
 

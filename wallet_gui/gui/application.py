@@ -29,6 +29,7 @@ from wallet_gui.gui.shutdown_signals import ShutdownSignals
 from wallet_gui.primitives.params import MAINNET, NETWORKS, REGTEST, ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.uri import PaymentUri
+from wallet_gui.process_protection import protect_memory
 from wallet_gui.storage.errors import StorageError
 from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile
 from wallet_gui.widgets.fonts import change_scale, install_fonts
@@ -261,6 +262,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     sys.excepthook = _log_exception
     os.umask(0o077)
+    protect_memory()
     if not _has_screen():
         sys.stderr.write(
             "wallet-gui: there is no screen to open a window on. Start it in a desktop session, or "

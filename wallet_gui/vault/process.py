@@ -14,6 +14,7 @@ from wallet_gui.vault.creation import Entropy
 from wallet_gui.vault.errors import EXPECTED, failure, internal_failure
 from wallet_gui.vault.hardening import harden
 from wallet_gui.vault.headless import HeadlessVault
+from wallet_gui.vault.parent_watch import end_with_parent
 from wallet_gui.vault.password_cost import PRODUCTION, PasswordCost
 from wallet_gui.vault.terminal import SecretReader, system_terminal
 
@@ -41,6 +42,7 @@ def main(
         sys.stderr.write(f"{USAGE}\n{error}\n")
         return 2
 
+    end_with_parent(channel, is_asking_on_terminal=headless)
     # One for all requests: a line of standard input is there only once.
     reader = SecretReader(system_terminal(), sys.stdin.buffer, sys.stderr) if headless else None
 

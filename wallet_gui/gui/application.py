@@ -112,6 +112,7 @@ class Application(QObject):
         page.scale_wanted.connect(self._choose_scale)
         page.lock_minutes_wanted.connect(self._choose_lock)
         self.window.wizard.play_wanted.connect(self._start_playground)
+        self.window.wizard.offline_wanted.connect(self._start_offline)
         self.window.link_received.connect(self._take_link, Qt.ConnectionType.QueuedConnection)
 
     def start(self) -> None:
@@ -196,14 +197,23 @@ class Application(QObject):
 
     def _start_playground(self) -> None:
         """Open a window of its own on the private network; this one stays as it is."""
-        is_frozen = getattr(sys, "frozen", False)
-        program = [] if is_frozen else ["-m", "wallet_gui"]
-        root = str(self._directory.root)
-        arguments = [*program, "--playground", "--data-dir", root]
-        if not QProcess.startDetached(sys.executable, arguments)[0]:
+        if not self._start_another("--playground"):
             self.window.wizard.say(
                 "The playground could not be started. Start the program with --playground.", ERROR
             )
+
+    def _start_offline(self) -> None:
+        """Open the window that reaches no network, as a process of its own."""
+        if not self._start_another("--offline", "--network", self._params.name):
+            self.window.wizard.say(
+                "The offline signer could not be started. Start the program with --offline.", ERROR
+            )
+
+    def _start_another(self, *options: str) -> bool:
+        is_frozen = getattr(sys, "frozen", False)
+        program = [] if is_frozen else ["-m", "wallet_gui"]
+        arguments = [*program, *options, "--data-dir", str(self._directory.root)]
+        return QProcess.startDetached(sys.executable, arguments)[0]
 
     def _take_link(self, text: str) -> None:
         """Handle the link of a later start; a wrong one gets a sentence, nothing else."""

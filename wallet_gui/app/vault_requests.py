@@ -124,9 +124,13 @@ def cosigner_key_request(
 
 
 def unlock_request(path: str, look: VaultLook) -> UnlockWallet:
-    """Ask for the password of a wallet file."""
+    """Ask for the password of a wallet file, of which the lock is held and which is not open."""
     return UnlockWallet(
-        path, appearance=look.appearance, text_scale=look.text_scale, headless=look.headless
+        path,
+        lock_held=True,
+        appearance=look.appearance,
+        text_scale=look.text_scale,
+        headless=look.headless,
     )
 
 

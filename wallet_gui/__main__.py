@@ -9,6 +9,7 @@ COMMANDS = frozenset(
         "address",
         "balance",
         "history",
+        "message",
         "send",
         "bump",
         "abandon",

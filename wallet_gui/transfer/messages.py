@@ -15,6 +15,7 @@ from wallet_gui.transfer.message_limits import (
     DIGEST_SIZE,
     MAX_DESCRIPTOR,
     MAX_ITEMS,
+    MAX_MESSAGE,
     MAX_PATH,
     MAX_PSBT,
     MAX_SENTENCE,
@@ -25,6 +26,7 @@ from wallet_gui.transfer.vault_replies import (
     CosignerKeyExported,
     Failed,
     FailureKind,
+    MessageSigned,
     PasswordChanged,
     Progress,
     PsbtSigned,
@@ -41,18 +43,22 @@ from wallet_gui.transfer.vault_requests import (
     JoinMultisig,
     KnownIndex,
     RestoreWallet,
+    SignMessage,
     SignPsbt,
     UnlockWallet,
     WatchWallet,
 )
 
 NewWalletRequest = CreateWallet | RestoreWallet | JoinMultisig | WatchWallet
-Request = NewWalletRequest | UnlockWallet | SignPsbt | ChangePassword | ExportCosignerKey
+Request = (
+    NewWalletRequest | UnlockWallet | SignPsbt | SignMessage | ChangePassword | ExportCosignerKey
+)
 Reply = (
     WalletCreated
     | WalletUnlocked
     | PasswordChanged
     | PsbtSigned
+    | MessageSigned
     | CosignerKeyExported
     | Cancelled
     | Failed
@@ -67,6 +73,7 @@ __all__ = [
     "DIGEST_SIZE",
     "MAX_DESCRIPTOR",
     "MAX_ITEMS",
+    "MAX_MESSAGE",
     "MAX_PATH",
     "MAX_PSBT",
     "MAX_SENTENCE",
@@ -86,6 +93,7 @@ __all__ = [
     "JoinMultisig",
     "KnownIndex",
     "Message",
+    "MessageSigned",
     "NewWalletRequest",
     "PasswordChanged",
     "Progress",
@@ -93,6 +101,7 @@ __all__ = [
     "Reply",
     "Request",
     "RestoreWallet",
+    "SignMessage",
     "SignPsbt",
     "UnlockWallet",
     "WalletCreated",

@@ -15,12 +15,14 @@ from wallet_gui.transfer.messages import (
     CreateWallet,
     Request,
     RestoreWallet,
+    SignMessage,
     SignPsbt,
     UnlockWallet,
 )
 from wallet_gui.vault import creation, password_change, signing, unlocking
 from wallet_gui.vault.creation import Created, Entropy
 from wallet_gui.vault.errors import BadRequest, PassphraseWrong, failure
+from wallet_gui.vault.message_flow import SignMessageFlow
 from wallet_gui.vault.page import VaultPage
 from wallet_gui.vault.password_change import Changed
 from wallet_gui.vault.password_cost import PasswordCost
@@ -365,6 +367,8 @@ def start_flow(
             return UnlockFlow(window, request, cost)
         case SignPsbt():
             return SignFlow(window, request, cost)
+        case SignMessage():
+            return SignMessageFlow(window, request, cost)
         case ChangePassword():
             return ChangePasswordFlow(window, request, cost)
         case _:

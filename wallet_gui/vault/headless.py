@@ -22,11 +22,12 @@ from wallet_gui.transfer.messages import (
     Reply,
     Request,
     RestoreWallet,
+    SignMessage,
     SignPsbt,
     UnlockWallet,
     WatchWallet,
 )
-from wallet_gui.vault import creation, joining, password_change, signing, unlocking
+from wallet_gui.vault import creation, joining, message_signing, password_change, signing, unlocking
 from wallet_gui.vault.creation import Entropy, ProgressSink
 from wallet_gui.vault.errors import BadRequest, PersonCancelled
 from wallet_gui.vault.password_cost import PasswordCost
@@ -81,6 +82,8 @@ class HeadlessVault:
                 reply = self._unlock(request, options)
             case SignPsbt():
                 reply = self._sign(request, options)
+            case SignMessage():
+                reply = self._sign_message(request, options)
             case ChangePassword():
                 reply = self._change_password(request, options)
         return reply
@@ -232,6 +235,18 @@ class HeadlessVault:
                 fee_confirmed = True
         self._progress(signing.SIGNING, None)
         return signing.sign(payment, keys, fee_confirmed=fee_confirmed)
+
+    def _sign_message(self, request: SignMessage, options: HeadlessOptions) -> Reply:
+        message_signing.check(request)
+        text = message_signing.plain_text(request)
+        if options.assume_yes:
+            self._reader.note(text)
+        else:
+            self._reader.terminal.write(text + "\n")
+            self._ask_yes("Sign this message?")
+        _, payload, passphrase = self._open_secrets(request.path, options)
+        self._progress(signing.SIGNING, None)
+        return message_signing.sign(request, signing.keyring(payload, passphrase))
 
     def _open_secrets(self, path: str, options: HeadlessOptions) -> tuple[str, SecretPayload, str]:
         """Ask for what opens the secrets of a wallet file: password, payload, passphrase."""

@@ -29,6 +29,7 @@ from wallet_gui.gui.shutdown_signals import ShutdownSignals
 from wallet_gui.primitives.params import MAINNET, NETWORKS, REGTEST, ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.uri import PaymentUri
+from wallet_gui.process_protection import protect_memory
 from wallet_gui.storage.errors import StorageError
 from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile
 from wallet_gui.widgets.fonts import change_scale, install_fonts
@@ -111,6 +112,7 @@ class Application(QObject):
         page.scale_wanted.connect(self._choose_scale)
         page.lock_minutes_wanted.connect(self._choose_lock)
         self.window.wizard.play_wanted.connect(self._start_playground)
+        self.window.wizard.offline_wanted.connect(self._start_offline)
         self.window.link_received.connect(self._take_link, Qt.ConnectionType.QueuedConnection)
 
     def start(self) -> None:
@@ -195,14 +197,23 @@ class Application(QObject):
 
     def _start_playground(self) -> None:
         """Open a window of its own on the private network; this one stays as it is."""
-        is_frozen = getattr(sys, "frozen", False)
-        program = [] if is_frozen else ["-m", "wallet_gui"]
-        root = str(self._directory.root)
-        arguments = [*program, "--playground", "--data-dir", root]
-        if not QProcess.startDetached(sys.executable, arguments)[0]:
+        if not self._start_another("--playground"):
             self.window.wizard.say(
                 "The playground could not be started. Start the program with --playground.", ERROR
             )
+
+    def _start_offline(self) -> None:
+        """Open the window that reaches no network, as a process of its own."""
+        if not self._start_another("--offline", "--network", self._params.name):
+            self.window.wizard.say(
+                "The offline signer could not be started. Start the program with --offline.", ERROR
+            )
+
+    def _start_another(self, *options: str) -> bool:
+        is_frozen = getattr(sys, "frozen", False)
+        program = [] if is_frozen else ["-m", "wallet_gui"]
+        arguments = [*program, *options, "--data-dir", str(self._directory.root)]
+        return QProcess.startDetached(sys.executable, arguments)[0]
 
     def _take_link(self, text: str) -> None:
         """Handle the link of a later start; a wrong one gets a sentence, nothing else."""
@@ -261,6 +272,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     sys.excepthook = _log_exception
     os.umask(0o077)
+    protect_memory()
     if not _has_screen():
         sys.stderr.write(
             "wallet-gui: there is no screen to open a window on. Start it in a desktop session, or "

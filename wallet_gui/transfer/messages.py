@@ -30,9 +30,12 @@ from wallet_gui.transfer.vault_replies import (
     PsbtSigned,
     WalletCreated,
     WalletUnlocked,
+    WordsShown,
 )
 from wallet_gui.transfer.vault_requests import (
     PROMPT,
+    SOURCE_WORDS,
+    SOURCE_XPRV,
     STDIN,
     ChangePassword,
     CreateWallet,
@@ -41,19 +44,23 @@ from wallet_gui.transfer.vault_requests import (
     JoinMultisig,
     KnownIndex,
     RestoreWallet,
+    ShowWords,
     SignPsbt,
     UnlockWallet,
     WatchWallet,
 )
 
 NewWalletRequest = CreateWallet | RestoreWallet | JoinMultisig | WatchWallet
-Request = NewWalletRequest | UnlockWallet | SignPsbt | ChangePassword | ExportCosignerKey
+Request = (
+    NewWalletRequest | UnlockWallet | SignPsbt | ChangePassword | ExportCosignerKey | ShowWords
+)
 Reply = (
     WalletCreated
     | WalletUnlocked
     | PasswordChanged
     | PsbtSigned
     | CosignerKeyExported
+    | WordsShown
     | Cancelled
     | Failed
     | Progress
@@ -73,6 +80,8 @@ __all__ = [
     "PROMPT",
     "REPLIES",
     "REQUESTS",
+    "SOURCE_WORDS",
+    "SOURCE_XPRV",
     "STDIN",
     "VIEW_KEY_SIZE",
     "Cancelled",
@@ -93,11 +102,13 @@ __all__ = [
     "Reply",
     "Request",
     "RestoreWallet",
+    "ShowWords",
     "SignPsbt",
     "UnlockWallet",
     "WalletCreated",
     "WalletUnlocked",
     "WatchWallet",
+    "WordsShown",
     "from_json",
     "to_json",
 ]

@@ -72,7 +72,7 @@ class WatchFlow(QObject):
         )
 
 
-class _SecretsFlow(QObject):
+class SecretsFlow(QObject):
     """Asks for what opens the secrets of a wallet file."""
 
     def __init__(
@@ -146,7 +146,7 @@ class _SecretsFlow(QObject):
         self._window.refuse(self._title, failure(error))
 
 
-class JoinFlow(_SecretsFlow):
+class JoinFlow(SecretsFlow):
     """Open the words of a wallet, agree to the cosigners, write the multisig's own file."""
 
     def __init__(self, window: VaultWindow, request: JoinMultisig, cost: PasswordCost) -> None:
@@ -165,16 +165,19 @@ class JoinFlow(_SecretsFlow):
         try:
             joining.check_network(payload.network, self._request.network)
             agreed = joining.agreed_descriptor(self._request.descriptor, keys.params)
-            joining.check_ours(agreed, keys.root)
+            source = creation.keys_of(payload, keys.params, passphrase, agreed)
+            root = creation.root_of(source, keys.params)
+            joining.check_ours(agreed, root)
         except BadRequest as error:
             self._refuse(error)
             return
-        page = AgreePage(joining.cosigners_text(agreed, keys.root))
+        page = AgreePage(joining.cosigners_text(agreed, root))
         page.left.connect(self._window.cancel)
-        seed = payload.seed(passphrase)
         page.submitted.connect(
             lambda: self._window.work(
-                lambda step: creation.create(self._request, seed, self._password, self._cost, step),
+                lambda step: creation.create(
+                    self._request, source, self._password, self._cost, step
+                ),
                 lambda created: _show_done(
                     self._window,
                     created,
@@ -188,7 +191,7 @@ class JoinFlow(_SecretsFlow):
         self._window.show_page(page)
 
 
-class CosignerKeyFlow(_SecretsFlow):
+class CosignerKeyFlow(SecretsFlow):
     """Open the words of a wallet and hand out the public key for a multisig."""
 
     def __init__(self, window: VaultWindow, request: ExportCosignerKey, cost: PasswordCost) -> None:

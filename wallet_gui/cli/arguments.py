@@ -20,8 +20,8 @@ exit status:
   130  interrupted
 
 Secrets are read by the vault process only: from the terminal, from the file of --password-file,
---words-file, --passphrase-file or --dice-file, or from lines of standard input, in the order password, words,
-passphrase, rolls of dice, where the file is "-".
+--words-file, --passphrase-file or --dice-file, or from lines of standard input, in the order
+password, words, passphrase, rolls of dice, where the file is "-".
 """
 _WINDOW = """\
 Without a command the window opens. It takes a bitcoin: link, --network, --peer and --data-dir,

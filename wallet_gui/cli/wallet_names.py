@@ -19,6 +19,7 @@ def headless_options(options: argparse.Namespace) -> HeadlessOptions:
         new_password_file=_source(options.password_file),
         words_file=_source(getattr(options, "words_file", None)),
         passphrase_file=_source(options.passphrase_file),
+        dice_file=_source(getattr(options, "dice_file", None)),
         assume_yes=getattr(options, "yes", False),
         accept_high_fee=getattr(options, "accept_high_fee", False),
     )

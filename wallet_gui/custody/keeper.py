@@ -105,6 +105,10 @@ class Keeper:
             raise
         return self._open(resolved, unlocked.view_key, lock)
 
+    def reopen(self, opened: OpenWallet, view_key: bytes) -> OpenWallet:
+        """Open a wallet anew after its password was changed; the lock goes over. StorageError."""
+        return self._open(Path(opened.path), view_key, opened.close_keeping_lock())
+
     def _open(self, path: Path, view_key: bytes, lock: FileLock | None = None) -> OpenWallet:
         return OpenWallet(path, view_key, self.params, lock, self._minimum_kdf)
 

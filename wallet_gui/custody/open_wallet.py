@@ -90,9 +90,13 @@ class OpenWallet:
             self._cache.store(change.cache)
         self._unsaved = ChangeSet()
 
-    def close(self) -> None:
-        """Close the files and give the lock back."""
+    def close_keeping_lock(self) -> FileLock:
+        """Close the files and hand the lock over to the caller."""
         if self._cache is not None:
             self._cache.close()
             self._cache = None
-        self._lock.release()
+        return self._lock
+
+    def close(self) -> None:
+        """Close the files and give the lock back."""
+        self.close_keeping_lock().release()

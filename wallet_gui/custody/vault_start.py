@@ -89,6 +89,7 @@ def reads_standard_input(request: Request) -> bool:
         options.new_password_file,
         options.words_file,
         options.passphrase_file,
+        options.dice_file,
     }
 
 

@@ -13,8 +13,8 @@ from wallet_gui.widgets.notice import ERROR, Notice
 from wallet_gui.widgets.sentences import sentence
 
 if TYPE_CHECKING:
-    from wallet_gui.app.exports import Export
     from wallet_gui.app.online import Online
+    from wallet_gui.custody.exports import Export
     from wallet_gui.gui.export_panel import ExportPanel
 
 _SHOW, _HIDE = "Show the export", "Hide the export"
@@ -70,7 +70,7 @@ class ExportCard(QFrame):
         if self._online is None or not self._wallet.wallet_id:
             return
         # Loaded with the first export, so that the first window does not wait for it.
-        from wallet_gui.app.exports import exports_of  # noqa: PLC0415
+        from wallet_gui.custody.exports import exports_of  # noqa: PLC0415
 
         online, wallet_id = self._online, self._wallet.wallet_id
 

@@ -19,7 +19,6 @@ from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.export_card import ExportCard
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
-from wallet_gui.widgets.idle_lock import IdleLock
 from wallet_gui.gui.import_flow import ImportFlow
 from wallet_gui.gui.network_flow import NetworkFlow
 from wallet_gui.gui.node_prompts import NodePrompts
@@ -39,6 +38,7 @@ from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.snapshot import HistoryEntry
+from wallet_gui.widgets.idle_lock import IdleLock
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.text import plain

@@ -270,6 +270,7 @@ class ImportPage(WizardStep):
             self.active_box.setCurrentIndex(look.found.active)
             self.notice.clear()
             self.fields.show_found(look, "Watched")
+            self.reveal(self.panel.card)
 
     def _go_on(self) -> None:
         look = self.panel.look

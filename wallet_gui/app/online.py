@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from wallet_gui.app.backend_selector import BackendFactory, BackendSelector
 from wallet_gui.app.node_choice import NodeChoice
@@ -62,6 +63,7 @@ from wallet_gui.transfer.messages import (
     HeadlessOptions,
     NewWalletRequest,
     PsbtSigned,
+    Request,
     WalletCreated,
     WalletUnlocked,
 )
@@ -72,6 +74,7 @@ from wallet_gui.wallet.spend import Recipient
 
 _PLAY_MONEY_SAT = 100_000_000
 
+R = TypeVar("R")
 Published = SessionUpdate | SyncSnapshot | BroadcastProgress
 
 
@@ -319,9 +322,7 @@ class Online:
 
     async def create_wallet(self, wanted: NewWallet) -> OpenedWallet:
         """Let the vault make a wallet, then open it. Raises VaultError."""
-        request = create_request(wanted, self.params, self.vault_look())
-        created = await self._vault.ask(request, WalletCreated)
-        opened = await self._open(Path(created.path), created.view_key)
+        opened = await self.make_wallet(create_request(wanted, self.params, self.vault_look()))
         if self.playground is not None:
             await self.get_play_money(opened.wallet_id)
         return opened
@@ -332,12 +333,12 @@ class Online:
 
     async def make_wallet(self, request: NewWalletRequest) -> OpenedWallet:
         """Let the vault make a wallet file of whatever kind, then open it. Raises VaultError."""
-        created = await self._vault.ask(request, WalletCreated)
+        created = await self.ask_vault(request, WalletCreated)
         return await self._open(Path(created.path), created.view_key)
 
     async def cosigner_key(self, request: ExportCosignerKey) -> str:
         """Ask the vault for the public key with which a wallet joins a multisig."""
-        return (await self._vault.ask(request, CosignerKeyExported)).key
+        return (await self.ask_vault(request, CosignerKeyExported)).key
 
     async def open_wallet(self, path: str) -> OpenedWallet:
         """Unlock and open a wallet file; the lock is taken before the password is asked."""
@@ -351,7 +352,7 @@ class Online:
         await asyncio.to_thread(lock.acquire)
         try:
             request = unlock_request(str(resolved), self.vault_look())
-            unlocked = await self._vault.ask(request, WalletUnlocked)
+            unlocked = await self.ask_vault(request, WalletUnlocked)
             return await self._open(resolved, unlocked.view_key, lock)
         except BaseException:
             lock.release()
@@ -451,6 +452,10 @@ class Online:
         signed = await self.sign_psbt(session, plan.psbt)
         return await session.accept_signed(plan, signed) if keep else finish(plan.psbt, signed)
 
+    async def ask_vault(self, request: Request, reply_type: type[R]) -> R:
+        """Ask the vault for whatever needs a key. Raises VaultError, VaultCancelled."""
+        return await self._vault.ask(request, reply_type)
+
     def vault_look(self) -> VaultLook:
         """What goes with every request to the vault."""
         return VaultLook(
@@ -463,7 +468,7 @@ class Online:
     async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
         """Let the vault review and sign any PSBT that spends this wallet's coins."""
         request = sign_request(session.path, session.wallet, psbt, self.vault_look())
-        signed = await self._vault.ask(request, PsbtSigned)
+        signed = await self.ask_vault(request, PsbtSigned)
         return Psbt.parse(signed.psbt_base64)
 
     async def broadcast(self, wallet_id: str, txid: bytes) -> BroadcastResult:

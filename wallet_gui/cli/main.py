@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from wallet_gui.cli.arguments import WrongArguments, make_parser, parse
 from wallet_gui.cli.output import json_line
 from wallet_gui.cli.result import EXIT_FAILED, EXIT_USAGE, Result
+from wallet_gui.process_protection import protect_memory
 
 EXIT_INTERRUPTED = 130
 # What a shell shows for a program that SIGPIPE ended, as it ends `yes` in `yes | head`.
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str], vault_command: Sequence[str] = ()) -> int:
 def _main(arguments: Sequence[str], vault_command: Sequence[str], *, is_json: bool) -> int:
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     os.umask(0o077)
+    protect_memory()
     try:
         options = parse(arguments)
         if options.command == "help":

@@ -15,6 +15,7 @@ from wallet_gui.transfer.message_limits import (
     DIGEST_SIZE,
     MAX_DESCRIPTOR,
     MAX_ITEMS,
+    MAX_MESSAGE,
     MAX_PATH,
     MAX_PSBT,
     MAX_SENTENCE,
@@ -25,14 +26,18 @@ from wallet_gui.transfer.vault_replies import (
     CosignerKeyExported,
     Failed,
     FailureKind,
+    MessageSigned,
     PasswordChanged,
     Progress,
     PsbtSigned,
     WalletCreated,
     WalletUnlocked,
+    WordsShown,
 )
 from wallet_gui.transfer.vault_requests import (
     PROMPT,
+    SOURCE_WORDS,
+    SOURCE_XPRV,
     STDIN,
     ChangePassword,
     CreateWallet,
@@ -41,19 +46,31 @@ from wallet_gui.transfer.vault_requests import (
     JoinMultisig,
     KnownIndex,
     RestoreWallet,
+    ShowWords,
+    SignMessage,
     SignPsbt,
     UnlockWallet,
     WatchWallet,
 )
 
 NewWalletRequest = CreateWallet | RestoreWallet | JoinMultisig | WatchWallet
-Request = NewWalletRequest | UnlockWallet | SignPsbt | ChangePassword | ExportCosignerKey
+Request = (
+    NewWalletRequest
+    | UnlockWallet
+    | SignPsbt
+    | SignMessage
+    | ChangePassword
+    | ExportCosignerKey
+    | ShowWords
+)
 Reply = (
     WalletCreated
     | WalletUnlocked
     | PasswordChanged
     | PsbtSigned
+    | MessageSigned
     | CosignerKeyExported
+    | WordsShown
     | Cancelled
     | Failed
     | Progress
@@ -67,12 +84,15 @@ __all__ = [
     "DIGEST_SIZE",
     "MAX_DESCRIPTOR",
     "MAX_ITEMS",
+    "MAX_MESSAGE",
     "MAX_PATH",
     "MAX_PSBT",
     "MAX_SENTENCE",
     "PROMPT",
     "REPLIES",
     "REQUESTS",
+    "SOURCE_WORDS",
+    "SOURCE_XPRV",
     "STDIN",
     "VIEW_KEY_SIZE",
     "Cancelled",
@@ -86,6 +106,7 @@ __all__ = [
     "JoinMultisig",
     "KnownIndex",
     "Message",
+    "MessageSigned",
     "NewWalletRequest",
     "PasswordChanged",
     "Progress",
@@ -93,11 +114,14 @@ __all__ = [
     "Reply",
     "Request",
     "RestoreWallet",
+    "ShowWords",
+    "SignMessage",
     "SignPsbt",
     "UnlockWallet",
     "WalletCreated",
     "WalletUnlocked",
     "WatchWallet",
+    "WordsShown",
     "from_json",
     "to_json",
 ]

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.transfer.message_limits import (
+    MAX_MESSAGE_SIGNATURE,
     MAX_PATH,
     MAX_PSBT,
     MAX_SENTENCE,
@@ -58,10 +59,23 @@ class PsbtSigned:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageSigned:
+    """`signature` as it is given to others; "" while cosigners are missing: `partial` is theirs."""
+
+    signature: str = field(metadata=text(MAX_MESSAGE_SIGNATURE))
+    partial: str = field(default="", metadata=text(MAX_MESSAGE_SIGNATURE))
+
+
+@dataclass(frozen=True, slots=True)
 class CosignerKeyExported:
     """`key` is public: [fingerprint/path]xpub."""
 
     key: str = field(metadata=text(1000))
+
+
+@dataclass(frozen=True, slots=True)
+class WordsShown:
+    """The person saw the words, or had them written into the file that was named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import threading
 import traceback
 from types import TracebackType
 
-from PySide6.QtCore import QTimer
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -21,8 +20,6 @@ from wallet_gui.vault.window import TITLE, VaultWindow
 from wallet_gui.widgets.fonts import install_fonts
 from wallet_gui.widgets.resources import resource
 from wallet_gui.widgets.theme import ThemeSwitch
-
-_LOOK_FOR_THE_WINDOW = 1000
 
 
 def run(
@@ -47,14 +44,10 @@ def run(
     window.finished.connect(application.quit)
     _report_bugs_to(window)
     flow = start_flow(window, request, cost, entropy)
-    watch = QTimer(window)
-    watch.timeout.connect(lambda: window.cancel() if channel.is_abandoned() else None)
-    watch.start(_LOOK_FOR_THE_WINDOW)
     window.show()
     window.raise_()
     window.activateWindow()
     application.exec()
-    watch.stop()
     flow.deleteLater()
     return window.reply
 

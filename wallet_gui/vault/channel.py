@@ -1,7 +1,6 @@
 """The vault's end of the pipe: one request comes in, progress and one reply go out."""
 
 import os
-import select
 import sys
 from dataclasses import dataclass
 from typing import Final, Self
@@ -68,14 +67,3 @@ class Channel:
     def progress(self, step: str, fraction: float | None = None) -> None:
         """Tell how a long step goes on."""
         self.send(Progress(step, fraction))
-
-    def is_abandoned(self) -> bool:
-        """Whether the window has gone, so that the vault has nobody to answer to.
-
-        On Windows this is only noticed when something is sent.
-        """
-        if sys.platform == "win32":
-            return False
-        poll = select.poll()
-        poll.register(self.write_end, 0)
-        return any(event & (select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0))

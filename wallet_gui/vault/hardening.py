@@ -1,16 +1,14 @@
 """What the vault does to itself before it reads anything: no core dumps, no tracing, no network."""
 
-import ctypes
 import os
-import sys
 from dataclasses import dataclass
-from typing import Final
 
+from wallet_gui.process_protection import (
+    forbid_core_dumps,
+    forbid_new_privileges,
+    forbid_tracing,
+)
 from wallet_gui.vault.network_block import block_by_kernel, block_in_python
-
-_PR_SET_DUMPABLE: Final = 4
-_PR_GET_DUMPABLE: Final = 3
-_PT_DENY_ATTACH: Final = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +51,9 @@ class Protections:
 def harden() -> Protections:
     """Protect this process; the first thing that the vault does."""
     os.umask(0o077)
-    no_core_dumps = _forbid_core_dumps()
-    not_traceable = _forbid_tracing()
+    no_core_dumps = forbid_core_dumps()
+    not_traceable = forbid_tracing()
+    forbid_new_privileges()  # also where the kernel's filter below cannot be had
     kernel_refusal = block_by_kernel()
     block_in_python()
     return Protections(kernel_refusal, no_core_dumps, not_traceable)
-
-
-def _forbid_core_dumps() -> bool:
-    if sys.platform == "win32":
-        return False
-    import resource  # noqa: PLC0415 - exists on POSIX only
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    return resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
-
-
-def _forbid_tracing() -> bool:
-    if sys.platform == "linux":
-        # Also keeps core dumps from handlers that RLIMIT_CORE does not bind (core(5)).
-        library = ctypes.CDLL(None, use_errno=True)
-        zero = ctypes.c_ulong(0)
-        library.prctl(_PR_SET_DUMPABLE, zero, zero, zero, zero)
-        holds = library.prctl(_PR_GET_DUMPABLE, zero, zero, zero, zero) == 0
-    elif sys.platform == "darwin":
-        library = ctypes.CDLL(None, use_errno=True)
-        holds = library.ptrace(_PT_DENY_ATTACH, 0, None, 0) == 0
-    else:
-        holds = False
-    return bool(holds)

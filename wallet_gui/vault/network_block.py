@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-_PR_SET_NO_NEW_PRIVS: Final = 38
+from wallet_gui.process_protection import forbid_new_privileges
+
 _PR_SET_SECCOMP: Final = 22
 _SECCOMP_MODE_FILTER: Final = 2
 
@@ -74,9 +75,9 @@ def block_by_kernel() -> str:  # noqa: PLR0911 - each return says why
     code = _filter(machine)
     buffer = ctypes.create_string_buffer(code, len(code))
     program = _Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
-    unused = ctypes.c_ulong(0)
-    if library.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), unused, unused, unused) != 0:
+    if not forbid_new_privileges():
         return f"the kernel refused it ({os.strerror(ctypes.get_errno())})"
+    unused = ctypes.c_ulong(0)
     mode = ctypes.c_ulong(_SECCOMP_MODE_FILTER)
     if library.prctl(_PR_SET_SECCOMP, mode, ctypes.byref(program), unused, unused) != 0:
         return f"the kernel refused it ({os.strerror(ctypes.get_errno())})"

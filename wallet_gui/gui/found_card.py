@@ -4,7 +4,8 @@ from typing import Final
 
 from PySide6.QtWidgets import QFrame, QLayout, QVBoxLayout
 
-from wallet_gui.app.imports import AccountLook, ImportLook, day_of
+from wallet_gui.app.birthdays import day_of
+from wallet_gui.app.imports import AccountLook, ImportLook
 from wallet_gui.widgets.labels import AddressLabel, heading, text_label
 from wallet_gui.widgets.text import breakable, chunked, plain, shortened
 

@@ -130,17 +130,6 @@ def test_keys_are_put_together_and_doubled_ones_refused() -> None:
     assert turned.accounts[0].addresses == look.accounts[0].addresses
 
 
-def test_days_are_read_and_written() -> None:
-    assert imports.birthday_of("  ") is None
-    assert imports.birthday_of("2021") == 1_609_459_200
-    assert imports.birthday_of("2021-3") == imports.birthday_of("2021-03-01")
-    assert imports.day_of(imports.birthday_of("2021-03-15")) == "2021-03-15"
-    assert imports.day_of(None) == ""
-    for text in ("21", "2021-02-30", "2008", "15.3.2021", "9999", "2021-03-15T00"):
-        with pytest.raises(ImportRefused, match=r"\.$"):
-            imports.birthday_of(text)
-
-
 def test_every_format_reads_back_as_the_same_wallet() -> None:
     for text, count in ((descriptor(), 5), (shared().found.descriptors[0].to_string(), 5)):
         found = imports.read(text, REGTEST).found

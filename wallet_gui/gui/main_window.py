@@ -163,7 +163,7 @@ class MainWindow(QMainWindow):
         }
         for page in (self.wizard, *self._pages.values()):
             self.pages.addWidget(page)
-        self.export_card = ExportCard(self._engine, self.wallet_model, self)
+        self.export_card = ExportCard(self._engine, self.wallet_model, self.pages)
         self.settings.add_card(self.export_card)
         self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)

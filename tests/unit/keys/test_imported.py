@@ -104,6 +104,7 @@ def test_forms_of_slip132(form: str) -> None:
 
 
 def test_an_origin_says_what_the_addresses_are_and_who_the_master_is() -> None:
+    root: AccountKey
     for purpose, kind in ((44, "PKH"), (49, "SH_WPKH"), (84, "WPKH"), (86, "TR")):
         account = MASTER.derive(f"m/{purpose}h/0h/3h")
         text = f"[{FINGERPRINT}/{purpose}'/0'/3']{account.serialize()}"
@@ -113,10 +114,11 @@ def test_an_origin_says_what_the_addresses_are_and_who_the_master_is() -> None:
             assert keys.kind is DescriptorType[kind]
             assert keys.root.fingerprint.hex() == FINGERPRINT
             assert keys.notices == ()
+            root = keys.root
         expected = account_descriptors(MASTER, MAINNET, 3, [DescriptorType[kind]])
-        assert account_of(keys.root, [DescriptorType[kind]], MAINNET) == tuple(expected.values())
-        assert parse_root(keys.root.serialize(), MAINNET) == keys.root
-        assert f"{purpose}h/0h/3h of the master key {FINGERPRINT}" in describe(keys.root)
+        assert account_of(root, [DescriptorType[kind]], MAINNET) == tuple(expected.values())
+        assert parse_root(root.serialize(), MAINNET) == root
+        assert f"{purpose}h/0h/3h of the master key {FINGERPRINT}" in describe(root)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,8 @@ def test_an_origin_that_does_not_fit_is_refused(origin: str) -> None:
 
 def test_the_master_of_a_first_step_must_be_its_parent() -> None:
     child = MASTER.derive("m/45h")
-    assert ImportedKeys.parse(f"[{FINGERPRINT}/45h]{child.serialize()}", MAINNET)
+    keys = ImportedKeys.parse(f"[{FINGERPRINT}/45h]{child.serialize()}", MAINNET)
+    assert keys.root.fingerprint.hex() == FINGERPRINT
     assert "does not fit" in refused(f"[00000000/45h]{child.serialize()}")
 
 

@@ -45,7 +45,7 @@ def test_published_vectors(
     assert canonical_words(made) == canonical_words(words)
     assert bip39_seed(raw, language, passphrase).hex() == stretched
     for form in ("NFC", "NFD"):
-        typed = unicodedata.normalize(form, words)  # type: ignore[arg-type]
+        typed = unicodedata.normalize(form, words)
         found, recognised = entropy_from_words(typed)
         assert found == raw
         assert bip39_seed(found, recognised, passphrase).hex() == stretched

@@ -4,6 +4,7 @@ Nothing but the PSBT is taken from the window. The descriptors are derived from 
 opened here, so change is change only if this wallet's own keys make it so.
 """
 
+import time
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -165,7 +166,11 @@ def review_payment(request: SignPsbt, psbt: Psbt, keys: Keyring) -> Payment:
     }
     known_to_policy = {(number, int(keychain)): i for (number, keychain), i in known.items()}
     # A fee beyond the limits is shown and judged below; it is signed only if confirmed.
-    limits = Limits(known_indexes=known_to_policy, fee_confirmed=True)
+    limits = Limits(
+        known_indexes=known_to_policy,
+        fee_confirmed=True,
+        latest_height=policy.latest_height(keys.params, int(time.time())),
+    )
     assessment = policy.assess(psbt, keys.descriptors, keys.params, limits)
     seen = review.of(psbt, keys.descriptors, keys.params, known_indexes=known)
     if (assessment.fee_sat, len(assessment.outputs)) != (seen.fee_sat, len(seen.payments)):

@@ -21,6 +21,7 @@ from wallet_gui.transfer.message_limits import (
     VIEW_KEY_SIZE,
 )
 from wallet_gui.transfer.vault_replies import (
+    BackupChecked,
     Cancelled,
     CosignerKeyExported,
     Failed,
@@ -30,12 +31,15 @@ from wallet_gui.transfer.vault_replies import (
     PsbtSigned,
     WalletCreated,
     WalletUnlocked,
+    WordsDrilled,
 )
 from wallet_gui.transfer.vault_requests import (
     PROMPT,
     STDIN,
     ChangePassword,
+    CheckBackup,
     CreateWallet,
+    DrillWords,
     ExportCosignerKey,
     HeadlessOptions,
     JoinMultisig,
@@ -47,13 +51,23 @@ from wallet_gui.transfer.vault_requests import (
 )
 
 NewWalletRequest = CreateWallet | RestoreWallet | JoinMultisig | WatchWallet
-Request = NewWalletRequest | UnlockWallet | SignPsbt | ChangePassword | ExportCosignerKey
+Request = (
+    NewWalletRequest
+    | UnlockWallet
+    | SignPsbt
+    | ChangePassword
+    | ExportCosignerKey
+    | CheckBackup
+    | DrillWords
+)
 Reply = (
     WalletCreated
     | WalletUnlocked
     | PasswordChanged
     | PsbtSigned
     | CosignerKeyExported
+    | BackupChecked
+    | WordsDrilled
     | Cancelled
     | Failed
     | Progress
@@ -75,10 +89,13 @@ __all__ = [
     "REQUESTS",
     "STDIN",
     "VIEW_KEY_SIZE",
+    "BackupChecked",
     "Cancelled",
     "ChangePassword",
+    "CheckBackup",
     "CosignerKeyExported",
     "CreateWallet",
+    "DrillWords",
     "ExportCosignerKey",
     "Failed",
     "FailureKind",
@@ -98,6 +115,7 @@ __all__ = [
     "WalletCreated",
     "WalletUnlocked",
     "WatchWallet",
+    "WordsDrilled",
     "from_json",
     "to_json",
 ]

@@ -12,13 +12,16 @@ from wallet_gui.primitives.params import by_name
 from wallet_gui.storage.errors import WrongKey
 from wallet_gui.transfer.messages import (
     ChangePassword,
+    CheckBackup,
     CreateWallet,
+    DrillWords,
     Request,
     RestoreWallet,
     SignPsbt,
     UnlockWallet,
 )
 from wallet_gui.vault import creation, password_change, signing, unlocking
+from wallet_gui.vault.backup_flows import start_backup_flow
 from wallet_gui.vault.creation import Created, Entropy
 from wallet_gui.vault.errors import BadRequest, PassphraseWrong, failure
 from wallet_gui.vault.page import VaultPage
@@ -367,5 +370,7 @@ def start_flow(
             return SignFlow(window, request, cost)
         case ChangePassword():
             return ChangePasswordFlow(window, request, cost)
+        case CheckBackup() | DrillWords():
+            return start_backup_flow(window, request, cost)
         case _:
             return start_shared_flow(window, request, cost)

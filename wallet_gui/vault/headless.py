@@ -14,8 +14,10 @@ from wallet_gui.transfer.messages import (
     STDIN,
     Cancelled,
     ChangePassword,
+    CheckBackup,
     CosignerKeyExported,
     CreateWallet,
+    DrillWords,
     ExportCosignerKey,
     HeadlessOptions,
     JoinMultisig,
@@ -26,7 +28,14 @@ from wallet_gui.transfer.messages import (
     UnlockWallet,
     WatchWallet,
 )
-from wallet_gui.vault import creation, joining, password_change, signing, unlocking
+from wallet_gui.vault import (
+    backup_headless,
+    creation,
+    joining,
+    password_change,
+    signing,
+    unlocking,
+)
 from wallet_gui.vault.creation import Entropy, ProgressSink
 from wallet_gui.vault.errors import BadRequest, PersonCancelled
 from wallet_gui.vault.password_cost import PasswordCost
@@ -83,6 +92,8 @@ class HeadlessVault:
                 reply = self._sign(request, options)
             case ChangePassword():
                 reply = self._change_password(request, options)
+            case CheckBackup() | DrillWords():
+                reply = backup_headless.answer(self._reader, request, options, self._cost)
         return reply
 
     # --- create and restore

@@ -16,9 +16,11 @@ from wallet_gui.app.published import (
     WalletEntry,
 )
 from wallet_gui.gui.engine import Call, Engine
+from wallet_gui.gui.export_card import ExportCard
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.idle_lock import IdleLock
+from wallet_gui.gui.import_flow import ImportFlow
 from wallet_gui.gui.network_flow import NetworkFlow
 from wallet_gui.gui.node_prompts import NodePrompts
 from wallet_gui.gui.overview_page import OverviewPage
@@ -59,6 +61,8 @@ class MainWindow(QMainWindow):
     closing = Signal()
     # Emitted from the engine thread; Qt queues it into this one.
     link_received = Signal(str)
+    # The path of a PSBT file that a person opened with the program.
+    psbt_file_wanted = Signal(str)
 
     def __init__(self, engine: Engine, params: ChainParams) -> None:
         """Draw the window; it does nothing before `attach` gives it the online side."""
@@ -83,12 +87,21 @@ class MainWindow(QMainWindow):
         self.show_wizard()
         self._show_title()
 
+    def come_to_front(self) -> None:
+        """Show the window to a person who started the program again."""
+        if self.isMinimized():
+            self.showNormal()
+        self.raise_()
+        self.activateWindow()
+
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""
         self._attached = online
         self.send_flow.attach(online)
         self.network_flow.attach(online)
         self.source_flow.attach(online)
+        self.import_flow.attach(online)
+        self.export_card.attach(online)
         self._show_play_buttons()
 
     @property
@@ -150,6 +163,9 @@ class MainWindow(QMainWindow):
         }
         for page in (self.wizard, *self._pages.values()):
             self.pages.addWidget(page)
+        self.export_card = ExportCard(self._engine, self.wallet_model, self)
+        self.settings.add_card(self.export_card)
+        self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
         self.network_flow = NetworkFlow(
             self._engine,
@@ -317,6 +333,7 @@ class MainWindow(QMainWindow):
         self._opening = None
         self._wizard_words = ""
         self.wizard.set_busy("")
+        self.import_flow.forget()
         self.wallet_model.show_wallet(opened.wallet_id)
         self.wallet_model.update(SessionUpdate(opened.wallet_id, opened.snapshot))
         self.sidebar.show()

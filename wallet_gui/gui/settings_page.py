@@ -52,6 +52,10 @@ class SettingsPage(Page):
         layout.addWidget(self._make_lock())
         layout.addStretch(1)
 
+    def add_card(self, frame: QWidget) -> None:
+        """Add a card below the others."""
+        self.body.insertWidget(self.body.count() - 1, frame)
+
     def _make_look(self) -> QWidget:
         frame = card()
         form = QFormLayout(frame)

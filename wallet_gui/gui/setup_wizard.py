@@ -1,16 +1,14 @@
-"""The pages before a wallet is open: welcome, the list of wallets, how to see the chain."""
+"""The pages before a wallet is open: welcome, the form of a new wallet, how to see the chain."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import shiboken6
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QFileDialog,
-    QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -18,10 +16,11 @@ from PySide6.QtWidgets import (
 
 from wallet_gui.app.published import NewWallet, WalletEntry
 from wallet_gui.gui.source_card import SourceCard
+from wallet_gui.gui.welcome_page import RestorePage, WelcomePage
+from wallet_gui.gui.wizard_step import WizardStep
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.storage.settings import check_wallet_name
-from wallet_gui.widgets.choice_button import ChoiceButton
-from wallet_gui.widgets.labels import caption, card, heading, text_label
+from wallet_gui.widgets.labels import caption, card
 from wallet_gui.widgets.notice import ERROR, INFORMATION, Notice
 from wallet_gui.widgets.text import plain
 
@@ -32,11 +31,13 @@ SCRIPT_TYPES = (
     ("pkh", "Legacy: only to restore old wallets"),
 )
 WORD_COUNTS = (12, 15, 18, 21, 24)
-_PAGE_WIDTH = 620
 
 
 class SetupWizard(QStackedWidget):
-    """Welcome, and the form of a new or restored wallet; secrets are typed in the vault only."""
+    """Welcome, and the form of a new or restored wallet; secrets are typed in the vault only.
+
+    Other wizards add their pages with `add_step` and show them with `go_to`.
+    """
 
     open_wanted = Signal(str)
     create_wanted = Signal(object)
@@ -46,6 +47,11 @@ class SetupWizard(QStackedWidget):
     cancel_wanted = Signal()
     settings_wanted = Signal()
     play_wanted = Signal()
+    watch_wanted = Signal()
+    multisig_wanted = Signal()
+    pair_wanted = Signal()
+    file_wanted = Signal()
+    offline_wanted = Signal()
 
     def __init__(self, params: ChainParams, parent: QWidget) -> None:
         super().__init__(parent)
@@ -53,131 +59,110 @@ class SetupWizard(QStackedWidget):
         self._params = params
         self._is_restore = False
         self._is_busy = False
+        self._held: list[QPushButton] = []
         self._offers_source = False
         self._wanted: NewWallet | None = None
-        self.welcome = self._make_welcome()
+        self._after_source: Callable[[], None] = lambda: None
+        self._steps: list[WizardStep] = []
+        self._trail: list[WizardStep] = []
+        self.welcome = WelcomePage(params)
+        self.restore = RestorePage()
         self.form = self._make_form()
-        self.addWidget(self.welcome)
         self.source_page = self._make_source_page()
-        self.addWidget(self.form)
-        self.addWidget(self.source_page)
-        for place, notice in (
-            ("welcome", self.welcome_notice),
-            ("new", self.form_notice),
-            ("source_page", self.source_notice),
-        ):
-            notice.button.setText("Cancel")
-            notice.button.setObjectName(f"{place}_cancel")
-            notice.button.setAccessibleName("Cancel")
-            notice.button.clicked.connect(self.cancel_wanted.emit)
+        for step in (self.welcome, self.restore, self.form, self.source_page):
+            self.add_step(step)
+        self._connect()
+        self.greeting = self.welcome.text
+        self.welcome_notice = self.welcome.notice
+        self.settings_button = self.welcome.settings_button
 
-    # --- welcome
+    def _connect(self) -> None:
+        for wanted, signal in (
+            (self.welcome.open_wanted, self.open_wanted),
+            (self.welcome.settings_wanted, self.settings_wanted),
+            (self.welcome.play_wanted, self.play_wanted),
+            (self.welcome.watch_wanted, self.watch_wanted),
+            (self.welcome.multisig_wanted, self.multisig_wanted),
+            (self.welcome.pair_wanted, self.pair_wanted),
+            (self.welcome.offline_wanted, self.offline_wanted),
+            (self.restore.file_wanted, self.file_wanted),
+            (self.restore.watch_wanted, self.watch_wanted),
+        ):
+            wanted.connect(signal)
+        self.welcome.create_wanted.connect(self._start_create)
+        self.welcome.restore_wanted.connect(lambda: self.go_to(self.restore))
+        self.restore.words_wanted.connect(self._start_restore)
 
-    def _make_welcome(self) -> QWidget:
-        page, layout = _centred_page("welcome_page")
-        layout.addWidget(heading("Wallet GUI", 220))
-        self.greeting = text_label(role="muted")
-        layout.addWidget(self.greeting)
-        self.welcome_notice = Notice(page)
-        layout.addWidget(self.welcome_notice)
-        self._wallets = QVBoxLayout()
-        self._wallets.setSpacing(10)
-        layout.addLayout(self._wallets)
-        for name, title, mnemonic, text, slot in (
-            (
-                "welcome_create",
-                "Create a wallet",
-                "C",
-                "New words, made on this computer and written on paper by you.",
-                self._start_create,
-            ),
-            (
-                "welcome_restore",
-                "Restore a wallet",
-                "R",
-                "From the words that you wrote down.",
-                self._start_restore,
-            ),
-        ):
-            button = ChoiceButton(title, text, mnemonic=mnemonic)
-            button.setObjectName(name)
-            button.clicked.connect(slot)
-            layout.addWidget(button)
-        row = QHBoxLayout()
-        for name, text, act in (
-            ("settings", "&Settings", self.settings_wanted.emit),
-            ("open_file", "Open a wallet &file", self._choose_file),
-            ("play", "Try with &play money", self.play_wanted.emit),
-        ):
-            plain_button = QPushButton(text)
-            plain_button.setObjectName(f"welcome_{name}")
-            plain_button.setAccessibleName(text.replace("&", ""))
-            plain_button.setProperty("role", "plain")
-            plain_button.clicked.connect(act)
-            plain_button.setVisible(name != "play" or not self._params.is_test)
-            row.addWidget(plain_button)
-            if name == "settings":
-                self.settings_button = plain_button
-        row.addStretch(1)
-        layout.addLayout(row)
-        layout.addStretch(1)
-        return page
+    # --- pages
+
+    def add_step(self, step: WizardStep) -> None:
+        """Take a page over: its way back, its notice, and its buttons while something goes on."""
+        self._steps.append(step)
+        self.addWidget(step)
+        step.back_wanted.connect(self._go_back)
+        step.cancel_wanted.connect(self.cancel_wanted.emit)
+
+    def drop_step(self, step: WizardStep) -> None:
+        """Forget a page with all that was typed there."""
+        self._steps.remove(step)
+        self._trail = [kept for kept in self._trail if kept is not step]
+        self.removeWidget(step)
+        step.deleteLater()
+
+    @property
+    def step(self) -> WizardStep:
+        """The page on screen."""
+        current = self.currentWidget()
+        return next((step for step in self._steps if step is current), self.welcome)
+
+    def go_to(self, step: WizardStep) -> None:
+        """Show a page; the way back leads to the one that is shown now."""
+        if step is not self.step:
+            self._trail.append(self.step)
+        self.setCurrentWidget(step)
+        self._focus(step)
+
+    @staticmethod
+    def _focus(step: WizardStep) -> None:
+        field = step.first_field()
+        if field is not None and step.isVisible():
+            field.setFocus()
+
+    def _go_back(self) -> None:
+        if self._is_busy:
+            return
+        if not self._trail:
+            self.show_welcome()
+            return
+        step = self._trail.pop()
+        self.setCurrentWidget(step)
+        self._focus(step)
 
     def show_wallets(self, entries: Sequence[WalletEntry]) -> None:
         """List the wallets of this network, each to be unlocked by a press."""
-        while (item := self._wallets.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.deleteLater()
-        for number, entry in enumerate(entries, 1):
-            name = plain(entry.name)
-            path = entry.path
-            button = ChoiceButton(f"Open {name}", "Its password is asked in the vault window.")
-            button.setObjectName(f"welcome_open_{number}")
-            button.setAccessibleName(f"Open wallet {name}")
-            button.clicked.connect(lambda _=False, path=path: self.open_wanted.emit(path))
-            self._wallets.addWidget(button)
-        network = "play money" if self._params.is_test else "Bitcoin"
-        self.greeting.setText(
-            f"Your {network} wallets on this computer."
-            if entries
-            else "A wallet that needs nobody's server: it reads the chain itself, and your keys "
-            "stay in a process that knows no network."
-        )
+        self.welcome.show_wallets(entries)
         self.show_welcome()
-        first = self.welcome.findChild(ChoiceButton)
-        if first is not None and self.isVisible():
-            first.setFocus()
+        self._focus(self.welcome)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self.currentWidget() is not self.welcome:
-            if not self._is_busy:
-                self._go_back()
+            self._go_back()
             return
         super().keyPressEvent(event)
 
     def show_welcome(self) -> None:
         """Go back to the first page."""
         self.set_busy("")
+        self._trail.clear()
         self.setCurrentWidget(self.welcome)
-
-    def _choose_file(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self, "Open a wallet file", "", "Wallet files (*.wallet)"
-        )
-        if path:
-            self.open_wanted.emit(path)
 
     # --- the form
 
-    def _make_form(self) -> QWidget:
-        page, layout = _centred_page("new_wallet_page")
-        self.form_title = heading("", 180)
-        layout.addWidget(self.form_title)
-        self.form_text = text_label(role="muted")
-        layout.addWidget(self.form_text)
-        self.form_notice = Notice(page)
-        layout.addWidget(self.form_notice)
+    def _make_form(self) -> WizardStep:
+        page = WizardStep("new")
+        page.setObjectName("new_wallet_page")
+        layout = page.column
+        self.form_title, self.form_text, self.form_notice = page.title, page.text, page.notice
         frame = card()
         form = QVBoxLayout(frame)
         form.setContentsMargins(22, 18, 22, 20)
@@ -205,23 +190,14 @@ class SetupWizard(QStackedWidget):
             form.addWidget(label)
             form.addWidget(field)
         layout.addWidget(frame)
-        row = QHBoxLayout()
-        self.back_button = QPushButton("&Back")
-        self.back_button.setObjectName("new_back")
-        self.back_button.setAccessibleName("Back")
-        self.back_button.clicked.connect(self.show_welcome)
-        self.next_button = QPushButton("&Continue in the vault")
-        self.next_button.setObjectName("new_continue")
-        self.next_button.setAccessibleName("Continue in the vault")
-        self.next_button.setProperty("role", "primary")
-        self.next_button.clicked.connect(self._submit)
+        page.add_bottom("&Continue in the vault")
+        page.next_wanted.connect(self._submit)
         self.name_edit.returnPressed.connect(self._submit)
-        row.addWidget(self.back_button)
-        row.addStretch(1)
-        row.addWidget(self.next_button)
-        layout.addLayout(row)
-        layout.addStretch(1)
         return page
+
+    @property
+    def next_button(self) -> QPushButton:
+        return self.form.next_button
 
     def _start_create(self) -> None:
         self._show_form(
@@ -247,7 +223,7 @@ class SetupWizard(QStackedWidget):
         self.name_edit.setText("Savings" if not self._params.is_test else "Play money")
         self.words_box.setVisible(not is_restore)
         self._words_caption.setVisible(not is_restore)
-        self.setCurrentWidget(self.form)
+        self.go_to(self.form)
         self.name_edit.setFocus()
         self.name_edit.selectAll()
 
@@ -272,80 +248,73 @@ class SetupWizard(QStackedWidget):
             script_type=self.type_box.currentData(Qt.ItemDataRole.UserRole),
             word_count=self.words_box.currentData(Qt.ItemDataRole.UserRole),
         )
-        if self._offers_source:
-            self._wanted = wanted
-            self.setCurrentWidget(self.source_page)
-            return
-        self._ask_for(wanted)
+        self._wanted = wanted
+        self.after_source(lambda: self._ask_for(wanted))
 
     def _ask_for(self, wanted: NewWallet) -> None:
         (self.restore_wanted if self._is_restore else self.create_wanted).emit(wanted)
 
     # --- where the chain comes from
 
-    def _make_source_page(self) -> QWidget:
-        page, layout = _centred_page("source_page")
-        layout.addWidget(heading("How shall it see the blockchain?", 180))
-        layout.addWidget(
-            text_label(
-                "Both ways are checked by this program itself, and both can be changed at any time "
-                "in Settings, without reading anything again.",
-                role="muted",
-            )
+    def _make_source_page(self) -> WizardStep:
+        page = WizardStep(
+            "source_page",
+            "How shall it see the blockchain?",
+            "Both ways are checked by this program itself, and both can be changed at any time in "
+            "Settings, without reading anything again.",
         )
-        self.source_notice = Notice(page)
-        layout.addWidget(self.source_notice)
+        page.setObjectName("source_page")
         self.source = SourceCard("first_source", page, is_part=True)
-        layout.addWidget(self.source)
-        row = QHBoxLayout()
-        back = QPushButton("&Back")
-        back.setObjectName("source_page_back")
-        back.setAccessibleName("Back")
-        back.clicked.connect(self._go_back)
-        self.source_next = QPushButton("&Continue in the vault")
-        self.source_next.setObjectName("source_page_continue")
-        self.source_next.setAccessibleName("Continue in the vault")
-        self.source_next.setProperty("role", "primary")
-        self.source_next.clicked.connect(self._submit_source)
-        row.addWidget(back)
-        row.addStretch(1)
-        row.addWidget(self.source_next)
-        layout.addLayout(row)
-        layout.addStretch(1)
+        page.column.addWidget(self.source)
+        page.add_bottom("&Continue in the vault")
+        page.next_wanted.connect(self._submit_source)
         return page
+
+    @property
+    def source_next(self) -> QPushButton:
+        return self.source_page.next_button
 
     def offer_source(self, *, offered: bool) -> None:
         """Say whether a new wallet also asks where the chain comes from: once, with the first."""
         self._offers_source = offered
 
+    def after_source(self, act: Callable[[], None]) -> None:
+        """Go on at once, or after the question where the chain comes from, if it is to be asked."""
+        self._after_source = act
+        if self._offers_source:
+            self.go_to(self.source_page)
+        else:
+            act()
+
     def _submit_source(self) -> None:
         choice = self.source.choice()
-        if self._is_busy or choice is None or self._wanted is None:
+        if self._is_busy or choice is None:
             return
         self._offers_source = False
         self.source_wanted.emit(choice)
-        self._ask_for(self._wanted)
-
-    def _go_back(self) -> None:
-        if self.currentWidget() is self.source_page:
-            self.setCurrentWidget(self.form)
-            self.name_edit.setFocus()
-        else:
-            self.show_welcome()
+        self._after_source()
 
     # --- what is going on
 
     @property
     def _notices(self) -> tuple[Notice, ...]:
-        return self.welcome_notice, self.form_notice, self.source_notice
+        return tuple(step.notice for step in self._steps)
 
     def set_busy(self, sentence: str, *, can_cancel: bool = False) -> None:
         """Hold the buttons back while something is under way; "" lets go."""
         self._is_busy = bool(sentence)
         notices = tuple(notice.button for notice in self._notices)
-        for page in (self.welcome, self.form, self.source_page):
-            for button in page.findChildren(QPushButton):
-                button.setEnabled(not sentence or button in notices)
+        for button in self._held if not sentence else ():
+            if shiboken6.isValid(button):
+                button.setEnabled(True)
+        if not sentence:
+            self._held.clear()
+        for step in self._steps if sentence else ():
+            for button in step.findChildren(QPushButton):
+                # Those that a page holds back itself stay so.
+                if button.isEnabled() and button not in notices:
+                    button.setEnabled(False)
+                    self._held.append(button)
         self.say(sentence)
         for button in notices:
             button.setVisible(can_cancel)
@@ -358,23 +327,3 @@ class SetupWizard(QStackedWidget):
                 notice.say(sentence, kind)
             else:
                 notice.clear()
-
-
-def _centred_page(name: str) -> tuple[QWidget, QVBoxLayout]:
-    """A page with a column of reading width in its middle, scrolling when it is too small."""
-    page = QScrollArea()
-    page.setObjectName(name)
-    page.setWidgetResizable(True)
-    page.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    inner = QWidget()
-    row = QHBoxLayout(inner)
-    row.addStretch(1)
-    column = QWidget()
-    column.setMaximumWidth(_PAGE_WIDTH)
-    layout = QVBoxLayout(column)
-    layout.setContentsMargins(12, 56, 12, 24)
-    layout.setSpacing(16)
-    row.addWidget(column, 4)
-    row.addStretch(1)
-    page.setWidget(inner)
-    return page, layout

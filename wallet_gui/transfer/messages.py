@@ -15,6 +15,7 @@ from wallet_gui.transfer.message_limits import (
     DIGEST_SIZE,
     MAX_DESCRIPTOR,
     MAX_ITEMS,
+    MAX_MESSAGE,
     MAX_PATH,
     MAX_PSBT,
     MAX_SENTENCE,
@@ -26,15 +27,19 @@ from wallet_gui.transfer.vault_replies import (
     CosignerKeyExported,
     Failed,
     FailureKind,
+    MessageSigned,
     PasswordChanged,
     Progress,
     PsbtSigned,
     WalletCreated,
     WalletUnlocked,
     WordsDrilled,
+    WordsShown,
 )
 from wallet_gui.transfer.vault_requests import (
     PROMPT,
+    SOURCE_WORDS,
+    SOURCE_XPRV,
     STDIN,
     ChangePassword,
     CheckBackup,
@@ -45,6 +50,8 @@ from wallet_gui.transfer.vault_requests import (
     JoinMultisig,
     KnownIndex,
     RestoreWallet,
+    ShowWords,
+    SignMessage,
     SignPsbt,
     UnlockWallet,
     WatchWallet,
@@ -59,15 +66,19 @@ Request = (
     | ExportCosignerKey
     | CheckBackup
     | DrillWords
+    | SignMessage
+    | ShowWords
 )
 Reply = (
     WalletCreated
     | WalletUnlocked
     | PasswordChanged
     | PsbtSigned
+    | MessageSigned
     | CosignerKeyExported
     | BackupChecked
     | WordsDrilled
+    | WordsShown
     | Cancelled
     | Failed
     | Progress
@@ -81,12 +92,15 @@ __all__ = [
     "DIGEST_SIZE",
     "MAX_DESCRIPTOR",
     "MAX_ITEMS",
+    "MAX_MESSAGE",
     "MAX_PATH",
     "MAX_PSBT",
     "MAX_SENTENCE",
     "PROMPT",
     "REPLIES",
     "REQUESTS",
+    "SOURCE_WORDS",
+    "SOURCE_XPRV",
     "STDIN",
     "VIEW_KEY_SIZE",
     "BackupChecked",
@@ -103,6 +117,7 @@ __all__ = [
     "JoinMultisig",
     "KnownIndex",
     "Message",
+    "MessageSigned",
     "NewWalletRequest",
     "PasswordChanged",
     "Progress",
@@ -110,12 +125,15 @@ __all__ = [
     "Reply",
     "Request",
     "RestoreWallet",
+    "ShowWords",
+    "SignMessage",
     "SignPsbt",
     "UnlockWallet",
     "WalletCreated",
     "WalletUnlocked",
     "WatchWallet",
     "WordsDrilled",
+    "WordsShown",
     "from_json",
     "to_json",
 ]

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.transfer.message_limits import (
+    MAX_MESSAGE_SIGNATURE,
     MAX_PATH,
     MAX_PSBT,
     MAX_SENTENCE,
@@ -58,6 +59,14 @@ class PsbtSigned:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageSigned:
+    """`signature` as it is given to others; "" while cosigners are missing: `partial` is theirs."""
+
+    signature: str = field(metadata=text(MAX_MESSAGE_SIGNATURE))
+    partial: str = field(default="", metadata=text(MAX_MESSAGE_SIGNATURE))
+
+
+@dataclass(frozen=True, slots=True)
 class CosignerKeyExported:
     """`key` is public: [fingerprint/path]xpub."""
 
@@ -92,6 +101,11 @@ class WordsDrilled:
     wrong_positions: tuple[int, ...] = ()
     has_passphrase: bool = False
     is_recorded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WordsShown:
+    """The person saw the words, or had them written into the file that was named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,12 +234,3 @@ def _show_outcome(
     window.reply = reply
     window.forget_secrets()
     window.show_page(page)
-
-
-def start_backup_flow(
-    window: VaultWindow, request: CheckBackup | DrillWords, cost: PasswordCost
-) -> QObject:
-    """Begin to answer a request in the window. Raises the EXPECTED errors of vault.errors."""
-    if isinstance(request, CheckBackup):
-        return CheckBackupFlow(window, request, cost)
-    return DrillWordsFlow(window, request, cost)

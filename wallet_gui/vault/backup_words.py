@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from wallet_gui.keys.errors import SeedError
-from wallet_gui.keys.secret_box import SecretPayload
+from wallet_gui.keys.secret_box import NO_WORDS, SecretPayload
 from wallet_gui.keys.seed import canonical_words, entropy_from_words
 from wallet_gui.transfer.messages import WordsDrilled
 from wallet_gui.vault import signing
@@ -15,10 +15,6 @@ from wallet_gui.vault.password_cost import PasswordCost
 from wallet_gui.wallet.backup_checks import BackupChecks
 
 COMPARING: Final = "Comparing the words with the wallet"
-NO_WORDS: Final = (
-    "This wallet was made from an extended private key and has no words. Its backup is a copy of "
-    "the wallet file: check that one."
-)
 # Lists in which no two words differ by accents only, so that restoring takes them without.
 _ACCENTS_OPTIONAL: Final = frozenset({"spanish", "french"})
 

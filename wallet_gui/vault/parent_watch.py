@@ -10,6 +10,7 @@ import select
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from wallet_gui.vault.channel import Channel
@@ -20,20 +21,21 @@ _SYNCHRONIZE: Final = 0x00100000
 _FOREVER: Final = 0xFFFFFFFF
 
 
-def end_with_parent(channel: Channel, *, is_asking_on_terminal: bool) -> None:
+def end_with_parent(channel: Channel, may_be_asking: Callable[[], bool]) -> None:
     """Start to watch; the process ends within a second of its window or command.
 
-    A vault that asks on the terminal is interrupted first, so that it switches the echo on again.
+    While `may_be_asking` on the terminal it is interrupted first, as by Ctrl-C, so that it
+    switches the echo on again.
     """
     threading.Thread(
-        target=_wait_and_end, args=(channel, is_asking_on_terminal), name="parent", daemon=True
+        target=_wait_and_end, args=(channel, may_be_asking), name="parent", daemon=True
     ).start()
 
 
-def _wait_and_end(channel: Channel, is_asking_on_terminal: bool) -> None:  # noqa: FBT001 - a thread's arguments
+def _wait_and_end(channel: Channel, may_be_asking: Callable[[], bool]) -> None:
     if not _wait_for_end(channel):
         return
-    if is_asking_on_terminal:
+    if may_be_asking():
         os.kill(os.getpid(), signal.SIGINT)
         threading.Event().wait(_GRACE_SECONDS)
     # At once, with no handler and no destructor: some of them would wait for Qt or for Argon2id.

@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -42,7 +43,8 @@ def main(
         sys.stderr.write(f"{USAGE}\n{error}\n")
         return 2
 
-    end_with_parent(channel, is_asking_on_terminal=headless)
+    is_answering = threading.Event()
+    end_with_parent(channel, lambda: headless and is_answering.is_set())
     # One for all requests: a line of standard input is there only once.
     reader = SecretReader(system_terminal(), sys.stdin.buffer, sys.stderr) if headless else None
 
@@ -54,6 +56,7 @@ def main(
             return Failed(FailureKind.BAD_REQUEST, _UNREADABLE)
         if request is None:
             return None
+        is_answering.set()
         if reader is not None:
             return HeadlessVault(reader, cost, channel.progress, entropy).answer(request)
         from wallet_gui.vault.application import run  # noqa: PLC0415 - headless needs no Qt
@@ -61,6 +64,7 @@ def main(
         return run(request, protections, cost, channel, entropy)
 
     while (reply := _guarded(answer)) is not None:
+        is_answering.clear()
         if not channel.send(reply):
             return 1
         if not headless or isinstance(reply, Cancelled):

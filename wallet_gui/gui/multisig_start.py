@@ -1,0 +1,158 @@
+"""The first page of the wizard for shared wallets, and the page that shows one's own key."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QPushButton, QSpinBox, QVBoxLayout, QWidget
+
+from wallet_gui.app.exports import of_cosigner_key
+from wallet_gui.app.published import WalletEntry
+from wallet_gui.descriptors.descriptor import MultisigType
+from wallet_gui.descriptors.key_expression import KeyExpression
+from wallet_gui.gui.engine import Engine
+from wallet_gui.gui.export_panel import ExportPanel
+from wallet_gui.gui.wallet_choice import WalletChoice
+from wallet_gui.gui.wizard_step import WizardStep
+from wallet_gui.widgets.choice_button import ChoiceButton
+from wallet_gui.widgets.flow_layout import FlowLayout
+from wallet_gui.widgets.labels import caption, card, heading, text_label
+from wallet_gui.widgets.notice import WARNING
+
+SHARED_KINDS = (
+    (MultisigType.WSH, "Native SegWit (wsh): small fees, usual today"),
+    (MultisigType.SH_WSH, "Wrapped SegWit (sh-wsh): for very old senders"),
+)
+
+
+class MultisigStart(WizardStep):
+    """Three ways in."""
+
+    new_wanted = Signal()
+    import_wanted = Signal()
+    key_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__(
+            "shared",
+            "Shared wallet (multisig)",
+            "Several keys guard one wallet, and some of them have to sign each payment: 2 of 3, "
+            "for instance, so that one lost or stolen key loses nothing.",
+        )
+        for name, title, mnemonic, text, wanted in (
+            (
+                "new",
+                "Set up a new one",
+                "N",
+                "Put your key and those of the other cosigners together.",
+                self.new_wanted.emit,
+            ),
+            (
+                "import",
+                "Join or watch one that exists",
+                "J",
+                "From its descriptor, or the file of Sparrow, Specter, Coldcard and others.",
+                self.import_wanted.emit,
+            ),
+            (
+                "key",
+                "Show my key to the other cosigners",
+                "K",
+                "When somebody else puts the wallet together.",
+                self.key_wanted.emit,
+            ),
+        ):
+            button = ChoiceButton(title, text, mnemonic=mnemonic)
+            button.setObjectName(f"shared_{name}")
+            button.clicked.connect(lambda _=False, act=wanted: act())
+            self.column.addWidget(button)
+        self.add_bottom()
+
+    def first_field(self) -> QWidget | None:
+        return self.findChild(ChoiceButton)
+
+
+def kind_box(name: str) -> QComboBox:
+    """A choice between the kinds of multisig that new wallets are made of."""
+    box = QComboBox()
+    box.setObjectName(name)
+    box.setAccessibleName("Kind of shared wallet")
+    for kind, words in SHARED_KINDS:
+        box.addItem(words, kind)
+    return box
+
+
+class OwnKeyPage(WizardStep):
+    """`wanted` gives path, kind and account; `show_key` shows what the vault handed out."""
+
+    wanted = Signal(str, object, int)
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(
+            "own_key",
+            "My key for a shared wallet",
+            "The public key with which your wallet becomes a cosigner. Your words stay where they "
+            "are; whoever has this key sees what the shared wallet does, and moves nothing.",
+        )
+        frame = card()
+        layout = QVBoxLayout(frame)
+        layout.setContentsMargins(22, 18, 22, 20)
+        layout.setSpacing(8)
+        self.wallets = WalletChoice("own_key_wallet", "Wallet that holds my words")
+        self.kind_box = kind_box("own_key_kind")
+        self.account = QSpinBox()
+        self.account.setObjectName("own_key_account")
+        self.account.setAccessibleName("Number of the account, 0 for the first shared wallet")
+        self.account.setRange(0, 100)
+        for label, field in (
+            (caption("&Wallet that holds my words", self.wallets), self.wallets),
+            (caption("&Kind of shared wallet", self.kind_box), self.kind_box),
+            (caption("&Account: 0 for the first shared wallet", self.account), self.account),
+        ):
+            layout.addWidget(label)
+            layout.addWidget(field)
+        self.ask_button = QPushButton("Ask the &vault for the key")
+        self.ask_button.setObjectName("own_key_ask")
+        self.ask_button.setAccessibleName("Ask the vault for the key")
+        self.ask_button.setProperty("role", "primary")
+        self.ask_button.clicked.connect(self._ask)
+        row = FlowLayout(spacing=10)
+        row.addWidget(self.ask_button)
+        layout.addLayout(row)
+        self.column.addWidget(frame)
+        self.shown = card()
+        inside = QVBoxLayout(self.shown)
+        inside.setContentsMargins(22, 18, 22, 18)
+        inside.setSpacing(8)
+        inside.addWidget(heading("Give this to whoever puts the wallet together", 110))
+        inside.addWidget(
+            text_label(
+                "Compare it with them over another way, a telephone call for instance, once they "
+                "have it.",
+                role="muted",
+            )
+        )
+        self.exports = ExportPanel(engine, "own_key_export")
+        inside.addWidget(self.exports)
+        self.column.addWidget(self.shown)
+        self.shown.hide()
+        self.add_bottom()
+
+    def first_field(self) -> QWidget | None:
+        return self.wallets
+
+    def show_wallets(self, entries: Sequence[WalletEntry]) -> None:
+        """Offer the wallets of this network."""
+        first = () if entries else (("Choose\u2026", ""),)
+        self.wallets.show_wallets(entries, first=first)
+
+    def show_key(self, key: KeyExpression) -> None:
+        """Show what the vault handed out."""
+        self.exports.show_exports(of_cosigner_key(key, "my"))
+        self.shown.show()
+
+    def _ask(self) -> None:
+        if not self.wallets.path:
+            self.notice.say("Choose the wallet whose words are to sign.", WARNING)
+            return
+        self.shown.hide()
+        self.wanted.emit(self.wallets.path, self.kind_box.currentData(), self.account.value())

@@ -129,8 +129,13 @@ def _open(
     return OpenedFile(state, payload, view_key)
 
 
-def compare(pair: Pair, wallet: OpenedFile, copy: OpenedFile) -> BackupChecked:
-    """Say what the copy is worth. Never raises for a copy of another wallet: that is the answer."""
+def compare(
+    pair: Pair, wallet: OpenedFile, copy: OpenedFile, *, is_other_password: bool = False
+) -> BackupChecked:
+    """Say what the copy is worth. Never raises for a copy of another wallet: that is the answer.
+
+    `is_other_password` says that the copy was opened with a password of its own.
+    """
     sentence = _why_not_same(wallet, copy)
     if sentence:
         return BackupChecked(is_same=False, sentence=f"{sentence} {_MAKE_ANOTHER}")
@@ -154,7 +159,7 @@ def compare(pair: Pair, wallet: OpenedFile, copy: OpenedFile) -> BackupChecked:
             f"The copy brings this wallet back: {what} and the first {count} addresses{each} are "
             "the same."
         ),
-        differences=_differences(pair, wallet, copy),
+        differences=_differences(pair, wallet, copy, is_other_password=is_other_password),
     )
 
 
@@ -194,7 +199,9 @@ def _compared_addresses(wallet: OpenedFile, copy: OpenedFile) -> int | None:
     return COMPARED_ADDRESSES
 
 
-def _differences(pair: Pair, wallet: OpenedFile, copy: OpenedFile) -> tuple[str, ...]:
+def _differences(
+    pair: Pair, wallet: OpenedFile, copy: OpenedFile, *, is_other_password: bool
+) -> tuple[str, ...]:
     view, older = wallet.state.view.settled(), copy.state.view.settled()
     lacking = [
         _counted(_lacking(view.labels, older.labels), "label"),
@@ -208,7 +215,7 @@ def _differences(pair: Pair, wallet: OpenedFile, copy: OpenedFile) -> tuple[str,
             f"It is older than the wallet and lacks {_listed(said)}. The money does not depend on "
             "that; save a new copy to keep it too."
         )
-    if pair.copy.view_header.salt != pair.wallet.view_header.salt:
+    if is_other_password:
         told.append(
             "It was made under another password than the wallet has now: keep that one in mind, or "
             "replace the copy by a new one."
@@ -235,12 +242,6 @@ def _is_same_disk(pair: Pair) -> bool:
         return os.stat(pair.path).st_dev == os.stat(pair.copy_path).st_dev  # noqa: PTH116
     except OSError:
         return False
-
-
-def check(pair: Pair, password: str, copy_password: str, cost: PasswordCost) -> BackupChecked:
-    """Open and compare in one go. Raises WrongKey, CopyPasswordWrong, StorageError."""
-    wallet = open_wallet(pair, password, cost)
-    return compare(pair, wallet, open_copy(pair, wallet, copy_password, cost))
 
 
 def record(

@@ -93,13 +93,15 @@ class CheckBackupFlow(QObject):
 
         def work(step: ProgressSink) -> BackupChecked:
             step(backup_check.CHECKING, None)
-            return self._compare(wallet, password)
+            return self._compare(wallet, password, is_other_password=True)
 
         self._window.work(work, self._show, self._failed(self._copy_page), back_to=self._copy_page)
 
-    def _compare(self, wallet: OpenedFile, password: str) -> BackupChecked:
+    def _compare(
+        self, wallet: OpenedFile, password: str, *, is_other_password: bool = False
+    ) -> BackupChecked:
         copy = backup_check.open_copy(self._pair, wallet, password, self._cost)
-        reply = backup_check.compare(self._pair, wallet, copy)
+        reply = backup_check.compare(self._pair, wallet, copy, is_other_password=is_other_password)
         if not (self._request.record and reply.is_same):
             return reply
         return backup_check.recorded(self._pair.path, wallet, reply, self._cost)

@@ -35,6 +35,7 @@ def _check(
     pair = backup_check.read_pair(request, cost)
     password = reader.existing(options.password_file, "Password")
     wallet = backup_check.open_wallet(pair, password, cost)
+    is_other_password = False
     try:
         copy = backup_check.open_copy(pair, wallet, password, cost)
     except CopyPasswordWrong:
@@ -47,7 +48,8 @@ def _check(
         else:
             raise
         copy = backup_check.open_copy(pair, wallet, password, cost)
-    reply = backup_check.compare(pair, wallet, copy)
+        is_other_password = True
+    reply = backup_check.compare(pair, wallet, copy, is_other_password=is_other_password)
     if request.record and reply.is_same:
         return backup_check.recorded(pair.path, wallet, reply, cost)
     return reply

@@ -4,22 +4,19 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.functional.bitcoind import Node
+from tests.functional.echo import echoing
 from tests.functional.listening import listening
-from tests.functional.sshd import Answers, MemoryStore, Sshd, eventually, running_sshd, tunnel_to
-from tests.hostile.proxy import Side, between
+from tests.functional.sshd import Answers, MemoryStore, eventually, running_sshd, tunnel_to
 from wallet_gui.chain.bitcoind import ssh_keys
 from wallet_gui.chain.bitcoind.port_kind import PortKind, port_kind
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
-from wallet_gui.chain.bitcoind.ssh_target import LocalNode, SshTarget
+from wallet_gui.chain.bitcoind.ssh_target import LocalNode
 from wallet_gui.chain.bitcoind.tunnel import SshOptions, Tunnel, connect
 from wallet_gui.chain.p2p.messages import GetHeaders, Headers, Ping, Pong
 from wallet_gui.chain.p2p.peer import Connection
@@ -29,30 +26,6 @@ from wallet_gui.chain.p2p.transport_v2 import V2Transport
 from wallet_gui.primitives.params import REGTEST
 
 TCP_LISTEN = "0A"
-
-
-@asynccontextmanager
-async def echoing() -> AsyncIterator[int]:
-    """Something that gives back what it gets; gives its port."""
-
-    writers: list[asyncio.StreamWriter] = []
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for writer in writers:  # sshd may not have closed its end yet
-            writer.transport.abort()
-        await server.wait_closed()
 
 
 # Bytes
@@ -215,137 +188,6 @@ def test_what_answers_on_a_port_behind_the_tunnel(node: Node) -> None:
     asyncio.run(scenario())
 
 
-# The end of it
-
-
-def test_killed_in_the_middle_of_a_request() -> None:
-    async def scenario() -> None:
-        async with running_sshd() as server, echoing() as port, tunnel_to(server) as tunnel:
-            channel = await tunnel.open_channel("127.0.0.1", port)
-            idle = await tunnel.open_channel("127.0.0.1", port)
-            waiting = asyncio.create_task(channel.readexactly(5))
-            lost = asyncio.create_task(tunnel.wait_lost())
-            await asyncio.sleep(0.05)
-            assert not lost.done()
-            server.kill_sessions()
-            async with asyncio.timeout(2):
-                with pytest.raises(asyncio.IncompleteReadError):
-                    await waiting
-                assert (await lost).code is Code.CONNECTION_LOST
-                assert not (await lost).is_final
-            # Use after the loss.
-            for each in (channel, idle):
-                each.write(b"late")
-                with pytest.raises(NodeProblem) as caught:
-                    await each.drain()
-                assert caught.value.code is Code.CONNECTION_LOST
-            for attempt in (
-                tunnel.open_channel("127.0.0.1", port),
-                tunnel.read_file("/etc/hostname"),
-                tunnel.forced_output(),
-            ):
-                with pytest.raises(NodeProblem) as caught:
-                    await attempt
-                assert caught.value.code is Code.CONNECTION_LOST
-            # The server itself is still there.
-            async with tunnel_to(server) as again:
-                assert await again.forced_output() == b""
-
-    asyncio.run(scenario())
-
-
-def test_the_server_is_stopped_while_a_file_is_read() -> None:
-    async def scenario() -> None:
-        async with running_sshd() as server, tunnel_to(server) as tunnel:
-            await tunnel.read_file("/etc/hostname")
-            server.freeze_sessions()
-            reading = asyncio.create_task(tunnel.read_file("/etc/hostname"))
-            await asyncio.sleep(0.05)
-            await server.stop()
-            with pytest.raises(NodeProblem) as caught:
-                await reading
-            assert caught.value.code is Code.CONNECTION_LOST
-
-    asyncio.run(scenario())
-
-
-def test_a_line_that_goes_dead_is_noticed() -> None:
-    async def scenario() -> None:
-        async with running_sshd() as server, between(server.port) as middle:
-            middle.is_raw = True
-            options = replace(server.options, keepalive_interval=0.2, keepalive_count=3)
-            target = SshTarget("127.0.0.1", middle.port, server.user)
-            tunnel = await connect(target, options, Answers(), server.store())
-            lost = asyncio.create_task(tunnel.wait_lost())
-            await asyncio.sleep(1.5)  # idle, and alive
-            assert not lost.done()
-            middle.tamper = swallow
-            started = asyncio.get_running_loop().time()
-            async with asyncio.timeout(5):
-                problem = await lost
-            assert problem.code is Code.KEEPALIVE_LOST
-            assert not problem.is_final
-            assert 0.4 < asyncio.get_running_loop().time() - started < 2.0
-            await tunnel.close()
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize("event", ["cancelled", "killed", "killed and cancelled"])
-def test_broken_off_at_any_moment_nothing_is_left_over(event: str) -> None:
-    async def scenario() -> None:
-        async with running_sshd() as server:
-            await use_all_of_it(server)  # loads the library
-            began = time.perf_counter()
-            await use_all_of_it(server)
-            whole = time.perf_counter() - began
-            for step in range(12):
-                task = asyncio.create_task(use_all_of_it(server))
-                await asyncio.sleep(step / 11 * whole)
-                if "killed" in event:
-                    server.kill_sessions()
-                if "cancelled" in event:
-                    task.cancel()
-                async with asyncio.timeout(15):
-                    (ending,) = await asyncio.gather(task, return_exceptions=True)
-                if isinstance(ending, NodeProblem):
-                    assert ending.code in {
-                        Code.CONNECTION_LOST,
-                        Code.SSH_TURNED_AWAY,
-                        Code.NO_COMMON_ALGORITHM,  # killed while they agree
-                    }
-                    assert not ending.is_final
-                else:
-                    assert ending is None or isinstance(ending, asyncio.CancelledError)
-            await eventually(lambda: not server.sessions())
-            assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(scenario())
-
-
-async def use_all_of_it(server: Sshd) -> None:
-    """Log in, read a file, run the command, open a channel."""
-    async with tunnel_to(server) as tunnel:
-        assert await tunnel.read_file("/etc/hostname")
-        assert await tunnel.forced_output() == b""
-        channel = await tunnel.open_channel("127.0.0.1", server.port)
-        assert (await channel.read(4)) in (b"SSH-", b"")
-
-
-def test_closing_ends_everything_on_the_server() -> None:
-    async def scenario() -> None:
-        async with running_sshd() as server, echoing() as port:
-            async with tunnel_to(server) as tunnel:
-                channel = await tunnel.open_channel("127.0.0.1", port)
-                lost = asyncio.create_task(tunnel.wait_lost())
-            await tunnel.close()
-            assert (await lost).code is Code.CONNECTION_LOST
-            assert await channel.read(1) == b""
-            await eventually(lambda: not server.sessions())
-
-    asyncio.run(scenario())
-
-
 def test_nothing_listens_and_nothing_is_started() -> None:
     async def scenario() -> None:
         async with running_sshd() as server, echoing() as port:
@@ -362,12 +204,6 @@ def test_nothing_listens_and_nothing_is_started() -> None:
                     channel.close()
 
     asyncio.run(scenario())
-
-
-def swallow(side: Side, data: bytes) -> bytes:
-    """A line on which nothing arrives any more."""
-    del side, data
-    return b""
 
 
 def children() -> str:

@@ -117,3 +117,45 @@ def test_random_lives_among_liars(seed: int) -> None:
     for wallet in life.wallets:
         assert wallet.balance == balance(life.chain, wallet)
     assert network.stores.filter_headers.raw == b"".join(life.chain.filter_headers)
+
+
+def tied(wallet: ScriptWallet, depth: int = 1) -> tuple[FakeChain, FakeChain]:
+    """Give two chains of the same length that part `depth` blocks below their ends."""
+    chain = FakeChain()
+    chain.mine_empty(10)
+    chain.mine(to=wallet.script(0))
+    other = chain.copy(chain.height)
+    for index in range(depth):
+        chain.mine(to=wallet.script(1 + index))
+        other.mine(to=wallet.script(2 + index), salt=1)
+    return chain, other
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_two_tips_of_the_same_work_and_who_told_the_first_is_gone(depth: int) -> None:
+    """Nobody has its blocks any more, and the others wait for no new block to be believed."""
+    wallet = ScriptWallet()
+    chain, other = tied(wallet, depth)
+    first, others = FakeNode(chain, filters_are_silent=True), [FakeNode(other) for _ in range(3)]
+    network = Network([wallet])
+    number = network.connect(first)
+    network.run(1)
+    assert network.sync.state.headers.tip.hash == chain.tip
+    for node in others:
+        network.connect(node)
+    network.run(30)
+    assert network.sync.state.headers.tip.hash == chain.tip  # it came first, and somebody has it
+    # What all have in common is read, whatever becomes of the rest.
+    assert wallet.marks.keys() == {chain.height - depth}
+    network.disconnect(number)
+    network.run(15)
+    exact(network, others[0])
+    # The first one wins after all.
+    chain.mine(to=wallet.script(5))
+    first.filters_are_silent = False
+    network.connect(first)
+    for node in others:
+        node.switch(chain)
+        network.announce(node)
+    network.run(15)
+    exact(network, first)

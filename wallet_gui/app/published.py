@@ -140,6 +140,10 @@ class NewWallet:
     directory: str | None = None
     descriptor: str = ""
     """Of a multisig that is restored from the words of one cosigner; "" for a wallet of one key."""
+    use_dice: bool = False
+    language: str = "english"
+    from_xprv: bool = False
+    """Restored from an extended private key instead of words."""
 
 
 @dataclass(frozen=True, slots=True)

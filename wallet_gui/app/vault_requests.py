@@ -8,6 +8,8 @@ from wallet_gui.descriptors.account_import import WalletImport
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.transfer.messages import (
+    SOURCE_WORDS,
+    SOURCE_XPRV,
     CreateWallet,
     ExportCosignerKey,
     HeadlessOptions,
@@ -39,6 +41,8 @@ def create_request(wanted: NewWallet, params: ChainParams, look: VaultLook) -> C
         name=wanted.name,
         network=params.name,
         word_count=wanted.word_count,
+        language=wanted.language,
+        use_dice=wanted.use_dice,
         script_types=(wanted.script_type,),
         use_passphrase=wanted.use_passphrase,
         birthday_time=wanted.birthday_time or int(time.time()),
@@ -61,6 +65,7 @@ def restore_request(wanted: NewWallet, params: ChainParams, look: VaultLook) -> 
         text_scale=look.text_scale,
         headless=look.headless,
         descriptor=wanted.descriptor,
+        source=SOURCE_XPRV if wanted.from_xprv else SOURCE_WORDS,
     )
 
 
@@ -124,9 +129,13 @@ def cosigner_key_request(
 
 
 def unlock_request(path: str, look: VaultLook) -> UnlockWallet:
-    """Ask for the password of a wallet file."""
+    """Ask for the password of a wallet file, of which the lock is held and which is not open."""
     return UnlockWallet(
-        path, appearance=look.appearance, text_scale=look.text_scale, headless=look.headless
+        path,
+        lock_held=True,
+        appearance=look.appearance,
+        text_scale=look.text_scale,
+        headless=look.headless,
     )
 
 

@@ -6,11 +6,13 @@ is read from the header that follows. Everything costs time linear in what is ad
 Sources: Core `validation.cpp`, `chain.cpp` (`LocatorEntries`), `headerssync.cpp`.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
 from wallet_gui.chain.backend import BlockRef
+from wallet_gui.chain.block_locator import locator_heights
 from wallet_gui.chain.chain_anchor import ChainAnchor, cursor_on_anchor
 from wallet_gui.chain.difficulty import (
     EPOCH,
@@ -28,13 +30,7 @@ from wallet_gui.chain.filter_runs import header_hashes
 from wallet_gui.chain.hash_index import HashIndex
 from wallet_gui.chain.headers_accepted import HeadersAccepted, UnknownParent
 from wallet_gui.chain.known_hashes import KnownHashes
-from wallet_gui.chain.side_branch import (
-    HASH_SIZE,
-    PREV_OFFSET,
-    SideBranch,
-    bounded,
-    split_hashes,
-)
+from wallet_gui.chain.side_branch import HASH_SIZE, PREV_OFFSET, SideBranch, bounded, split_hashes
 from wallet_gui.primitives.block import HEADER_SIZE, BlockHeader
 from wallet_gui.primitives.params import ChainParams
 
@@ -49,7 +45,6 @@ __all__ = [
 
 MAX_SIDE_BRANCHES: Final = 32
 MAX_SIDE_HEADERS: Final = 200_000  # 16 MB
-_LOCATOR_DENSE: Final = 10
 _END_OF_TIME: Final = 1 << 32  # later than any header can say
 
 
@@ -237,26 +232,14 @@ class HeaderChain:
         Median times only ascend, so no block above was mined before. Where every block held is
         later, the height below the lowest held is returned (0 at genesis).
         """
-        below, above = self.start_height - 1, self.height + 1
-        while above - below > 1:
-            middle = (below + above) // 2
-            if self.median_time_past(middle) <= time:
-                below = middle
-            else:
-                above = middle
-        return max(below, 0)
+        heights = range(self.start_height, self.height + 1)
+        count = bisect_right(heights, time, key=self.median_time_past)
+        return max(self.start_height - 1 + count, 0)
 
     def locator(self) -> list[bytes]:
         """List hashes from the tip down: ten one by one, then in doubling steps, then the start."""
         lowest = max(self.start_height - 1, 0)
-        heights = []
-        height, step = self.height, 1
-        while height > lowest:
-            heights.append(height)
-            if len(heights) >= _LOCATOR_DENSE:
-                step *= 2
-            height -= step
-        return [self.hash_at(height) for height in [*heights, lowest]]
+        return [self.hash_at(height) for height in locator_heights(self.height, lowest)]
 
     # --- adding -----------------------------------------------------------------------------------
 
@@ -315,10 +298,19 @@ class HeaderChain:
         self._index.forget_above(fork)
         best = max(self._side, key=lambda b: b.cursor.chain_work, default=None)
         if best is not None and best.cursor.chain_work > self.chain_work:
-            fork = best.fork_height
-            self._side.remove(best)
-            self._reorganise(best)
+            return self._follow(best)
         return HeadersAccepted(0, fork, fork + 1, self.tip, self.tip)
+
+    def prefer(self, block_hash: bytes) -> HeadersAccepted | None:
+        """Follow the side branch that ends with this block, if it has as much work as ours.
+
+        Returns what that changed; None when there is no such branch.
+        """
+        for branch in self._side:
+            is_equal = branch.cursor.chain_work >= self.chain_work
+            if is_equal and branch.cursor.hash == block_hash:
+                return None if branch.fork_height < self.final_height else self._follow(branch)
+        return None
 
     def claimed_work(self, raw: bytes) -> int:
         """Tell the work of the chain that ends with these headers, as they claim it, unchecked.
@@ -443,6 +435,12 @@ class HeaderChain:
         self._side.append(branch)
         self._bound_side_branches()
         return HeadersAccepted(added, None, None, self.tip, last)
+
+    def _follow(self, branch: SideBranch) -> HeadersAccepted:
+        fork = branch.fork_height
+        self._side.remove(branch)
+        self._reorganise(branch)
+        return HeadersAccepted(0, fork, fork + 1, self.tip, self.tip)
 
     def _reorganise(self, candidate: SideBranch) -> None:
         fork = candidate.fork_height

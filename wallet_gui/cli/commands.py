@@ -45,6 +45,9 @@ def _new_wallet(context: Context) -> NewWallet:
         script_type=options.type,
         word_count=getattr(options, "words", 12),
         use_passphrase=options.passphrase or options.passphrase_file is not None,
+        use_dice=getattr(options, "dice", False) or getattr(options, "dice_file", None) is not None,
+        language=getattr(options, "language", "english"),
+        from_xprv=getattr(options, "xprv", False),
         birthday_time=options.birthday,
         directory=directory,
     )

@@ -89,6 +89,7 @@ class Context:
             new_password_file=_source(self.options.password_file),
             words_file=_source(getattr(self.options, "words_file", None)),
             passphrase_file=_source(self.options.passphrase_file),
+            dice_file=_source(getattr(self.options, "dice_file", None)),
             assume_yes=getattr(self.options, "yes", False),
             accept_high_fee=getattr(self.options, "accept_high_fee", False),
         )

@@ -8,7 +8,7 @@ from wallet_gui.curve import CurveError, ecdsa_sign_recoverable, public_key
 from wallet_gui.descriptors.descriptor import DerivedKey, Descriptor, DescriptorType
 from wallet_gui.keys import signer
 from wallet_gui.keys.errors import PolicyRefused, SigningFailed
-from wallet_gui.keys.xprv import ExtendedPrivateKey
+from wallet_gui.keys.imported import Root
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.transaction import TxOut
@@ -66,7 +66,7 @@ def sign(
     message: str,
     kind: MessageFormat,
     place: OwnAddress,
-    root: ExtendedPrivateKey,
+    root: Root,
     partial: str = "",
 ) -> SignedMessage:
     """Sign `message` for one address of the wallet of `root`.
@@ -92,21 +92,21 @@ def sign(
     return signed
 
 
-def _legacy(message: str, place: OwnAddress, root: ExtendedPrivateKey) -> str:
+def _legacy(message: str, place: OwnAddress, root: Root) -> str:
     kind = place.descriptor.type
     if not isinstance(kind, DescriptorType):
         raise PolicyRefused("An address of several keys cannot sign in this format.")
     ((own_key, path),) = place.derived.keys
     secret = root.derive(path.path).secret
     if public_key(secret) != own_key:
-        raise SigningFailed("The wallet's descriptors do not come from these seed words.")
+        raise SigningFailed("The wallet's descriptors do not come from these keys.")
     return messages.write_legacy(
         kind, *ecdsa_sign_recoverable(secret, messages.legacy_digest(message))
     )
 
 
 def _virtual(
-    message: str, kind: MessageFormat, place: OwnAddress, root: ExtendedPrivateKey, partial: str
+    message: str, kind: MessageFormat, place: OwnAddress, root: Root, partial: str
 ) -> SignedMessage:
     """Sign the virtual transaction of BIP322 as any other, by the signer's own rules."""
     descriptor, derived = place.descriptor, place.derived

@@ -32,9 +32,12 @@ from wallet_gui.transfer.vault_replies import (
     PsbtSigned,
     WalletCreated,
     WalletUnlocked,
+    WordsShown,
 )
 from wallet_gui.transfer.vault_requests import (
     PROMPT,
+    SOURCE_WORDS,
+    SOURCE_XPRV,
     STDIN,
     ChangePassword,
     CreateWallet,
@@ -43,6 +46,7 @@ from wallet_gui.transfer.vault_requests import (
     JoinMultisig,
     KnownIndex,
     RestoreWallet,
+    ShowWords,
     SignMessage,
     SignPsbt,
     UnlockWallet,
@@ -51,7 +55,13 @@ from wallet_gui.transfer.vault_requests import (
 
 NewWalletRequest = CreateWallet | RestoreWallet | JoinMultisig | WatchWallet
 Request = (
-    NewWalletRequest | UnlockWallet | SignPsbt | SignMessage | ChangePassword | ExportCosignerKey
+    NewWalletRequest
+    | UnlockWallet
+    | SignPsbt
+    | SignMessage
+    | ChangePassword
+    | ExportCosignerKey
+    | ShowWords
 )
 Reply = (
     WalletCreated
@@ -60,6 +70,7 @@ Reply = (
     | PsbtSigned
     | MessageSigned
     | CosignerKeyExported
+    | WordsShown
     | Cancelled
     | Failed
     | Progress
@@ -80,6 +91,8 @@ __all__ = [
     "PROMPT",
     "REPLIES",
     "REQUESTS",
+    "SOURCE_WORDS",
+    "SOURCE_XPRV",
     "STDIN",
     "VIEW_KEY_SIZE",
     "Cancelled",
@@ -101,12 +114,14 @@ __all__ = [
     "Reply",
     "Request",
     "RestoreWallet",
+    "ShowWords",
     "SignMessage",
     "SignPsbt",
     "UnlockWallet",
     "WalletCreated",
     "WalletUnlocked",
     "WatchWallet",
+    "WordsShown",
     "from_json",
     "to_json",
 ]

@@ -74,6 +74,11 @@ class CosignerKeyExported:
 
 
 @dataclass(frozen=True, slots=True)
+class WordsShown:
+    """The person saw the words, or had them written into the file that was named."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """The person closed the vault's window or answered no; nothing was changed."""
 

@@ -171,16 +171,19 @@ class JoinFlow(SecretsFlow):
         try:
             joining.check_network(payload.network, self._request.network)
             agreed = joining.agreed_descriptor(self._request.descriptor, keys.params)
-            joining.check_ours(agreed, keys.root)
+            source = creation.keys_of(payload, keys.params, passphrase, agreed)
+            root = creation.root_of(source, keys.params)
+            joining.check_ours(agreed, root)
         except BadRequest as error:
             self._refuse(error)
             return
-        page = AgreePage(joining.cosigners_text(agreed, keys.root))
+        page = AgreePage(joining.cosigners_text(agreed, root))
         page.left.connect(self._window.cancel)
-        seed = payload.seed(passphrase)
         page.submitted.connect(
             lambda: self._window.work(
-                lambda step: creation.create(self._request, seed, self._password, self._cost, step),
+                lambda step: creation.create(
+                    self._request, source, self._password, self._cost, step
+                ),
                 lambda created: _show_done(
                     self._window,
                     created,

@@ -25,10 +25,12 @@ from wallet_gui.transfer.messages import (
     Progress,
     PsbtSigned,
     RestoreWallet,
+    ShowWords,
     SignPsbt,
     UnlockWallet,
     WalletCreated,
     WalletUnlocked,
+    WordsShown,
 )
 from wallet_gui.transfer.pipe import (
     MAX_FRAME,
@@ -44,7 +46,9 @@ ALL = (*REQUESTS, *REPLIES)
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=16)
 u31 = st.integers(0, 2**31 - 1)
-headless = st.none() | st.builds(HeadlessOptions, text, text, text, text, st.booleans())
+headless = st.none() | st.builds(
+    HeadlessOptions, text, text, text, text, st.booleans(), st.booleans(), text
+)
 key = st.binary(min_size=32, max_size=32)
 known_index = st.builds(KnownIndex, u31, st.integers(0, 1), u31)
 types = st.lists(text, max_size=4).map(tuple)
@@ -54,10 +58,15 @@ scale = st.integers(80, 200)
 
 any_message: st.SearchStrategy[Message] = st.one_of(
     st.builds(
-        CreateWallet, text, text, text, text, u31, types, u31, flag, time, text, headless, scale
+        CreateWallet,
+        *(text, text, text, text, u31, types, u31, flag, time, text, headless, scale, flag),
     ),
-    st.builds(RestoreWallet, text, text, text, types, u31, flag, time, text, headless, scale),
-    st.builds(UnlockWallet, text, text, headless, scale),
+    st.builds(
+        RestoreWallet,
+        *(text, text, text, types, u31, flag, time, text, headless, scale, text, text),
+    ),
+    st.builds(ShowWords, text, text, headless, scale),
+    st.builds(UnlockWallet, text, flag, text, headless, scale),
     st.builds(
         SignPsbt,
         text,
@@ -73,6 +82,7 @@ any_message: st.SearchStrategy[Message] = st.one_of(
     st.builds(WalletUnlocked, text, key),
     st.builds(PasswordChanged, text, key),
     st.builds(PsbtSigned, text),
+    st.builds(WordsShown),
     st.builds(Cancelled),
     st.builds(Failed, st.sampled_from(FailureKind), text),
     st.builds(Progress, text, st.none() | st.floats(0, 1)),
@@ -324,6 +334,7 @@ def test_wire_form_is_what_the_contract_says() -> None:
             "new_password_file": "prompt",
             "words_file": "prompt",
             "passphrase_file": "prompt",
+            "dice_file": "prompt",
             "assume_yes": False,
             "accept_high_fee": False,
         },

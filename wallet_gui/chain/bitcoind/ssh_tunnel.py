@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import asyncssh
 
@@ -28,9 +28,25 @@ _PACKET: Final = 256 * 1024  # larger packets cost less each
 _AFTER_EXIT: Final = 0.3  # seconds in which the rest of a command's output may come
 _LOOK: Final = 0.05
 _CLOSED_MEANWHILE: Final = "SSH connection closed"  # the library's words
+_Result = TypeVar("_Result")
 _UNFORCED: Final = "true"
 """Does nothing; where a command is forced, the server runs that one instead."""
+_EXIT_SECONDS: Final = 1.0  # between the end of a command's output and its own
+_BROKEN_OFF: Final = (None, -1)  # the exit status of what the server told no end of, or a signal's
+_SESSION_ENDED: Final = (
+    asyncssh.SFTPConnectionLost,
+    asyncssh.SFTPNoConnection,
+    asyncssh.SFTPBadMessage,
+)
 _FAILURES: Final = (OSError, asyncssh.Error, ValueError, EOFError, RuntimeError)
+
+
+class _EndedEarlyError(Exception):
+    """A session ended before it was through, by itself or because the connection is ending."""
+
+    def __init__(self, text: str, data: bytes = b"") -> None:
+        super().__init__(text)
+        self.data = data
 
 
 class StreamTransport(asyncssh.SSHTCPSession[bytes], asyncio.Transport):
@@ -180,6 +196,7 @@ class SshTunnel:
         self._sftp: asyncssh.SFTPClient | None = None
         self._sftp_lock = asyncio.Lock()
         self._has_no_sftp = False
+        self._had_files = False  # so there is SFTP, whatever happens to a session of it
         self.description = f"ssh {settings.user}@{target.host}"
         self.server_version = self._client.server_version
         key = self._client.host_key
@@ -193,28 +210,27 @@ class SshTunnel:
         Only when a session runs something does sshd send small answers at once (its
         ssh_packet_set_interactive sets TCP_NODELAY); with channels alone they wait 40 ms.
         """
-        with contextlib.suppress(*_FAILURES):
-            async with asyncio.timeout(FILE_SECONDS), self._sftp_lock:
-                if self._sftp is None:
-                    self._sftp = await self._open_sftp("")
+        with contextlib.suppress(*_FAILURES, _EndedEarlyError):
+            async with asyncio.timeout(FILE_SECONDS):
+                await self._files()
 
     async def open_channel(self, host: str, port: int) -> Channel:
         """Connect to a port of the node's machine; raises NodeProblem."""
+        patience = asyncio.timeout(CHANNEL_SECONDS)
         try:
-            async with asyncio.timeout(CHANNEL_SECONDS):
+            async with patience:
                 return await open_stream(self._connection, host, port)
-        except TimeoutError:
-            raise ssh_problems.channel_silent(host, port, CHANNEL_SECONDS) from None
         except asyncssh.ChannelOpenError as error:
+            await self._check(error)
             text = str(error)
-            if self._client.lost is not None or text == _CLOSED_MEANWHILE:
-                raise self._problem() from None
             if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
                 raise ssh_problems.forwarding_refused(
                     self._settings.host, host, port, text
                 ) from None
             raise node_refused(host, port, text) from None
         except _FAILURES as error:
+            if patience.expired():
+                raise ssh_problems.channel_silent(host, port, CHANNEL_SECONDS) from None
             raise self._problem(error) from None
 
     async def read_file(self, path: str, limit: int = MOST_OF_A_FILE) -> bytes:
@@ -223,71 +239,130 @@ class SshTunnel:
         Raises FileNotFoundError, PermissionError, NodeProblem.
         """
         path = path.removeprefix("~/")  # SFTP begins at the home
+        patience = asyncio.timeout(FILE_SECONDS)
         try:
-            async with asyncio.timeout(FILE_SECONDS):
-                async with self._sftp_lock:
-                    if self._sftp is None:
-                        self._sftp = await self._open_sftp(path)
-                # Without blocks, for those are read by tasks that nobody ends.
-                async with self._sftp.open(path, "rb", block_size=0) as file:
-                    data = bytearray()
-                    await _read_into(data, file, limit + 1)
-        except TimeoutError:
-            self._sftp = None
-            raise ssh_problems.file_unreadable(
-                path, "The server did not answer.", is_late=True
-            ) from None
+            async with patience:
+                data = await _twice(lambda: self._read(path, limit + 1))
+        except _EndedEarlyError as error:
+            if self._sftp is None and not self._had_files:
+                # No SFTP on this server, or a forced command that speaks something else.
+                self._has_no_sftp = True
+                raise PermissionError(path, str(error)) from None
+            raise ssh_problems.file_unreadable(path, str(error)) from None
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
             raise FileNotFoundError(path) from None
         except asyncssh.SFTPPermissionDenied:
             raise PermissionError(path) from None
         except asyncssh.SFTPError as error:
-            self._sftp = None
-            if self._connection.is_closed():
-                raise self._problem() from None
             raise ssh_problems.file_unreadable(path, str(error)) from None
-        except PermissionError:
-            raise
         except _FAILURES as error:
-            self._sftp = None
+            if patience.expired():
+                raise ssh_problems.file_unreadable(
+                    path, "The server did not answer.", is_late=True
+                ) from None
             raise self._problem(error) from None
+        if data is None:
+            raise PermissionError(path)
         if len(data) > limit:
             raise ssh_problems.file_unreadable(path, f"It has more than {limit} bytes.")
+        return data
+
+    async def _read(self, path: str, count: int) -> bytes | None:
+        """Read so many bytes; None where there is no SFTP.
+
+        Raises _EndedEarlyError when the session ended before it was all.
+        """
+        sftp = await self._files()
+        if sftp is None:
+            return None
+        data = bytearray()
+        try:
+            # Without blocks, for those are read by tasks that nobody ends.
+            async with sftp.open(path, "rb", block_size=0) as file:
+                await _read_into(data, file, count)
+        except _SESSION_ENDED as error:
+            self._drop(sftp)
+            await self._check(error)
+            raise _EndedEarlyError(str(error)) from None
+        except asyncssh.SFTPError:
+            raise  # the server's answer about this file
+        except BaseException:
+            self._drop(sftp)
+            raise
         return bytes(data)
 
-    async def _open_sftp(self, path: str) -> asyncssh.SFTPClient:
-        if self._has_no_sftp:
-            raise PermissionError(path)
-        try:
-            return await self._connection.start_sftp_client()
-        except (asyncssh.ChannelOpenError, asyncssh.SFTPError) as error:
-            # No SFTP on this server, or a forced command that speaks something else.
-            if self._connection.is_closed():
-                raise
-            self._has_no_sftp = True
-            raise PermissionError(path, str(error)) from None
+    def _drop(self, sftp: asyncssh.SFTPClient) -> None:
+        """Use another session from now on."""
+        if self._sftp is sftp:
+            self._sftp = None
+        sftp.exit()
+
+    async def _files(self) -> asyncssh.SFTPClient | None:
+        """Open the session for files unless it is open; None where there is no such thing.
+
+        Raises _EndedEarlyError, and what the library raises when the connection ends.
+        """
+        async with self._sftp_lock:
+            if self._sftp is None and not self._has_no_sftp:
+                try:
+                    self._sftp = await self._connection.start_sftp_client()
+                except (asyncssh.ChannelOpenError, asyncssh.SFTPError) as error:
+                    await self._check(error)
+                    raise _EndedEarlyError(str(error)) from None
+                self._had_files = True
+            return self._sftp
 
     async def forced_output(self, limit: int = MOST_OF_A_FORCED_OUTPUT) -> bytes:
         """Return what the login's forced command prints, b"" without one."""
+        patience = asyncio.timeout(FILE_SECONDS)
         try:
-            async with asyncio.timeout(FILE_SECONDS):
-                process = await self._connection.create_process(
-                    _UNFORCED, encoding=None, stdin=asyncssh.DEVNULL, stderr=asyncssh.DEVNULL
-                )
-                try:
-                    return await _read_until_exit(process, limit)
-                finally:
-                    process.close()
-        except TimeoutError:
-            raise ssh_problems.file_unreadable(
-                "", "The command does not end.", is_late=True
-            ) from None
-        except asyncssh.ChannelOpenError as error:
-            if self._connection.is_closed():
-                raise self._problem(error) from None
-            return b""  # a login that may run nothing
+            async with patience:
+                return await _twice(lambda: self._run_forced(limit))
+        except _EndedEarlyError as error:
+            return error.data  # a login that may run nothing, or a server that tells no endings
         except _FAILURES as error:
+            if patience.expired():
+                raise ssh_problems.file_unreadable(
+                    "", "The command does not end.", is_late=True
+                ) from None
             raise self._problem(error) from None
+
+    async def _run_forced(self, limit: int) -> bytes:
+        """Let the server run its command.
+
+        Raises _EndedEarlyError when it did not come to its end, as far as the server tells.
+        """
+        try:
+            process = await self._connection.create_process(
+                _UNFORCED, encoding=None, stdin=asyncssh.DEVNULL, stderr=asyncssh.DEVNULL
+            )
+        except asyncssh.ChannelOpenError as error:
+            await self._check(error)
+            raise _EndedEarlyError(str(error)) from None
+        try:
+            data = await _read_until_exit(process, limit)
+            if len(data) >= limit:
+                return data
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_EXIT_SECONDS):
+                    await process.wait_closed()
+                if process.exit_status in _BROKEN_OFF:
+                    await self._check()
+                    raise _EndedEarlyError("The command was broken off.", data)
+        finally:
+            process.close()
+        return data
+
+    async def _check(self, error: BaseException | None = None) -> None:
+        """Raise NodeProblem when the connection is gone.
+
+        Between its end and the moment when the library says so it opens no channels.
+        """
+        if str(error) == _CLOSED_MEANWHILE:
+            await asyncio.sleep(0)  # the reason is told in the meantime
+            raise self._problem(error)
+        if self._client.lost is not None or self._connection.is_closed():
+            raise self._problem(error)
 
     async def close(self) -> None:
         """Close the connection and those on the way; also when this is cancelled."""
@@ -323,6 +398,19 @@ class SshTunnel:
             seconds = self._options.keepalive_interval * (self._options.keepalive_count + 1)
             return ssh_problems.keepalive_lost(self._settings.host, seconds)
         return ssh_problems.connection_ended(self._settings.host, text)
+
+
+async def _twice(session: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Use a session, and another one when it ends early; raises _EndedEarlyError if both do.
+
+    The server's processes end one after the other when it goes down, so the first sign of a lost
+    connection may be a session that ends, as one does that the server does not grant. What it
+    answers to the next one tells which it is.
+    """
+    try:
+        return await session()
+    except _EndedEarlyError:
+        return await session()
 
 
 async def _read_until_exit(process: asyncssh.SSHClientProcess[bytes], limit: int) -> bytes:

@@ -335,7 +335,18 @@ class AddressBook:
         return self._hash(b"new source", source, bytes((slot,))) % NEW_BUCKETS
 
     def _new_place(self, address: PeerAddress, bucket: int) -> int:
-        return self._hash(b"new place", bytes((bucket,)), _key(address)) % BUCKET_SIZE
+        """Give the place that an address has in a bucket, or where it would go.
+
+        That is the one of its hash, or, where that is taken, the next that is free: of the few
+        addresses that a seed tells a new book, none is to be lost because two hashes meet. Who
+        fills a whole bucket gains no place by it. Only in a full one the hash's place counts.
+        """
+        places = self._new[bucket]
+        if address in places:
+            return places.index(address)
+        first = self._hash(b"new place", bytes((bucket,)), _key(address)) % BUCKET_SIZE
+        order = (place % BUCKET_SIZE for place in range(first, first + BUCKET_SIZE))
+        return next((place for place in order if places[place] is None), first)
 
     def _tried_place(self, address: PeerAddress) -> tuple[int, int]:
         key = _key(address)

@@ -300,11 +300,26 @@ class HeaderSync:
             if silence < ANSWER_TIMEOUT:
                 continue
             self.ask(peer, now)
+        self._leave_lonely_tip()
         owner = self._state.peers.get(self._unproven.owner or -1)
         others = len(self._state.peers) > 1
         if owner is not None and others and self._unproven.overstays(now):
             self._unproven.drop()
             self._pass_on(owner, now)
+
+    def _leave_lonely_tip(self) -> None:
+        """Of branches with the same work take one that somebody has.
+
+        Who told ours, which came first, may be gone, and nobody left has its last blocks.
+        """
+        headers, peers = self._state.headers, self._state.peers.values()
+        if any(peer.shown_height >= headers.height for peer in peers):
+            return
+        for peer in peers:
+            changed = None if peer.shown is None else headers.prefer(peer.shown.hash)
+            if changed is not None:
+                self._on_change(changed)
+                return
 
     def _pass_on(self, peer: Peer, now: Instant) -> None:
         if self._leader == peer.number:
@@ -331,5 +346,7 @@ def update_shown(state: SyncState, peer: Peer) -> None:
     is_held = headers.start_height - 1 <= shown.height <= headers.height
     if is_held and headers.hash_at(shown.height) == shown.hash:
         peer.shown_height = max(peer.shown_height, shown.height)
-    else:
-        peer.shown_height = min(peer.shown_height, headers.height)
+        return
+    fork = headers.fork_height_of(shown.hash)  # who has a branch has what it stands on
+    known = peer.shown_height if fork is None else max(peer.shown_height, fork)
+    peer.shown_height = min(known, headers.height)

@@ -303,3 +303,18 @@ def test_an_address_several_tell_has_several_places_but_few() -> None:
     assert record is not None
     assert 1 <= len(record.buckets) <= MAX_REFERENCES
     check(book)
+
+
+@pytest.mark.parametrize("told", [2, 8, BUCKET_SIZE])
+def test_what_one_seed_tells_a_new_book_is_all_kept(told: int) -> None:
+    """The only honest one of a few may not be lost because two hashes meet."""
+    for seed in range(30):
+        book = make_book(seed)
+        for number in range(told):
+            assert book.add(address(number), b"seed:one", NOW, services=FULL)
+        assert len(book) == told
+        check(book)
+        for number in range(300):  # and no more than its share
+            book.add(address(number), b"seed:one", NOW, services=FULL)
+        assert len(book) <= NEW_BUCKETS_PER_SOURCE * BUCKET_SIZE
+        assert all(book.record(address(number)) for number in range(told))

@@ -263,13 +263,6 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(" \u2013 ".join(parts))
         self.sidebar.show_name(name)
 
-    def come_to_front(self) -> None:
-        """Show the window to somebody who started the program again."""
-        if self.isMinimized():
-            self.showNormal()
-        self.raise_()
-        self.activateWindow()
-
     # --- what the engine publishes
 
     def _take(self, value: object) -> None:

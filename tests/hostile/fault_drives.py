@@ -262,7 +262,7 @@ def _opens(contents: WalletFileContents, key: bytes) -> bool:
 
 
 def upgrades(folder: Path, count: int, seed: int) -> Report:
-    """Cut the power and refuse writes in `count` upgrades: the old file stays till the new holds."""
+    """Cut the power and refuse writes in `count` upgrades: the old one stays till the new holds."""
     rng = random.Random(seed)
     report = Report()
     number = KINDS.index("upgrade")

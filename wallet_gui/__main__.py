@@ -9,6 +9,7 @@ COMMANDS = frozenset(
         "address",
         "balance",
         "history",
+        "message",
         "send",
         "bump",
         "abandon",
@@ -52,7 +53,7 @@ _WINDOW_ONLY = frozenset({"--playground", "--smoke-test", "--offline"})
 def is_command_line(arguments: list[str]) -> bool:
     """Whether the command line is meant: a command, a request for help, or a word that is none.
 
-    The window takes a bitcoin: link and nothing else.
+    The window takes a bitcoin: link or a PSBT file, and nothing else.
     """
     skip = False
     for argument in arguments:
@@ -65,7 +66,8 @@ def is_command_line(arguments: list[str]) -> bool:
         elif argument in WITH_VALUE:
             skip = True
         elif not argument.startswith("-"):
-            return not argument.lower().startswith("bitcoin:")
+            lower = argument.lower()
+            return not (lower.startswith("bitcoin:") or lower.endswith(".psbt"))
     return False
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from wallet_gui import __version__
+from wallet_gui.cli import message_arguments
 from wallet_gui.cli.new_wallet_options import add_create_options, add_restore_options
 from wallet_gui.primitives.params import MAINNET, NETWORKS
 
@@ -20,8 +21,8 @@ exit status:
   130  interrupted
 
 Secrets are read by the vault process only: from the terminal, from the file of --password-file,
---words-file, --passphrase-file or --dice-file, or from lines of standard input, in the order password, words,
-passphrase, rolls of dice, where the file is "-".
+--words-file, --passphrase-file or --dice-file, or from lines of standard input, in the order
+password, words, passphrase, rolls of dice, where the file is "-".
 """
 _WINDOW = """\
 Without a command the window opens. It takes a bitcoin: link, --network, --peer and --data-dir,
@@ -241,6 +242,7 @@ def make_parser() -> _Parser:
     _add_reading(add)
     _add_watching(add)
     _add_paying(add)
+    message_arguments.add_parser(add)
     _add_connecting(add)
     parser.commands = commands.choices
     return parser

@@ -11,6 +11,7 @@ from wallet_gui.cli import output
 from wallet_gui.cli.context import Context
 from wallet_gui.cli.descriptor import created_wallet, name_and_directory, read_export
 from wallet_gui.cli.descriptor import run as descriptor
+from wallet_gui.cli.message import run as message
 from wallet_gui.cli.payments import read_coins, read_rate, read_recipients
 from wallet_gui.cli.psbt import run as psbt
 from wallet_gui.cli.result import CommandError, Result, UsageError
@@ -275,6 +276,7 @@ COMMANDS: dict[str, Command] = {
     "abandon": abandon,
     "psbt": psbt,
     "descriptor": descriptor,
+    "message": message,
     "peers": peers,
     "connections": connections,
     "doctor": doctor,

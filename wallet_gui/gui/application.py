@@ -19,7 +19,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from wallet_gui import __version__
-from wallet_gui.app.instance import Instance
+from wallet_gui.app.instance import HandOver, Instance, is_psbt_file
 from wallet_gui.app.peer_address import parse_peer
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.options import P2POptions
@@ -56,7 +56,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         "window; the commands are create, restore, address, balance, history, send, sync, peers, "
         "connections, psbt.",
     )
-    parser.add_argument("link", nargs="?", default="", help="a bitcoin: link to pay")
+    parser.add_argument(
+        "link", nargs="?", default="", help="a bitcoin: link to pay, or a .psbt file to open"
+    )
     parser.add_argument("--network", choices=sorted(NETWORKS), default=MAINNET.name)
     parser.add_argument(
         "--peer", action="append", default=[], metavar="HOST:PORT", help="connect to this peer"
@@ -217,13 +219,15 @@ class Application(QObject):
 
     def _take_link(self, text: str) -> None:
         """Handle the link of a later start; a wrong one gets a sentence, nothing else."""
-        self.window.raise_()
-        self.window.activateWindow()
+        self.window.come_to_front()
         if text:
-            self.pay(text)
+            self.take(text)
 
-    def pay(self, text: str) -> None:
-        """Fill the send page from a bitcoin: link."""
+    def take(self, text: str) -> None:
+        """Open a PSBT file, or fill the send page from a bitcoin: link."""
+        if is_psbt_file(text):
+            self.window.psbt_file_wanted.emit(text)
+            return
         try:
             uri = PaymentUri.parse(text, self._params)
         except ParseError as error:
@@ -289,9 +293,12 @@ def main(arguments: list[str]) -> int:
         directory.create()
         settings_file = SettingsFile(directory.settings_path)
         settings = settings_file.load()
+        link = options.link
+        if is_psbt_file(link):
+            link = str(Path(link).absolute())
         instance = Instance(directory.instance_lock(), directory.root / "instance.socket")
         if not instance.acquire():
-            return _hand_over(instance, options.link)
+            return _hand_over(instance, link)
     except (ParseError, StorageError) as error:
         sys.stderr.write(f"wallet-gui: {error}\n")
         return _EXIT_USAGE
@@ -315,7 +322,7 @@ def main(arguments: list[str]) -> int:
     ShutdownSignals(qt)
     application.start()
     if options.link:
-        application.pay(options.link)
+        application.take(link)
     if options.smoke_test:
         QTimer.singleShot(_SMOKE_TEST_MS, qt, qt.quit)
     try:
@@ -331,8 +338,15 @@ def _has_screen() -> bool:
 
 
 def _hand_over(instance: Instance, link: str) -> int:
-    if instance.hand_over(link):
+    outcome = instance.hand_over(link)
+    if outcome is HandOver.DONE:
         return 0
+    if outcome is HandOver.REFUSED:
+        sys.stderr.write(
+            "wallet-gui: the window that runs takes a bitcoin: link or a .psbt file, of at most "
+            "2 KiB. Open it in that window instead.\n"
+        )
+        return _EXIT_USAGE
     sys.stderr.write(
         "wallet-gui: another window uses this data folder. Close it, or give another folder with "
         "--data-dir.\n"

@@ -61,6 +61,8 @@ class MainWindow(QMainWindow):
     closing = Signal()
     # Emitted from the engine thread; Qt queues it into this one.
     link_received = Signal(str)
+    # The path of a PSBT file that a person opened with the program.
+    psbt_file_wanted = Signal(str)
 
     def __init__(self, engine: Engine, params: ChainParams) -> None:
         """Draw the window; it does nothing before `attach` gives it the online side."""
@@ -84,6 +86,13 @@ class MainWindow(QMainWindow):
         self.wallet_model.changed.connect(lambda _: self._show_title())
         self.show_wizard()
         self._show_title()
+
+    def come_to_front(self) -> None:
+        """Show the window to a person who started the program again."""
+        if self.isMinimized():
+            self.showNormal()
+        self.raise_()
+        self.activateWindow()
 
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""

@@ -15,6 +15,7 @@ from wallet_gui.transfer.message_limits import (
     DIGEST_SIZE,
     MAX_DESCRIPTOR,
     MAX_ITEMS,
+    MAX_MESSAGE,
     MAX_PATH,
     MAX_PSBT,
     MAX_SENTENCE,
@@ -25,6 +26,7 @@ from wallet_gui.transfer.vault_replies import (
     CosignerKeyExported,
     Failed,
     FailureKind,
+    MessageSigned,
     PasswordChanged,
     Progress,
     PsbtSigned,
@@ -45,6 +47,7 @@ from wallet_gui.transfer.vault_requests import (
     KnownIndex,
     RestoreWallet,
     ShowWords,
+    SignMessage,
     SignPsbt,
     UnlockWallet,
     WatchWallet,
@@ -52,13 +55,20 @@ from wallet_gui.transfer.vault_requests import (
 
 NewWalletRequest = CreateWallet | RestoreWallet | JoinMultisig | WatchWallet
 Request = (
-    NewWalletRequest | UnlockWallet | SignPsbt | ChangePassword | ExportCosignerKey | ShowWords
+    NewWalletRequest
+    | UnlockWallet
+    | SignPsbt
+    | SignMessage
+    | ChangePassword
+    | ExportCosignerKey
+    | ShowWords
 )
 Reply = (
     WalletCreated
     | WalletUnlocked
     | PasswordChanged
     | PsbtSigned
+    | MessageSigned
     | CosignerKeyExported
     | WordsShown
     | Cancelled
@@ -74,6 +84,7 @@ __all__ = [
     "DIGEST_SIZE",
     "MAX_DESCRIPTOR",
     "MAX_ITEMS",
+    "MAX_MESSAGE",
     "MAX_PATH",
     "MAX_PSBT",
     "MAX_SENTENCE",
@@ -95,6 +106,7 @@ __all__ = [
     "JoinMultisig",
     "KnownIndex",
     "Message",
+    "MessageSigned",
     "NewWalletRequest",
     "PasswordChanged",
     "Progress",
@@ -103,6 +115,7 @@ __all__ = [
     "Request",
     "RestoreWallet",
     "ShowWords",
+    "SignMessage",
     "SignPsbt",
     "UnlockWallet",
     "WalletCreated",

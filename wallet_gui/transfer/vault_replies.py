@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.transfer.message_limits import (
+    MAX_MESSAGE_SIGNATURE,
     MAX_PATH,
     MAX_PSBT,
     MAX_SENTENCE,
@@ -55,6 +56,14 @@ class PasswordChanged:
 @dataclass(frozen=True, slots=True)
 class PsbtSigned:
     psbt_base64: str = field(metadata=text(MAX_PSBT))
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSigned:
+    """`signature` as it is given to others; "" while cosigners are missing: `partial` is theirs."""
+
+    signature: str = field(metadata=text(MAX_MESSAGE_SIGNATURE))
+    partial: str = field(default="", metadata=text(MAX_MESSAGE_SIGNATURE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from typing import Final
 from wallet_gui.transfer.message_limits import (
     DIGEST_SIZE,
     MAX_DESCRIPTOR,
+    MAX_MESSAGE,
+    MAX_MESSAGE_SIGNATURE,
     MAX_PATH,
     MAX_PSBT,
     TEXT_SCALE,
@@ -194,6 +196,28 @@ class SignPsbt:
     psbt_base64: str = field(metadata=text(MAX_PSBT))
     request_digest: bytes = field(metadata=exactly(DIGEST_SIZE))
     known_indexes: tuple[KnownIndex, ...] = ()
+    appearance: str = field(default="system", metadata=text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=TEXT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class SignMessage:
+    """Show a message and, if the person agrees and types the password, sign it for one address.
+
+    The vault derives the address itself from descriptor, `keychain` (0 or 1) and `index`, and
+    refuses when it is not `address`. `format` names a wallet.messages.MessageFormat, "" the usual
+    one; `partial` is what other cosigners of a multisig signed already (PSBT, base64).
+    """
+
+    path: str = field(metadata=text(MAX_PATH))
+    message: str = field(metadata=text(MAX_MESSAGE))
+    address: str = field(metadata=text(100))
+    descriptor_index: int
+    keychain: int
+    index: int
+    format: str = field(default="", metadata=text(16))
+    partial: str = field(default="", metadata=text(MAX_MESSAGE_SIGNATURE))
     appearance: str = field(default="system", metadata=text(16))
     headless: HeadlessOptions | None = None
     text_scale: int = field(default=100, metadata=TEXT_SCALE)

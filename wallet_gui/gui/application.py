@@ -25,7 +25,6 @@ from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.main_window import MainWindow
-from wallet_gui.gui.shutdown_signals import ShutdownSignals
 from wallet_gui.primitives.params import MAINNET, NETWORKS, REGTEST, ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.uri import PaymentUri
@@ -36,6 +35,7 @@ from wallet_gui.widgets.fonts import change_scale, install_fonts
 from wallet_gui.widgets.notice import ERROR
 from wallet_gui.widgets.resources import resource
 from wallet_gui.widgets.sentences import sentence
+from wallet_gui.widgets.shutdown_signals import ShutdownSignals
 from wallet_gui.widgets.theme import ThemeSwitch
 
 if TYPE_CHECKING:

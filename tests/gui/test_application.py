@@ -44,7 +44,7 @@ def run(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
         check=False,
         cwd=REPOSITORY,
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": PYTHON_PATH},
-        timeout=60,
+        timeout=120,
     )
 
 

@@ -31,6 +31,16 @@ from wallet_gui.wallet.snapshot import WalletSnapshot
 from wallet_gui.wallet.spend import Recipient
 
 
+class FakeVault:
+    """Records that every vault window was closed."""
+
+    def __init__(self, online: "FakeOnline") -> None:
+        self._online = online
+
+    def cancel_all(self) -> None:
+        self._online.calls.append(("cancel_all",))
+
+
 @dataclass
 class FakeOnline:
     """`errors` makes a method fail by its name, `gate` holds those back that ask the vault."""
@@ -54,6 +64,7 @@ class FakeOnline:
 
     def __post_init__(self) -> None:
         self._keeper = FakeKeeper(self)
+        self.vault = FakeVault(self)
 
     def named(self, name: str) -> list[tuple[object, ...]]:
         return [call[1:] for call in self.calls if call[0] == name]

@@ -311,7 +311,7 @@ def test_an_open_review_is_not_locked_away(screen: Screen, qtbot: QtBot) -> None
     page.rows[0].amount.setText("0.1")
     page._ask_review()
     qtbot.waitUntil(lambda: bool(screen.online.named("pay")))
-    screen.window._lock_by_itself(5)
+    screen.window.idle_lock.idle.emit(5)
     assert screen.window.wallet_model.wallet_id == "id"
 
 

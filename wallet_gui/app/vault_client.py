@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import wallet_gui
 from wallet_gui.primitives.serialize import ParseError
@@ -101,6 +101,7 @@ class VaultClient:
         self._headless = headless
         self._command = tuple(command)
         self._kept: _Vault | None = None
+        self._asking: dict[asyncio.Task[Any], bool] = {}
 
     async def ask(
         self,
@@ -113,6 +114,29 @@ class VaultClient:
         Raises VaultCancelled, VaultRefused with the vault's sentence, or VaultError when it died.
         Cancelling the task ends the vault process.
         """
+        asked = asyncio.ensure_future(self._ask(request, expected, on_progress))
+        self._asking[asked] = False
+        try:
+            return await asked
+        except asyncio.CancelledError:
+            if self._asking[asked]:
+                raise VaultCancelled from None
+            raise
+        finally:
+            del self._asking[asked]
+
+    def cancel_all(self) -> None:
+        """End every vault that is open; whoever asked gets VaultCancelled. On the asking loop."""
+        for asked in self._asking:
+            self._asking[asked] = True
+            asked.cancel()
+
+    async def _ask(
+        self,
+        request: Request,
+        expected: type[R],
+        on_progress: Callable[[Progress], None] | None,
+    ) -> R:
         frame = encode(request)
         is_kept = self._headless and _reads_standard_input(request)
         vault, self._kept = self._kept, None

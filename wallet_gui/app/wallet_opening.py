@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from wallet_gui.app.copy_keeper import BackedUpFile
 from wallet_gui.app.published import SessionUpdate
 from wallet_gui.app.session import WalletSession
 from wallet_gui.primitives.params import ChainParams
@@ -43,14 +44,20 @@ def open_session(
             cache.close()
         lock.release()
         raise
+    store = BackedUpFile(wallet_file, minimum_kdf)
+
+    def release() -> None:
+        store.close()
+        lock.release()
+
     session = WalletSession(
         wallet_id=str(path),
         path=str(path),
         wallet=wallet,
-        view_store=wallet_file,
+        view_store=store,
         cache_store=cache,
         publish=publish,
-        release=lock.release,
+        release=release,
     )
     return session, (*wallet_file.notices, *cache.notices)
 

@@ -128,6 +128,7 @@ class Application(QObject):
         QTimer.singleShot(0, self, self._start_engine)
 
     def _start_engine(self) -> None:
+        self.window.lock_flow.start()
         self._engine.start()
         self._engine.call(self._instance.listen(self.window.link_received.emit), self)
         self._engine.call(

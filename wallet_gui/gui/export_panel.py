@@ -43,7 +43,7 @@ class ExportPanel(QWidget):
         self.format_caption = caption("F&or whom", self.format_box)
         layout.addWidget(self.format_caption)
         layout.addWidget(self.format_box)
-        self.line = CopyLine(prefix, "The export as text")
+        self.line = CopyLine(prefix, "The export as text", is_private=True)
         layout.addWidget(self.line)
         row = FlowLayout(spacing=10)
         self.save_button = QPushButton("Save to a &file\u2026")

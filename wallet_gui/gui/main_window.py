@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
+from wallet_gui.app.locking import lock_wallet
 from wallet_gui.app.published import (
     NewWallet,
     OpenedWallet,
@@ -19,8 +20,8 @@ from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.export_card import ExportCard
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
-from wallet_gui.gui.idle_lock import IdleLock
 from wallet_gui.gui.import_flow import ImportFlow
+from wallet_gui.gui.lock_flow import LockFlow
 from wallet_gui.gui.network_flow import NetworkFlow
 from wallet_gui.gui.node_prompts import NodePrompts
 from wallet_gui.gui.overview_page import OverviewPage
@@ -39,6 +40,7 @@ from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.snapshot import HistoryEntry
+from wallet_gui.widgets.clipboard import clipboard
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.text import plain
@@ -80,8 +82,9 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(820, 560)
         self.resize(1120, 760)
         self._build()
-        self.idle_lock = IdleLock(self)
-        self.idle_lock.idle.connect(self._lock_by_itself)
+        self.lock_flow = LockFlow(self, lambda: self.send_flow.is_signing)
+        self.lock_flow.wanted.connect(self.lock)
+        self.idle_lock = self.lock_flow.idle
         engine.published.connect(self._take, Qt.ConnectionType.QueuedConnection)
         self.wallet_model.changed.connect(lambda _: self._show_title())
         self.show_wizard()
@@ -349,30 +352,30 @@ class MainWindow(QMainWindow):
         if self._pending_uri is not None:
             self.pay(self._pending_uri)
 
-    def lock(self) -> None:
-        """Close the wallet: what is on screen goes, and the password is asked again."""
-        wallet_id = self.wallet_model.wallet_id
-        if not wallet_id:
-            return
-        self.idle_lock.watch(is_open=False)
-        focus = self.focusWidget()
-        if focus is not None:
-            # A label that was being typed is kept: leaving its field saves it.
-            focus.clearFocus()
-        self.wallet_model.show_wallet("")
-        self.notice.clear()
-        self.show_wizard()
-        self._show_title()
-        self._call(self._online.close_wallet(wallet_id), lambda _: self.list_wallets(), self._fail)
+    def lock(self, reason: str = "") -> None:
+        """Close the wallet: what is on screen goes, and the password is asked again.
 
-    def _lock_by_itself(self, minutes: int) -> None:
-        if self.send_flow.is_signing:
-            # The person reads the review in the vault's window, which this one does not see.
-            self.idle_lock.watch(is_open=True)
-            return
-        span = "a minute" if minutes == 1 else f"{minutes} minutes"
-        self._wizard_words = f"The wallet was locked after {span} without use."
-        self.lock()
+        Vault windows end too. `reason` is told where the wallet may be opened again.
+        """
+        wallet_id = self.wallet_model.wallet_id
+        if wallet_id:
+            self._wizard_words = reason
+            self.idle_lock.watch(is_open=False)
+            focus = self.focusWidget()
+            if focus is not None:
+                # A label that was being typed is kept: leaving its field saves it.
+                focus.clearFocus()
+            self.wallet_model.show_wallet("")
+            clipboard().forget()
+            self.notice.clear()
+            self.show_wizard()
+            self._show_title()
+        if self._attached is not None:
+            self._call(
+                lock_wallet(self._attached, wallet_id),
+                lambda _: self.list_wallets() if wallet_id else None,
+                self._fail,
+            )
 
     # --- the playground
 

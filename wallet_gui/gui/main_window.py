@@ -22,6 +22,8 @@ from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.import_flow import ImportFlow
 from wallet_gui.gui.lock_flow import LockFlow
+from wallet_gui.gui.message_flow import MessageFlow
+from wallet_gui.gui.message_page import MessagePage
 from wallet_gui.gui.network_flow import NetworkFlow
 from wallet_gui.gui.node_prompts import NodePrompts
 from wallet_gui.gui.overview_page import OverviewPage
@@ -82,7 +84,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(820, 560)
         self.resize(1120, 760)
         self._build()
-        self.lock_flow = LockFlow(self, lambda: self.send_flow.is_signing)
+        self.lock_flow = LockFlow(self, self._is_in_vault)
         self.lock_flow.wanted.connect(self.lock)
         self.idle_lock = self.lock_flow.idle
         engine.published.connect(self._take, Qt.ConnectionType.QueuedConnection)
@@ -105,6 +107,7 @@ class MainWindow(QMainWindow):
         self.source_flow.attach(online)
         self.import_flow.attach(online)
         self.export_card.attach(online)
+        self.message_flow.attach(online)
         self._show_play_buttons()
 
     @property
@@ -132,16 +135,7 @@ class MainWindow(QMainWindow):
         middle.addWidget(self.sidebar)
         right = QVBoxLayout()
         right.setSpacing(0)
-        self.notice = Notice(self)
-        self.notice.button.setText("Close")
-        self.notice.button.setObjectName("notice_close")
-        self.notice.button.setAccessibleName("Close the message")
-        self.notice.button.show()
-        self.notice.button.clicked.connect(self.notice.clear)
-        holder = QVBoxLayout()
-        holder.setContentsMargins(28, 12, 28, 0)
-        holder.addWidget(self.notice)
-        right.addLayout(holder)
+        right.addLayout(self._make_notice())
         self.pages = QStackedWidget()
         right.addWidget(self.pages, 1)
         middle.addLayout(right, 1)
@@ -164,10 +158,15 @@ class MainWindow(QMainWindow):
             "peers": self.peers,
             "settings": self.settings,
         }
-        for page in (self.wizard, *self._pages.values()):
+        self.messages = MessagePage(self)
+        for page in (self.wizard, *self._pages.values(), self.messages):
             self.pages.addWidget(page)
         self.export_card = ExportCard(self._engine, self.wallet_model, self.pages)
         self.settings.add_card(self.export_card)
+        self.message_flow = MessageFlow(
+            self._engine, self.wallet_model, self.messages, self._params
+        )
+        self.settings.add_card(self.message_flow.card)
         self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
         self.network_flow = NetworkFlow(
@@ -187,6 +186,18 @@ class MainWindow(QMainWindow):
         )
         self._connect()
 
+    def _make_notice(self) -> QVBoxLayout:
+        self.notice = Notice(self)
+        self.notice.button.setText("Close")
+        self.notice.button.setObjectName("notice_close")
+        self.notice.button.setAccessibleName("Close the message")
+        self.notice.button.show()
+        self.notice.button.clicked.connect(self.notice.clear)
+        holder = QVBoxLayout()
+        holder.setContentsMargins(28, 12, 28, 0)
+        holder.addWidget(self.notice)
+        return holder
+
     def _connect(self) -> None:
         self.wizard.open_wanted.connect(self.open_wallet)
         self.wizard.create_wanted.connect(self._create)
@@ -195,6 +206,15 @@ class MainWindow(QMainWindow):
         self.wizard.cancel_wanted.connect(self._cancel_opening)
         self.wizard.settings_wanted.connect(self._show_settings_alone)
         self.settings.back_wanted.connect(self.show_wizard)
+        self.message_flow.page_wanted.connect(lambda: self.pages.setCurrentWidget(self.messages))
+        self.messages.back_wanted.connect(
+            lambda: (
+                self.show_page("settings")
+                if self.wallet_model.wallet_id
+                else self._show_settings_alone()
+            )
+        )
+        self.receive.sign_wanted.connect(self.message_flow.begin)
         self.overview.settings_wanted.connect(lambda: self.show_page("settings"))
         self.overview.receive_wanted.connect(lambda: self.show_page("receive"))
         self.overview.send_wanted.connect(lambda: self.show_page("send"))
@@ -376,6 +396,10 @@ class MainWindow(QMainWindow):
                 lambda _: self.list_wallets() if wallet_id else None,
                 self._fail,
             )
+
+    def _is_in_vault(self) -> bool:
+        """Whether the person may be busy in a window of the vault, which this one does not see."""
+        return self.send_flow.is_signing or self.message_flow.is_signing
 
     # --- the playground
 

@@ -258,7 +258,7 @@ def test_message_as_text_for_those_who_cannot_scan(shown: AnimatedQr, qtbot: QtB
     assert max(map(len, shown.text.toPlainText().split("\n"))) == 76
     QTest.mouseClick(shown.copy, Qt.MouseButton.LeftButton)
     assert Decoder().receive(QGuiApplication.clipboard().text()).data == LARGE
-    assert shown.notice.text == "Copied."
+    qtbot.waitUntil(lambda: shown.notice.text.startswith("Copied."))
     shown.show_message(Kind.TRANSACTION, signed_transaction())
     assert Decoder().receive(shown.text.toPlainText()).data == signed_transaction()
     QTest.mouseClick(shown.as_text, Qt.MouseButton.LeftButton)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from wallet_gui import __version__
+from wallet_gui.cli import message_arguments
+from wallet_gui.cli.new_wallet_options import add_create_options, add_restore_options
 from wallet_gui.primitives.params import MAINNET, NETWORKS
 
 _EPILOG = """\
@@ -19,12 +21,13 @@ exit status:
   130  interrupted
 
 Secrets are read by the vault process only: from the terminal, from the file of --password-file,
---words-file or --passphrase-file, or from lines of standard input, in the order password, words,
-passphrase, where the file is "-".
+--words-file, --passphrase-file or --dice-file, or from lines of standard input, in the order
+password, words, passphrase, rolls of dice, where the file is "-".
 """
 _WINDOW = """\
 Without a command the window opens. It takes a bitcoin: link, --network, --peer and --data-dir,
-and --playground for a private network with play money.
+and --playground for a private network with play money. --offline opens the window of a computer
+that keeps keys and has no network, and blocks the network in the process; so it does on commands.
 
 """
 
@@ -90,6 +93,7 @@ class _Parser(argparse.ArgumentParser):
 DEFAULTS: Final[Mapping[str, Any]] = {
     "wallet": None,
     "network": MAINNET.name,
+    "offline": False,
     "peer": [],
     "data_dir": None,
     "json": False,
@@ -124,6 +128,9 @@ def _shared() -> _Parser:
         action="append",
         metavar="HOST:PORT",
         help="read from this peer too, instead of from the stored ones; may be repeated",
+    )
+    group.add_argument(
+        "--offline", action="store_true", help="work with the network blocked in this process"
     )
     group.add_argument("--data-dir", type=Path, metavar="DIR", help="where everything is kept")
     group.add_argument(
@@ -192,22 +199,6 @@ def _add_node(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_new_wallet(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--type",
-        choices=("wpkh", "tr", "sh_wpkh", "pkh"),
-        default="wpkh",
-        help="kind of addresses: native SegWit, Taproot, wrapped SegWit, legacy",
-    )
-    parser.add_argument("--passphrase", action="store_true", help="the vault asks for a 25th word")
-    parser.add_argument(
-        "--birthday",
-        type=_date,
-        metavar="DATE",
-        help="nothing was paid to these words before this day, such as 2024-12-31",
-    )
-
-
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read a command line; raises WrongArguments. `--help` and `--version` print and exit."""
     parser = make_parser()
@@ -250,29 +241,13 @@ def make_parser() -> _Parser:
     described.add_argument("about", nargs="?", metavar="COMMAND")
     add("wallets", "list the wallets of a network")
     create = add("create", "make a new wallet; its words are shown once")
-    _add_new_wallet(create)
-    create.add_argument("--words", type=int, choices=(12, 15, 18, 21, 24), default=12)
-    create.add_argument(
-        "--words-file",
-        metavar="FILE",
-        help="the vault writes the words into this new file instead of showing them",
-    )
-    restore = add("restore", "make a wallet from words that were written down")
-    _add_new_wallet(restore)
-    restore.add_argument(
-        "--words-file", metavar="FILE", help='the vault reads the words here; "-" is stdin'
-    )
-    restore.add_argument(
-        "--descriptor",
-        metavar="FILE",
-        help="the descriptor or file of the multisig of which the words are one cosigner's",
-    )
-    restore.add_argument(
-        "--yes", action="store_true", help="do not ask whether the cosigners are right"
-    )
+    add_create_options(create, _date)
+    restore = add("restore", "make a wallet from words or a key that were kept")
+    add_restore_options(restore, _date)
     _add_reading(add)
     _add_watching(add)
     _add_paying(add)
+    message_arguments.add_parser(add)
     _add_connecting(add)
     parser.commands = commands.choices
     return parser

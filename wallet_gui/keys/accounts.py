@@ -6,6 +6,7 @@ from typing import Final
 from wallet_gui.descriptors.descriptor import Descriptor, DescriptorType, MultisigType
 from wallet_gui.descriptors.key_expression import KeyExpression
 from wallet_gui.descriptors.xpub import HARDENED, KeyOrigin
+from wallet_gui.keys.imported import AccountKey, OutsideAccount, Root
 from wallet_gui.keys.xprv import ExtendedPrivateKey
 from wallet_gui.primitives.params import ChainParams
 
@@ -37,21 +38,23 @@ def cosigner_path(kind: MultisigType, params: ChainParams, account: int = 0) -> 
 
 
 def cosigner_key(
-    root: ExtendedPrivateKey, params: ChainParams, kind: MultisigType, account: int = 0
+    root: Root, params: ChainParams, kind: MultisigType, account: int = 0
 ) -> KeyExpression:
     """Return what the other cosigners need to know: [fingerprint/path]xpub.
 
-    `root` must be the master key, of the network `params`; ValueError otherwise.
+    `root` must be of the network `params`, ValueError otherwise. Raises OutsideAccount when it is
+    the key of another account.
     """
     _check_root(root, params)
     path = cosigner_path(kind, params, account)
     return KeyExpression(KeyOrigin(root.fingerprint, path), root.derive(path).neuter())
 
 
-def own_keys(root: ExtendedPrivateKey, descriptor: Descriptor) -> tuple[KeyExpression, ...]:
+def own_keys(root: Root, descriptor: Descriptor) -> tuple[KeyExpression, ...]:
     """Return the keys of a descriptor that come from `root`.
 
-    None at all when one of them claims our fingerprint and is another key.
+    None at all when one of them claims our fingerprint and is another key, or one that the account
+    key in the place of a master key cannot make.
     """
     fingerprint = root.fingerprint
     claimed = [key for key in descriptor.keys if key.fingerprint == fingerprint]
@@ -59,7 +62,10 @@ def own_keys(root: ExtendedPrivateKey, descriptor: Descriptor) -> tuple[KeyExpre
         key, origin = expression.key, expression.origin
         if isinstance(key, bytes) or origin is None:
             return ()
-        ours = root.derive(origin.path)
+        try:
+            ours = root.derive(origin.path)
+        except OutsideAccount:
+            return ()
         if (ours.public_key, ours.chain_code) != (key.public_key, key.chain_code):
             return ()
     return tuple(claimed)
@@ -92,8 +98,8 @@ def account_descriptors(
     return descriptors
 
 
-def _check_root(root: ExtendedPrivateKey, params: ChainParams) -> None:
-    if root.depth != 0:
+def _check_root(root: Root, params: ChainParams) -> None:
+    if not isinstance(root, AccountKey) and root.depth != 0:
         raise ValueError("accounts are derived from a master key")
     if root.version != params.xprv_version:
         raise ValueError("the master key is for another network")

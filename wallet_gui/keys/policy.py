@@ -40,6 +40,10 @@ _PURPOSES: Final = frozenset(
 )
 _LOCK_TIME_IS_TIME: Final = 500_000_000
 _SEQUENCE_DISABLES_DELAY: Final = 1 << 31
+_FINAL: Final = 0xFFFFFFFF
+_BLOCK_SECONDS: Final = 600
+_FASTER_PERCENT: Final = 6
+_BLOCKS_OF_A_WEEK: Final = 1_008
 _INPUT_SIZE: Final = 41  # outpoint, sequence, length of the empty script
 
 
@@ -59,13 +63,15 @@ class Limits:
 
     `known_indexes` maps (descriptor number, keychain) to the highest index in use; only the
     classification of our own outputs rests on it. `fee_confirmed` lifts the fee limits: the person
-    has typed the amount. `approved_digest` is `digest` of what was shown.
+    has typed the amount. `approved_digest` is `digest` of what was shown. `latest_height` is the
+    highest block that there can be by now; a payment locked beyond it is warned of.
     """
 
     known_indexes: Mapping[tuple[int, int], int] | None = None
     fee_confirmed: bool = False
     allow_foreign_inputs: bool = False
     approved_digest: bytes | None = None
+    latest_height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,7 @@ def assess(
             "This is not the transaction that was shown. Nothing was signed; start the payment "
             "again."
         )
-    warnings = (*claims, *_timing_warnings(psbt))
+    warnings = (*claims, *_timing_warnings(psbt, limits.latest_height))
     return Assessment(inputs, spent, outputs, fee, vsize, paid, warnings)
 
 
@@ -383,11 +389,30 @@ def _vsize(
     return (weight + 3) // 4
 
 
-def _timing_warnings(psbt: Psbt) -> list[str]:
+def latest_height(params: ChainParams, now: int) -> int | None:
+    """Return a height that the chain has surely not passed at the Unix time `now`.
+
+    Blocks come up to some per cent faster than every ten minutes while hash rate grows (5 % over
+    mainnet's first fifteen years). None where a test network's blocks keep no such pace.
+    """
+    if params.no_retargeting or params.allow_min_difficulty:
+        return None
+    begin = int.from_bytes(params.genesis_header[68:72], "little")
+    planned = max(0, now - begin) // _BLOCK_SECONDS
+    return planned * (100 + _FASTER_PERCENT) // 100 + _BLOCKS_OF_A_WEEK
+
+
+def _timing_warnings(psbt: Psbt, highest: int | None) -> list[str]:
     tx = psbt.tx
     warnings = []
+    is_locked = any(tx_input.sequence != _FINAL for tx_input in tx.inputs)
     if tx.lock_time >= _LOCK_TIME_IS_TIME:
         warnings.append("The transaction is valid only from a certain date on.")
+    elif highest is not None and tx.lock_time > highest and is_locked:
+        warnings.append(
+            f"The payment is locked until block {tx.lock_time} and cannot confirm before; that "
+            "block is still far away."
+        )
     delayed = tx.version >= 2 and any(
         not tx_input.sequence & _SEQUENCE_DISABLES_DELAY for tx_input in tx.inputs
     )

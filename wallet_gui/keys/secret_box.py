@@ -6,6 +6,9 @@ mistyped one is noticed before coins seem to have disappeared.
 
 Of a multisig wallet the whole descriptor is inside, with the cosigners' public keys: what was
 agreed on when the wallet was made decides what is ours, whatever the view box or a PSBT says.
+
+A wallet that was imported as an extended private key has that key in the place of the entropy, and
+its descriptors as those of a multisig: nothing else says what was imported.
 """
 
 import json
@@ -14,9 +17,13 @@ from typing import Any, Final
 
 from wallet_gui.descriptors.descriptor import DescriptorType
 from wallet_gui.descriptors.xpub import HARDENED
-from wallet_gui.keys.errors import CorruptSecretBox, PasswordWrong
+from wallet_gui.keys.errors import CorruptSecretBox, PasswordWrong, SeedError
+from wallet_gui.keys.imported import Root, parse_root
 from wallet_gui.keys.kdf import derive_key, derive_new_key
 from wallet_gui.keys.seed import ENTROPY_BITS, LANGUAGES, Seed
+from wallet_gui.keys.xprv import ExtendedPrivateKey
+from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.sealing import (
     DEFAULT,
     REDUCED,
@@ -31,24 +38,48 @@ from wallet_gui.sealing import (
     seal_box,
 )
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Goes up with each change of the contents; a newer number is refused untouched.
 
-1: without `descriptors`. It is read, and becomes 2 when the box is sealed anew.
+1: without `descriptors`; 2: without `imported_xprv`. Both are read, and become 3 when the box is
+sealed anew.
 """
 
 MAX_DESCRIPTOR: Final = 10_000
+MAX_XPRV: Final = 1_200
+
+NO_WORDS: Final = (
+    "This wallet has no words: it was imported as an extended private key. Its backup is a copy of "
+    "the wallet file, or what it was imported from."
+)
+
+_FIELDS: Final = frozenset(
+    {
+        "format",
+        "entropy",
+        "language",
+        "network",
+        "script_types",
+        "account",
+        "passphrase_fingerprint",
+        "imported_keys",
+    }
+)
+_FIELDS_SINCE: Final = {2: "descriptors", 3: "imported_xprv"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SecretPayload:
     """The contents of a secret box.
 
-    `entropy` has 16 to 32 bytes; `language` names the BIP39 list of the words on paper.
+    `entropy` has 16 to 32 bytes; `language` names the BIP39 list of the words on paper. Of a wallet
+    that has no words it is empty, and `imported_xprv` holds the key as [fingerprint/path]xprv, a
+    master key without the origin.
     `passphrase_fingerprint` (4 bytes) is the master fingerprint with the passphrase, or None when
     the wallet has none. `network` is the name of the network the wallet was made for, "" if it was
     not said. `imported_keys` is reserved and empty. A multisig wallet has no `script_types`, but
-    `descriptors`: the agreed ones, as normalised text with checksum.
+    `descriptors`: the agreed ones, as normalised text with checksum; an imported wallet has its own
+    there.
     """
 
     entropy: bytes
@@ -59,10 +90,10 @@ class SecretPayload:
     account: int = 0
     imported_keys: tuple[str, ...] = ()
     descriptors: tuple[str, ...] = ()
+    imported_xprv: str = ""
 
     def __post_init__(self) -> None:
-        if len(self.entropy) * 8 not in ENTROPY_BITS:
-            raise ValueError("entropy has 128, 160, 192, 224 or 256 bits")
+        self._check_origin_of_keys()
         if self.language not in LANGUAGES:
             raise ValueError("there is no BIP39 word list of that name")
         if self.passphrase_fingerprint is not None and len(self.passphrase_fingerprint) != 4:
@@ -79,15 +110,45 @@ class SecretPayload:
         if type(self.account) is not int or not 0 <= self.account < HARDENED:
             raise ValueError("account numbers go from 0 to 2147483647")
 
+    def _check_origin_of_keys(self) -> None:
+        if type(self.imported_xprv) is not str or len(self.imported_xprv) > MAX_XPRV:
+            raise ValueError("an imported key is text of bounded length")
+        if self.imported_xprv and (self.entropy or self.passphrase_fingerprint is not None):
+            raise ValueError("an imported key has neither words nor a passphrase")
+        if self.imported_xprv and not self.descriptors:
+            raise ValueError("a wallet of an imported key names its descriptors")
+        if not self.imported_xprv and len(self.entropy) * 8 not in ENTROPY_BITS:
+            raise ValueError("entropy has 128, 160, 192, 224 or 256 bits")
+
     def __repr__(self) -> str:
         return "<SecretPayload>"
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether the wallet has an extended private key instead of words."""
+        return bool(self.imported_xprv)
 
     @property
     def needs_passphrase(self) -> bool:
         return self.passphrase_fingerprint is not None
 
     def seed(self, passphrase: str = "") -> Seed:
+        """Return what the words stand for. Raises SeedError for a wallet without words."""
+        if self.is_imported:
+            raise SeedError(NO_WORDS)
         return Seed(self.entropy, self.language, passphrase)
+
+    def root(self, params: ChainParams, passphrase: str = "") -> Root:
+        """Return the key from which all others come. Raises CorruptSecretBox.
+
+        Whether the passphrase is the right one, `passphrase_fingerprint` tells.
+        """
+        if not self.is_imported:
+            return ExtendedPrivateKey.from_seed(self.seed(passphrase).stretched(), params)
+        try:
+            return parse_root(self.imported_xprv, params)
+        except ParseError:
+            raise _unreadable() from None
 
     def encode(self) -> bytes:
         """Return canonical JSON (sorted keys, no blanks, ASCII)."""
@@ -102,6 +163,7 @@ class SecretPayload:
             "passphrase_fingerprint": None if fingerprint is None else fingerprint.hex(),
             "imported_keys": list(self.imported_keys),
             "descriptors": list(self.descriptors),
+            "imported_xprv": self.imported_xprv,
         }
         return json.dumps(contents, sort_keys=True, separators=(",", ":")).encode("ascii")
 
@@ -114,7 +176,7 @@ class SecretPayload:
             payload = None
             if type(written_by) is int and 1 <= written_by <= FORMAT:
                 payload = cls._from_contents(contents, written_by)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise _unreadable() from None
         if payload is not None:
             return payload
@@ -129,19 +191,8 @@ class SecretPayload:
     def _from_contents(cls, contents: dict[str, Any], written_by: int) -> "SecretPayload":
         language, network = contents["language"], contents["network"]
         fingerprint, imported = contents["passphrase_fingerprint"], contents["imported_keys"]
-        known = {
-            "format",
-            "entropy",
-            "language",
-            "network",
-            "script_types",
-            "account",
-            "passphrase_fingerprint",
-            "imported_keys",
-        }
-        if written_by > 1:
-            known.add("descriptors")
-        if set(contents) != known or imported != []:
+        added = {name for since, name in _FIELDS_SINCE.items() if since <= written_by}
+        if set(contents) != _FIELDS | added or imported != []:
             raise ValueError("unexpected contents")
         if not isinstance(language, str) or not isinstance(network, str):
             raise TypeError("unexpected contents")
@@ -156,6 +207,7 @@ class SecretPayload:
             tuple(script_types),
             contents["account"],
             descriptors=tuple(descriptors),
+            imported_xprv=contents.get("imported_xprv", ""),
         )
 
 
@@ -174,7 +226,29 @@ def seal(
     """
     salt = new_salt()
     new = derive_new_key(password, salt, parameters, fallback)
-    return seal_box(new.key, SECRET, new.parameters, salt, payload.encode(), minimum=minimum)
+    return seal_with(new.key, new.parameters, salt, payload, minimum=minimum)
+
+
+def seal_with(
+    key: bytes,
+    parameters: KdfParameters,
+    salt: bytes,
+    payload: SecretPayload,
+    *,
+    minimum: KdfParameters | None = None,
+) -> bytes:
+    """Seal the payload under a key that is derived already, and read the box back.
+
+    Raises CorruptSecretBox when it does not open again.
+    """
+    box = seal_box(key, SECRET, parameters, salt, payload.encode(), minimum=minimum)
+    # A computer that makes mistakes must not replace the box that still opens.
+    if SecretPayload.decode(open_box(key, box, minimum=minimum)) != payload:
+        raise CorruptSecretBox(
+            "What was sealed does not open again: this computer makes mistakes. Nothing was "
+            "changed; restart it and try again."
+        )
+    return box
 
 
 def open(  # noqa: A001 - read as secret_box.open
@@ -184,6 +258,13 @@ def open(  # noqa: A001 - read as secret_box.open
 
     Raises PasswordWrong, CorruptSecretBox, NewerFormat, or NotEnoughMemory.
     """
+    return open_with_key(password, data, minimum=minimum)[0]
+
+
+def open_with_key(
+    password: str, data: bytes, *, minimum: KdfParameters | None = None
+) -> tuple[SecretPayload, bytes]:
+    """Open a secret box as `open` does; the second part is the key of the password."""
     try:
         header, _ = parse_box(data, minimum=minimum)
         if header.kind != SECRET:
@@ -194,7 +275,7 @@ def open(  # noqa: A001 - read as secret_box.open
         raise PasswordWrong(str(error)) from None
     except DamagedBox as error:
         raise CorruptSecretBox(str(error)) from None
-    return SecretPayload.decode(plaintext)
+    return SecretPayload.decode(plaintext), key
 
 
 def _unreadable() -> CorruptSecretBox:

@@ -21,6 +21,7 @@ from wallet_gui.descriptors.descriptor import (
 )
 from wallet_gui.keys.accounts import own_keys
 from wallet_gui.keys.errors import PolicyRefused, SigningFailed
+from wallet_gui.keys.imported import AccountKey, Root
 from wallet_gui.keys.ownership import OwnScript
 from wallet_gui.keys.policy import Limits, assess
 from wallet_gui.keys.xprv import ExtendedPrivateKey
@@ -39,16 +40,15 @@ _UNRELIABLE: Final = (
 )
 
 
-def sign(
-    psbt: Psbt, root: ExtendedPrivateKey, descriptors: Sequence[Descriptor], params: ChainParams
-) -> Psbt:
+def sign(psbt: Psbt, root: Root, descriptors: Sequence[Descriptor], params: ChainParams) -> Psbt:
     """Return a copy of `psbt` with a signature on each input that is ours.
 
-    `root` is the master key from which `descriptors` come. Key paths in the PSBT are hints only:
-    inputs are ours if their script is derived from a descriptor. Fields that are not understood
-    are kept. Every rule of policy.assess but the fee limits and foreign inputs is enforced again;
-    the caller checks those first. Before anything is returned, the signed PSBT is read back from
-    its bytes and each signature verified against the public descriptor.
+    `root` is the master key from which `descriptors` come, or an account's in its place. Key
+    paths in the PSBT are hints only: inputs are ours if their script is derived from a descriptor.
+    Fields that are not understood are kept. Every rule of policy.assess but the fee limits and
+    foreign inputs is enforced again; the caller checks those first. Before anything is returned,
+    the signed PSBT is read back from its bytes and each signature verified against the public
+    descriptor.
 
     Raises PolicyRefused, or SigningFailed.
     """
@@ -77,7 +77,7 @@ def sign(
 class _Keys:
     """Derives secrets below `root`, keeping the branches that inputs share."""
 
-    def __init__(self, root: ExtendedPrivateKey) -> None:
+    def __init__(self, root: Root) -> None:
         self._root = root
         self._fingerprint = root.fingerprint
         self._branches: dict[tuple[int, ...], ExtendedPrivateKey] = {}
@@ -93,15 +93,14 @@ class _Keys:
         return [(key, path) for key, path in derived.keys if path.fingerprint == self._fingerprint]
 
 
-def _check_root(
-    root: ExtendedPrivateKey, descriptors: Sequence[Descriptor], params: ChainParams
-) -> None:
-    if root.depth != 0 or root.version != params.xprv_version:
+def _check_root(root: Root, descriptors: Sequence[Descriptor], params: ChainParams) -> None:
+    is_master = isinstance(root, AccountKey) or root.depth == 0
+    if not is_master or root.version != params.xprv_version:
         raise SigningFailed(f"This is not a master key for {params.name}.")
     for descriptor in descriptors:
         # For multisig one of the keys is ours, or several; none may pass for ours that is not.
         if not own_keys(root, descriptor):
-            raise SigningFailed("The wallet's descriptors do not come from these seed words.")
+            raise SigningFailed("The wallet's descriptors do not come from these keys.")
 
 
 def _sign_input(
@@ -118,7 +117,7 @@ def _sign_input(
     for own_key, path in keys.own(derived):
         secret = keys.secret(path.path)
         if public_key(secret) != own_key:
-            raise SigningFailed("The wallet's descriptors do not come from these seed words.")
+            raise SigningFailed("The wallet's descriptors do not come from these keys.")
         if derived.tap_internal_key is not None:
             signature = schnorr_sign(taproot_secret(secret), digest)
             if psbt_input.sighash_type == sighash.ALL:

@@ -23,6 +23,18 @@ _XPUB_VERSION: Final = {
     REGTEST.xprv_version: REGTEST.xpub_version,
 }
 
+# SLIP132: the same keys under other version bytes, which say the network and the script type.
+_SLIP132: Final = {
+    bytes.fromhex("049d7878"): ("yprv", True, "sh(wpkh"),
+    bytes.fromhex("04b2430c"): ("zprv", True, "wpkh"),
+    bytes.fromhex("044a4e28"): ("uprv", False, "sh(wpkh"),
+    bytes.fromhex("045f18bc"): ("vprv", False, "wpkh"),
+    bytes.fromhex("0295b005"): ("Yprv", True, "sh(wsh"),
+    bytes.fromhex("02aa7a99"): ("Zprv", True, "wsh"),
+    bytes.fromhex("024285b5"): ("Uprv", False, "sh(wsh"),
+    bytes.fromhex("02575048"): ("Vprv", False, "wsh"),
+}
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ExtendedPrivateKey:
@@ -75,6 +87,24 @@ class ExtendedPrivateKey:
         except CurveError:
             raise ParseError("The private key inside this extended key is not valid.") from None
         return cls(*fields[:5], secret)
+
+    @classmethod
+    def parse_any(cls, text: str, params: ChainParams) -> tuple[Self, str]:
+        """Read also the forms of SLIP132 (yprv, zprv, Yprv, Zprv and the test networks' ones).
+
+        Returns the key as xprv or tprv, and the script type that the form stands for as in a
+        descriptor ("wpkh", "sh(wsh"), "" for none. Raises ParseError; no message repeats the text.
+        """
+        text = text.strip()
+        fields = ExtendedKeyFields.from_base58(text)
+        name, is_main, kind = _SLIP132.get(fields.version, ("", False, ""))
+        if not name:
+            return cls.parse(text, params), ""
+        if is_main is not (params.xprv_version == MAINNET.xprv_version):
+            network = "the main network" if is_main else "test networks"
+            raise ParseError(f"This {name} is for {network}, and the wallet is on {params.name}.")
+        plain = fields._replace(version=params.xprv_version).to_base58()
+        return cls.parse(plain, params), kind
 
     def serialize(self) -> str:
         """Write the key as xprv or tprv: a secret, to be shown to its owner only."""

@@ -223,6 +223,20 @@ class WalletFile:
         if settings != self.state.settings:
             self.save_view(replace(self.state, settings=settings))
 
+    def owns(self, contents: WalletFileContents) -> bool:
+        """Whether a file is a copy of this wallet: its key opens it, and it is the same wallet."""
+        try:
+            there = open_view(contents, self._view_key, minimum=self._minimum)
+        except StorageError:
+            return False
+        return there.description.cache_key == self.state.description.cache_key
+
+    def reopened(self, view_key: bytes) -> Self:
+        """Open the file again under the same lock, after the vault wrote it. Raises as `open`."""
+        return type(self).open(
+            self._lock, view_key, files=self._files, now=self._now, minimum=self._minimum
+        )
+
     def save_view(self, state: ViewState) -> None:
         """Replace the view on disk; when this returns, no crash loses it any more.
 
@@ -244,9 +258,16 @@ class WalletFile:
         self._write(data, state, rotate=rotate)
 
     def change_password(
-        self, view_key: bytes, kdf: KdfParameters, salt: bytes, secret_box: bytes | None
+        self,
+        view_key: bytes,
+        kdf: KdfParameters,
+        salt: bytes,
+        secret_box: bytes | None,
+        state: ViewState | None = None,
     ) -> tuple[str, ...]:
         """Seal the view under a new key and put a new secret box in place; the vault's part.
+
+        `state` takes the place of the view where the new secret box needs another note in it.
 
         When this returns, the new password holds, and no file in the folder opens with the old
         one unless a returned sentence says so (the next `open` tries again). When it raises,
@@ -255,19 +276,50 @@ class WalletFile:
         """
         if (secret_box is None) != (self._contents.secret_box is None):
             raise ValueError("a password change neither adds nor takes away the secrets")
-        view_box = seal_box(view_key, VIEW, kdf, salt, self.state.encode(), minimum=self._minimum)
+        state = self.state if state is None else state
+        view_box = seal_box(view_key, VIEW, kdf, salt, state.encode(), minimum=self._minimum)
         data = assemble(view_key, view_box, secret_box, 0, purge_pending=True)
         old_key, self._view_key = self._view_key, view_key
         try:
-            self._write(data, self.state, rotate=False)
+            self._write(data, state, rotate=False)
         except StorageError as error:
             contents = parse(data, minimum=self._minimum)
             if not self._is_in_place(contents):
                 self._view_key = old_key
                 raise
-            self._contents = contents
+            self._contents, self.state = contents, state
             raise WriteFailed(_NOT_CONFIRMED) from error
         return self._remove_older_copies()
+
+    def seal_anew(
+        self,
+        view_key: bytes,
+        kdf: KdfParameters,
+        salt: bytes,
+        secret_box: bytes | None,
+        state: ViewState,
+    ) -> None:
+        """Replace both boxes by ones that the same password opens; the vault's part of an upgrade.
+
+        What was there becomes the newest older copy, byte for byte, once the new file was written
+        and read back. Raises StorageError; then everything is as it was.
+        """
+        if (secret_box is None) != (self._contents.secret_box is None):
+            raise ValueError("an upgrade neither adds nor takes away the secrets")
+        view_box = seal_box(view_key, VIEW, kdf, salt, state.encode(), minimum=self._minimum)
+        now = max(int(self._now()), 0)
+        pending = self._contents.purge_pending
+        data = assemble(view_key, view_box, secret_box, now, purge_pending=pending)
+        old_key, self._view_key = self._view_key, view_key
+        try:
+            self._write(data, state, rotate=not pending)
+        except StorageError:
+            contents = parse(data, minimum=self._minimum)
+            if not self._is_in_place(contents):
+                self._view_key = old_key
+                raise
+            # The disk took the file and failed to confirm it. Both open with the password.
+            self._contents, self.state = contents, state
 
     def _remove_older_copies(self) -> tuple[str, ...]:
         """Finish a password change; what fails is told, and tried again when next opened."""

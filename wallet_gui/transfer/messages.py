@@ -15,45 +15,70 @@ from wallet_gui.transfer.message_limits import (
     DIGEST_SIZE,
     MAX_DESCRIPTOR,
     MAX_ITEMS,
+    MAX_MESSAGE,
     MAX_PATH,
     MAX_PSBT,
     MAX_SENTENCE,
     VIEW_KEY_SIZE,
 )
 from wallet_gui.transfer.vault_replies import (
+    BackupChecked,
     Cancelled,
     CosignerKeyExported,
     Failed,
     FailureKind,
+    MessageSigned,
     PasswordChanged,
     Progress,
     PsbtSigned,
     WalletCreated,
     WalletUnlocked,
+    WordsDrilled,
+    WordsShown,
 )
 from wallet_gui.transfer.vault_requests import (
     PROMPT,
+    SOURCE_WORDS,
+    SOURCE_XPRV,
     STDIN,
     ChangePassword,
+    CheckBackup,
     CreateWallet,
+    DrillWords,
     ExportCosignerKey,
     HeadlessOptions,
     JoinMultisig,
     KnownIndex,
     RestoreWallet,
+    ShowWords,
+    SignMessage,
     SignPsbt,
     UnlockWallet,
     WatchWallet,
 )
 
 NewWalletRequest = CreateWallet | RestoreWallet | JoinMultisig | WatchWallet
-Request = NewWalletRequest | UnlockWallet | SignPsbt | ChangePassword | ExportCosignerKey
+Request = (
+    NewWalletRequest
+    | UnlockWallet
+    | SignPsbt
+    | ChangePassword
+    | ExportCosignerKey
+    | CheckBackup
+    | DrillWords
+    | SignMessage
+    | ShowWords
+)
 Reply = (
     WalletCreated
     | WalletUnlocked
     | PasswordChanged
     | PsbtSigned
+    | MessageSigned
     | CosignerKeyExported
+    | BackupChecked
+    | WordsDrilled
+    | WordsShown
     | Cancelled
     | Failed
     | Progress
@@ -67,18 +92,24 @@ __all__ = [
     "DIGEST_SIZE",
     "MAX_DESCRIPTOR",
     "MAX_ITEMS",
+    "MAX_MESSAGE",
     "MAX_PATH",
     "MAX_PSBT",
     "MAX_SENTENCE",
     "PROMPT",
     "REPLIES",
     "REQUESTS",
+    "SOURCE_WORDS",
+    "SOURCE_XPRV",
     "STDIN",
     "VIEW_KEY_SIZE",
+    "BackupChecked",
     "Cancelled",
     "ChangePassword",
+    "CheckBackup",
     "CosignerKeyExported",
     "CreateWallet",
+    "DrillWords",
     "ExportCosignerKey",
     "Failed",
     "FailureKind",
@@ -86,6 +117,7 @@ __all__ = [
     "JoinMultisig",
     "KnownIndex",
     "Message",
+    "MessageSigned",
     "NewWalletRequest",
     "PasswordChanged",
     "Progress",
@@ -93,11 +125,15 @@ __all__ = [
     "Reply",
     "Request",
     "RestoreWallet",
+    "ShowWords",
+    "SignMessage",
     "SignPsbt",
     "UnlockWallet",
     "WalletCreated",
     "WalletUnlocked",
     "WatchWallet",
+    "WordsDrilled",
+    "WordsShown",
     "from_json",
     "to_json",
 ]

@@ -6,6 +6,8 @@ from typing import Final
 from wallet_gui.transfer.message_limits import (
     DIGEST_SIZE,
     MAX_DESCRIPTOR,
+    MAX_MESSAGE,
+    MAX_MESSAGE_SIGNATURE,
     MAX_PATH,
     MAX_PSBT,
     TEXT_SCALE,
@@ -20,14 +22,19 @@ STDIN: Final = "stdin"
 """Headless source of a secret: one line of the vault's standard input."""
 
 
+SOURCE_WORDS: Final = "words"
+SOURCE_XPRV: Final = "xprv"
+
+
 @dataclass(frozen=True, slots=True)
 class HeadlessOptions:
     """Where a vault without a window reads secrets and consent; the person gave them in argv.
 
     Each source is `PROMPT`, `STDIN` or the path of a file that the vault itself reads. When
     several sources are `STDIN`, the lines come in this order: password, new password, words,
-    passphrase. On creation `words_file` says where the new words are *shown*: `PROMPT` for the
-    terminal, else a file that must not exist yet. `assume_yes` replaces the typed "yes" of the
+    passphrase, dice. On creation `words_file` says where the new words are *shown*: `PROMPT` for
+    the terminal, else a file that must not exist yet; on restoring it may hold an extended private
+    key instead. `assume_yes` replaces the typed "yes" of the
     review, `accept_high_fee` the second question about a fee that is unusually high.
     """
 
@@ -37,6 +44,7 @@ class HeadlessOptions:
     passphrase_file: str = field(default=PROMPT, metadata=text(MAX_PATH))
     assume_yes: bool = False
     accept_high_fee: bool = False
+    dice_file: str = field(default=PROMPT, metadata=text(MAX_PATH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,8 @@ class CreateWallet:
     """Make new words and a new wallet file `directory`/`name`.wallet.
 
     `script_types` are names of descriptors.DescriptorType, lower case ("wpkh", "tr", "sh_wpkh",
-    "pkh"); the first one hands out addresses. `use_passphrase` asks for a 25th word.
+    "pkh"); the first one hands out addresses. `use_passphrase` asks for a 25th word, `use_dice` for
+    rolls that are mixed into the system's random numbers.
     `appearance` is "system", "light" or "dark" and `text_scale` a percentage, 80 to 200, for
     the vault's window.
     """
@@ -61,16 +70,18 @@ class CreateWallet:
     appearance: str = field(default="system", metadata=text(16))
     headless: HeadlessOptions | None = None
     text_scale: int = field(default=100, metadata=TEXT_SCALE)
+    use_dice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreWallet:
-    """Make a wallet file from words that the person types into the vault.
+    """Make a wallet file from words, or a key, that the person types into the vault.
 
     `birthday_time` is a Unix time before which the wallet was surely not used; None when unknown.
     The other fields are as in `CreateWallet`; the language is recognised from the words. With a
     multisig `descriptor`, of which one key comes from the words, it becomes that wallet, and
-    `script_types` and `account` do not matter.
+    `script_types` and `account` do not matter. With the `source` SOURCE_XPRV it is an extended
+    private key (or descriptors with one), which may say itself what its addresses are.
     """
 
     directory: str = field(metadata=text(MAX_PATH))
@@ -84,6 +95,7 @@ class RestoreWallet:
     headless: HeadlessOptions | None = None
     text_scale: int = field(default=100, metadata=TEXT_SCALE)
     descriptor: str = field(default="", metadata=text(MAX_DESCRIPTOR))
+    source: str = field(default=SOURCE_WORDS, metadata=text(16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +150,25 @@ class ExportCosignerKey:
 
 
 @dataclass(frozen=True, slots=True)
-class UnlockWallet:
-    """Ask for the password of the wallet file at `path` and hand back its view key."""
+class ShowWords:
+    """Show the words of the wallet at `path` to the person in the vault once more."""
 
     path: str = field(metadata=text(MAX_PATH))
+    appearance: str = field(default="system", metadata=text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=TEXT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockWallet:
+    """Ask for the password of the wallet file at `path` and hand back its view key.
+
+    A file that an older program sealed is sealed anew on this occasion, unless somebody else holds
+    its lock; `lock_held` says that the sender holds it for the vault, as in `ChangePassword`.
+    """
+
+    path: str = field(metadata=text(MAX_PATH))
+    lock_held: bool = False
     appearance: str = field(default="system", metadata=text(16))
     headless: HeadlessOptions | None = None
     text_scale: int = field(default=100, metadata=TEXT_SCALE)
@@ -175,6 +202,28 @@ class SignPsbt:
 
 
 @dataclass(frozen=True, slots=True)
+class SignMessage:
+    """Show a message and, if the person agrees and types the password, sign it for one address.
+
+    The vault derives the address itself from descriptor, `keychain` (0 or 1) and `index`, and
+    refuses when it is not `address`. `format` names a wallet.messages.MessageFormat, "" the usual
+    one; `partial` is what other cosigners of a multisig signed already (PSBT, base64).
+    """
+
+    path: str = field(metadata=text(MAX_PATH))
+    message: str = field(metadata=text(MAX_MESSAGE))
+    address: str = field(metadata=text(100))
+    descriptor_index: int
+    keychain: int
+    index: int
+    format: str = field(default="", metadata=text(16))
+    partial: str = field(default="", metadata=text(MAX_MESSAGE_SIGNATURE))
+    appearance: str = field(default="system", metadata=text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=TEXT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
 class ChangePassword:
     """Ask for the old and a new password and seal both boxes and the older copies anew.
 
@@ -184,6 +233,37 @@ class ChangePassword:
 
     path: str = field(metadata=text(MAX_PATH))
     lock_held: bool = False
+    appearance: str = field(default="system", metadata=text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=TEXT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBackup:
+    """Prove that the copy at `backup_path` brings the wallet at `path` back.
+
+    Both are decrypted in the vault, and nothing is written but, with `record`, the date: then the
+    vault takes the wallet's lock for itself. Headless, the password of a copy that opens with
+    another one than the wallet comes from `new_password_file`.
+    """
+
+    path: str = field(metadata=text(MAX_PATH))
+    backup_path: str = field(metadata=text(MAX_PATH))
+    record: bool = False
+    appearance: str = field(default="system", metadata=text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=TEXT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class DrillWords:
+    """Let the person type the words from paper and compare them with the wallet's; shows none.
+
+    `record` is as in `CheckBackup`.
+    """
+
+    path: str = field(metadata=text(MAX_PATH))
+    record: bool = False
     appearance: str = field(default="system", metadata=text(16))
     headless: HeadlessOptions | None = None
     text_scale: int = field(default=100, metadata=TEXT_SCALE)

@@ -4,14 +4,15 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from wallet_gui.descriptors.descriptor import Descriptor, DescriptorType
 from wallet_gui.descriptors.xpub import HARDENED
-from wallet_gui.keys import secret_box
+from wallet_gui.keys import dice, secret_box
 from wallet_gui.keys.accounts import account_descriptors
+from wallet_gui.keys.imported import ImportedKeys, Root
 from wallet_gui.keys.kdf import derive_new_key
 from wallet_gui.keys.secret_box import SecretPayload
 from wallet_gui.keys.seed import LANGUAGES, WORD_COUNTS, Seed, canonical_words, new_entropy
@@ -25,6 +26,8 @@ from wallet_gui.storage.fs import OS_FILES
 from wallet_gui.storage.view_state import ViewState
 from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.transfer.messages import (
+    SOURCE_WORDS,
+    SOURCE_XPRV,
     CreateWallet,
     JoinMultisig,
     NewWalletRequest,
@@ -33,10 +36,13 @@ from wallet_gui.transfer.messages import (
     WatchWallet,
 )
 from wallet_gui.vault.errors import BadRequest
+from wallet_gui.vault.format_note import current_settings
+from wallet_gui.vault.importing import wallet_descriptors
 from wallet_gui.vault.joining import agreed_descriptor, check_ours
 from wallet_gui.vault.password_cost import PasswordCost
 from wallet_gui.wallet.changes import WalletDescription
 
+WalletKeys = Seed | ImportedKeys
 Entropy = Callable[[int], bytes]
 ProgressSink = Callable[[str, float | None], None]
 
@@ -84,6 +90,8 @@ def wallet_path(request: NewWalletRequest) -> Path:
     if request.network not in NETWORKS:
         raise BadRequest(f"There is no network of that name; choose one of {', '.join(NETWORKS)}.")
     _check_birthday(request.birthday_time)
+    if isinstance(request, RestoreWallet):
+        _check_source(request)
     _check_kind(request)
     path = Path(request.directory) / f"{name}{WALLET_SUFFIX}"
     if not path.is_absolute():
@@ -104,6 +112,15 @@ def _check_kind(request: NewWalletRequest) -> None:
             agreed_descriptor(request.descriptor, params)
         case _:
             _check_accounts(request)
+
+
+def _check_source(request: RestoreWallet) -> None:
+    if request.source not in (SOURCE_WORDS, SOURCE_XPRV):
+        raise BadRequest("A wallet is restored from words or from an extended private key.")
+    if request.source == SOURCE_XPRV and request.use_passphrase:
+        raise BadRequest(
+            "An extended private key has its passphrase in it already; restore without one."
+        )
 
 
 def _check_accounts(request: CreateWallet | RestoreWallet) -> None:
@@ -159,6 +176,11 @@ def new_seed(request: CreateWallet, source: Entropy = secrets.token_bytes) -> Se
     return Seed(new_entropy(request.word_count * 32 // 3, source), request.language)
 
 
+def seed_with_dice(seed: Seed, rolls: str) -> Seed:
+    """Return the seed with the rolls of dice mixed in. Raises DiceError."""
+    return Seed(dice.mix(seed.entropy, rolls), seed.language, seed.passphrase)
+
+
 def with_passphrase(seed: Seed, passphrase: str) -> Seed:
     """Return the seed with the 25th word. Raises BadRequest for an empty one."""
     if not passphrase:
@@ -174,6 +196,13 @@ def words_asked(count: int) -> int:
 def is_same_word(typed: str, word: str) -> bool:
     """Compare a typed word with the right one, as restoring would understand it."""
     return canonical_words(typed) == canonical_words(word)
+
+
+def root_of(keys: WalletKeys, params: ChainParams) -> Root:
+    """Return the key from which all others of a wallet come."""
+    if isinstance(keys, ImportedKeys):
+        return keys.root
+    return ExtendedPrivateKey.from_seed(keys.stretched(), params)
 
 
 def root_and_descriptors(
@@ -197,9 +226,25 @@ def check_new_password(password: str) -> None:
         )
 
 
+def keys_of(
+    payload: SecretPayload,
+    params: ChainParams,
+    passphrase: str = "",
+    agreed: Descriptor | None = None,
+) -> WalletKeys:
+    """Return what another wallet file is made from: the words, or the imported key.
+
+    Of an imported key the multisig `agreed` may know better than we where it comes from.
+    """
+    if not payload.is_imported:
+        return payload.seed(passphrase)
+    keys = ImportedKeys(payload.root(params))
+    return keys if agreed is None else keys.agreeing_with(agreed)
+
+
 def create(
     request: CreateWallet | RestoreWallet | JoinMultisig,
-    seed: Seed,
+    keys: WalletKeys,
     password: str,
     cost: PasswordCost,
     progress: ProgressSink,
@@ -213,26 +258,44 @@ def create(
     params = by_name(request.network)
     agreed = "" if isinstance(request, CreateWallet) else request.descriptor
     script_types: tuple[str, ...] = ()
-    account = 0
+    account = active = 0
+    root: Root
     descriptors: tuple[Descriptor, ...]
     if agreed or isinstance(request, JoinMultisig):
-        root = ExtendedPrivateKey.from_seed(seed.stretched(), params)
         descriptors = (agreed_descriptor(agreed, params),)
+        if isinstance(keys, ImportedKeys):
+            keys = keys.agreeing_with(descriptors[0])
+        root = root_of(keys, params)
         check_ours(descriptors[0], root)
+    elif isinstance(keys, ImportedKeys):
+        root, active = keys.root, keys.active
+        descriptors = wallet_descriptors(keys, params, request.script_types, request.account)
     else:
         script_types, account = request.script_types, request.account
-        root, descriptors = root_and_descriptors(seed, params, account, script_types)
+        root, descriptors = root_and_descriptors(keys, params, account, script_types)
     texts = tuple(descriptor.to_string() for descriptor in descriptors)
     payload = SecretPayload(
-        entropy=seed.entropy,
-        language=seed.language,
-        passphrase_fingerprint=root.fingerprint if seed.passphrase else None,
+        entropy=keys.entropy if isinstance(keys, Seed) else b"",
+        language=keys.language if isinstance(keys, Seed) else "english",
+        passphrase_fingerprint=(
+            root.fingerprint if isinstance(keys, Seed) and keys.passphrase else None
+        ),
         network=params.name,
         script_types=script_types,
         account=account,
         descriptors=() if script_types else texts,
+        imported_xprv=root.serialize() if isinstance(keys, ImportedKeys) else "",
     )
-    description = _description(request, texts, root.fingerprint.hex(), has_secrets=True)
+    birthday = request.birthday_time
+    if birthday is None and isinstance(keys, ImportedKeys):
+        birthday = keys.birthday_time
+    description = _description(
+        replace(request, birthday_time=birthday),
+        texts,
+        root.fingerprint.hex(),
+        has_secrets=True,
+        active=active,
+    )
     return _write(path, description, payload, password, cost, progress)
 
 
@@ -299,7 +362,7 @@ def _write(
         )
         header, _ = parse_box(secret, minimum=cost.minimum)
         reduced = reduced or header.kdf != cost.preferred
-    state = ViewState(description)
+    state = ViewState(description, settings=current_settings() if secret is not None else {})
     view_box = seal_box(view.key, VIEW, view.parameters, salt, state.encode(), minimum=cost.minimum)
     progress(WRITING, None)
     WalletFile.create(path, view_box, secret, view_key=view.key, minimum=cost.minimum)

@@ -1,42 +1,50 @@
 """What the window does for each request: which page follows which, and what runs in between."""
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject
 
 from wallet_gui.keys.errors import PasswordWrong
 from wallet_gui.keys.secret_box import SecretPayload
-from wallet_gui.keys.seed import Seed
-from wallet_gui.primitives.params import by_name
 from wallet_gui.storage.errors import WrongKey
 from wallet_gui.transfer.messages import (
     ChangePassword,
+    CheckBackup,
     CreateWallet,
+    DrillWords,
+    ExportCosignerKey,
+    JoinMultisig,
     Request,
     RestoreWallet,
+    ShowWords,
+    SignMessage,
     SignPsbt,
     UnlockWallet,
+    WatchWallet,
 )
 from wallet_gui.vault import creation, password_change, signing, unlocking
-from wallet_gui.vault.creation import Created, Entropy
+from wallet_gui.vault.backup_flows import CheckBackupFlow, DrillWordsFlow
+from wallet_gui.vault.creation import Entropy
 from wallet_gui.vault.errors import BadRequest, PassphraseWrong, failure
-from wallet_gui.vault.page import VaultPage
+from wallet_gui.vault.message_flow import SignMessageFlow
+from wallet_gui.vault.new_wallet_flow import NewWalletFlow
 from wallet_gui.vault.password_change import Changed
 from wallet_gui.vault.password_cost import PasswordCost
 from wallet_gui.vault.password_pages import (
     ChangePasswordPage,
-    NewPasswordPage,
     PassphrasePage,
     UnlockPage,
 )
 from wallet_gui.vault.review_page import ReviewPage
 from wallet_gui.vault.shared_flows import start_shared_flow
+from wallet_gui.vault.show_words import ShowWordsFlow
 from wallet_gui.vault.signing import FeeConcern, Keyring
 from wallet_gui.vault.step_pages import DonePage
 from wallet_gui.vault.unlocking import Unlocked
 from wallet_gui.vault.window import VaultWindow
-from wallet_gui.vault.words_pages import ConfirmWordsPage, RestorePage, WordsPage
 from wallet_gui.widgets.text import plain
 
 _NOT_SIGNED = "The payment was not signed"
@@ -45,113 +53,6 @@ _NOT_SIGNED = "The payment was not signed"
 def wallet_name(path: str) -> str:
     """The name of a wallet as it may be shown."""
     return plain(Path(path).stem, 60)
-
-
-class NewWalletFlow(QObject):
-    """Create: words, typed back. Restore: words typed in. Then passphrase, password, done."""
-
-    def __init__(
-        self,
-        window: VaultWindow,
-        request: CreateWallet | RestoreWallet,
-        cost: PasswordCost,
-        entropy: Entropy = secrets.token_bytes,
-    ) -> None:
-        super().__init__(window)
-        self._window = window
-        self._request = request
-        self._cost = cost
-        self._seed: Seed | None = None
-        self._words_page: VaultPage | None = None
-        window.header.play_badge.setVisible(by_name(request.network).is_test)
-        self._password_page = NewPasswordPage(cost, secondary="&Back")
-        self._password_page.submitted.connect(self._create)
-        self._password_page.left.connect(self._back_from_password)
-        self._passphrase_page = PassphrasePage(is_new=True, secondary="&Back")
-        self._passphrase_page.submitted.connect(self._take_passphrase)
-        self._passphrase_page.left.connect(self._back_from_passphrase)
-        if isinstance(request, CreateWallet):
-            self._start_creating(creation.new_seed(request, entropy))
-        else:
-            self._start_restoring()
-
-    def _start_creating(self, seed: Seed) -> None:
-        words, confirm = WordsPage(seed), ConfirmWordsPage(seed)
-        words.left.connect(self._window.cancel)
-        words.submitted.connect(lambda: self._window.show_page(confirm))
-        confirm.left.connect(lambda: self._window.show_page(words))
-
-        def confirmed() -> None:
-            if confirm.is_confirmed():
-                self._seed = seed
-                self._after_words(confirm)
-
-        confirm.submitted.connect(confirmed)
-        self._window.show_page(words)
-
-    def _start_restoring(self) -> None:
-        page = RestorePage()
-        page.left.connect(self._window.cancel)
-
-        def typed() -> None:
-            seed = page.accepted_seed()
-            if seed is not None:
-                self._seed = seed
-                self._after_words(page)
-
-        page.submitted.connect(typed)
-        self._window.show_page(page)
-
-    def _after_words(self, words_page: VaultPage) -> None:
-        self._words_page = words_page
-        self._window.show_page(
-            self._passphrase_page if self._request.use_passphrase else self._password_page
-        )
-
-    def _back_from_passphrase(self) -> None:
-        if self._words_page is not None:
-            self._window.show_page(self._words_page)
-
-    def _back_from_password(self) -> None:
-        if self._request.use_passphrase:
-            self._window.show_page(self._passphrase_page)
-        else:
-            self._back_from_passphrase()
-
-    def _take_passphrase(self) -> None:
-        passphrase = self._passphrase_page.accepted_passphrase()
-        if passphrase is not None and self._seed is not None:
-            self._seed = creation.with_passphrase(self._seed, passphrase)
-            self._window.show_page(self._password_page)
-
-    def _create(self) -> None:
-        password = self._password_page.accepted_password()
-        seed = self._seed
-        if password is None or seed is None:
-            return
-        self._window.work(
-            lambda step: creation.create(self._request, seed, password, self._cost, step),
-            self._created,
-            lambda error: self._password_page.refuse(str(error)),
-            back_to=self._password_page,
-        )
-
-    def _created(self, created: Created) -> None:
-        name = wallet_name(created.reply.path)
-        made = "ready" if isinstance(self._request, CreateWallet) else "restored"
-        page = DonePage(
-            f"{name} is {made}",
-            "Keep the paper with the words where neither fire nor strangers find it, and keep the "
-            "password in mind: the program asks for it whenever you open the wallet or sign a "
-            "payment.",
-            created.notices,
-            primary="&Open the wallet",
-        )
-        page.submitted.connect(lambda: self._window.finish(created.reply))
-        # The file is there: closing the window by its frame does not undo that.
-        self._window.reply = created.reply
-        self._window.forget_secrets()
-        self._window.show_page(page)
 
 
 class UnlockFlow(QObject):
@@ -180,7 +81,9 @@ class UnlockFlow(QObject):
 
         def work(step: creation.ProgressSink) -> Unlocked:
             step(unlocking.CHECKING, None)
-            unlocked = unlocking.unlock(path, password, self._cost)
+            unlocked = unlocking.unlock(
+                path, password, self._cost, step, lock_held=self._request.lock_held
+            )
             step(unlocking.CHECKING, 1.0)
             return unlocked
 
@@ -190,7 +93,7 @@ class UnlockFlow(QObject):
         if not unlocked.notices:
             self._window.finish(unlocked.reply)
             return
-        title = f"{wallet_name(unlocked.reply.path)} was repaired"
+        title = f"{wallet_name(unlocked.reply.path)} is unlocked"
         page = DonePage(title, "", unlocked.notices, primary="&Open the wallet")
         page.submitted.connect(lambda: self._window.finish(unlocked.reply))
         self._window.show_page(page)
@@ -353,19 +256,22 @@ def start_flow(
     entropy: Entropy = secrets.token_bytes,
 ) -> QObject:
     """Begin to answer a request in the window. Raises the EXPECTED errors of vault.errors."""
-    match request:
-        case CreateWallet() | RestoreWallet():
-            if isinstance(request, RestoreWallet) and request.descriptor:
-                raise BadRequest(
-                    "Restore the wallet of the words first, and join the multisig with it then."
-                )
-            creation.wallet_path(request)
-            return NewWalletFlow(window, request, cost, entropy)
-        case UnlockWallet():
-            return UnlockFlow(window, request, cost)
-        case SignPsbt():
-            return SignFlow(window, request, cost)
-        case ChangePassword():
-            return ChangePasswordFlow(window, request, cost)
-        case _:
-            return start_shared_flow(window, request, cost)
+    if isinstance(request, CreateWallet | RestoreWallet):
+        if isinstance(request, RestoreWallet) and request.descriptor:
+            raise BadRequest(
+                "Restore the wallet of the words first, and join the multisig with it then."
+            )
+        creation.wallet_path(request)
+        return NewWalletFlow(window, request, cost, entropy)
+    if isinstance(request, JoinMultisig | WatchWallet | ExportCosignerKey):
+        return start_shared_flow(window, request, cost)
+    flows: dict[type[Request], Callable[[VaultWindow, Any, PasswordCost], QObject]] = {
+        ChangePassword: ChangePasswordFlow,
+        CheckBackup: CheckBackupFlow,
+        DrillWords: DrillWordsFlow,
+        ShowWords: ShowWordsFlow,
+        SignMessage: SignMessageFlow,
+        SignPsbt: SignFlow,
+        UnlockWallet: UnlockFlow,
+    }
+    return flows[type(request)](window, request, cost)

@@ -1,43 +1,71 @@
 """The vault without a window: the same use cases, for the command line and for tests."""
 
 import secrets
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from random import SystemRandom
-from typing import Final
+from typing import Any, Final
 
+from wallet_gui.keys import dice
+from wallet_gui.keys.dice import DiceError
 from wallet_gui.keys.secret_box import SecretPayload
 from wallet_gui.keys.seed import Seed, entropy_from_words
-from wallet_gui.keys.xprv import ExtendedPrivateKey
 from wallet_gui.primitives.params import by_name
 from wallet_gui.transfer.messages import (
     PROMPT,
+    SOURCE_XPRV,
     STDIN,
     Cancelled,
     ChangePassword,
+    CheckBackup,
     CosignerKeyExported,
     CreateWallet,
+    DrillWords,
     ExportCosignerKey,
     HeadlessOptions,
     JoinMultisig,
     Reply,
     Request,
     RestoreWallet,
+    ShowWords,
+    SignMessage,
     SignPsbt,
     UnlockWallet,
     WatchWallet,
+    WordsShown,
 )
-from wallet_gui.vault import creation, joining, password_change, signing, unlocking
-from wallet_gui.vault.creation import Entropy, ProgressSink
+from wallet_gui.vault import (
+    backup_headless,
+    creation,
+    importing,
+    joining,
+    message_signing,
+    password_change,
+    signing,
+    unlocking,
+)
+from wallet_gui.vault.creation import Entropy, ProgressSink, WalletKeys
 from wallet_gui.vault.errors import BadRequest, PersonCancelled
 from wallet_gui.vault.password_cost import PasswordCost
 from wallet_gui.vault.plain_review import review_text
-from wallet_gui.vault.signing import FeeConcern
+from wallet_gui.vault.signing import FeeConcern, passphrase_note
 from wallet_gui.vault.strength import estimate
 from wallet_gui.vault.terminal import SecretReader
 
 _WORDS_HELP: Final = (
     "These words are the wallet. Write them on paper, in this order, and keep the paper safe:\n"
     "whoever has them has the money, and without them a lost file or password is final.\n\n"
+)
+
+
+_WORDS_AGAIN: Final = "Whoever has these words has the money. Compare them with your paper.\n\n"
+_ALONE: Final = (
+    "The words come on the screen. Whoever sees them can take all of the money. Are you alone?"
+)
+_DICE_HELP: Final = (
+    "Roll a die at least {asked} times and type the numbers from 1 to 6; they are not shown. They\n"
+    "are mixed into this computer's random numbers (SHA-256 over both), and never replace them.\n"
 )
 
 
@@ -65,25 +93,24 @@ class HeadlessVault:
             return Cancelled()
 
     def _reply(self, request: Request, options: HeadlessOptions) -> Reply:
-        reply: Reply
-        match request:
-            case CreateWallet():
-                reply = self._create(request, options)
-            case RestoreWallet():
-                reply = self._restore(request, options)
-            case JoinMultisig():
-                reply = self._join(request, options)
-            case WatchWallet():
-                reply = self._watch(request, options)
-            case ExportCosignerKey():
-                reply = self._export_key(request, options)
-            case UnlockWallet():
-                reply = self._unlock(request, options)
-            case SignPsbt():
-                reply = self._sign(request, options)
-            case ChangePassword():
-                reply = self._change_password(request, options)
-        return reply
+        answers: dict[type[Request], Callable[[Any, HeadlessOptions], Reply]] = {
+            ChangePassword: self._change_password,
+            CheckBackup: self._backup,
+            CreateWallet: self._create,
+            DrillWords: self._backup,
+            ExportCosignerKey: self._export_key,
+            JoinMultisig: self._join,
+            RestoreWallet: self._restore,
+            ShowWords: self._show_again,
+            SignMessage: self._sign_message,
+            SignPsbt: self._sign,
+            UnlockWallet: self._unlock,
+            WatchWallet: self._watch,
+        }
+        return answers[type(request)](request, options)
+
+    def _backup(self, request: CheckBackup | DrillWords, options: HeadlessOptions) -> Reply:
+        return backup_headless.answer(self._reader, request, options, self._cost)
 
     # --- create and restore
 
@@ -95,6 +122,9 @@ class HeadlessVault:
         seed = creation.new_seed(request, self._entropy)
         password = self._new_password(options.password_file)
         seed = self._with_passphrase(seed, request, options)
+        if request.use_dice:
+            seed = self._with_dice(seed, options)
+        self._tell_fingerprint(seed, request)
         if target == PROMPT:
             self._show_words(seed)
             return self._store(request, seed, password)
@@ -111,11 +141,83 @@ class HeadlessVault:
     def _restore(self, request: RestoreWallet, options: HeadlessOptions) -> Reply:
         creation.wallet_path(request)
         password = self._new_password(options.password_file)
+        if request.source == SOURCE_XPRV:
+            return self._import(request, password, options)
         entropy, language = entropy_from_words(self._reader.words(options.words_file))
         seed = self._with_passphrase(Seed(entropy, language), request, options)
+        self._tell_fingerprint(seed, request)
         if request.descriptor:
             self._agree(request.descriptor, seed, request.network, options)
         return self._store(request, seed, password)
+
+    def _import(self, request: RestoreWallet, password: str, options: HeadlessOptions) -> Reply:
+        text = self._reader.text(options.words_file, importing.WHAT)
+        keys = importing.read_keys(text, request)
+        params = by_name(request.network)
+        if request.descriptor:
+            keys = keys.agreeing_with(joining.agreed_descriptor(request.descriptor, params))
+            self._agree(request.descriptor, keys, request.network, options)
+        else:
+            descriptors = importing.wallet_descriptors(
+                keys, params, request.script_types, request.account
+            )
+            self._reader.note(importing.summary(keys, descriptors))
+        return self._store(request, keys, password)
+
+    def _with_dice(self, seed: Seed, options: HeadlessOptions) -> Seed:
+        asked = dice.ROLLS_ASKED[len(seed.entropy) * 8]
+        if options.dice_file == PROMPT:
+            self._reader.terminal.write(_DICE_HELP.format(asked=asked))
+        while True:
+            text = self._reader.text(options.dice_file, "Rolls of the die")
+            try:
+                rolls = dice.read_rolls(text)
+                mixed = creation.seed_with_dice(seed, rolls)
+            except DiceError as error:
+                if options.dice_file != PROMPT:
+                    raise
+                self._reader.terminal.write(f"{error}\n")
+                continue
+            self._reader.note(
+                f"{dice.counted(rolls)} counted, {dice.bits_of(rolls)} bits, and mixed in."
+            )
+            return mixed
+
+    def _tell_fingerprint(self, seed: Seed, request: CreateWallet | RestoreWallet) -> None:
+        if seed.passphrase:
+            fingerprint = creation.root_of(seed, by_name(request.network)).fingerprint.hex()
+            self._reader.note(
+                f"The fingerprint with this passphrase is {fingerprint}. Write it down with the "
+                "words: seeing it again tells that both are right."
+            )
+
+    # --- the words once more
+
+    def _show_again(self, request: ShowWords, options: HeadlessOptions) -> Reply:
+        target = options.words_file
+        if target == STDIN:
+            raise BadRequest("Words cannot be shown on standard input; name a file for them.")
+        password = self._reader.existing(options.password_file, "Password")
+        self._progress(signing.OPENING, None)
+        payload = signing.open_payload(Path(request.path), password, self._cost)
+        words = payload.seed().words
+        note = passphrase_note(payload)
+        if target != PROMPT:
+            self._reader.write_words(target, words)
+        else:
+            self._ask_yes(_ALONE)
+            terminal = self._reader.terminal
+            with terminal.screen():
+                terminal.write(_WORDS_AGAIN)
+                self._list_words(words)
+                terminal.ask("\nPress Enter when you are done. ")
+        if note:
+            self._reader.note(note)
+        return WordsShown()
+
+    def _list_words(self, words: str) -> None:
+        for number, word in enumerate(words.split(), 1):
+            self._reader.terminal.write(f"  {number:2}  {unicodedata.normalize('NFC', word)}\n")
 
     # --- multisig and watching
 
@@ -123,14 +225,17 @@ class HeadlessVault:
         creation.wallet_path(request)
         password, payload, passphrase = self._open_secrets(request.source, options)
         joining.check_network(payload.network, request.network)
-        signing.keyring(payload, passphrase)  # a wrong passphrase is told here
-        seed = payload.seed(passphrase)
-        self._agree(request.descriptor, seed, request.network, options)
-        return self._store(request, seed, password)
+        opened = signing.keyring(payload, passphrase)  # a wrong passphrase is told here
+        agreed = joining.agreed_descriptor(request.descriptor, opened.params)
+        keys = creation.keys_of(payload, opened.params, passphrase, agreed)
+        self._agree(request.descriptor, keys, request.network, options)
+        return self._store(request, keys, password)
 
-    def _agree(self, descriptor: str, seed: Seed, network: str, options: HeadlessOptions) -> None:
+    def _agree(
+        self, descriptor: str, keys: WalletKeys, network: str, options: HeadlessOptions
+    ) -> None:
         params = by_name(network)
-        root = ExtendedPrivateKey.from_seed(seed.stretched(), params)
+        root = creation.root_of(keys, params)
         agreed = joining.agreed_descriptor(descriptor, params)
         joining.check_ours(agreed, root)
         text = joining.cosigners_text(agreed, root)
@@ -155,9 +260,9 @@ class HeadlessVault:
         )
 
     def _store(
-        self, request: CreateWallet | RestoreWallet | JoinMultisig, seed: Seed, password: str
+        self, request: CreateWallet | RestoreWallet | JoinMultisig, keys: WalletKeys, password: str
     ) -> Reply:
-        created = creation.create(request, seed, password, self._cost, self._progress)
+        created = creation.create(request, keys, password, self._cost, self._progress)
         self._tell(created.notices)
         return created.reply
 
@@ -184,8 +289,7 @@ class HeadlessVault:
         while True:
             with terminal.screen():
                 terminal.write(_WORDS_HELP)
-                for number, word in enumerate(words, 1):
-                    terminal.write(f"  {number:2}  {word}\n")
+                self._list_words(seed.words)
                 terminal.ask("\nPress Enter when you have written them down. ")
             for position in asked:
                 typed = terminal.ask_hidden(f"Word {position + 1} (not shown): ")
@@ -202,7 +306,9 @@ class HeadlessVault:
     def _unlock(self, request: UnlockWallet, options: HeadlessOptions) -> Reply:
         password = self._reader.existing(options.password_file, "Password")
         self._progress(unlocking.CHECKING, None)
-        unlocked = unlocking.unlock(Path(request.path), password, self._cost)
+        unlocked = unlocking.unlock(
+            Path(request.path), password, self._cost, self._progress, lock_held=request.lock_held
+        )
         # What was noticed about the file, the window or command that opens it tells.
         return unlocked.reply
 
@@ -232,6 +338,18 @@ class HeadlessVault:
                 fee_confirmed = True
         self._progress(signing.SIGNING, None)
         return signing.sign(payment, keys, fee_confirmed=fee_confirmed)
+
+    def _sign_message(self, request: SignMessage, options: HeadlessOptions) -> Reply:
+        message_signing.check(request)
+        text = message_signing.plain_text(request)
+        if options.assume_yes:
+            self._reader.note(text)
+        else:
+            self._reader.terminal.write(text + "\n")
+            self._ask_yes("Sign this message?")
+        _, payload, passphrase = self._open_secrets(request.path, options)
+        self._progress(signing.SIGNING, None)
+        return message_signing.sign(request, signing.keyring(payload, passphrase))
 
     def _open_secrets(self, path: str, options: HeadlessOptions) -> tuple[str, SecretPayload, str]:
         """Ask for what opens the secrets of a wallet file: password, payload, passphrase."""

@@ -5,7 +5,7 @@ from typing import Final
 from wallet_gui.descriptors.account_import import account_descriptor
 from wallet_gui.descriptors.descriptor import Descriptor, MultisigType
 from wallet_gui.keys.accounts import cosigner_key, own_keys
-from wallet_gui.keys.xprv import ExtendedPrivateKey
+from wallet_gui.keys.imported import OutsideAccount, Root, describe
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.vault.errors import BadRequest
@@ -36,7 +36,7 @@ def check_network(words: str, multisig: str) -> None:
         raise BadRequest(f"The words are of a wallet for {words}, the multisig is for {multisig}.")
 
 
-def check_ours(descriptor: Descriptor, root: ExtendedPrivateKey) -> None:
+def check_ours(descriptor: Descriptor, root: Root) -> None:
     """Make sure that these words can sign for the wallet. Raises BadRequest."""
     if not own_keys(root, descriptor):
         raise BadRequest(
@@ -45,7 +45,7 @@ def check_ours(descriptor: Descriptor, root: ExtendedPrivateKey) -> None:
         )
 
 
-def cosigners_text(descriptor: Descriptor, root: ExtendedPrivateKey) -> str:
+def cosigners_text(descriptor: Descriptor, root: Root) -> str:
     """Return what a person compares with the other cosigners before agreeing."""
     ours = set(own_keys(root, descriptor))
     total = len(descriptor.keys)
@@ -60,14 +60,18 @@ def cosigners_text(descriptor: Descriptor, root: ExtendedPrivateKey) -> str:
     return "\n".join(lines)
 
 
-def exported_key(
-    root: ExtendedPrivateKey, params: ChainParams, script_type: str, account: int
-) -> str:
+def exported_key(root: Root, params: ChainParams, script_type: str, account: int) -> str:
     """Return [fingerprint/path]xpub for a multisig of that kind. Raises BadRequest."""
     known = {kind.name.lower(): kind for kind in MultisigType}
     if script_type not in known:
         raise BadRequest(f"Choose the kind of multisig from {', '.join(sorted(known))}.")
     try:
         return str(cosigner_key(root, params, known[script_type], account))
+    except OutsideAccount:
+        raise BadRequest(
+            f"Only one key was imported into this wallet ({describe(root)}), and this kind of "
+            "multisig needs another account. Use a wallet that was made from words, or import the "
+            "master key."
+        ) from None
     except ValueError:
         raise BadRequest("Account numbers go from 0 to 2147483647.") from None

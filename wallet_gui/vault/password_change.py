@@ -12,6 +12,7 @@ from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.transfer.messages import ChangePassword, PasswordChanged
 from wallet_gui.vault.creation import WRITING, ProgressSink, check_new_password
 from wallet_gui.vault.errors import BadRequest
+from wallet_gui.vault.format_note import noted
 from wallet_gui.vault.password_cost import PasswordCost
 from wallet_gui.vault.unlocking import CHECKING, view_key
 
@@ -70,7 +71,8 @@ def change_password(
             header, _ = parse_box(secret, minimum=cost.minimum)
             reduced = reduced or header.kdf != cost.preferred
         progress(WRITING, None)
-        notices = wallet_file.change_password(view.key, view.parameters, salt, secret)
+        state = wallet_file.state if secret is None else noted(wallet_file.state)
+        notices = wallet_file.change_password(view.key, view.parameters, salt, secret, state)
     progress(PROTECTING_ANEW, 1.0)
     if reduced:
         notices += (cost.reduced_notice,)

@@ -9,6 +9,7 @@ from wallet_gui.vault.page import VaultPage
 from wallet_gui.vault.password_cost import PasswordCost
 from wallet_gui.vault.secret_edit import PasswordEdit
 from wallet_gui.vault.strength import STRONG_BITS, WEAK_BITS, estimate
+from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.labels import card, set_role, text_label
 
 TRIES_WITHOUT_DELAY = 5
@@ -210,3 +211,35 @@ class PassphrasePage(VaultPage):
             return None
         self.notice.clear()
         return passphrase
+
+
+class FingerprintPage(VaultPage):
+    """The fingerprint of the wallet that words and passphrase lead to."""
+
+    def __init__(self, fingerprint: str, *, is_new: bool) -> None:
+        text = (
+            "Write it down with the words. When you restore the wallet and see it again, words and "
+            "passphrase are right; another one means that something was typed differently."
+            if is_new
+            else "Compare it with what you wrote down. Another one means that the words or the "
+            "passphrase are not those of your wallet: go back and type it again."
+        )
+        super().__init__(
+            "fingerprint",
+            "The wallet's fingerprint",
+            text,
+            primary="&Continue",
+            secondary="&Back",
+        )
+        self.fingerprint_label = text_label(" ".join((fingerprint[:4], fingerprint[4:])))
+        self.fingerprint_label.setObjectName("fingerprint_value")
+        self.fingerprint_label.setAccessibleName(f"Fingerprint {' '.join(fingerprint)}")
+        use_font(self.fingerprint_label, percent=190, bold=True, monospace=True)
+        self.body.addWidget(self.fingerprint_label)
+        self.body.addWidget(
+            text_label(
+                "It is no secret. The program keeps it in the wallet file, to tell a mistyped "
+                "passphrase before it shows or signs anything.",
+                role="muted",
+            )
+        )

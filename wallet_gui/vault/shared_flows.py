@@ -72,11 +72,17 @@ class WatchFlow(QObject):
         )
 
 
-class _SecretsFlow(QObject):
-    """Asks for what opens the secrets of a wallet file."""
+class SecretsFlow(QObject):
+    """Asks for what opens the secrets of a wallet file, on `page` where more is to be shown."""
 
     def __init__(
-        self, window: VaultWindow, path: str, cost: PasswordCost, title: str, text: str
+        self,
+        window: VaultWindow,
+        path: str,
+        cost: PasswordCost,
+        title: str,
+        text: str,
+        page: UnlockPage | None = None,
     ) -> None:
         super().__init__(window)
         self._window = window
@@ -84,7 +90,7 @@ class _SecretsFlow(QObject):
         self._cost = cost
         self._title = title
         self._password = ""
-        self._page = UnlockPage(title, text, primary="&Continue", name="secrets")
+        self._page = page or UnlockPage(title, text, primary="&Continue", name="secrets")
         self._page.left.connect(window.cancel)
         self._page.submitted.connect(self._open)
         window.show_page(self._page)
@@ -146,7 +152,7 @@ class _SecretsFlow(QObject):
         self._window.refuse(self._title, failure(error))
 
 
-class JoinFlow(_SecretsFlow):
+class JoinFlow(SecretsFlow):
     """Open the words of a wallet, agree to the cosigners, write the multisig's own file."""
 
     def __init__(self, window: VaultWindow, request: JoinMultisig, cost: PasswordCost) -> None:
@@ -165,16 +171,19 @@ class JoinFlow(_SecretsFlow):
         try:
             joining.check_network(payload.network, self._request.network)
             agreed = joining.agreed_descriptor(self._request.descriptor, keys.params)
-            joining.check_ours(agreed, keys.root)
+            source = creation.keys_of(payload, keys.params, passphrase, agreed)
+            root = creation.root_of(source, keys.params)
+            joining.check_ours(agreed, root)
         except BadRequest as error:
             self._refuse(error)
             return
-        page = AgreePage(joining.cosigners_text(agreed, keys.root))
+        page = AgreePage(joining.cosigners_text(agreed, root))
         page.left.connect(self._window.cancel)
-        seed = payload.seed(passphrase)
         page.submitted.connect(
             lambda: self._window.work(
-                lambda step: creation.create(self._request, seed, self._password, self._cost, step),
+                lambda step: creation.create(
+                    self._request, source, self._password, self._cost, step
+                ),
                 lambda created: _show_done(
                     self._window,
                     created,
@@ -188,7 +197,7 @@ class JoinFlow(_SecretsFlow):
         self._window.show_page(page)
 
 
-class CosignerKeyFlow(_SecretsFlow):
+class CosignerKeyFlow(SecretsFlow):
     """Open the words of a wallet and hand out the public key for a multisig."""
 
     def __init__(self, window: VaultWindow, request: ExportCosignerKey, cost: PasswordCost) -> None:

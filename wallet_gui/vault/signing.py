@@ -4,6 +4,7 @@ Nothing but the PSBT is taken from the window. The descriptors are derived from 
 opened here, so change is change only if this wallet's own keys make it so.
 """
 
+import time
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -13,9 +14,9 @@ from wallet_gui.descriptors.descriptor import Descriptor
 from wallet_gui.keys import policy, secret_box, signer
 from wallet_gui.keys.accounts import own_keys
 from wallet_gui.keys.errors import CorruptSecretBox, PasswordWrong, PolicyRefused
+from wallet_gui.keys.imported import Root
 from wallet_gui.keys.policy import Limits
 from wallet_gui.keys.secret_box import SecretPayload
-from wallet_gui.keys.xprv import ExtendedPrivateKey
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import NETWORKS, ChainParams
 from wallet_gui.primitives.psbt import Psbt
@@ -42,7 +43,7 @@ HIGH_FEE_RATE: Final = FeeRate(500_000)
 class Keyring:
     """The keys of an opened wallet, and the descriptors that they make. Its repr shows nothing."""
 
-    root: ExtendedPrivateKey
+    root: Root
     descriptors: tuple[Descriptor, ...]
     params: ChainParams
 
@@ -71,13 +72,13 @@ def keyring(payload: SecretPayload, passphrase: str = "") -> Keyring:
     if payload.network not in NETWORKS:
         raise CorruptSecretBox("The wallet's secrets name an unknown network.")
     params = NETWORKS[payload.network]
-    seed = payload.seed(passphrase)
+    root: Root
     if payload.descriptors:
-        root = ExtendedPrivateKey.from_seed(seed.stretched(), params)
+        root = payload.root(params, passphrase)
         descriptors = _agreed(payload, params)
     else:
         root, descriptors = root_and_descriptors(
-            seed, params, payload.account, payload.script_types
+            payload.seed(passphrase), params, payload.account, payload.script_types
         )
     expected = payload.passphrase_fingerprint
     if expected is not None and root.fingerprint != expected:
@@ -85,16 +86,28 @@ def keyring(payload: SecretPayload, passphrase: str = "") -> Keyring:
             "This passphrase leads to another wallet. Capitals and blanks count; type it again."
         )
     if payload.descriptors and not all(own_keys(root, item) for item in descriptors):
-        raise CorruptSecretBox("The wallet's keys and the multisig that it belongs to differ.")
+        what = "descriptors" if payload.is_imported else "multisig that it belongs to"
+        raise CorruptSecretBox(f"The wallet's keys and the {what} differ.")
     return Keyring(root, descriptors, params)
 
 
 def _agreed(payload: SecretPayload, params: ChainParams) -> tuple[Descriptor, ...]:
-    """Read what the cosigners agreed on from the box that only the password opens."""
+    """Read the descriptors that were agreed on or imported, from the box that is sealed."""
     try:
         return tuple(Descriptor.parse(text, params) for text in payload.descriptors)
     except ParseError as error:
-        raise CorruptSecretBox(f"The multisig of this wallet cannot be read. {error}") from None
+        raise CorruptSecretBox(f"This wallet's descriptors cannot be read. {error}") from None
+
+
+def passphrase_note(payload: SecretPayload) -> str:
+    """Say that the words are not all of it; "" for a wallet without a passphrase."""
+    fingerprint = payload.passphrase_fingerprint
+    if fingerprint is None:
+        return ""
+    return (
+        "This wallet also has a passphrase, which is stored nowhere: the words alone lead to "
+        f"another wallet. With the right one the fingerprint is {fingerprint.hex()}."
+    )
 
 
 class FeeConcern(Enum):
@@ -153,7 +166,11 @@ def review_payment(request: SignPsbt, psbt: Psbt, keys: Keyring) -> Payment:
     }
     known_to_policy = {(number, int(keychain)): i for (number, keychain), i in known.items()}
     # A fee beyond the limits is shown and judged below; it is signed only if confirmed.
-    limits = Limits(known_indexes=known_to_policy, fee_confirmed=True)
+    limits = Limits(
+        known_indexes=known_to_policy,
+        fee_confirmed=True,
+        latest_height=policy.latest_height(keys.params, int(time.time())),
+    )
     assessment = policy.assess(psbt, keys.descriptors, keys.params, limits)
     seen = review.of(psbt, keys.descriptors, keys.params, known_indexes=known)
     if (assessment.fee_sat, len(assessment.outputs)) != (seen.fee_sat, len(seen.payments)):

@@ -8,6 +8,7 @@ import contextlib
 import os
 import stat
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, TextIO
@@ -197,10 +198,17 @@ class SecretReader:
             return self._line(source, "The words")
         return " ".join(self._file(source, "The words").split())
 
+    def text(self, source: str, what: str) -> str:
+        """Read a secret that may have several lines in a file."""
+        if source in (PROMPT, STDIN):
+            return self.existing(source, what)
+        return self._file(source, what)
+
     def write_words(self, target: str, words: str) -> None:
         """Write new words to a file that must not exist, readable by its owner only."""
         try:
-            self._files.write_new(Path(target), words.encode() + b"\n")
+            text = unicodedata.normalize("NFC", words)
+            self._files.write_new(Path(target), text.encode() + b"\n")
         except FileExistsError:
             raise SecretSourceFailed(
                 "The file for the words exists already. Name one that does not."

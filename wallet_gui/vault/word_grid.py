@@ -4,18 +4,22 @@ They are drawn instead of put into labels, so that neither the clipboard nor the
 interface, which any program of the person may read, ever holds them.
 """
 
+import unicodedata
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from wallet_gui.widgets.fonts import monospace_font, resized
+from wallet_gui.keys.seed import language_name
+from wallet_gui.widgets.fonts import has_glyphs, monospace_font, resized
 
 _GAP = 10
 _PADDING = 10
 _NARROWEST_COLUMNS = 2
 _COLUMNS = 3
+_IDEOGRAPHIC = ("japanese", "korean", "chinese_simplified", "chinese_traditional")
+_DOTS = "\u2022" * 6
 
 
 class WordGrid(QWidget):
@@ -24,16 +28,39 @@ class WordGrid(QWidget):
     def __init__(self, words: Sequence[str]) -> None:
         super().__init__()
         self.setObjectName("words_grid")
-        self.setAccessibleName(
-            f"{len(words)} words, shown on the screen only. They are not given to screen readers, "
-            "because other programs could listen."
-        )
-        self._words = tuple(words)
+        self._words: tuple[str, ...] = ()
+        self._is_hidden = False
         self._word_font = monospace_font(resized(self.font(), 115), bold=True)
         self._number_font = monospace_font(resized(self.font(), 90))
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
+        self.show_words(words)
+
+    def show_words(self, words: Sequence[str]) -> None:
+        """Draw these words from now on."""
+        # The lists hold letters apart from their marks; on paper they stand together.
+        self._words = tuple(unicodedata.normalize("NFC", word) for word in words)
+        self.setAccessibleName(
+            f"{len(words)} words, shown on the screen only. They are not given to screen readers, "
+            "because other programs could listen."
+        )
+        self.updateGeometry()
+        self.update()
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether dots stand in the place of the words."""
+        return self._is_hidden
+
+    def hide_words(self, is_hidden: bool) -> None:  # noqa: FBT001 - one state, as Qt's setters
+        """Draw dots in the place of the words, or the words."""
+        self._is_hidden = is_hidden
+        self.update()
+
+    def can_be_drawn(self) -> bool:
+        """Whether the fonts of this computer have every letter of the words."""
+        return has_glyphs(self._word_font, " ".join(self._words))
 
     def forget(self) -> None:
         """Stop drawing the words."""
@@ -92,5 +119,16 @@ class WordGrid(QWidget):
             painter.setFont(self._word_font)
             painter.setPen(palette.color(QPalette.ColorRole.Text))
             rest = cell.adjusted(4 + number_width + _PADDING, 0, -4, 0)
-            painter.drawText(rest, Qt.AlignmentFlag.AlignLeft | middle, word)
+            shown = _DOTS if self._is_hidden else word
+            painter.drawText(rest, Qt.AlignmentFlag.AlignLeft | middle, shown)
         painter.end()
+
+
+def no_font(language: str) -> str:
+    """Say that words of a language cannot be drawn on this computer."""
+    name = language_name(language)
+    fonts = "Noto Sans CJK" if language in _IDEOGRAPHIC else "Noto Sans"
+    return (
+        f"This computer has no font for the {name} words, so they cannot be shown. Install one "
+        f"that has {name} letters, such as {fonts}, and try again."
+    )

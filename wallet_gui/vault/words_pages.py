@@ -1,6 +1,7 @@
 """The pages about seed words: shown once, typed back, or typed in to restore a wallet."""
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 from random import SystemRandom
 from typing import Final
 
@@ -13,38 +14,53 @@ from wallet_gui.keys.seed import (
     Seed,
     canonical_words,
     entropy_from_words,
+    language_name,
     word_list,
 )
 from wallet_gui.vault.creation import is_same_word, words_asked
 from wallet_gui.vault.page import VaultPage
 from wallet_gui.vault.secret_edit import WordEdit, WordsEdit
-from wallet_gui.vault.word_grid import WordGrid
+from wallet_gui.vault.seed_choice import LanguageChoice, WordCountChoice
+from wallet_gui.vault.word_grid import WordGrid, no_font
 from wallet_gui.widgets.labels import card, set_role, text_label
-from wallet_gui.widgets.notice import WARNING
+from wallet_gui.widgets.notice import ERROR, WARNING
 
+_UNSEEN: Final = (
+    "Make sure that nobody and no camera sees the screen. Do not photograph the words or store "
+    "them on a computer."
+)
 _SUGGESTIONS: Final = 5
 _SHORTEST_PREFIX: Final = 2
 
 
 class WordsPage(VaultPage):
-    """Shows the words of a new wallet."""
+    """Shows the words of a new wallet, whose language and number can be chosen here.
 
-    def __init__(self, seed: Seed) -> None:
+    `draw` makes other entropy for so many words; without it their number is fixed. `seed` is what
+    the words on screen stand for.
+    """
+
+    def __init__(self, seed: Seed, draw: Callable[[int], Seed | None] | None = None) -> None:
         words = seed.words.split()
         super().__init__(
             "words",
-            f"Write down these {len(words)} words",
+            "",
             "With pen and paper, in this order. They are the wallet: they bring it back when this "
             "computer is lost, and whoever else has them has the money.",
             primary="I have &written them down",
         )
-        self.notice.say(
-            "Make sure that nobody and no camera sees the screen. Do not photograph the words or "
-            "store them on a computer.",
-            WARNING,
-        )
+        self.seed = seed
+        self._draw = draw
+        self.count_choice = WordCountChoice("words_count", len(words))
+        self.language_choice = LanguageChoice("words_language", seed.language)
+        if draw is not None:
+            self.body.addLayout(self.count_choice.row)
+        self.body.addLayout(self.language_choice.row)
         self.grid = WordGrid(words)
         self.body.addWidget(self.grid)
+        self.language_note = text_label(role="muted")
+        self.language_note.setObjectName("words_language_note")
+        self.body.addWidget(self.language_note)
         self.body.addWidget(
             text_label(
                 "The words cannot be copied, and screen readers do not get them. If you cannot see "
@@ -52,9 +68,41 @@ class WordsPage(VaultPage):
                 role="muted",
             )
         )
+        self.first_field = self.primary
+        self.count_choice.changed.connect(self._choose)
+        self.language_choice.changed.connect(self._choose)
+        self._show()
 
     def forget(self) -> None:
         self.grid.forget()
+        self._draw = None
+
+    def _choose(self) -> None:
+        seed: Seed | None = self.seed
+        count = self.count_choice.word_count
+        if self._draw is not None and count != len(self.seed.words.split()):
+            seed = self._draw(count)
+        if seed is not None:
+            self.seed = Seed(seed.entropy, self.language_choice.language, seed.passphrase)
+            self._show()
+
+    def _show(self) -> None:
+        words = self.seed.words.split()
+        self.title.setText(f"Write down these {len(words)} words")
+        self.grid.show_words(words)
+        is_drawable = self.grid.can_be_drawn()
+        self.grid.setVisible(is_drawable)
+        self.primary.setEnabled(is_drawable)
+        language = self.seed.language
+        self.language_note.setVisible(language != "english")
+        self.language_note.setText(
+            f"Note “{language_name(language)}” with them. Some other programs know English words "
+            "only; this one recognises every language."
+        )
+        if is_drawable:
+            self.notice.say(_UNSEEN, WARNING)
+        else:
+            self.notice.say(no_font(language), ERROR)
 
 
 class ConfirmWordsPage(VaultPage):
@@ -68,6 +116,7 @@ class ConfirmWordsPage(VaultPage):
             primary="&Continue",
             secondary="&Back to the words",
         )
+        self.seed: Seed | None = seed
         self._words = seed.words.split()
         count = len(self._words)
         self.positions = sorted(SystemRandom().sample(range(count), words_asked(count)))
@@ -106,6 +155,7 @@ class ConfirmWordsPage(VaultPage):
     def forget(self) -> None:
         super().forget()
         self._words = []
+        self.seed = None
 
 
 class RestorePage(VaultPage):
@@ -184,7 +234,7 @@ class RestorePage(VaultPage):
             if found == [prefix]:
                 found = ()
         for number, button in enumerate(self.suggestion_buttons):
-            word = found[number] if number < len(found) else ""
+            word = unicodedata.normalize("NFC", found[number]) if number < len(found) else ""
             button.setText(word)
             button.setAccessibleName(f"Complete to {word}" if word else "Suggested word")
             button.setVisible(bool(word))

@@ -9,6 +9,7 @@ from typing import Final
 
 from wallet_gui.curve import CurveError, ecdsa_verify, schnorr_verify
 from wallet_gui.primitives import script, sighash
+from wallet_gui.primitives.hashes import hash160
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.psbt_fields import PsbtInput
 from wallet_gui.primitives.script import ScriptType
@@ -71,6 +72,80 @@ def unverified_inputs(psbt: Psbt) -> tuple[int, ...]:
         index
         for index, psbt_input in enumerate(psbt.inputs)
         if psbt_input.is_final and check_input(tx, index, spent) is Verdict.UNKNOWN
+    )
+
+
+def signing_keys(psbt: Psbt, index: int) -> frozenset[bytes]:
+    """Return the keys of which input `index` carries a valid signature that commits to everything.
+
+    Public keys have 33 bytes, the output key of taproot 32. Signatures that do not count (another
+    key's, not valid, of another hash type) are left out, and so are those that cannot be judged.
+    """
+    spent = _spent(psbt)
+    coin = spent[index]
+    if coin is None:
+        return frozenset()
+    psbt_input = psbt.inputs[index]
+    if psbt_input.is_final:
+        return _final_keys(psbt, index, coin, spent)
+    try:
+        psbt.check_scripts(index)
+        found = _signatures(psbt_input, coin)
+        return frozenset(
+            key for signature, key in found if _counts(psbt, index, spent, signature, key)
+        )
+    except ParseError:
+        return frozenset()
+
+
+def _counts(
+    psbt: Psbt, index: int, spent: Sequence[TxOut | None], signature: bytes, key: bytes
+) -> bool:
+    kind = _kind(signature, key)
+    accepted = _ACCEPTED if len(key) == 32 else _ECDSA_ACCEPTED
+    if kind not in accepted or not _may_sign(psbt.inputs[index], spent[index], key):
+        return False
+    return _verifies(key, _digest(psbt, index, spent, kind), signature)
+
+
+def _may_sign(psbt_input: PsbtInput, coin: TxOut | None, key: bytes) -> bool:
+    """Tell whether the script, which was checked to belong to the coin, asks for this key."""
+    if coin is None or len(key) == 32:
+        return coin is not None
+    code = psbt_input.witness_script or psbt_input.redeem_script or coin.script_pubkey
+    asked = script.parse_multisig(code)
+    if asked is not None:
+        return key in asked[1]
+    return code in (script.p2wpkh(hash160(key)), script.p2pkh(hash160(key)))
+
+
+def _final_keys(
+    psbt: Psbt, index: int, coin: TxOut, spent: Sequence[TxOut | None]
+) -> frozenset[bytes]:
+    tx = _signed_so_far(psbt)
+    tx_input = tx.inputs[index]
+    if check_input(tx, index, spent) is not Verdict.VALID:
+        return frozenset()
+    if not _ACCEPTED.issuperset(hash_types(tx_input)):
+        return frozenset()
+    if script.classify(coin.script_pubkey) is ScriptType.P2TR:
+        return frozenset({coin.script_pubkey[2:]})
+    pushed = script.parse_pushes(tx_input.script_sig)
+    items = tx_input.witness or tuple(pushed)
+    asked = script.parse_multisig(items[-1])
+    if asked is None:
+        return frozenset({items[-1]})
+    # The scripts are in what was put together; with them it is judged as before that.
+    opened = psbt.copy()
+    signed = opened.inputs[index]
+    signed.witness_script = items[-1] if tx_input.witness else None
+    signed.redeem_script = pushed[-1] if pushed else None
+    return frozenset(
+        key
+        for key in asked[1]
+        for signature in items[1:-1]
+        if signature
+        and _verifies(key, _ecdsa_digest(opened, index, coin, signature[-1]), signature)
     )
 
 

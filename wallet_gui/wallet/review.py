@@ -31,6 +31,9 @@ UNUSUAL_DISTANCE = 1_000
 LOCK_TIME_IS_TIME = 500_000_000
 """From here on a lock time is a Unix time, not a height (BIP65)."""
 
+ALREADY_SIGNED = "The payment already carries a signature."
+"""A warning; whoever shows who has signed need not show it."""
+
 # With a height or with nothing, and replaceable or not: what wallets use.
 _USUAL_SEQUENCES = frozenset({SEQUENCE_RBF, SEQUENCE_RBF + 1, SEQUENCE_RBF + 2})
 # A witness with the signature sizes of a foreign single key; only the shown fee rate rests on it.
@@ -282,7 +285,7 @@ def _input_warnings(psbt: Psbt) -> Iterator[str]:
     if asked:
         yield "A signature is asked for that leaves parts of the payment open to change."
     if any(p.partial_sigs or p.tap_key_sig or p.is_final for p in psbt.inputs):
-        yield "The payment already carries a signature."
+        yield ALREADY_SIGNED
 
 
 def _time_warnings(psbt: Psbt) -> Iterator[str]:

@@ -147,6 +147,16 @@ class ReceiveState:
     can_reveal: bool
 
 
+class Signing(Enum):
+    """Where the keys are that sign for a wallet."""
+
+    HERE = "here"
+    ELSEWHERE = "elsewhere"
+    """The wallet only watches."""
+    TOGETHER = "together"
+    """Cosigners have to sign, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class WalletSnapshot:
     """All that the screens show of a wallet at one moment. `history` is newest first."""
@@ -161,6 +171,7 @@ class WalletSnapshot:
     tip: BlockRef | None
     scan_mark: BlockRef | None
     taken: int
+    signing: Signing = Signing.HERE
 
     def confirmations(self, entry: HistoryEntry | Coin) -> int:
         """Count the blocks that bury a transaction, its own included; 0 when unconfirmed."""

@@ -38,16 +38,11 @@ from wallet_gui.wallet.labels import Labels
 from wallet_gui.wallet.ledger import Ledger, OwnedOutput, sum_up
 from wallet_gui.wallet.lookalike import find_lookalike
 from wallet_gui.wallet.own_transactions import OwnTransactions
+from wallet_gui.wallet.psbt_signers import signing_of
 from wallet_gui.wallet.requests import RequestBook
 from wallet_gui.wallet.scan_marks import ScanMarks
 from wallet_gui.wallet.signatures import Verdict, check_input, spent_script
-from wallet_gui.wallet.snapshot import (
-    Balance,
-    Coin,
-    HistoryEntry,
-    RequestEntry,
-    WalletSnapshot,
-)
+from wallet_gui.wallet.snapshot import Balance, Coin, HistoryEntry, RequestEntry, WalletSnapshot
 from wallet_gui.wallet.tx_graph import Standing, TxGraph
 
 
@@ -311,6 +306,9 @@ class Wallet:
         self._staged.view.frozen[outpoint] = frozen
         self._ledger.forget_coins()
 
+    def label(self, kind: str, ref: str) -> str:
+        return self._labels.get(kind, ref)
+
     def export_labels(self) -> list[str]:
         """Write all labels and frozen coins as BIP329 lines."""
         origin = self.descriptors[self.description.active].abbreviated()
@@ -456,6 +454,7 @@ class Wallet:
             tip=self.tip,
             scan_mark=self.scan_mark,
             taken=now,
+            signing=signing_of(self.description, self.descriptors),
         )
 
     def rename(self, name: str) -> None:

@@ -4,7 +4,7 @@ They are shipped because the fonts of a bare system may lack the bitcoin sign, a
 look-alike characters in an address must be told apart.
 """
 
-from PySide6.QtGui import QFont, QFontDatabase
+from PySide6.QtGui import QFont, QFontDatabase, QTextLayout
 from PySide6.QtWidgets import QApplication, QWidget
 
 from wallet_gui.widgets.resources import resource
@@ -69,6 +69,16 @@ def monospace_font(like: QFont, *, bold: bool = False) -> QFont:
     if bold:
         font.setWeight(QFont.Weight.DemiBold)
     return font
+
+
+def has_glyphs(font: QFont, text: str) -> bool:
+    """Whether `font`, or one that Qt takes in its place, can draw every character of `text`."""
+    layout = QTextLayout(text, font)
+    layout.beginLayout()
+    while layout.createLine().isValid():
+        pass
+    layout.endLayout()
+    return all(0 not in run.glyphIndexes() for run in layout.glyphRuns())
 
 
 def resized(font: QFont, percent: int, *, bold: bool = False) -> QFont:

@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QCheckBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QLabel, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.unit.vault.samples import (
@@ -276,6 +276,11 @@ def test_restore_with_a_passphrase(drive: Drive, tmp_path: Path) -> None:
     driver.go_on()
     assert "differ" in driver.notice
     driver.type("passphrase_again", "quiet harbour")
+    driver.go_on()
+    driver.wait_for("fingerprint_page")
+    shown = driver.window.page.findChild(QLabel, "fingerprint_value")
+    assert isinstance(shown, QLabel)
+    assert shown.text().replace(" ", "") == sample.wallet.description.fingerprint
     driver.go_on()
     _choose_password(driver)
     driver.wait_for("done_page")

@@ -209,7 +209,7 @@ def test_only_our_own_key_signs(kind: MultisigType) -> None:
         for part in signed.inputs:
             (key,) = part.partial_sigs
             assert part.bip32_derivations[key].fingerprint == ROOTS[number].fingerprint
-    with pytest.raises(SigningFailed, match="do not come from these seed words"):
+    with pytest.raises(SigningFailed, match="do not come from these keys"):
         sign_as(asked, 5, (agreed,))
 
 
@@ -232,7 +232,7 @@ def test_a_key_that_only_pretends_to_be_ours_makes_the_wallet_nobodys() -> None:
     assert own_keys(ROOTS[0], agreed) == ()
     assert len(own_keys(ROOTS[0], AGREED)) == 1
     assert own_keys(ROOTS[5], AGREED) == ()
-    with pytest.raises(SigningFailed, match="do not come from these seed words"):
+    with pytest.raises(SigningFailed, match="do not come from these keys"):
         sign_as(plan(funded(agreed)).psbt, 0, (agreed,))
 
 

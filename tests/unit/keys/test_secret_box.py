@@ -184,6 +184,7 @@ def test_the_box_holds_neither_words_nor_stretched_seed() -> None:
         "passphrase_fingerprint",
         "imported_keys",
         "descriptors",
+        "imported_xprv",
     }
     assert seed.words.encode() not in contents
     assert seed.stretched().hex().encode() not in contents
@@ -199,7 +200,7 @@ def test_a_multisig_holds_the_agreed_descriptor_instead_of_script_types() -> Non
         SecretPayload(bytes(16), script_types=())
 
 
-def test_boxes_of_format_1_are_read_and_become_format_2() -> None:
+def test_boxes_of_older_formats_are_read_and_become_format_3() -> None:
     # As version 1 wrote it, byte for byte.
     old = (
         b'{"account":0,"entropy":"000102030405060708090a0b0c0d0e0f","format":1,"imported_keys":[],'
@@ -208,10 +209,14 @@ def test_boxes_of_format_1_are_read_and_become_format_2() -> None:
     )
     payload = SecretPayload.decode(old)
     assert payload == PAYLOAD
-    assert json.loads(payload.encode())["format"] == 2
+    assert json.loads(payload.encode())["format"] == 3
     with_more = old.replace(b'"account"', b'"descriptors":[],"account"')
     with pytest.raises(CorruptSecretBox):
         SecretPayload.decode(with_more)
+    second = with_more.replace(b'"format":1', b'"format":2')
+    assert SecretPayload.decode(second) == PAYLOAD
+    with pytest.raises(CorruptSecretBox):
+        SecretPayload.decode(second.replace(b'"format"', b'"imported_xprv":"","format"'))
 
 
 def test_reprs_hide_everything() -> None:
@@ -266,7 +271,7 @@ def test_altered_contents_are_corrupt(change: dict[str, object]) -> None:
 
 
 def test_a_newer_format_is_refused_as_such() -> None:
-    contents = {**json.loads(PAYLOAD.encode()), "format": 3, "more": []}
+    contents = {**json.loads(PAYLOAD.encode()), "format": 4, "more": []}
     with pytest.raises(NewerFormat, match="newer version"):
         SecretPayload.decode(json.dumps(contents).encode())
 

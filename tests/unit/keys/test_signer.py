@@ -228,7 +228,7 @@ def test_policy_holds_in_the_signer_too() -> None:
 
 def test_another_root_cannot_sign() -> None:
     psbt = spend(WALLET, [Coin(WPKH, 100_000)], [(STRANGER, 90_000)])
-    with pytest.raises(SigningFailed, match="do not come from these seed words"):
+    with pytest.raises(SigningFailed, match="do not come from these keys"):
         sign(psbt, Wallet.of(2).root, WALLET.descriptors, MAINNET)
     with pytest.raises(SigningFailed, match="not a master key for regtest"):
         sign(psbt, WALLET.root, WALLET.descriptors, REGTEST)

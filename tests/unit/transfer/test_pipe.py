@@ -13,9 +13,12 @@ from wallet_gui.transfer.messages import (
     REPLIES,
     REQUESTS,
     STDIN,
+    BackupChecked,
     Cancelled,
     ChangePassword,
+    CheckBackup,
     CreateWallet,
+    DrillWords,
     Failed,
     FailureKind,
     HeadlessOptions,
@@ -25,10 +28,13 @@ from wallet_gui.transfer.messages import (
     Progress,
     PsbtSigned,
     RestoreWallet,
+    ShowWords,
     SignPsbt,
     UnlockWallet,
     WalletCreated,
     WalletUnlocked,
+    WordsDrilled,
+    WordsShown,
 )
 from wallet_gui.transfer.pipe import (
     MAX_FRAME,
@@ -44,7 +50,9 @@ ALL = (*REQUESTS, *REPLIES)
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=16)
 u31 = st.integers(0, 2**31 - 1)
-headless = st.none() | st.builds(HeadlessOptions, text, text, text, text, st.booleans())
+headless = st.none() | st.builds(
+    HeadlessOptions, text, text, text, text, st.booleans(), st.booleans(), text
+)
 key = st.binary(min_size=32, max_size=32)
 known_index = st.builds(KnownIndex, u31, st.integers(0, 1), u31)
 types = st.lists(text, max_size=4).map(tuple)
@@ -54,10 +62,15 @@ scale = st.integers(80, 200)
 
 any_message: st.SearchStrategy[Message] = st.one_of(
     st.builds(
-        CreateWallet, text, text, text, text, u31, types, u31, flag, time, text, headless, scale
+        CreateWallet,
+        *(text, text, text, text, u31, types, u31, flag, time, text, headless, scale, flag),
     ),
-    st.builds(RestoreWallet, text, text, text, types, u31, flag, time, text, headless, scale),
-    st.builds(UnlockWallet, text, text, headless, scale),
+    st.builds(
+        RestoreWallet,
+        *(text, text, text, types, u31, flag, time, text, headless, scale, text, text),
+    ),
+    st.builds(ShowWords, text, text, headless, scale),
+    st.builds(UnlockWallet, text, flag, text, headless, scale),
     st.builds(
         SignPsbt,
         text,
@@ -69,10 +82,15 @@ any_message: st.SearchStrategy[Message] = st.one_of(
         scale,
     ),
     st.builds(ChangePassword, text, flag, text, headless, scale),
+    st.builds(CheckBackup, text, text, flag, text, headless, scale),
+    st.builds(DrillWords, text, flag, text, headless, scale),
+    st.builds(BackupChecked, flag, text, types, flag),
+    st.builds(WordsDrilled, flag, text, u31, st.lists(u31, max_size=3).map(tuple), flag, flag),
     st.builds(WalletCreated, text, key),
     st.builds(WalletUnlocked, text, key),
     st.builds(PasswordChanged, text, key),
     st.builds(PsbtSigned, text),
+    st.builds(WordsShown),
     st.builds(Cancelled),
     st.builds(Failed, st.sampled_from(FailureKind), text),
     st.builds(Progress, text, st.none() | st.floats(0, 1)),
@@ -304,6 +322,7 @@ def test_no_message_has_room_for_a_secret() -> None:
         "passphrase_file",
         "word_count",
         "use_passphrase",
+        "has_passphrase",
     }
     for cls in (*ALL, HeadlessOptions):
         for name in cls.__dataclass_fields__:
@@ -324,6 +343,7 @@ def test_wire_form_is_what_the_contract_says() -> None:
             "new_password_file": "prompt",
             "words_file": "prompt",
             "passphrase_file": "prompt",
+            "dice_file": "prompt",
             "assume_yes": False,
             "accept_high_fee": False,
         },

@@ -28,6 +28,7 @@ from wallet_gui.gui.overview_page import OverviewPage
 from wallet_gui.gui.peers_page import PeersPage
 from wallet_gui.gui.play_banner import PlayBanner
 from wallet_gui.gui.receive_page import ReceivePage
+from wallet_gui.gui.scan_again_card import ScanAgainCard
 from wallet_gui.gui.send_flow import SendFlow
 from wallet_gui.gui.send_page import SendPage
 from wallet_gui.gui.settings_page import SettingsPage
@@ -166,8 +167,7 @@ class MainWindow(QMainWindow):
         }
         for page in (self.wizard, *self._pages.values()):
             self.pages.addWidget(page)
-        self.export_card = ExportCard(self._engine, self.wallet_model, self.pages)
-        self.settings.add_card(self.export_card)
+        self._add_cards()
         self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
         self.network_flow = NetworkFlow(
@@ -187,8 +187,16 @@ class MainWindow(QMainWindow):
         )
         self._connect()
 
+    def _add_cards(self) -> None:
+        """Add to the settings what belongs to the open wallet."""
+        self.export_card = ExportCard(self._engine, self.wallet_model, self.pages)
+        self.scan_again = ScanAgainCard(self.wallet_model, self)
+        for card in (self.export_card, self.scan_again):
+            self.settings.add_card(card)
+
     def _connect(self) -> None:
         self.wizard.open_wanted.connect(self.open_wallet)
+        self.scan_again.wanted.connect(self._look_from)
         self.wizard.create_wanted.connect(self._create)
         self.wizard.restore_wanted.connect(self._restore)
         self.wizard.source_wanted.connect(self.source_flow.use_first)
@@ -352,6 +360,30 @@ class MainWindow(QMainWindow):
         if self._pending_uri is not None:
             self.pay(self._pending_uri)
 
+    def _leave_wallet(self) -> None:
+        """Take what is on screen of the open wallet away."""
+        self.idle_lock.watch(is_open=False)
+        focus = self.focusWidget()
+        if focus is not None:
+            # A label that was being typed is kept: leaving its field saves it.
+            focus.clearFocus()
+        self.wallet_model.show_wallet("")
+        clipboard().forget()
+        self.notice.clear()
+        self.show_wizard()
+        self._show_title()
+
+    def _look_from(self, birthday_time: int | None) -> None:
+        """Close the wallet and open it anew, to look for payments from an earlier day on."""
+        from wallet_gui.app.birthday_change import look_from  # noqa: PLC0415 - not for the first window
+
+        wallet_id = self.wallet_model.wallet_id
+        self._leave_wallet()
+        self._open_with(
+            look_from(self._online, wallet_id, birthday_time),
+            "The vault asks for the password; then the chain is looked through again.",
+        )
+
     def lock(self, reason: str = "") -> None:
         """Close the wallet: what is on screen goes, and the password is asked again.
 
@@ -360,16 +392,7 @@ class MainWindow(QMainWindow):
         wallet_id = self.wallet_model.wallet_id
         if wallet_id:
             self._wizard_words = reason
-            self.idle_lock.watch(is_open=False)
-            focus = self.focusWidget()
-            if focus is not None:
-                # A label that was being typed is kept: leaving its field saves it.
-                focus.clearFocus()
-            self.wallet_model.show_wallet("")
-            clipboard().forget()
-            self.notice.clear()
-            self.show_wizard()
-            self._show_title()
+            self._leave_wallet()
         if self._attached is not None:
             self._call(
                 lock_wallet(self._attached, wallet_id),

@@ -42,6 +42,7 @@ class ReceivePage(Page):
     """Asks for addresses with `request_wanted` and shows them once they are stored."""
 
     request_wanted = Signal(str, object)
+    sign_wanted = Signal(str)
 
     def __init__(self, wallet: WalletModel, params: ChainParams, parent: QWidget) -> None:
         super().__init__("receive_page", parent)
@@ -124,6 +125,7 @@ class ReceivePage(Page):
         for text, name, slot in (
             ("&Copy address", "receive_copy", self._copy_address),
             ("Copy lin&k", "receive_copy_link", self._copy_link),
+            ("Si&gn a message", "receive_sign", self._sign),
         ):
             button = QPushButton(text)
             button.setObjectName(name)
@@ -287,6 +289,10 @@ class ReceivePage(Page):
     def _copy_link(self) -> None:
         if self._shown is not None:
             self._copy(self._link(self._shown), "The link")
+
+    def _sign(self) -> None:
+        if self._shown is not None:
+            self.sign_wanted.emit(self._shown.address)
 
     def _copy(self, text: str, what: str) -> None:
         def told(outcome: Copied) -> None:

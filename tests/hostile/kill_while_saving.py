@@ -132,7 +132,7 @@ def random_kills(path: Path, kills: int, seed: int) -> None:
         first = stored + 1
         child, reading = fork(lambda pipe, first=first: write_forever(path, first, pipe))  # type: ignore[misc]
         os.read(reading, 1)  # its first save has begun
-        time.sleep(chance.uniform(0, 0.03))
+        time.sleep(chance.uniform(0, 0.05))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         written = b"b" + drain(reading)

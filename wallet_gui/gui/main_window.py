@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
+from wallet_gui.app.locking import lock_wallet
 from wallet_gui.app.published import (
     NewWallet,
     OpenedWallet,
@@ -19,8 +20,10 @@ from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.export_card import ExportCard
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
-from wallet_gui.gui.idle_lock import IdleLock
 from wallet_gui.gui.import_flow import ImportFlow
+from wallet_gui.gui.lock_flow import LockFlow
+from wallet_gui.gui.message_flow import MessageFlow
+from wallet_gui.gui.message_page import MessagePage
 from wallet_gui.gui.network_flow import NetworkFlow
 from wallet_gui.gui.node_prompts import NodePrompts
 from wallet_gui.gui.overview_page import OverviewPage
@@ -39,6 +42,7 @@ from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.snapshot import HistoryEntry
+from wallet_gui.widgets.clipboard import clipboard
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.text import plain
@@ -80,8 +84,9 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(820, 560)
         self.resize(1120, 760)
         self._build()
-        self.idle_lock = IdleLock(self)
-        self.idle_lock.idle.connect(self._lock_by_itself)
+        self.lock_flow = LockFlow(self, self._is_in_vault)
+        self.lock_flow.wanted.connect(self.lock)
+        self.idle_lock = self.lock_flow.idle
         engine.published.connect(self._take, Qt.ConnectionType.QueuedConnection)
         self.wallet_model.changed.connect(lambda _: self._show_title())
         self.show_wizard()
@@ -102,6 +107,7 @@ class MainWindow(QMainWindow):
         self.source_flow.attach(online)
         self.import_flow.attach(online)
         self.export_card.attach(online)
+        self.message_flow.attach(online)
         self._show_play_buttons()
 
     @property
@@ -129,16 +135,7 @@ class MainWindow(QMainWindow):
         middle.addWidget(self.sidebar)
         right = QVBoxLayout()
         right.setSpacing(0)
-        self.notice = Notice(self)
-        self.notice.button.setText("Close")
-        self.notice.button.setObjectName("notice_close")
-        self.notice.button.setAccessibleName("Close the message")
-        self.notice.button.show()
-        self.notice.button.clicked.connect(self.notice.clear)
-        holder = QVBoxLayout()
-        holder.setContentsMargins(28, 12, 28, 0)
-        holder.addWidget(self.notice)
-        right.addLayout(holder)
+        right.addLayout(self._make_notice())
         self.pages = QStackedWidget()
         right.addWidget(self.pages, 1)
         middle.addLayout(right, 1)
@@ -161,10 +158,15 @@ class MainWindow(QMainWindow):
             "peers": self.peers,
             "settings": self.settings,
         }
-        for page in (self.wizard, *self._pages.values()):
+        self.messages = MessagePage(self)
+        for page in (self.wizard, *self._pages.values(), self.messages):
             self.pages.addWidget(page)
-        self.export_card = ExportCard(self._engine, self.wallet_model, self)
+        self.export_card = ExportCard(self._engine, self.wallet_model, self.pages)
         self.settings.add_card(self.export_card)
+        self.message_flow = MessageFlow(
+            self._engine, self.wallet_model, self.messages, self._params
+        )
+        self.settings.add_card(self.message_flow.card)
         self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
         self.network_flow = NetworkFlow(
@@ -184,6 +186,18 @@ class MainWindow(QMainWindow):
         )
         self._connect()
 
+    def _make_notice(self) -> QVBoxLayout:
+        self.notice = Notice(self)
+        self.notice.button.setText("Close")
+        self.notice.button.setObjectName("notice_close")
+        self.notice.button.setAccessibleName("Close the message")
+        self.notice.button.show()
+        self.notice.button.clicked.connect(self.notice.clear)
+        holder = QVBoxLayout()
+        holder.setContentsMargins(28, 12, 28, 0)
+        holder.addWidget(self.notice)
+        return holder
+
     def _connect(self) -> None:
         self.wizard.open_wanted.connect(self.open_wallet)
         self.wizard.create_wanted.connect(self._create)
@@ -192,6 +206,15 @@ class MainWindow(QMainWindow):
         self.wizard.cancel_wanted.connect(self._cancel_opening)
         self.wizard.settings_wanted.connect(self._show_settings_alone)
         self.settings.back_wanted.connect(self.show_wizard)
+        self.message_flow.page_wanted.connect(lambda: self.pages.setCurrentWidget(self.messages))
+        self.messages.back_wanted.connect(
+            lambda: (
+                self.show_page("settings")
+                if self.wallet_model.wallet_id
+                else self._show_settings_alone()
+            )
+        )
+        self.receive.sign_wanted.connect(self.message_flow.begin)
         self.overview.settings_wanted.connect(lambda: self.show_page("settings"))
         self.overview.receive_wanted.connect(lambda: self.show_page("receive"))
         self.overview.send_wanted.connect(lambda: self.show_page("send"))
@@ -349,30 +372,34 @@ class MainWindow(QMainWindow):
         if self._pending_uri is not None:
             self.pay(self._pending_uri)
 
-    def lock(self) -> None:
-        """Close the wallet: what is on screen goes, and the password is asked again."""
-        wallet_id = self.wallet_model.wallet_id
-        if not wallet_id:
-            return
-        self.idle_lock.watch(is_open=False)
-        focus = self.focusWidget()
-        if focus is not None:
-            # A label that was being typed is kept: leaving its field saves it.
-            focus.clearFocus()
-        self.wallet_model.show_wallet("")
-        self.notice.clear()
-        self.show_wizard()
-        self._show_title()
-        self._call(self._online.close_wallet(wallet_id), lambda _: self.list_wallets(), self._fail)
+    def lock(self, reason: str = "") -> None:
+        """Close the wallet: what is on screen goes, and the password is asked again.
 
-    def _lock_by_itself(self, minutes: int) -> None:
-        if self.send_flow.is_signing:
-            # The person reads the review in the vault's window, which this one does not see.
-            self.idle_lock.watch(is_open=True)
-            return
-        span = "a minute" if minutes == 1 else f"{minutes} minutes"
-        self._wizard_words = f"The wallet was locked after {span} without use."
-        self.lock()
+        Vault windows end too. `reason` is told where the wallet may be opened again.
+        """
+        wallet_id = self.wallet_model.wallet_id
+        if wallet_id:
+            self._wizard_words = reason
+            self.idle_lock.watch(is_open=False)
+            focus = self.focusWidget()
+            if focus is not None:
+                # A label that was being typed is kept: leaving its field saves it.
+                focus.clearFocus()
+            self.wallet_model.show_wallet("")
+            clipboard().forget()
+            self.notice.clear()
+            self.show_wizard()
+            self._show_title()
+        if self._attached is not None:
+            self._call(
+                lock_wallet(self._attached, wallet_id),
+                lambda _: self.list_wallets() if wallet_id else None,
+                self._fail,
+            )
+
+    def _is_in_vault(self) -> bool:
+        """Whether the person may be busy in a window of the vault, which this one does not see."""
+        return self.send_flow.is_signing or self.message_flow.is_signing
 
     # --- the playground
 

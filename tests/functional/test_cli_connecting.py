@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.functional.bitcoind import Node, NodeFactory
 from tests.functional.command_line import CommandLine, as_json
 from tests.functional.test_cli_journey import wait_for_peer
+from tests.patience import PATIENCE
 
 
 def test_nobody_to_reach_is_told_soon_and_tried_for_longer(tmp_path: Path) -> None:
@@ -22,7 +23,7 @@ def test_nobody_to_reach_is_told_soon_and_tried_for_longer(tmp_path: Path) -> No
         assert "127.0.0.1:1" in told
         assert "Trying for 5 s more." in told
         assert 4 <= after < 9, "the start of the program included"
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         assert time.monotonic() - began >= 9
         assert process.returncode == 1
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.gui.conftest import Screen
+from tests.gui.import_states import IMPORT_PAGES
 from tests.gui.node_states import NODE_PAGES
 from tests.gui.samples import (
     EMPTY,
@@ -190,34 +191,38 @@ def _messages_alone(screen: Screen) -> None:
     page.show_check("invalid", "The signature is not valid for this message and this address.")
 
 
-PAGES: dict[str, Callable[[Screen], None]] = {
-    function.__name__.lstrip("_"): function
-    for function in (
-        _welcome,
-        _welcome_busy,
-        _create,
-        _restore,
-        _settings_alone,
-        _overview,
-        _overview_offline,
-        _receive,
-        _receive_empty,
-        _send,
-        _history,
-        _history_give_up,
-        _history_empty,
-        _settings,
-        _overview_plan,
-        _overview_paused,
-        _send_without_advice,
-        _history_disputed,
-        _peers,
-        _peers_empty,
-        _peers_alone,
-        _connections,
-        _connections_empty,
-        _settings_proxy,
-        _messages,
-        _messages_alone,
-    )
-} | NODE_PAGES
+PAGES: dict[str, Callable[[Screen], None]] = (
+    {
+        function.__name__.lstrip("_"): function
+        for function in (
+            _welcome,
+            _welcome_busy,
+            _create,
+            _restore,
+            _settings_alone,
+            _overview,
+            _overview_offline,
+            _receive,
+            _receive_empty,
+            _send,
+            _history,
+            _history_give_up,
+            _history_empty,
+            _settings,
+            _overview_plan,
+            _overview_paused,
+            _send_without_advice,
+            _history_disputed,
+            _peers,
+            _peers_empty,
+            _peers_alone,
+            _connections,
+            _connections_empty,
+            _settings_proxy,
+            _messages,
+            _messages_alone,
+        )
+    }
+    | IMPORT_PAGES
+    | NODE_PAGES
+)

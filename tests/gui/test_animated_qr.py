@@ -71,7 +71,7 @@ def test_it_runs_while_it_is_visible(shown: AnimatedQr, qtbot: QtBot) -> None:
         seen.add(shown.qr.text)
         return len(seen) == frames(shown).count
 
-    qtbot.waitUntil(all_seen, timeout=10_000)
+    qtbot.waitUntil(all_seen)
     shown.hide()
     assert not is_running(shown)
     shown.show()

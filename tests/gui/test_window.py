@@ -17,12 +17,12 @@ from wallet_gui.app.published import NewWallet, SessionUpdate, WalletEntry
 from wallet_gui.app.vault_client import VaultCancelled, VaultError
 from wallet_gui.chain.backend import ConnectionState, Phase
 from wallet_gui.gui.history_model import Column
-from wallet_gui.gui.idle_lock import IdleLock
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.storage.errors import WriteFailed
 from wallet_gui.wallet.errors import GapLimit
 from wallet_gui.wallet.snapshot import RequestStatus
+from wallet_gui.widgets.idle_lock import IdleLock
 
 # --- the wizard ----------------------------------------------------------------------------------
 

@@ -161,7 +161,7 @@ class MainWindow(QMainWindow):
         self.messages = MessagePage(self)
         for page in (self.wizard, *self._pages.values(), self.messages):
             self.pages.addWidget(page)
-        self.export_card = ExportCard(self._engine, self.wallet_model, self)
+        self.export_card = ExportCard(self._engine, self.wallet_model, self.pages)
         self.settings.add_card(self.export_card)
         self.message_flow = MessageFlow(
             self._engine, self.wallet_model, self.messages, self._params

@@ -107,13 +107,13 @@ class Driver:
         self.click(self.window.page.secondary)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
-        self._qtbot.waitUntil(condition, timeout=10_000)
+        self._qtbot.waitUntil(condition)
 
     def wait_for(self, page: str) -> None:
-        self._qtbot.waitUntil(lambda: self.page == page, timeout=10_000)
+        self._qtbot.waitUntil(lambda: self.page == page)
 
     def wait_for_reply(self) -> Reply:
-        self._qtbot.waitUntil(lambda: not self.window.isVisible(), timeout=10_000)
+        self._qtbot.waitUntil(lambda: not self.window.isVisible())
         return self.window.reply
 
 

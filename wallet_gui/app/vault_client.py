@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from wallet_gui.custody.vault_errors import VaultCancelled, VaultError, VaultRefused
 from wallet_gui.custody.vault_start import VaultPipe, reads_standard_input, start_vault
@@ -39,6 +39,7 @@ class VaultClient:
         self._headless = headless
         self._command = tuple(command)
         self._kept: _Vault | None = None
+        self._asking: dict[asyncio.Task[Any], bool] = {}
 
     async def ask(
         self,
@@ -51,6 +52,29 @@ class VaultClient:
         Raises VaultCancelled, VaultRefused with the vault's sentence, or VaultError when it died.
         Cancelling the task ends the vault process.
         """
+        asked = asyncio.ensure_future(self._ask(request, expected, on_progress))
+        self._asking[asked] = False
+        try:
+            return await asked
+        except asyncio.CancelledError:
+            if self._asking[asked]:
+                raise VaultCancelled from None
+            raise
+        finally:
+            del self._asking[asked]
+
+    def cancel_all(self) -> None:
+        """End every vault that is open; whoever asked gets VaultCancelled. On the asking loop."""
+        for asked in self._asking:
+            self._asking[asked] = True
+            asked.cancel()
+
+    async def _ask(
+        self,
+        request: Request,
+        expected: type[R],
+        on_progress: Callable[[Progress], None] | None,
+    ) -> R:
         frame = encode(request)
         is_kept = self._headless and reads_standard_input(request)
         vault, self._kept = self._kept, None

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from wallet_gui.app.copy_keeper import BackedUpFile
 from wallet_gui.app.published import SessionUpdate
+from wallet_gui.app.scan_again import begin_if_due, described
 from wallet_gui.app.session import WalletSession
 from wallet_gui.custody.opening import open_view
 from wallet_gui.primitives.params import ChainParams
@@ -30,22 +32,28 @@ def open_session(
     wallet_file, lock = open_view(path, view_key, params, lock, minimum_kdf)
     cache: WalletCache | None = None
     try:
-        description = wallet_file.state.description
+        description = described(wallet_file)
         cache = WalletCache(cache_path(path), description.cache_key)
-        state = WalletState(view=wallet_file.state.view, cache=cache.load())
+        state = WalletState(view=wallet_file.state.view, cache=begin_if_due(wallet_file, cache))
         wallet = Wallet(description, params, state)
     except BaseException:
         if cache is not None:
             cache.close()
         lock.release()
         raise
+    store = BackedUpFile(wallet_file, minimum_kdf)
+
+    def release() -> None:
+        store.close()
+        lock.release()
+
     session = WalletSession(
         wallet_id=str(path),
         path=str(path),
         wallet=wallet,
-        view_store=wallet_file,
+        view_store=store,
         cache_store=cache,
         publish=publish,
-        release=lock.release,
+        release=release,
     )
     return session, (*wallet_file.notices, *cache.notices)

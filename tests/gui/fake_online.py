@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.gui.samples import address, plan, snapshot, transaction
+from tests.unit.app.desk_rig import DeskRig
 from wallet_gui.app.node_choice import NodeChoice
 from wallet_gui.app.p2p_choice import NetworkChoice
 from wallet_gui.app.published import (
@@ -15,12 +16,14 @@ from wallet_gui.app.published import (
     RevealedAddress,
     WalletEntry,
 )
+from wallet_gui.app.session import WalletSession
 from wallet_gui.chain.backend import BroadcastResult, BroadcastStage
 from wallet_gui.chain.bitcoind.steps import StepResult
 from wallet_gui.chain.bitcoind.tunnel_protocol import Asker
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import REGTEST
+from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.storage.settings import Settings
 from wallet_gui.wallet.draft import SpendPlan
@@ -47,6 +50,7 @@ class FakeOnline:
     steps: tuple[StepResult, ...] = ()
     test_result: NodeTestResult = field(default_factory=lambda: NodeTestResult(is_ready=False))
     key: OwnSshKey | None = None
+    desk_rig: DeskRig | None = None
 
     def __post_init__(self) -> None:
         self._keeper = FakeKeeper(self)
@@ -149,6 +153,19 @@ class FakeOnline:
 
     async def close_wallet(self, wallet_id: str) -> None:
         await self._asked("close_wallet", wallet_id)
+
+    @property
+    def desk(self) -> DeskRig:
+        """A wallet with coins, for what asks for its session."""
+        self.desk_rig = self.desk_rig or DeskRig()
+        return self.desk_rig
+
+    def session(self, wallet_id: str) -> WalletSession:
+        return self.desk.online.session(wallet_id)
+
+    async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
+        await self._asked("sign_psbt", psbt, vault=True)
+        return await self.desk.online.sign_psbt(session, psbt)
 
     async def new_request(
         self, wallet_id: str, label: str = "", amount_sat: int | None = None, message: str = ""

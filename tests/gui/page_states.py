@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tests.gui.conftest import Screen
 from tests.gui.node_states import NODE_PAGES
+from tests.gui.psbt_states import PSBT_PAGES
 from tests.gui.samples import (
     EMPTY,
     INCOMING,
@@ -173,32 +174,36 @@ def _settings(screen: Screen) -> None:
     screen.window.show_page("settings")
 
 
-PAGES: dict[str, Callable[[Screen], None]] = {
-    function.__name__.lstrip("_"): function
-    for function in (
-        _welcome,
-        _welcome_busy,
-        _create,
-        _restore,
-        _settings_alone,
-        _overview,
-        _overview_offline,
-        _receive,
-        _receive_empty,
-        _send,
-        _history,
-        _history_give_up,
-        _history_empty,
-        _settings,
-        _overview_plan,
-        _overview_paused,
-        _send_without_advice,
-        _history_disputed,
-        _peers,
-        _peers_empty,
-        _peers_alone,
-        _connections,
-        _connections_empty,
-        _settings_proxy,
-    )
-} | NODE_PAGES
+PAGES: dict[str, Callable[[Screen], None]] = (
+    {
+        function.__name__.lstrip("_"): function
+        for function in (
+            _welcome,
+            _welcome_busy,
+            _create,
+            _restore,
+            _settings_alone,
+            _overview,
+            _overview_offline,
+            _receive,
+            _receive_empty,
+            _send,
+            _history,
+            _history_give_up,
+            _history_empty,
+            _settings,
+            _overview_plan,
+            _overview_paused,
+            _send_without_advice,
+            _history_disputed,
+            _peers,
+            _peers_empty,
+            _peers_alone,
+            _connections,
+            _connections_empty,
+            _settings_proxy,
+        )
+    }
+    | NODE_PAGES
+    | PSBT_PAGES
+)

@@ -63,7 +63,9 @@ class PsbtActions(QFrame):
         """Show what can be done with a payment."""
         self.outputs.show_psbt(data, text, name)
         self.sign_button.setVisible(look.has_keys)
-        if look.can_sign:
+        if look.review is None:
+            words = "Ask whoever made it for one that says what each coin is worth."
+        elif look.can_sign:
             words = "Check what it does, then sign it."
         elif look.is_complete:
             words = "It has all its signatures: whoever sends it finishes it."

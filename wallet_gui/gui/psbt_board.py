@@ -20,6 +20,7 @@ from wallet_gui.widgets.labels import card, heading, text_label
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.page import Page
 from wallet_gui.widgets.review_view import ReviewView
+from wallet_gui.widgets.text import breakable
 
 _HINT: Final = (
     "A payment that another program or person prepared (a PSBT), or one that was signed for this "
@@ -154,6 +155,10 @@ class PsbtBoard(QWidget):
         self.signers.show_look(look)
         self._show_review()
         self._show_parts()
+        if is_other and look.is_asked:
+            self.steps.focus_next()
+        elif is_other:
+            self.back_button.setFocus()
         if look.spent_by is not None:
             self.notice.say(
                 "Another payment has spent a coin of this one: it cannot be sent any more.", WARNING
@@ -172,7 +177,7 @@ class PsbtBoard(QWidget):
         words = look.why_not
         if self._is_hidden:
             words = _HIDDEN
-        self.no_review.setText(words)
+        self.no_review.setText(breakable(words))
         self.no_review.setVisible(bool(words))
         if look.review is None or self._is_hidden:
             self.review.clear()
@@ -186,7 +191,7 @@ class PsbtBoard(QWidget):
         self.back_button.setVisible(look is not None)
         self.steps.setVisible(look is not None and look.is_asked)
         self.choices.setVisible(look is not None and not look.is_asked)
-        self.signers.setVisible(look is not None)
+        self.signers.setVisible(look is not None and look.review is not None)
         self._what.setVisible(look is not None)
 
     def hide_amounts(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
@@ -207,13 +212,16 @@ class PsbtBoard(QWidget):
 
     def show_refusal(self, sentence: str) -> None:
         """What came back is something else."""
-        self.steps.show_refusal(sentence)
-        self.notice.say(sentence, ERROR)
+        if self.look is not None and self.look.is_asked:
+            self.steps.show_refusal(sentence)
+            self.notice.say("What came back was refused: see step 4.", ERROR)
+        else:
+            self.notice.say(breakable(sentence), ERROR)
 
     def show_failure(self, sentence: str) -> None:
         """Something did not go; everything stays as it is."""
         self.set_busy("")
-        self.notice.say(sentence, ERROR)
+        self.notice.say(breakable(sentence), ERROR)
 
     def say(self, sentence: str) -> None:
         """Say something that needs nothing to be done."""

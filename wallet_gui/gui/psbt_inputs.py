@@ -43,11 +43,11 @@ class PsbtInputs(QWidget):
         self.paste_button.clicked.connect(self._paste)
         for button in (self.scan_button, self.file_button, self.paste_button):
             row.addWidget(button)
-        if has_primary:
-            set_role(self.scan_button, "primary")
+        self._has_primary = has_primary
         layout.addLayout(row)
         self._scan_place = QVBoxLayout()
         layout.addLayout(self._scan_place)
+        self._show_switch()
 
     def _button(self, name: str, words: str) -> QPushButton:
         button = QPushButton(words)
@@ -106,7 +106,7 @@ class PsbtInputs(QWidget):
             self.scanner = QrScanPanel()
             self.scanner.finished.connect(self._scanned)
             self._scan_place.addWidget(self.scanner)
-            self._name_scan_button(_STOP_SCAN)
+            self._show_switch()
         return self.scanner
 
     def close_scanner(self) -> None:
@@ -116,11 +116,17 @@ class PsbtInputs(QWidget):
             scanner.hide()
             self._scan_place.removeWidget(scanner)
             scanner.deleteLater()
-        self._name_scan_button(_SCAN)
+        self._show_switch()
 
-    def _name_scan_button(self, words: str) -> None:
+    def _show_switch(self) -> None:
+        is_open = self.scanner is not None
+        words = _STOP_SCAN if is_open else _SCAN
         self.scan_button.setText(words)
         self.scan_button.setAccessibleName(words.replace("&", ""))
+        set_role(self.scan_button, "primary" if self._has_primary and not is_open else "")
+        # The scanner has its own ways in for pictures and text.
+        for button in (self.file_button, self.paste_button):
+            button.setVisible(not is_open)
 
     def _scanned(self, progress: Progress) -> None:
         data = progress.data

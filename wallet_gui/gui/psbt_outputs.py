@@ -13,6 +13,7 @@ from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import set_role
 from wallet_gui.widgets.notice import INFORMATION, WARNING, Notice
 
+_TALLEST: Final = 400
 _SHOW, _HIDE = "Show as QR cod&es", "Hide the QR cod&es"
 _FILTER: Final = "PSBT (*.psbt);;PSBT as text (*.txt)"
 
@@ -43,6 +44,7 @@ class PsbtOutputs(QWidget):
         self.copy_button.clicked.connect(self._copy)
         for button in (self.qr_button, self.save_button, self.copy_button):
             row.addWidget(button)
+        self._row = row
         layout.addLayout(row)
         self.notice = Notice()
         layout.addWidget(self.notice)
@@ -54,6 +56,10 @@ class PsbtOutputs(QWidget):
         button.setObjectName(f"{self._prefix}_{name}")
         button.setAccessibleName(words.replace("&", ""))
         return button
+
+    def add_button(self, button: QPushButton) -> None:
+        """Put one more beside the others."""
+        self._row.addWidget(button)
 
     def show_psbt(self, data: bytes, text: str, name: str) -> None:
         """Offer a PSBT; `name` is what its file is called at first, without the ending."""
@@ -97,6 +103,8 @@ class PsbtOutputs(QWidget):
             self.hide_qr()
             return
         self.qr = AnimatedQr()
+        # All of it is to be on the screen that a camera looks at.
+        self.qr.qr.setMaximumHeight(_TALLEST)
         self._qr_place.addWidget(self.qr)
         self._name_qr_button(_HIDE)
         self.qr.show_message(Kind.PSBT, self._data)

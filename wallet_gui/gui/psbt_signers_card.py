@@ -48,12 +48,14 @@ class SignersCard(QFrame):
         self.state.setText(breakable(plain(words, 1_500)))
         set_role(self.state, role)
         for row, signer in enumerate(signatures.signers):
-            self._add(row, signer)
+            self._add(row, signer, is_alone=not signatures.is_shared)
         self._table.setVisible(bool(signatures.signers))
 
-    def _add(self, row: int, signer: Signer) -> None:
+    def _add(self, row: int, signer: Signer, *, is_alone: bool) -> None:
         name = plain(signer.name, _NAME_LIMIT) or (
-            "The key of this wallet" if signer.is_own else f"Cosigner {signer.number + 1}"
+            "The key of this wallet"
+            if signer.is_own or (is_alone and signer.key)
+            else f"Cosigner {signer.number + 1}"
         )
         if signer.is_own and signer.name:
             name = f"{name} (this wallet)"

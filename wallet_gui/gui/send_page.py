@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 MAX_RECIPIENTS = 100
 _PREVIEW_DELAY_MS = 250
 _OFFLINE = {
-    Signing.HERE: "Sign on my offline computer",
+    Signing.HERE: "Sign on my offline co&mputer",
     Signing.ELSEWHERE: "Sign on my offline co&mputer",
     Signing.TOGETHER: "Sign with the cosi&gners",
 }
@@ -180,7 +180,7 @@ class SendPage(QWidget):
         self.missing = text_label(role="muted")
         self.missing.setObjectName("send_missing")
         row.addWidget(self.missing, 1)
-        self.offline_button = QPushButton("Sign on my offline computer")
+        self.offline_button = QPushButton(_OFFLINE[Signing.HERE])
         self.offline_button.setObjectName("send_offline")
         self.offline_button.setAccessibleName("Sign on my offline computer")
         self.offline_button.clicked.connect(self._ask_offline)

@@ -7,7 +7,7 @@ is open at a time, with one primary button; what comes back moves it on by itsel
 from enum import IntEnum
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from wallet_gui.app.psbt_desk import PsbtLook
 from wallet_gui.gui.psbt_inputs import PsbtInputs
@@ -15,7 +15,7 @@ from wallet_gui.gui.psbt_outputs import PsbtOutputs
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.labels import set_role, text_label
-from wallet_gui.widgets.text import plain
+from wallet_gui.widgets.text import breakable, plain
 
 _DONE = "\N{CHECK MARK}"
 _WRONG = "\N{BALLOT X}"
@@ -39,7 +39,7 @@ class _Step(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(12)
-        self.mark = QLabel(str(number))
+        self.mark = text_label(str(number), wrap=False)
         self.mark.setObjectName(f"offline_step_{number}_mark")
         use_font(self.mark, percent=115, bold=True)
         self.mark.setMinimumWidth(22)
@@ -98,7 +98,7 @@ class SignOfflineSteps(QFrame):
         layout.setContentsMargins(20, 18, 20, 18)
         layout.setSpacing(14)
         self.take = _Step(1, "Take it to the computer that signs")
-        self.there = _Step(2, "Check and sign it there")
+        self.there = _Step(2, "Check and sign")
         self.back = _Step(3, "Bring it back")
         self.compare = _Step(4, "Compared with what you asked for")
         self.send = _Step(5, "Send it")
@@ -114,11 +114,9 @@ class SignOfflineSteps(QFrame):
         self.outputs.shown.connect(self._show_state)
         self.outputs.save_wanted.connect(self.save_wanted)
         self.take.body.addWidget(self.outputs)
-        row = FlowLayout(spacing=10)
         self.go_on = self._button("offline_go_on", "It is there: &go on")
         self.go_on.clicked.connect(self._went)
-        row.addWidget(self.go_on)
-        self.take.body.addLayout(row)
+        self.outputs.add_button(self.go_on)
 
     def _build_there(self) -> None:
         row = FlowLayout(spacing=10)
@@ -189,7 +187,17 @@ class SignOfflineSteps(QFrame):
     def show_saved(self, name: str) -> None:
         """The file is written: the way goes on with bringing back."""
         self._went()
-        self.there.text.setText(f"Saved as {plain(name, 80)}. {self.there.text.text()}")
+        self.there.text.setText(f"Saved as {breakable(plain(name, 80))}. {self.there.text.text()}")
+
+    def focus_next(self) -> None:
+        """Give the keyboard to the next step."""
+        is_first_here = self.sign_here.property("role") == "primary"
+        button = {
+            Stage.TAKE: self.sign_here if is_first_here else self.outputs.qr_button,
+            Stage.RETURN: self.inputs.scan_button,
+            Stage.SEND: self.send_button,
+        }[self._stage]
+        button.setFocus()
 
     def set_busy(self, *, is_busy: bool) -> None:
         """Hold back what would begin a second time."""
@@ -259,9 +267,9 @@ class SignOfflineSteps(QFrame):
         if stage is Stage.RETURN:
             set_role(self.there.title, "")
         if self._refusal:
-            self.compare.show_state(plain(self._refusal, 600), _WRONG)
+            self.compare.show_state(breakable(plain(self._refusal, 600)), _WRONG)
         elif self._compared:
-            self.compare.show_state(self._compared, _DONE)
+            self.compare.show_state(breakable(plain(self._compared, 1_500)), _DONE)
         else:
             self.compare.show_state("", _DONE if stage is Stage.SEND else "")
         # The button is there from the start: pressed too early, it says what is missing.
@@ -275,6 +283,6 @@ class SignOfflineSteps(QFrame):
         others = [signer for signer in look.signatures.unsigned if not signer.is_own]
         if not look.signatures.is_shared or not others:
             return ""
-        names = [plain(signer.title, 80) for signer in others[:3]]
+        names = [breakable(plain(signer.title, 80)) for signer in others[:3]]
         more = " or another cosigner" if len(others) > len(names) else ""
         return f", to {' or '.join(names)}{more}"

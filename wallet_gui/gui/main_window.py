@@ -30,6 +30,8 @@ from wallet_gui.gui.overview_page import OverviewPage
 from wallet_gui.gui.peers_page import PeersPage
 from wallet_gui.gui.play_banner import PlayBanner
 from wallet_gui.gui.play_flow import PlayFlow
+from wallet_gui.gui.psbt_flow import PsbtFlow
+from wallet_gui.gui.psbt_page import PsbtPage
 from wallet_gui.gui.receive_page import ReceivePage
 from wallet_gui.gui.scan_again_card import ScanAgainCard
 from wallet_gui.gui.send_flow import SendFlow
@@ -109,6 +111,7 @@ class MainWindow(QMainWindow):
         self.network_flow.attach(online)
         self.source_flow.attach(online)
         self.import_flow.attach(online)
+        self.psbt_flow.attach(online)
         self.export_card.attach(online)
         self.message_flow.attach(online)
         if self.play_flow is not None:
@@ -152,6 +155,7 @@ class MainWindow(QMainWindow):
         self.receive = ReceivePage(self.wallet_model, self._params, self)
         self.send = SendPage(self.wallet_model, self._params, self)
         self.history = HistoryPage(self.wallet_model, self.history_model, self)
+        self.psbt = PsbtPage(self)
         self.peers = PeersPage(self.sync_model, self)
         self.settings = SettingsPage(self._params, self)
         self._pages: dict[str, QWidget] = {
@@ -159,6 +163,7 @@ class MainWindow(QMainWindow):
             "receive": self.receive,
             "send": self.send,
             "history": self.history,
+            "psbt": self.psbt,
             "peers": self.peers,
             "settings": self.settings,
         }
@@ -166,8 +171,15 @@ class MainWindow(QMainWindow):
         for page in (self.wizard, *self._pages.values(), self.messages):
             self.pages.addWidget(page)
         self._add_cards()
+        self._make_flows()
+        self._connect()
+
+    def _make_flows(self) -> None:
         self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
+        self.psbt_flow = PsbtFlow(
+            self._engine, self.wallet_model, self.psbt, self.send, self.send_flow
+        )
         self.network_flow = NetworkFlow(
             self._engine,
             self.wallet_model,
@@ -183,7 +195,6 @@ class MainWindow(QMainWindow):
             self.settings.source,
             self.wizard.source,
         )
-        self._connect()
 
     def _add_cards(self) -> None:
         """Add to the settings what belongs to the open wallet."""
@@ -230,6 +241,7 @@ class MainWindow(QMainWindow):
         self.overview.send_wanted.connect(lambda: self.show_page("send"))
         self.overview.history_wanted.connect(lambda: self.show_page("history"))
         self.overview.table.opened.connect(self._show_payment)
+        self.psbt_flow.page_wanted.connect(lambda: self.show_page("psbt"))
         self.receive.request_wanted.connect(self._new_request)
         self.history.label_wanted.connect(self._set_label)
         self.settings.network.peers_wanted.connect(self._show_peers)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from tests.gui.fake_backups import FakeSession
 from tests.gui.samples import address, plan, snapshot, transaction
 from wallet_gui.app.node_choice import NodeChoice
 from wallet_gui.app.p2p_choice import NetworkChoice
@@ -15,6 +16,7 @@ from wallet_gui.app.published import (
     RevealedAddress,
     WalletEntry,
 )
+from wallet_gui.app.vault_requests import VaultLook
 from wallet_gui.chain.backend import BroadcastResult, BroadcastStage
 from wallet_gui.chain.bitcoind.steps import StepResult
 from wallet_gui.chain.bitcoind.tunnel_protocol import Asker
@@ -47,6 +49,8 @@ class FakeOnline:
     steps: tuple[StepResult, ...] = ()
     test_result: NodeTestResult = field(default_factory=lambda: NodeTestResult(is_ready=False))
     key: OwnSshKey | None = None
+    backed_up: FakeSession = field(default_factory=FakeSession)
+    replies: dict[type, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._keeper = FakeKeeper(self)
@@ -64,6 +68,16 @@ class FakeOnline:
                 raise
         if name in self.errors:
             raise self.errors[name]
+
+    def session(self, _wallet_id: str) -> FakeSession:
+        return self.backed_up
+
+    def vault_look(self) -> VaultLook:
+        return VaultLook("/w", "light", 100, None)
+
+    async def ask_vault(self, request: object, reply_type: type) -> object:
+        await self._asked("ask_vault", request, vault=True)
+        return self.replies[reply_type]
 
     async def start(self, peers: Sequence[PeerAddress] | None = None) -> None:
         await self._asked("start", peers)

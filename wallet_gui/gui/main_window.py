@@ -15,6 +15,7 @@ from wallet_gui.app.published import (
     SyncSnapshot,
     WalletEntry,
 )
+from wallet_gui.gui.backup_flow import BackupFlow
 from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.export_card import ExportCard
 from wallet_gui.gui.history_model import HistoryModel
@@ -97,6 +98,7 @@ class MainWindow(QMainWindow):
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""
         self._attached = online
+        self.backup_flow.attach(online)
         self.send_flow.attach(online)
         self.network_flow.attach(online)
         self.source_flow.attach(online)
@@ -163,6 +165,12 @@ class MainWindow(QMainWindow):
         }
         for page in (self.wizard, *self._pages.values()):
             self.pages.addWidget(page)
+        self._make_flows()
+        self._connect()
+
+    def _make_flows(self) -> None:
+        """Make what stands between the pages and the engine."""
+        self.backup_flow = BackupFlow(self._engine, self.wallet_model, self.overview, self.settings)
         self.export_card = ExportCard(self._engine, self.wallet_model, self)
         self.settings.add_card(self.export_card)
         self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
@@ -182,7 +190,6 @@ class MainWindow(QMainWindow):
             self.settings.source,
             self.wizard.source,
         )
-        self._connect()
 
     def _connect(self) -> None:
         self.wizard.open_wanted.connect(self.open_wallet)
@@ -366,7 +373,7 @@ class MainWindow(QMainWindow):
         self._call(self._online.close_wallet(wallet_id), lambda _: self.list_wallets(), self._fail)
 
     def _lock_by_itself(self, minutes: int) -> None:
-        if self.send_flow.is_signing:
+        if self.send_flow.is_signing or self.backup_flow.is_asking:
             # The person reads the review in the vault's window, which this one does not see.
             self.idle_lock.watch(is_open=True)
             return

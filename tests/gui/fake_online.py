@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.gui.fake_backups import FakeSession
 from tests.gui.samples import address, plan, snapshot, transaction
 from tests.unit.app.desk_rig import DeskRig
 from wallet_gui.app.node_choice import NodeChoice
@@ -66,6 +67,8 @@ class FakeOnline:
     key: OwnSshKey | None = None
     cosigner: str = ""
     desk_rig: DeskRig | None = None
+    backed_up: FakeSession = field(default_factory=FakeSession)
+    replies: dict[type, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._keeper = FakeKeeper(self)
@@ -84,6 +87,13 @@ class FakeOnline:
                 raise
         if name in self.errors:
             raise self.errors[name]
+
+    def vault_look(self) -> VaultLook:
+        return VaultLook("/w", "light", 100, None)
+
+    async def ask_vault(self, request: object, reply_type: type) -> object:
+        await self._asked("ask_vault", request, vault=True)
+        return self.replies[reply_type]
 
     async def start(self, peers: Sequence[PeerAddress] | None = None) -> None:
         await self._asked("start", peers)
@@ -171,9 +181,6 @@ class FakeOnline:
     def data_directory(self) -> DataDirectory:
         return DataDirectory(Path("/nowhere"), REGTEST)
 
-    def vault_look(self) -> VaultLook:
-        return VaultLook("/w", "system", 100, None)
-
     async def make_wallet(self, request: NewWalletRequest) -> OpenedWallet:
         await self._asked("make_wallet", request, vault=True)
         return OpenedWallet("id", self.snapshot, self.notices)
@@ -195,8 +202,8 @@ class FakeOnline:
         self.desk_rig = self.desk_rig or DeskRig()
         return self.desk_rig
 
-    def session(self, wallet_id: str) -> "FakeSession":
-        return FakeSession(self, wallet_id)
+    def session(self, wallet_id: str) -> "OpenSession":
+        return OpenSession(self, wallet_id)
 
     async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
         await self._asked("sign_psbt", psbt, vault=True)
@@ -262,7 +269,7 @@ class FakeOnline:
         await self._asked("set_tx_label", wallet_id, txid, text)
 
 
-class FakeSession:
+class OpenSession:
     """An open wallet, of which the labels that are set are noted, too."""
 
     def __init__(self, online: FakeOnline, wallet_id: str) -> None:
@@ -273,6 +280,8 @@ class FakeSession:
         await self._online._asked("set_labels", self._wallet_id, labels)
 
     def __getattr__(self, name: str) -> Any:
+        if self._online.desk_rig is None and hasattr(self._online.backed_up, name):
+            return getattr(self._online.backed_up, name)
         return getattr(self._online.desk.online.session(self._wallet_id), name)
 
 

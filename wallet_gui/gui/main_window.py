@@ -16,6 +16,7 @@ from wallet_gui.app.published import (
     SyncSnapshot,
     WalletEntry,
 )
+from wallet_gui.gui.backup_flow import BackupFlow
 from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.export_card import ExportCard
 from wallet_gui.gui.history_model import HistoryModel
@@ -107,6 +108,7 @@ class MainWindow(QMainWindow):
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""
         self._attached = online
+        self.backup_flow.attach(online)
         self.send_flow.attach(online)
         self.network_flow.attach(online)
         self.source_flow.attach(online)
@@ -175,6 +177,8 @@ class MainWindow(QMainWindow):
         self._connect()
 
     def _make_flows(self) -> None:
+        """Make what stands between the pages and the engine."""
+        self.backup_flow = BackupFlow(self._engine, self.wallet_model, self.overview, self.settings)
         self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
         self.psbt_flow = PsbtFlow(
@@ -434,7 +438,8 @@ class MainWindow(QMainWindow):
 
     def _is_in_vault(self) -> bool:
         """Whether the person may be busy in a window of the vault, which this one does not see."""
-        return self.send_flow.is_signing or self.message_flow.is_signing
+        flows = (self.send_flow, self.message_flow)
+        return any(flow.is_signing for flow in flows) or self.backup_flow.is_asking
 
     def pay(self, uri: PaymentUri) -> None:
         """Fill the send page from a bitcoin: link, now or once a wallet is open."""

@@ -70,6 +70,7 @@ class Wallet:
             self._staged,
             revealed=state.view.revealed,
             last_used=state.cache.last_used,
+            stored=state.cache.scripts,
         )
         self._graph = TxGraph(self._staged.cache)
         self._labels = Labels(self._staged.view, state.view.labels)

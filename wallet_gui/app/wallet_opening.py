@@ -1,6 +1,9 @@
 """Opening the two files of a wallet, and making a session of them."""
 
-from collections.abc import Callable
+import contextlib
+import gc
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from wallet_gui.app.published import SessionUpdate
@@ -14,6 +17,11 @@ from wallet_gui.storage.wallet_cache import WalletCache
 from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.wallet.changes import WalletDescription, WalletState
 from wallet_gui.wallet.wallet import Wallet
+
+
+def _release(lock: FileLock) -> None:
+    gc.unfreeze()
+    lock.release()
 
 
 def open_session(
@@ -35,9 +43,11 @@ def open_session(
         wallet_file = WalletFile.open(lock, view_key, minimum=minimum_kdf)
         description = wallet_file.state.description
         _check_network(description, params)
-        cache = WalletCache(cache_path(path), description.cache_key)
-        state = WalletState(view=wallet_file.state.view, cache=cache.load())
-        wallet = Wallet(description, params, state)
+        with _kept_for_long():
+            cache = WalletCache(cache_path(path), description.cache_key)
+            state = WalletState(view=wallet_file.state.view, cache=cache.load())
+            wallet = Wallet(description, params, state)
+            wallet.snapshot(0)  # what takes long of the first one is kept
     except BaseException:
         if cache is not None:
             cache.close()
@@ -50,9 +60,25 @@ def open_session(
         view_store=wallet_file,
         cache_store=cache,
         publish=publish,
-        release=lock.release,
+        release=partial(_release, lock),
     )
     return session, (*wallet_file.notices, *cache.notices)
+
+
+@contextlib.contextmanager
+def _kept_for_long() -> Iterator[None]:
+    """Keep the collector of garbage away from what is made inside: it lives while the wallet does.
+
+    Looking through millions of objects again and again takes longer than making them, and stops the
+    window each time.
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def _check_network(description: WalletDescription, params: ChainParams) -> None:

@@ -295,7 +295,7 @@ class Wallet:
     def set_label(self, kind: str, ref: str, text: str) -> None:
         """Label a "tx" (id as shown), an "addr" or an "output" ("txid:n"); "" takes it away."""
         if self._labels.set(kind, ref, text):
-            self._ledger.forget_labels()
+            self._ledger.forget_label(kind, ref)
 
     def set_frozen(self, outpoint: OutPoint, *, frozen: bool) -> None:
         """Set a coin aside, or free it. Raises UnknownCoin for an output that is not ours."""

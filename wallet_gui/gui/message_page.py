@@ -1,11 +1,12 @@
 """Messages: sign a text with an address of the open wallet, or check anybody's signature."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -35,7 +36,6 @@ _HIDDEN = (
     " The message has characters that cannot be seen or that look like others; whoever signed it "
     "may have meant to mislead."
 )
-_LINES = 5
 
 
 class MessagePage(Page):
@@ -77,8 +77,8 @@ class MessagePage(Page):
         self.address.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
         use_font(self.address, monospace=True)
         _name(self.address, "message_address", "Address that signs or has signed")
-        self.message = _text_field("message_text", "Message")
-        self.signature = _text_field("message_signature", "Signature")
+        self.message = _TextField("message_text", "Message", 5)
+        self.signature = _TextField("message_signature", "Signature", 3)
         self.signature.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
         use_font(self.signature, percent=92, monospace=True)
         for words, field in (
@@ -227,10 +227,18 @@ def _name(widget: QWidget, name: str, spoken: str) -> None:
     widget.setAccessibleName(spoken)
 
 
-def _text_field(name: str, spoken: str) -> QPlainTextEdit:
-    field = QPlainTextEdit()
-    _name(field, name, spoken)
-    field.setTabChangesFocus(True)
-    field.setMinimumHeight(_LINES * field.fontMetrics().lineSpacing() + 18)
-    field.setMaximumHeight(2 * _LINES * field.fontMetrics().lineSpacing() + 18)
-    return field
+class _TextField(QPlainTextEdit):
+    """As high as some lines of whatever text size is chosen."""
+
+    def __init__(self, name: str, spoken: str, lines: int) -> None:
+        super().__init__()
+        self._lines = lines
+        _name(self, name, spoken)
+        self.setTabChangesFocus(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        margins = self.contentsMargins()
+        inside = round(2 * self.document().documentMargin())
+        height = self._lines * self.fontMetrics().lineSpacing() + inside
+        return QSize(super().sizeHint().width(), height + margins.top() + margins.bottom() + 16)

@@ -366,14 +366,14 @@ def test_cancelling_the_question_ends_the_vault(sample: SampleWallet) -> None:
 
     async def run() -> None:
         client = VaultClient(command=(*CHEAP_VAULT,))
-        start = client._start_process
+        start = client._start
 
-        def remember(pipe: Any) -> subprocess.Popen[bytes]:
-            process = start(pipe)
-            started.append(process.pid)
-            return process
+        def remember() -> Any:
+            vault = start()
+            started.append(vault._process.pid)
+            return vault
 
-        client._start_process = remember  # type: ignore[method-assign]
+        client._start = remember  # type: ignore[method-assign]
         task = asyncio.create_task(client.ask(UnlockWallet(str(sample.path)), WalletUnlocked))
         await asyncio.sleep(1.5)
         task.cancel()

@@ -9,6 +9,7 @@ from everything but `cryptography`, with equal words, keys and descriptors.
 """
 
 import contextlib
+import importlib.util
 import io
 import json
 import subprocess
@@ -74,6 +75,16 @@ sys.meta_path.insert(0, OnlyCryptography())
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
+
+
+def load_script() -> Any:
+    """Import the script as a module; a library has the name of its folder."""
+    spec = importlib.util.spec_from_file_location("recover_wallet", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +246,7 @@ class Drill:
         state = read_state(path, created.view_key)
         wallet = Wallet(state.description, REGTEST, WalletState(view=state.view))
         for number in range(self.rng.randint(1, 4)):
-            wallet.next_address(f"Rent {number} – ü", amount_sat=number or None, now=1_700_000_100)
+            wallet.next_address(f"Rent {number} ü", amount_sat=number or None, now=1_700_000_100)
         wallet.set_label("tx", "ab" * 32, "Miete ☂")
         with FileLock(path) as lock:
             WalletFile.open(lock, created.view_key, minimum=TINY_COST.minimum).merge(
@@ -363,7 +374,7 @@ def balance(state: ViewState) -> tuple[int, int]:
 
 def public_side(private: str) -> str:
     """The descriptor in which every private key of the script is the public one that it makes."""
-    body = private.split("#")[0]
+    body = private.split("#", maxsplit=1)[0]
     parts = []
     for part in body.replace("tprv", "\ntprv").split("\n"):
         if not part.startswith("tprv"):

@@ -22,6 +22,7 @@ from tests.hostile.wallet_writes import (
     ACCESS,
     FOLDER,
     KINDS,
+    CopiesRemain,
     access_after,
     first_folder,
     kind_of,
@@ -230,7 +231,7 @@ def _refused(error: int, number: int, fail_at: int, report: Report) -> bool:
         write(wallet_file, number)
     except WriteFailed as failed:
         report["BAD refusals without advice"] += not str(failed).endswith(".")
-    except AssertionError:
+    except CopiesRemain:
         report["told that older copies remain"] += 1  # the password is changed all the same
     if files.steps < begin + fail_at:
         return False
@@ -255,3 +256,41 @@ def _opens(contents: WalletFileContents, key: bytes) -> bool:
     except StorageError:
         return False
     return True
+
+
+# 17: upgrades
+
+
+def upgrades(folder: Path, count: int, seed: int) -> Report:
+    """Cut the power and refuse writes in `count` upgrades: the old one stays till the new holds."""
+    rng = random.Random(seed)
+    report = Report()
+    number = KINDS.index("upgrade")
+    while report["upgrades"] < count:
+        files = CrashFileSystem(first_folder())
+        wallet_file = open_in(files, 0)
+        for earlier in range(1, number + len(KINDS) * rng.randrange(3)):
+            write(wallet_file, earlier)
+        last = number_of(wallet_file.state)
+        old = files.names_now["a.wallet"].content
+        seen: set[bytes] = set()
+        files.before_step = partial(_collect, files, seen, report)
+        write(wallet_file, last + 1)
+        report["upgrades"] += 1
+        new = files.names_now["a.wallet"].content
+        report["BAD neither the old nor the new file"] += not seen <= {old, new}
+        report["BAD the old file is no older copy"] += (
+            files.names_on_disk["a.wallet.1"].content != old
+        )
+        for error in ERRORS:
+            fail_at = 1
+            while _refused(error, last + 1, fail_at, report):
+                fail_at += 1
+    assert folder.is_dir()
+    return report
+
+
+def _collect(files: CrashFileSystem, seen: set[bytes], report: Report) -> None:
+    for found in files.crash_states():
+        report["states"] += 1
+        seen.add(found["a.wallet"])

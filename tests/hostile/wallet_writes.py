@@ -1,8 +1,9 @@
 """Every kind of write to a wallet file, as numbered steps: what is on the disk tells its number.
 
 Step `n` of a wallet does one kind of write after the other: label, address and request, frozen
-coin, signed payment that waits (a PSBT that was finished), a setting, an import of labels, a
-password change. Tests interrupt them and look up which number survived.
+coin, signed payment that waits (a PSBT that was finished), a setting, an import of labels, an
+upgrade to stronger protection, a password change. Tests interrupt them and look up which number
+survived.
 """
 
 import tempfile
@@ -26,7 +27,17 @@ from wallet_gui.storage.view_state import ViewState
 from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.wallet.changes import Keychain, OwnTransaction, PaymentRequest, ViewChange
 
-KINDS: Final = ("label", "address", "freeze", "payment", "setting", "import", "password")
+KINDS: Final = (
+    "label",
+    "address",
+    "freeze",
+    "payment",
+    "upgrade",
+    "setting",
+    "import",
+    "password",
+)
+_NEW_KEY: Final = frozenset({"upgrade", "password"})
 ACCESS: Final = (
     (VIEW_KEY, SALT, SECRET_BOX),
     (NEW_VIEW_KEY, NEW_SALT, NEW_SECRET_BOX),
@@ -35,13 +46,19 @@ FOLDER: Final = Path("/nowhere")
 COUNTER: Final = ("addr", "counter")
 
 
+class CopiesRemain(Exception):
+    """A password was changed, and the wallet said that some older copies have the old one still."""
+
+
 def kind_of(number: int) -> str:
     return KINDS[number % len(KINDS)]
 
 
 def access_after(number: int) -> int:
     """Which of ACCESS opens the file once step `number` is done; step 0 is its creation."""
-    return (number + 1) // len(KINDS) % 2
+    cycles, rest = divmod(number + 1, len(KINDS))
+    changes = cycles * len(_NEW_KEY) + sum(kind in _NEW_KEY for kind in KINDS[:rest])
+    return changes % 2
 
 
 def number_of(state: ViewState) -> int:
@@ -72,11 +89,16 @@ def write(wallet_file: WalletFile, number: int) -> None:
         case "import":
             many = {("tx", f"{number:032x}{each:032x}"): "imported" for each in range(30)}
             wallet_file.merge(counted.merge(ViewChange(labels=many)))
+        case "upgrade":
+            key, salt, secret_box = ACCESS[access_after(number)]
+            state = wallet_file.state.merge(counted)
+            wallet_file.seal_anew(key, CHEAP, salt, secret_box, state)
         case _:
             key, salt, secret_box = ACCESS[access_after(number)]
             notices = wallet_file.change_password(key, CHEAP, salt, secret_box)
-            assert notices == (), notices
             wallet_file.keep_setting("n", number)
+            if notices:
+                raise CopiesRemain
 
 
 class HeldLock(FileLock):

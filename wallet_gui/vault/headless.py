@@ -169,7 +169,7 @@ class HeadlessVault:
         if options.dice_file == PROMPT:
             self._reader.terminal.write(_DICE_HELP.format(asked=asked))
         while True:
-            text = self._reader.existing(options.dice_file, "Rolls of the die")
+            text = self._reader.text(options.dice_file, "Rolls of the die")
             try:
                 rolls = dice.read_rolls(text)
                 mixed = creation.seed_with_dice(seed, rolls)

@@ -123,6 +123,7 @@ async def behind_liars(
     return await stack.enter_async_context(running(tmp_path, [*ports, *own], wallet))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("liars", [1, 3])
 def test_liars_and_one_honest_node(node_factory: NodeFactory, tmp_path: Path, liars: int) -> None:
     """Threat table, rows 1 and 2: one honest node is enough, against one and against three."""

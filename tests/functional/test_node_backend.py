@@ -278,6 +278,7 @@ def test_a_reorganization_between_two_sources(node: Node, tmp_path: Path, mode: 
     run(scenario)
 
 
+@pytest.mark.alone
 def test_node_restart_with_a_new_cookie(node: Node, tmp_path: Path) -> None:
     wallet = ScriptWallet()
     node.mature()

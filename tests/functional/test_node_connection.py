@@ -91,6 +91,7 @@ def test_first_answer_and_what_it_took(node: Node) -> None:
     asyncio.run(go())
 
 
+@pytest.mark.alone
 def test_a_killed_session_heals_within_two_seconds(node: Node) -> None:
     async def go() -> None:
         async with (
@@ -115,6 +116,7 @@ def test_a_killed_session_heals_within_two_seconds(node: Node) -> None:
     asyncio.run(go())
 
 
+@pytest.mark.alone
 def test_a_dead_line_is_found_and_healed(node: Node) -> None:
     async def go() -> None:
         async with (

@@ -190,6 +190,7 @@ def test_a_whitelist_shuts_the_cookie_out(node_factory: NodeFactory) -> None:
         node.stop()
 
 
+@pytest.mark.alone
 def test_a_node_that_starts_stops_and_has_a_new_cookie(node: Node) -> None:
     """Warming up, stopped, restarted: one connection goes through all of it by itself."""
     node.mine(20)

@@ -83,6 +83,7 @@ def test_an_unread_channel_does_not_fill_the_memory() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.alone
 def test_replies_of_middling_size_do_not_wait() -> None:
     """Sshd sends small packets late (40 ms) to a connection on which nothing was ever run."""
 

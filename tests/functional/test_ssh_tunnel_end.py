@@ -72,6 +72,7 @@ def test_the_server_is_stopped_while_a_file_is_read() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.alone
 def test_a_line_that_goes_dead_is_noticed() -> None:
     async def scenario() -> None:
         async with running_sshd() as server, between(server.port) as middle:

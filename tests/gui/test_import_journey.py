@@ -1,6 +1,7 @@
 """Watch-only and shared wallets through the real wizard, engine, vault process and bitcoind."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -8,14 +9,17 @@ from PySide6.QtGui import QGuiApplication
 from pytestqt.qtbot import QtBot
 
 from tests.functional.bitcoind import COIN, Node
-from tests.gui.import_samples import cosigner
+from tests.gui.import_samples import cosigner, descriptor
 from tests.gui.test_window_journey import Program
+from wallet_gui.app import imports
+from wallet_gui.app.birthdays import day_of
 from wallet_gui.app.published import NewWallet
 from wallet_gui.gui.import_page import ImportPage
 from wallet_gui.gui.main_window import MainWindow
 from wallet_gui.gui.multisig_check import MultisigCheck
 from wallet_gui.gui.multisig_keys import MultisigKeys
 from wallet_gui.gui.wizard_step import WizardStep
+from wallet_gui.primitives.params import REGTEST
 from wallet_gui.transfer.messages import HeadlessOptions
 from wallet_gui.widgets.theme import ThemeSwitch
 
@@ -75,6 +79,53 @@ def test_cores_listdescriptors_becomes_a_watching_wallet(
     assert window.overview.total.amount_sat == int(expected * COIN)
     wallet = program.online.session(window.wallet_model.wallet_id).wallet
     assert not wallet.description.has_secrets
+    program.stop()
+
+
+def test_payments_from_before_the_birthday_are_found_when_looked_for(
+    qtbot: QtBot, themed: ThemeSwitch, node: Node, tmp_path: Path, options: HeadlessOptions
+) -> None:
+    now = int(time.time())
+    node.rpc("setmocktime", now - 20 * 86_400)
+    node.mature()
+    node.fund(imports.read(descriptor(), REGTEST).accounts[0].addresses[0], 3 * COIN)
+    node.mine(1)
+    node.rpc("setmocktime", 0)
+    node.mine(20)
+    node.wait_for_filters()
+    program = Program.start(qtbot, tmp_path / "data", node, options)
+    window = program.window
+    window.import_flow.start_watching()
+    page = shown(window)
+    assert isinstance(page, ImportPage)
+    page.panel.take(descriptor())
+    program.until(lambda: page.panel.look is not None)
+    page.fields.birthday.setText(day_of(now))
+    program.click("watch_continue")
+    program.until(lambda: bool(window.wallet_model.wallet_id))
+    program.until(lambda: program.in_sync_with(node))
+    assert program.balance("confirmed") == 0
+    window.show_page("settings")
+    window.scan_again.day.setText("last year")
+    program.click("scan_again")
+    assert "year-month-day" in window.scan_again.notice.text
+    window.scan_again.day.setText(day_of(now - 30 * 86_400))
+    program.click("scan_again")
+    assert window.wallet_model.wallet_id == ""
+    program.until(lambda: bool(window.wallet_model.wallet_id))
+    program.until(lambda: program.balance("confirmed") == 3 * COIN)
+    wallet = program.online.session(window.wallet_model.wallet_id).wallet
+    assert day_of(wallet.description.birthday_time) == day_of(now - 30 * 86_400)
+    # It is done once, and the day holds.
+    path = program.online.session(window.wallet_model.wallet_id).path
+    window.lock()
+    program.until(window.wizard.welcome.isVisible)
+    window.open_wallet(path)
+    program.until(lambda: bool(window.wallet_model.wallet_id))
+    session = program.online.session(window.wallet_model.wallet_id)
+    assert session.wallet.scan_mark is not None
+    assert program.balance("confirmed") == 3 * COIN
+    assert session.kept_setting("scan_from")["is_due"] is False
     program.stop()
 
 

@@ -237,7 +237,8 @@ def test_closing_while_something_is_under_way_ends(screen: Screen, qtbot: QtBot)
 
 
 def test_playground_buttons_say_how_it_went(screen: Screen, qtbot: QtBot) -> None:
-    buttons = screen.window.banner.buttons
+    assert screen.window.play_flow is not None
+    buttons = screen.window.play_flow.banner.buttons
     assert not buttons["mine"].isVisible()
     screen.online.playground = object()
     screen.open()

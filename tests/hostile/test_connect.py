@@ -112,6 +112,7 @@ def test_no_second_try_in_clear_with_who_said_something(answer: bytes) -> None:
     run(scenario)
 
 
+@pytest.mark.alone
 def test_a_silent_peer_costs_seconds_and_no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
     assert connect.ENCRYPTION_TIMEOUT == 5
     monkeypatch.setattr(connect, "ENCRYPTION_TIMEOUT", 0.2)

@@ -140,6 +140,7 @@ async def noise(where: str, port: int, rng: random.Random) -> AsyncIterator[None
         await server.wait_closed()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("v2", [True, False])
 @pytest.mark.parametrize("how", [trickle, half])
 @pytest.mark.parametrize("bytes_before", [700, 6_000])

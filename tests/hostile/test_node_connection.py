@@ -241,6 +241,7 @@ def test_a_node_that_warms_up_is_shown_in_its_own_words() -> None:
     run(script)
 
 
+@pytest.mark.alone
 def test_a_stopped_node_is_waited_for_over_the_same_tunnel() -> None:
     async def script(
         node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
@@ -301,6 +302,7 @@ def test_a_silent_link_is_found_by_the_health_check(monkeypatch: pytest.MonkeyPa
     run(script)
 
 
+@pytest.mark.alone
 def test_waking_up_is_noticed_and_the_pause_ends_at_once() -> None:
     async def go() -> None:
         wall = 1000.0

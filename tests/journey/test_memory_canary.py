@@ -158,6 +158,7 @@ def pay(window: Window, back: str, wanted: list[Needle]) -> None:
     screen.press("Sign", VAULT)
 
 
+@pytest.mark.alone
 def test_the_window_never_holds_a_secret(window: Window, node: Node) -> None:
     screen = window.screen
     restore(window)

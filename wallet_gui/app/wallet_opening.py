@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wallet_gui.app.copy_keeper import BackedUpFile
 from wallet_gui.app.published import SessionUpdate
+from wallet_gui.app.scan_again import begin_if_due, described
 from wallet_gui.app.session import WalletSession
 from wallet_gui.custody.opening import open_view
 from wallet_gui.primitives.params import ChainParams
@@ -31,9 +32,9 @@ def open_session(
     wallet_file, lock = open_view(path, view_key, params, lock, minimum_kdf)
     cache: WalletCache | None = None
     try:
-        description = wallet_file.state.description
+        description = described(wallet_file)
         cache = WalletCache(cache_path(path), description.cache_key)
-        state = WalletState(view=wallet_file.state.view, cache=cache.load())
+        state = WalletState(view=wallet_file.state.view, cache=begin_if_due(wallet_file, cache))
         wallet = Wallet(description, params, state)
     except BaseException:
         if cache is not None:

@@ -36,7 +36,9 @@ from wallet_gui.gui.node_prompts import NodePrompts
 from wallet_gui.gui.overview_page import OverviewPage
 from wallet_gui.gui.peers_page import PeersPage
 from wallet_gui.gui.play_banner import PlayBanner
+from wallet_gui.gui.play_flow import PlayFlow
 from wallet_gui.gui.receive_page import ReceivePage
+from wallet_gui.gui.scan_again_card import ScanAgainCard
 from wallet_gui.gui.send_flow import SendFlow
 from wallet_gui.gui.send_page import SendPage
 from wallet_gui.gui.settings_page import SettingsPage
@@ -84,6 +86,7 @@ class MainWindow(QMainWindow):
         self._params = params
         self._opening: Call | None = None
         self._pending_uri: PaymentUri | None = None
+        self.play_flow: PlayFlow | None = None
         self._wizard_words = ""
         self.wallet_model = WalletModel(self)
         self.sync_model = SyncModel(self)
@@ -117,7 +120,8 @@ class MainWindow(QMainWindow):
         self.import_flow.attach(online)
         self.export_card.attach(online)
         self.message_flow.attach(online)
-        self._show_play_buttons()
+        if self.play_flow is not None:
+            self.play_flow.attach(online)
 
     @property
     def _online(self) -> "Online":
@@ -133,9 +137,9 @@ class MainWindow(QMainWindow):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         if self._params.is_test:
-            self.banner = PlayBanner(_NETWORK_NAMES[self._params.name], self)
-            self.banner.wanted.connect(self._ask_playground)
-            outer.addWidget(self.banner)
+            banner = PlayBanner(_NETWORK_NAMES[self._params.name], self)
+            self.play_flow = PlayFlow(self._engine, self.wallet_model, banner, self._say)
+            outer.addWidget(banner)
         middle = QHBoxLayout()
         middle.setSpacing(0)
         self.sidebar = Sidebar(self)
@@ -170,12 +174,7 @@ class MainWindow(QMainWindow):
         self.messages = MessagePage(self)
         for page in (self.wizard, *self._pages.values(), self.messages):
             self.pages.addWidget(page)
-        self.export_card = ExportCard(self._engine, self.wallet_model, self.pages)
-        self.settings.add_card(self.export_card)
-        self.message_flow = MessageFlow(
-            self._engine, self.wallet_model, self.messages, self._params
-        )
-        self.settings.add_card(self.message_flow.card)
+        self._add_cards()
         self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
         self.network_flow = NetworkFlow(
@@ -195,6 +194,16 @@ class MainWindow(QMainWindow):
         )
         self._connect()
 
+    def _add_cards(self) -> None:
+        """Add to the settings what belongs to the open wallet."""
+        self.export_card = ExportCard(self._engine, self.wallet_model, self.pages)
+        self.message_flow = MessageFlow(
+            self._engine, self.wallet_model, self.messages, self._params
+        )
+        self.scan_again = ScanAgainCard(self.wallet_model, self)
+        for card in (self.export_card, self.message_flow.card, self.scan_again):
+            self.settings.add_card(card)
+
     def _make_notice(self) -> QVBoxLayout:
         self.notice = Notice(self)
         self.notice.button.setText("Close")
@@ -209,6 +218,7 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         self.wizard.open_wanted.connect(self.open_wallet)
+        self.scan_again.wanted.connect(self._look_from)
         self.wizard.create_wanted.connect(self._create)
         self.wizard.restore_wanted.connect(self._restore)
         self.wizard.source_wanted.connect(self.source_flow.use_first)
@@ -248,7 +258,6 @@ class MainWindow(QMainWindow):
         self.sidebar.hide()
         self.status.set_wallet_open(is_open=False)
         self.pages.setCurrentWidget(self.wizard)
-        self._show_play_buttons()
 
     def _show_settings_alone(self) -> None:
         """Show the settings while no wallet is open."""
@@ -375,11 +384,34 @@ class MainWindow(QMainWindow):
         self.idle_lock.watch(is_open=True)
         self.show_page("overview")
         self._say_what_is_shown()
-        self._show_play_buttons()
         if opened.notices:
             self.notice.say(" ".join(opened.notices), WARNING)
         if self._pending_uri is not None:
             self.pay(self._pending_uri)
+
+    def _leave_wallet(self) -> None:
+        """Take what is on screen of the open wallet away."""
+        self.idle_lock.watch(is_open=False)
+        focus = self.focusWidget()
+        if focus is not None:
+            # A label that was being typed is kept: leaving its field saves it.
+            focus.clearFocus()
+        self.wallet_model.show_wallet("")
+        clipboard().forget()
+        self.notice.clear()
+        self.show_wizard()
+        self._show_title()
+
+    def _look_from(self, birthday_time: int | None) -> None:
+        """Close the wallet and open it anew, to look for payments from an earlier day on."""
+        from wallet_gui.app.birthday_change import look_from  # noqa: PLC0415 - not for the first window
+
+        wallet_id = self.wallet_model.wallet_id
+        self._leave_wallet()
+        self._open_with(
+            look_from(self._online, wallet_id, birthday_time),
+            "The vault asks for the password; then the chain is looked through again.",
+        )
 
     def lock(self, reason: str = "") -> None:
         """Close the wallet: what is on screen goes, and the password is asked again.
@@ -389,16 +421,7 @@ class MainWindow(QMainWindow):
         wallet_id = self.wallet_model.wallet_id
         if wallet_id:
             self._wizard_words = reason
-            self.idle_lock.watch(is_open=False)
-            focus = self.focusWidget()
-            if focus is not None:
-                # A label that was being typed is kept: leaving its field saves it.
-                focus.clearFocus()
-            self.wallet_model.show_wallet("")
-            clipboard().forget()
-            self.notice.clear()
-            self.show_wizard()
-            self._show_title()
+            self._leave_wallet()
         if self._attached is not None:
             self._call(
                 lock_wallet(self._attached, wallet_id),
@@ -409,46 +432,6 @@ class MainWindow(QMainWindow):
     def _is_in_vault(self) -> bool:
         """Whether the person may be busy in a window of the vault, which this one does not see."""
         return self.send_flow.is_signing or self.message_flow.is_signing
-
-    # --- the playground
-
-    def _show_play_buttons(self) -> None:
-        if not self._params.is_test:
-            return
-        has_playground = self._attached is not None and self._attached.playground is not None
-        self.banner.offer(
-            has_playground=has_playground, has_wallet=bool(self.wallet_model.wallet_id)
-        )
-
-    def _ask_playground(self, key: str) -> None:
-        if key == "get":
-            self._get_play_money()
-        else:
-            self._mine_block()
-
-    def _get_play_money(self) -> None:
-        self._play(
-            "get",
-            self._online.get_play_money(self.wallet_model.wallet_id),
-            "Play money is on its way. It is confirmed with the next block.",
-        )
-
-    def _mine_block(self) -> None:
-        self._play("mine", self._online.mine_block(), "A block was mined.")
-
-    def _play(self, key: str, coroutine: Coroutine[Any, Any, None], words: str) -> None:
-        button = self.banner.buttons[key]
-        button.setEnabled(False)
-
-        def done(_: object) -> None:
-            button.setEnabled(True)
-            self.notice.say(words, INFORMATION)
-
-        def failed(text: str) -> None:
-            button.setEnabled(True)
-            self._fail(text)
-
-        self._call(coroutine, done, failed)
 
     def pay(self, uri: PaymentUri) -> None:
         """Fill the send page from a bitcoin: link, now or once a wallet is open."""
@@ -485,6 +468,9 @@ class MainWindow(QMainWindow):
             lambda _: None,
             self._fail,
         )
+
+    def _say(self, text: str, kind: str) -> None:
+        self.notice.say(text, kind)
 
     def _fail(self, text: str) -> None:
         if text:

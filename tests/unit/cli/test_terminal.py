@@ -129,6 +129,7 @@ def test_a_code_is_echoed_where_the_server_says_so() -> None:
     assert session.end().endswith("answer '123456' ''\n")
 
 
+@pytest.mark.alone
 def test_breaking_off_restores_the_terminal_and_ends_at_once() -> None:
     session = Session("rpc")
     session.until("RPC password of wallet: ")

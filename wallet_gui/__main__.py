@@ -47,7 +47,7 @@ WITH_VALUE = frozenset(
     }
 )
 # Only the window knows these, so that what follows them is for the window to judge.
-_WINDOW_ONLY = frozenset({"--playground", "--smoke-test", "--offline"})
+_WINDOW_ONLY = frozenset({"--playground", "--smoke-test"})
 
 
 def is_command_line(arguments: list[str]) -> bool:
@@ -71,6 +71,12 @@ def is_command_line(arguments: list[str]) -> bool:
     return False
 
 
+def is_offline(arguments: list[str]) -> bool:
+    """Whether --offline stands anywhere before the arguments that are no options."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return "--offline" in arguments[:end]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Start the program; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -78,15 +84,29 @@ def main(arguments: list[str] | None = None) -> int:
         from wallet_gui.vault.process import main as vault  # noqa: PLC0415 - one process, one part
 
         return vault(arguments)
+    if "--draw-sheet" in arguments:
+        from wallet_gui.widgets.sheet_process import main as sheet  # noqa: PLC0415 - as above
+
+        return sheet(arguments)
     if "--version" in arguments:
         from wallet_gui import __version__  # noqa: PLC0415
 
         sys.stdout.write(f"wallet-gui {__version__}\n")
         return 0
+    protections = None
+    if is_offline(arguments):
+        # Before anything else is imported: no network from here on, in this process and its own.
+        from wallet_gui.vault.hardening import harden  # noqa: PLC0415
+
+        protections = harden()
     if is_command_line(arguments):
         from wallet_gui.cli.main import main as command_line  # noqa: PLC0415
 
         return command_line(arguments)
+    if protections is not None:
+        from wallet_gui.vault.offline.application import main as offline_window  # noqa: PLC0415
+
+        return offline_window(arguments, protections)
     from wallet_gui.gui.application import main as window  # noqa: PLC0415
 
     return window(arguments)

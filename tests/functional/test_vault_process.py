@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.unit.vault.samples import PASSWORD, WORDS, SampleWallet, funded_wallet, make_wallet
 from tests.vault_with_cheap_kdf import CHEAP_VAULT, KNOWN_WORDS, KNOWN_WORDS_VAULT
 from wallet_gui.app.vault_client import VaultClient, VaultRefused
@@ -198,7 +199,7 @@ class Watched:
         record.write_text(json.dumps(environment))
         os.write(requests, encode(request))
         os.close(requests)
-        self.stdout, self.stderr = process.communicate(stdin, timeout=60)
+        self.stdout, self.stderr = process.communicate(stdin, timeout=PATIENCE)
         self.frames = b""
         while part := os.read(replies, 1 << 16):
             self.frames += part
@@ -311,7 +312,7 @@ def test_foreign_arguments_are_refused(arguments: list[str]) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 2
     assert done.stderr.startswith("usage:")
@@ -365,14 +366,14 @@ def test_cancelling_the_question_ends_the_vault(sample: SampleWallet) -> None:
 
     async def run() -> None:
         client = VaultClient(command=(*CHEAP_VAULT,))
-        start = client._start_process
+        start = client._start
 
-        def remember(pipe: Any) -> subprocess.Popen[bytes]:
-            process = start(pipe)
-            started.append(process.pid)
-            return process
+        def remember() -> Any:
+            vault = start()
+            started.append(vault._process.pid)
+            return vault
 
-        client._start_process = remember  # type: ignore[method-assign]
+        client._start = remember  # type: ignore[method-assign]
         task = asyncio.create_task(client.ask(UnlockWallet(str(sample.path)), WalletUnlocked))
         await asyncio.sleep(1.5)
         task.cancel()

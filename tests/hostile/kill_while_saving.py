@@ -205,6 +205,25 @@ def kill_in_password_change(folder: Path, count: int) -> bool:
     return died
 
 
+def kill_in_upgrade(folder: Path, count: int) -> bool:
+    path = folder / f"upgrade-{count}" / "a.wallet"
+    create(path, 3)
+    before = path.read_bytes()
+
+    def upgrade() -> None:
+        wallet_file = open_file(path, VIEW_KEY)
+        wallet_file.seal_anew(NEW_VIEW_KEY, CHEAP, NEW_SALT, NEW_SECRET_BOX, wallet_file.state)
+
+    died = killed(upgrade, count)
+    now = path.read_bytes()
+    is_old = now == before
+    # The file is the old one to the bit, or the new one with the old one beside it.
+    kept = is_old or path.with_name("a.wallet.1").read_bytes() == before
+    found = state_on_disk(path, VIEW_KEY if is_old else NEW_VIEW_KEY)
+    report["lost"] += found != 3 or not kept or (is_old and not died)
+    return died
+
+
 def kill_in_creation(folder: Path, count: int) -> bool:
     path = folder / f"create-{count}" / "a.wallet"
     died = killed(lambda: create(path, 5), count)
@@ -220,7 +239,7 @@ def kill_in_creation(folder: Path, count: int) -> bool:
 
 
 def boundary_kills(folder: Path) -> None:
-    for kill in (kill_in_save, kill_in_password_change, kill_in_creation):
+    for kill in (kill_in_save, kill_in_password_change, kill_in_upgrade, kill_in_creation):
         count = 1
         while kill(folder, count):
             count += 1

@@ -39,6 +39,10 @@ async def sign_message(
     session = online.session(wallet_id)
     wallet = session.wallet
     place = own_place(wallet, address)
+    usable = formats_for(wallet.descriptors[place.descriptor_index].type)
+    if wanted is not None and wanted not in usable:
+        names = " or ".join(usable)
+        raise ParseError(f"Signatures of this address are written in the form {names}.")
     if not message:
         raise ParseError("There is no message to sign. Write it first.")
     if len(message) > MAX_MESSAGE:

@@ -26,7 +26,8 @@ password, words, passphrase, rolls of dice, where the file is "-".
 """
 _WINDOW = """\
 Without a command the window opens. It takes a bitcoin: link, --network, --peer and --data-dir,
-and --playground for a private network with play money.
+and --playground for a private network with play money. --offline opens the window of a computer
+that keeps keys and has no network, and blocks the network in the process; so it does on commands.
 
 """
 
@@ -92,6 +93,7 @@ class _Parser(argparse.ArgumentParser):
 DEFAULTS: Final[Mapping[str, Any]] = {
     "wallet": None,
     "network": MAINNET.name,
+    "offline": False,
     "peer": [],
     "data_dir": None,
     "json": False,
@@ -126,6 +128,9 @@ def _shared() -> _Parser:
         action="append",
         metavar="HOST:PORT",
         help="read from this peer too, instead of from the stored ones; may be repeated",
+    )
+    group.add_argument(
+        "--offline", action="store_true", help="work with the network blocked in this process"
     )
     group.add_argument("--data-dir", type=Path, metavar="DIR", help="where everything is kept")
     group.add_argument(

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QProcess, Qt, QTimer
+from PySide6.QtCore import QObject, QProcess, Qt, QTimer, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -25,7 +25,6 @@ from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.main_window import MainWindow
-from wallet_gui.gui.shutdown_signals import ShutdownSignals
 from wallet_gui.primitives.params import MAINNET, NETWORKS, REGTEST, ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.uri import PaymentUri
@@ -36,6 +35,7 @@ from wallet_gui.widgets.fonts import change_scale, install_fonts
 from wallet_gui.widgets.notice import ERROR
 from wallet_gui.widgets.resources import resource
 from wallet_gui.widgets.sentences import sentence
+from wallet_gui.widgets.shutdown_signals import ShutdownSignals
 from wallet_gui.widgets.theme import ThemeSwitch
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ logger = logging.getLogger(__name__)
 
 APPLICATION_ID = "wallet-gui"
 _EXIT_USAGE = 2
-_SMOKE_TEST_MS = 1_500
+_SMOKE_TEST_LIMIT_MS = 60_000
+_SMOKE_TEST_LOOK_MS = 200
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -75,7 +76,13 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 
 
 class Application(QObject):
-    """Owns the window, the engine and the online side, and ends them in order."""
+    """Owns the window, the engine and the online side, and ends them in order.
+
+    `started` comes once the files are open and the window can be used, or with the sentence that
+    says why it cannot.
+    """
+
+    started = Signal(str)
 
     def __init__(
         self,
@@ -128,6 +135,7 @@ class Application(QObject):
         QTimer.singleShot(0, self, self._start_engine)
 
     def _start_engine(self) -> None:
+        self.window.lock_flow.start()
         self._engine.start()
         self._engine.call(self._instance.listen(self.window.link_received.emit), self)
         self._engine.call(
@@ -168,11 +176,13 @@ class Application(QObject):
         is_free = self._peers is None and self._online.playground is None
         self.window.wizard.offer_source(offered=is_free and not self._online.has_chosen_source())
         self.window.list_wallets()
+        self.started.emit("")
 
     def _failed(self, error: BaseException) -> None:
         # Nothing works without the files and the curve: the buttons stay held back.
         self.window.wizard.set_busy(sentence(error))
         self.window.wizard.say(sentence(error), ERROR)
+        self.started.emit(sentence(error))
 
     def _change(self, **changes: object) -> None:
         """Store settings; what could not be stored is said."""
@@ -324,11 +334,27 @@ def main(arguments: list[str]) -> int:
     if options.link:
         application.take(link)
     if options.smoke_test:
-        QTimer.singleShot(_SMOKE_TEST_MS, qt, qt.quit)
+        _end_when_started(qt, application)
     try:
         return qt.exec()
     finally:
         application.stop()
+
+
+def _end_when_started(qt: QApplication, application: Application) -> None:
+    """End by itself: with status 0 once the window can be used, with 1 and a sentence if it cannot.
+
+    A slow computer is no failure, so it is given a minute.
+    """
+
+    def end(problem: str) -> None:
+        if problem:
+            sys.stderr.write(f"wallet-gui: {problem}\n")
+        # Drawn once more with what was loaded.
+        QTimer.singleShot(_SMOKE_TEST_LOOK_MS, qt, lambda: qt.exit(1 if problem else 0))
+
+    application.started.connect(end)
+    QTimer.singleShot(_SMOKE_TEST_LIMIT_MS, qt, lambda: end("The program did not start."))
 
 
 def _has_screen() -> bool:

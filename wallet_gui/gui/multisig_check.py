@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
-from wallet_gui.app.exports import of_descriptors
 from wallet_gui.app.imports import ImportLook
 from wallet_gui.app.published import WalletEntry
+from wallet_gui.custody.exports import of_descriptors
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.export_panel import ExportPanel
 from wallet_gui.gui.found_card import FoundCard
@@ -33,8 +33,8 @@ class MultisigCheck(WizardStep):
         self._look = look
         self._is_new = is_new
         self.card = FoundCard("check_found")
-        self.card.show_look(look)
         self.column.addWidget(self.card)
+        self.card.show_look(look, "The wallet as it will be" if is_new else "")
         self.column.addWidget(self._make_export(engine))
         self.column.addWidget(self._make_compare())
         self.column.addWidget(self._make_words())

@@ -22,6 +22,7 @@ from wallet_gui.transfer.message_limits import (
     VIEW_KEY_SIZE,
 )
 from wallet_gui.transfer.vault_replies import (
+    BackupChecked,
     Cancelled,
     CosignerKeyExported,
     Failed,
@@ -32,6 +33,7 @@ from wallet_gui.transfer.vault_replies import (
     PsbtSigned,
     WalletCreated,
     WalletUnlocked,
+    WordsDrilled,
     WordsShown,
 )
 from wallet_gui.transfer.vault_requests import (
@@ -40,7 +42,9 @@ from wallet_gui.transfer.vault_requests import (
     SOURCE_XPRV,
     STDIN,
     ChangePassword,
+    CheckBackup,
     CreateWallet,
+    DrillWords,
     ExportCosignerKey,
     HeadlessOptions,
     JoinMultisig,
@@ -58,9 +62,11 @@ Request = (
     NewWalletRequest
     | UnlockWallet
     | SignPsbt
-    | SignMessage
     | ChangePassword
     | ExportCosignerKey
+    | CheckBackup
+    | DrillWords
+    | SignMessage
     | ShowWords
 )
 Reply = (
@@ -70,6 +76,8 @@ Reply = (
     | PsbtSigned
     | MessageSigned
     | CosignerKeyExported
+    | BackupChecked
+    | WordsDrilled
     | WordsShown
     | Cancelled
     | Failed
@@ -95,10 +103,13 @@ __all__ = [
     "SOURCE_XPRV",
     "STDIN",
     "VIEW_KEY_SIZE",
+    "BackupChecked",
     "Cancelled",
     "ChangePassword",
+    "CheckBackup",
     "CosignerKeyExported",
     "CreateWallet",
+    "DrillWords",
     "ExportCosignerKey",
     "Failed",
     "FailureKind",
@@ -121,6 +132,7 @@ __all__ = [
     "WalletCreated",
     "WalletUnlocked",
     "WatchWallet",
+    "WordsDrilled",
     "WordsShown",
     "from_json",
     "to_json",

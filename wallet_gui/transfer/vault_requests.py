@@ -236,3 +236,34 @@ class ChangePassword:
     appearance: str = field(default="system", metadata=text(16))
     headless: HeadlessOptions | None = None
     text_scale: int = field(default=100, metadata=TEXT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBackup:
+    """Prove that the copy at `backup_path` brings the wallet at `path` back.
+
+    Both are decrypted in the vault, and nothing is written but, with `record`, the date: then the
+    vault takes the wallet's lock for itself. Headless, the password of a copy that opens with
+    another one than the wallet comes from `new_password_file`.
+    """
+
+    path: str = field(metadata=text(MAX_PATH))
+    backup_path: str = field(metadata=text(MAX_PATH))
+    record: bool = False
+    appearance: str = field(default="system", metadata=text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=TEXT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class DrillWords:
+    """Let the person type the words from paper and compare them with the wallet's; shows none.
+
+    `record` is as in `CheckBackup`.
+    """
+
+    path: str = field(metadata=text(MAX_PATH))
+    record: bool = False
+    appearance: str = field(default="system", metadata=text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=TEXT_SCALE)

@@ -12,7 +12,9 @@ from wallet_gui.keys.secret_box import SecretPayload
 from wallet_gui.storage.errors import WrongKey
 from wallet_gui.transfer.messages import (
     ChangePassword,
+    CheckBackup,
     CreateWallet,
+    DrillWords,
     ExportCosignerKey,
     JoinMultisig,
     Request,
@@ -24,6 +26,7 @@ from wallet_gui.transfer.messages import (
     WatchWallet,
 )
 from wallet_gui.vault import creation, password_change, signing, unlocking
+from wallet_gui.vault.backup_flows import CheckBackupFlow, DrillWordsFlow
 from wallet_gui.vault.creation import Entropy
 from wallet_gui.vault.errors import BadRequest, PassphraseWrong, failure
 from wallet_gui.vault.message_flow import SignMessageFlow
@@ -264,6 +267,8 @@ def start_flow(
         return start_shared_flow(window, request, cost)
     flows: dict[type[Request], Callable[[VaultWindow, Any, PasswordCost], QObject]] = {
         ChangePassword: ChangePasswordFlow,
+        CheckBackup: CheckBackupFlow,
+        DrillWords: DrillWordsFlow,
         ShowWords: ShowWordsFlow,
         SignMessage: SignMessageFlow,
         SignPsbt: SignFlow,

@@ -18,8 +18,10 @@ from wallet_gui.transfer.messages import (
     STDIN,
     Cancelled,
     ChangePassword,
+    CheckBackup,
     CosignerKeyExported,
     CreateWallet,
+    DrillWords,
     ExportCosignerKey,
     HeadlessOptions,
     JoinMultisig,
@@ -34,6 +36,7 @@ from wallet_gui.transfer.messages import (
     WordsShown,
 )
 from wallet_gui.vault import (
+    backup_headless,
     creation,
     importing,
     joining,
@@ -92,7 +95,9 @@ class HeadlessVault:
     def _reply(self, request: Request, options: HeadlessOptions) -> Reply:
         answers: dict[type[Request], Callable[[Any, HeadlessOptions], Reply]] = {
             ChangePassword: self._change_password,
+            CheckBackup: self._backup,
             CreateWallet: self._create,
+            DrillWords: self._backup,
             ExportCosignerKey: self._export_key,
             JoinMultisig: self._join,
             RestoreWallet: self._restore,
@@ -103,6 +108,9 @@ class HeadlessVault:
             WatchWallet: self._watch,
         }
         return answers[type(request)](request, options)
+
+    def _backup(self, request: CheckBackup | DrillWords, options: HeadlessOptions) -> Reply:
+        return backup_headless.answer(self._reader, request, options, self._cost)
 
     # --- create and restore
 
@@ -161,7 +169,7 @@ class HeadlessVault:
         if options.dice_file == PROMPT:
             self._reader.terminal.write(_DICE_HELP.format(asked=asked))
         while True:
-            text = self._reader.existing(options.dice_file, "Rolls of the die")
+            text = self._reader.text(options.dice_file, "Rolls of the die")
             try:
                 rolls = dice.read_rolls(text)
                 mixed = creation.seed_with_dice(seed, rolls)

@@ -4,12 +4,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
 
 from tests.functional.bitcoind import Node, NodeFactory
+from tests.patience import PATIENCE
 from tests.sandbox import contact_guard
 
 contact_guard.install()
@@ -18,6 +22,7 @@ contact_guard.install()
 # program that a test starts: those that are interrupted on purpose would never end.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+PATIENCE_MS: Final = int(PATIENCE * 1000)
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -36,6 +41,36 @@ def no_internet(contact_record: Path) -> Iterator[None]:
     contact_record.write_text("")
     yield
     assert contact_record.read_text() == "", "the test contacted the internet"
+
+
+class PatientBot(QtBot):
+    """The fixture of pytest-qt, with waits that a busy machine does not cut short."""
+
+    def waitUntil(  # noqa: N802 - Qt's style
+        self, callback: Callable[[], bool | None], *, timeout: int = PATIENCE_MS
+    ) -> None:
+        super().waitUntil(callback, timeout=timeout)
+
+    def waitSignal(  # noqa: N802
+        self, *arguments: Any, timeout: int = PATIENCE_MS, **options: Any
+    ) -> Any:
+        return super().waitSignal(*arguments, timeout=timeout, **options)
+
+    def waitSignals(  # noqa: N802
+        self, *arguments: Any, timeout: int = PATIENCE_MS, **options: Any
+    ) -> Any:
+        return super().waitSignals(*arguments, timeout=timeout, **options)
+
+    def waitExposed(  # noqa: N802
+        self, widget: QWidget, *, timeout: int = PATIENCE_MS
+    ) -> Any:
+        return super().waitExposed(widget, timeout=timeout)
+
+
+@pytest.fixture
+def qtbot(qapp: QApplication, request: pytest.FixtureRequest) -> QtBot:
+    """Work with widgets; they are closed at the end."""
+    return PatientBot(request)
 
 
 @pytest.fixture(scope="session")

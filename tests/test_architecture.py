@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QObject, Signal
 
+from tests.patience import PATIENCE
 from tests.sandbox.contact_guard import FOLDER
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -217,7 +218,7 @@ class Recorder:
         )
 
     def modules(self, process: subprocess.Popen[str]) -> list[str]:
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=PATIENCE)
         record = self.folder / f"{process.pid}.json"
         assert record.exists(), f"the process left no record; it said:\n{said}"
         found: list[str] = json.loads(record.read_text())["modules"]

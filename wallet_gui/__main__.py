@@ -9,6 +9,7 @@ COMMANDS = frozenset(
         "address",
         "balance",
         "history",
+        "message",
         "send",
         "bump",
         "abandon",
@@ -46,13 +47,13 @@ WITH_VALUE = frozenset(
     }
 )
 # Only the window knows these, so that what follows them is for the window to judge.
-_WINDOW_ONLY = frozenset({"--playground", "--smoke-test", "--offline"})
+_WINDOW_ONLY = frozenset({"--playground", "--smoke-test"})
 
 
 def is_command_line(arguments: list[str]) -> bool:
     """Whether the command line is meant: a command, a request for help, or a word that is none.
 
-    The window takes a bitcoin: link and nothing else.
+    The window takes a bitcoin: link or a PSBT file, and nothing else.
     """
     skip = False
     for argument in arguments:
@@ -65,8 +66,15 @@ def is_command_line(arguments: list[str]) -> bool:
         elif argument in WITH_VALUE:
             skip = True
         elif not argument.startswith("-"):
-            return not argument.lower().startswith("bitcoin:")
+            lower = argument.lower()
+            return not (lower.startswith("bitcoin:") or lower.endswith(".psbt"))
     return False
+
+
+def is_offline(arguments: list[str]) -> bool:
+    """Whether --offline stands anywhere before the arguments that are no options."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return "--offline" in arguments[:end]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -81,10 +89,20 @@ def main(arguments: list[str] | None = None) -> int:
 
         sys.stdout.write(f"wallet-gui {__version__}\n")
         return 0
+    protections = None
+    if is_offline(arguments):
+        # Before anything else is imported: no network from here on, in this process and its own.
+        from wallet_gui.vault.hardening import harden  # noqa: PLC0415
+
+        protections = harden()
     if is_command_line(arguments):
         from wallet_gui.cli.main import main as command_line  # noqa: PLC0415
 
         return command_line(arguments)
+    if protections is not None:
+        from wallet_gui.vault.offline.application import main as offline_window  # noqa: PLC0415
+
+        return offline_window(arguments, protections)
     from wallet_gui.gui.application import main as window  # noqa: PLC0415
 
     return window(arguments)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from coincurve._libsecp256k1 import ffi, lib  # type: ignore[import-not-found]
 from coincurve.context import GLOBAL_CONTEXT
-from coincurve.flags import EC_COMPRESSED
+from coincurve.flags import EC_COMPRESSED, EC_UNCOMPRESSED
 
 from wallet_gui.primitives import ellswift
 from wallet_gui.primitives.hashes import tagged_hash
@@ -100,6 +100,55 @@ def ecdsa_verify(pub: bytes, digest: bytes, der: bytes) -> bool:
     if _signature_der(signature) != der:
         return False
     return bool(lib.secp256k1_ecdsa_verify(_CONTEXT, signature, digest, point))
+
+
+def ecdsa_sign_recoverable(secret: bytes, digest: bytes) -> tuple[int, bytes]:
+    """Sign a 32-byte digest so that the key can be recovered; return recovery id and r, s.
+
+    The id is 0 to 3, r and s are 64 bytes, big endian; S is low. Nonces are plain RFC 6979, as in
+    CKey::SignCompact of Bitcoin Core's key.cpp, so the result is byte-equal to Core's.
+    """
+    _checked_secret(secret)
+    _checked_digest(digest)
+    signature = ffi.new("secp256k1_ecdsa_recoverable_signature *")
+    if not lib.secp256k1_ecdsa_sign_recoverable(
+        _CONTEXT, signature, digest, secret, ffi.NULL, ffi.NULL
+    ):
+        raise CurveError("signing failed")
+    compact = ffi.new("unsigned char[64]")
+    recovery_id = ffi.new("int *")
+    lib.secp256k1_ecdsa_recoverable_signature_serialize_compact(
+        _CONTEXT, compact, recovery_id, signature
+    )
+    result = int(recovery_id[0]), bytes(ffi.buffer(compact))
+    if ecdsa_recover(digest, *result) != public_key(secret):
+        raise CurveError("a new signature does not verify; this computer is not reliable")
+    return result
+
+
+def ecdsa_recover(digest: bytes, recovery_id: int, compact: bytes) -> bytes:
+    """Return the compressed public key that made a recoverable signature (r, s: 64 bytes).
+
+    Raises CurveError when there is none. High S is accepted, as in Bitcoin Core.
+    """
+    _checked_digest(digest)
+    if len(compact) != 64 or not 0 <= recovery_id <= 3:
+        raise CurveError("a recoverable signature has 64 bytes and an id from 0 to 3")
+    signature = ffi.new("secp256k1_ecdsa_recoverable_signature *")
+    point = ffi.new("secp256k1_pubkey *")
+    if not lib.secp256k1_ecdsa_recoverable_signature_parse_compact(
+        _CONTEXT, signature, compact, recovery_id
+    ) or not lib.secp256k1_ecdsa_recover(_CONTEXT, point, signature, digest):
+        raise CurveError("no public key belongs to this signature")
+    return _serialize(point)
+
+
+def uncompressed(pub: bytes) -> bytes:
+    """Return a public key (33 bytes) in its old form of 65 bytes, which early addresses hash."""
+    output = ffi.new("unsigned char[65]")
+    size = ffi.new("size_t *", 65)
+    lib.secp256k1_ec_pubkey_serialize(_CONTEXT, output, size, _parse(pub), EC_UNCOMPRESSED)
+    return bytes(ffi.buffer(output))
 
 
 def schnorr_sign(secret: bytes, digest: bytes, aux: bytes | None = None) -> bytes:

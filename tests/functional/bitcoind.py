@@ -16,10 +16,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
+from tests.patience import PATIENCE
+
 COIN = 100_000_000
 SCAN_BUSY = -8
-START_SECONDS = 60.0
-STOP_SECONDS = 60.0
+START_SECONDS = PATIENCE
+STOP_SECONDS = PATIENCE
 # The name of the wallet inside bitcoind that mines and pays.
 BANK = "bank"
 _PORT_TAKEN = re.compile(
@@ -269,7 +271,7 @@ class Node:
         self.invalidate(self.block_hash(self.height - depth + 1))
         return [self.mine_with([], to) for _ in range(depth + 1)]
 
-    def wait_for_filters(self, seconds: float = 60.0) -> None:
+    def wait_for_filters(self, seconds: float = PATIENCE) -> None:
         """Wait until the filter index has caught up with the tip (it works in the background)."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -304,7 +306,7 @@ class Node:
     def scan_balance(self, scripts: Sequence[str]) -> int:
         """Sum the unspent outputs of these addresses or descriptors, from the UTXO set itself."""
         objects = [text if "(" in text else f"addr({text})" for text in scripts]
-        deadline = time.monotonic() + 30.0
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 return to_sat(self.rpc("scantxoutset", "start", objects)["total_amount"])
@@ -318,7 +320,7 @@ class Node:
         """The txids (as displayed) that wait for a block."""
         return set(self.rpc("getrawmempool"))
 
-    def wait_for_mempool(self, txid: str, seconds: float = 30.0) -> None:
+    def wait_for_mempool(self, txid: str, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while txid not in self.mempool():
             if time.monotonic() > deadline:
@@ -327,7 +329,7 @@ class Node:
 
     # Other nodes
 
-    def connect_to(self, other: "Node", seconds: float = 30.0) -> None:
+    def connect_to(self, other: "Node", seconds: float = PATIENCE) -> None:
         """Connect to another node and wait until both have the same tip."""
         self.rpc("addnode", f"{other.host}:{other.p2p_port}", "onetry")
         deadline = time.monotonic() + seconds

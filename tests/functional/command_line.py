@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.functional.bitcoind import Node
+from tests.patience import PATIENCE
 from tests.sandbox.contact_guard import PYTHON_PATH
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -54,7 +55,7 @@ class CommandLine:
         self, command: str, *arguments: str, stdin: str = "", password: bool = True
     ) -> "subprocess.CompletedProcess[str]":
         process = self.start(command, *arguments, password=password)
-        output, errors = process.communicate(stdin, timeout=120)
+        output, errors = process.communicate(stdin, timeout=PATIENCE)
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
     def json(
@@ -67,7 +68,7 @@ class CommandLine:
         return json.loads(line)
 
 
-def as_json(done: "subprocess.Popen[str]", seconds: float = 120) -> Any:
+def as_json(done: "subprocess.Popen[str]", seconds: float = PATIENCE) -> Any:
     """Wait for a started command and read its document."""
     output, errors = done.communicate(timeout=seconds)
     assert done.returncode == 0, (done.returncode, output, errors)

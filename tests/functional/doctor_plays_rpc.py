@@ -14,6 +14,7 @@ from tests.functional.doctor_rows import NO_PORT, Rig, case, cookie_of, in_threa
 from tests.functional.sshd_parts import Account
 from tests.hostile.fake_node import COOKIE, FakeNode, Fault, running_node
 from tests.hostile.fake_node_answers import Refusal
+from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind import steps
 from wallet_gui.chain.bitcoind.calls import ALLOWED
 from wallet_gui.chain.bitcoind.problems import Code
@@ -21,7 +22,7 @@ from wallet_gui.chain.bitcoind.steps import Report, Status
 from wallet_gui.primitives.params import SIGNET
 
 OLD_COOKIE = "__cookie__:" + "0d" * 32
-START_SECONDS = 30.0
+START_SECONDS = PATIENCE
 
 
 async def through_ssh(rig: Rig, node: Node | None = None, **changes: Any) -> Report:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tests.functional.bitcoind import Node
+from tests.patience import PATIENCE
 from wallet_gui.app.online import Online, Published
 from wallet_gui.app.session import WalletSession
 from wallet_gui.app.source_switch import BackendFactory
@@ -121,7 +122,7 @@ class Live:
         opened = await self.online.open_wallet(str(path))
         return self.online.session(opened.wallet_id)
 
-    async def in_sync(self, seconds: float = 30.0) -> None:
+    async def in_sync(self, seconds: float = PATIENCE) -> None:
         """Wait until every wallet has seen the node's own tip."""
         tip = hash_from_hex(await asyncio.to_thread(lambda: self.node.tip))
         selector = self.online.selector
@@ -141,7 +142,7 @@ class Live:
             )
             await asyncio.sleep(0.01)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "it did not come about in time"

@@ -23,6 +23,7 @@ from random import Random
 from tests.functional.bitcoind import Node, NodeFailed, RpcError, to_btc
 from tests.functional.node_wallet import DirectLink, NodeClient
 from tests.functional.p2p_wallet import ScriptWallet
+from tests.patience import PATIENCE
 from wallet_gui.chain.backend import BalanceChecked, ChainEvent, CheckState, NoPeers, Scanned
 from wallet_gui.chain.bitcoind.node_chain import ScanMode
 from wallet_gui.primitives.address import script_from_address
@@ -36,7 +37,7 @@ GAP = 2_000  # so many scripts that a scan takes long enough to be met by what g
 ARGUMENTS = ("-prune=1", "-fastprune", "-txindex=0", "-rpcworkqueue=64")
 USER = "user"
 KEPT = 288  # blocks that a node never prunes
-ROUND_SECONDS = 90.0
+ROUND_SECONDS = PATIENCE
 FOREIGN = "raw(0014" + "11" * 20 + ")"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.functional.bitcoind import Node
 from tests.functional.p2p_wallet import ScriptWallet
 from tests.functional.p2p_wallet import _file_of as file_of
+from tests.patience import PATIENCE
 from wallet_gui.chain.backend import (
     BalanceChecked,
     BlockMatched,
@@ -179,7 +180,7 @@ class NodeClient:
             self.watch(wallet)
         await self.backend.start()
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Wait until something holds; fail with what was told last."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not condition():
@@ -197,7 +198,7 @@ class NodeClient:
             except TimeoutError:
                 continue
 
-    async def until_synced(self, node: Node, seconds: float = 30.0) -> None:
+    async def until_synced(self, node: Node, seconds: float = PATIENCE) -> None:
         """Wait until every wallet was scanned up to the node's tip."""
         height, tip_hex = await asyncio.to_thread(lambda: (node.height, node.tip))
         tip = bytes.fromhex(tip_hex)[::-1]
@@ -211,7 +212,7 @@ class NodeClient:
 
         await self.until(is_synced, seconds)
 
-    async def until_checked(self, node: Node, seconds: float = 30.0) -> None:
+    async def until_checked(self, node: Node, seconds: float = PATIENCE) -> None:
         """Wait until the node's own coins are those of every wallet."""
         await self.until_synced(node, seconds)
         await self.until(

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.patience import PATIENCE
 from wallet_gui.chain.backend import (
     BackendState,
     BackendWarning,
@@ -200,7 +201,7 @@ class Client:
             self.watch(wallet)
         await self.backend.start()
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Wait until something holds; fail with what was told last."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -216,7 +217,7 @@ class Client:
             except TimeoutError:
                 continue
 
-    async def until_synced(self, height: int, tip_hex: str, seconds: float = 30.0) -> None:
+    async def until_synced(self, height: int, tip_hex: str, seconds: float = PATIENCE) -> None:
         """Wait until every wallet was scanned up to this block."""
         tip = bytes.fromhex(tip_hex)[::-1]
 

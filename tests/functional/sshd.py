@@ -24,6 +24,7 @@ import pytest
 
 from tests.functional import sshd_parts
 from tests.functional.sshd_parts import Account
+from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind.problems import NodeProblem
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
 from wallet_gui.chain.bitcoind.tunnel import (
@@ -35,7 +36,7 @@ from wallet_gui.chain.bitcoind.tunnel import (
     connect,
 )
 
-START_SECONDS = 20.0
+START_SECONDS = PATIENCE
 HOST_KEY_TYPES = ("ed25519", "ecdsa", "rsa")
 _WITH_PAM = {"UsePAM": "yes", "KbdInteractiveAuthentication": "yes"}
 _SEPARATION_FOLDER = "/run/sshd"  # where Debian's sshd locks its unprivileged half in
@@ -218,7 +219,7 @@ def make_key(path: Path, key_type: str = "ed25519", passphrase: str = "") -> Pat
     return path
 
 
-async def eventually(condition: Callable[[], object], seconds: float = 20.0) -> None:
+async def eventually(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait until it is so."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - processes tell nobody

@@ -9,6 +9,7 @@ import pytest
 
 from tests.benchmarks.chain_store import descriptor, ensure, serving
 from tests.benchmarks.throttle import throttled
+from tests.patience import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -20,7 +21,7 @@ def measured(module: str, *arguments: str) -> dict[str, object]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert finished.returncode == 0, finished.stderr
     result = json.loads(finished.stdout.splitlines()[-1])

@@ -3,11 +3,15 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.functional.bitcoind import Node, NodeFactory
 from tests.functional.command_line import CommandLine, as_json
 from tests.functional.test_cli_journey import wait_for_peer
+from tests.patience import PATIENCE
 
 
+@pytest.mark.alone
 def test_nobody_to_reach_is_told_soon_and_tried_for_longer(tmp_path: Path) -> None:
     cli = CommandLine(tmp_path / "data", None)
     cli.json("create", "--words-file", str(tmp_path / "words.txt"))
@@ -22,11 +26,12 @@ def test_nobody_to_reach_is_told_soon_and_tried_for_longer(tmp_path: Path) -> No
         assert "127.0.0.1:1" in told
         assert "Trying for 5 s more." in told
         assert 4 <= after < 9, "the start of the program included"
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         assert time.monotonic() - began >= 9
         assert process.returncode == 1
 
 
+@pytest.mark.alone
 def test_what_to_do_about_a_node_without_filters(node_factory: NodeFactory, tmp_path: Path) -> None:
     node = node_factory("-peerblockfilters=0", "-blockfilterindex=0")
     node.mine(1)

@@ -10,12 +10,13 @@ import pytest
 
 from tests.functional.bitcoind import COIN, Node, to_btc
 from tests.functional.command_line import PASSWORD, CommandLine, as_json
+from tests.patience import PATIENCE
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.storage.settings import DataDirectory
 
 
-def wait_for_peer(node: Node, seconds: float = 60.0) -> None:
+def wait_for_peer(node: Node, seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not any("/" in peer["subver"] for peer in node.rpc("getpeerinfo")):
         assert time.monotonic() < deadline, "the wallet did not connect"
@@ -221,7 +222,7 @@ def test_interrupted_and_killed_it_leaves_everything_usable(node: Node, tmp_path
         wait_for_peer(node)
         time.sleep(1)
         listening.send_signal(signal_number)
-        output, errors = listening.communicate(timeout=30)
+        output, errors = listening.communicate(timeout=PATIENCE)
         assert listening.returncode == status
         assert output == ""
         assert "Traceback" not in errors

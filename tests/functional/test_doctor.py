@@ -58,6 +58,7 @@ def states(report: Report) -> list[Status]:
     return [result.status for result in report.results]
 
 
+@pytest.mark.alone
 def test_all_thirteen_ticks(rig: Rig) -> None:
     ports: list[set[str]] = []
 

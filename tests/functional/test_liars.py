@@ -123,6 +123,7 @@ async def behind_liars(
     return await stack.enter_async_context(running(tmp_path, [*ports, *own], wallet))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("liars", [1, 3])
 def test_liars_and_one_honest_node(node_factory: NodeFactory, tmp_path: Path, liars: int) -> None:
     """Threat table, rows 1 and 2: one honest node is enough, against one and against three."""
@@ -138,7 +139,7 @@ def test_liars_and_one_honest_node(node_factory: NodeFactory, tmp_path: Path, li
             exact(honest, wallet, paid)
             assert time.monotonic() - began < 10
             assert any(forger.told for forger in forgers), "nobody lied"
-            await client.until(lambda: bool(warned(client)), 15)
+            await client.until(lambda: bool(warned(client)))
             # And it goes on.
             honest.fund(wallet.address(2), BTC)
             honest.mine(1)
@@ -165,7 +166,7 @@ def test_an_honest_node_comes_after_the_liar_was_believed(
     async def together() -> None:
         async with AsyncExitStack() as stack:
             client = await behind_liars(stack, tmp_path, wallet, [forger], honest.p2p_port)
-            await client.until(lambda: len(wallet.coins) == len(paid) + 1, 15)
+            await client.until(lambda: len(wallet.coins) == len(paid) + 1)
             await client.until_synced(honest.height, honest.tip)
             exact(honest, wallet, paid)
             assert warned(client)
@@ -219,7 +220,7 @@ def test_a_chain_split_is_told(node_factory: NodeFactory, tmp_path: Path) -> Non
         own = tuple(PeerAddress("127.0.0.1", node.p2p_port) for node in (second, first))
         setup = Setup(P2POptions(own_peers=own), clock=hasty)
         async with running_with(tmp_path, setup, wallet) as client:
-            await client.until(lambda: any(f"block {fork}" in s for s in warned(client)), 30)
+            await client.until(lambda: any(f"block {fork}" in s for s in warned(client)))
             await client.until_synced(first.height, first.tip)
             exact(first, wallet, paid)
             assert len(client.backend.peers()) == 2, "nobody is to blame"

@@ -161,7 +161,7 @@ def test_altered_blocks_are_not_accepted(
                 assert client.checks.get("w") is not CheckState.AGREES
                 # It was the proxy: without its edits all comes right by itself.
                 proxy.edit = honest
-                await client.until_checked(node, 60)
+                await client.until_checked(node)
                 assert wallet.balance == 6 * BTC
 
     run(scenario)
@@ -196,7 +196,7 @@ def test_coins_in_the_set_that_no_block_holds(
                 assert client.checks["w"] is CheckState.DIFFERS
                 assert wallet.balance == 6 * BTC  # nothing of it became the wallet's
                 proxy.edit = honest
-                await client.until_checked(node, 60)
+                await client.until_checked(node)
 
     run(scenario)
 
@@ -395,7 +395,7 @@ def test_spends_that_a_node_hides_are_found(node: Node, tmp_path: Path, hides: s
         async with lying(node, edit) as proxy:
             link = DirectLink(node, port=proxy.port)
             async with running(tmp_path, link, wallet) as client:
-                await client.until_checked(node, 60)
+                await client.until_checked(node)
                 assert wallet.balance == 0
                 sync = client.backend._sync
                 assert sync is not None
@@ -419,7 +419,7 @@ def test_a_coin_that_the_set_hides_is_never_called_checked(
         async with lying(node, edit) as proxy:
             link = DirectLink(node, port=proxy.port)
             async with running(tmp_path, link, wallet) as client:
-                await client.until(lambda: proxy.calls.count("scantxoutset") > 2, 60)
+                await client.until(lambda: proxy.calls.count("scantxoutset") > 2)
                 assert client.checks["w"] is CheckState.DIFFERS
                 assert not client.backend.is_synced()
                 assert wallet.balance == 6 * BTC

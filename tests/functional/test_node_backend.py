@@ -72,7 +72,7 @@ def test_payments_beyond_the_first_window_are_found(node: Node, tmp_path: Path) 
     async def scenario() -> None:
         # As a session does: what joins is looked for from the block that widened the window on.
         async with running(tmp_path, DirectLink(node), wallet) as client:
-            await client.until_synced(node, 60)
+            await client.until_synced(node)
             # The coins that only a look back would find are found where the node knows them.
             await client.until_checked(node)
             assert wallet.used == {0, 20, 40, 60, 80, 100, 120}
@@ -278,6 +278,7 @@ def test_a_reorganization_between_two_sources(node: Node, tmp_path: Path, mode: 
     run(scenario)
 
 
+@pytest.mark.alone
 def test_node_restart_with_a_new_cookie(node: Node, tmp_path: Path) -> None:
     wallet = ScriptWallet()
     node.mature()

@@ -11,6 +11,7 @@ import pytest
 from tests.functional.bitcoind import Node
 from tests.functional.sshd import Answers, MemoryStore, Sshd, eventually, running_sshd, start_again
 from tests.functional.test_node_rpc import cookie_path
+from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind import ssh_keys
 from wallet_gui.chain.bitcoind.connection import NodeConnection
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
@@ -43,7 +44,7 @@ async def connected(
         server.target, options, Answers(), store or server.store(), REGTEST, on_state
     )
     try:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(PATIENCE):
             yield connection
     finally:
         await connection.close()
@@ -90,6 +91,7 @@ def test_first_answer_and_what_it_took(node: Node) -> None:
     asyncio.run(go())
 
 
+@pytest.mark.alone
 def test_a_killed_session_heals_within_two_seconds(node: Node) -> None:
     async def go() -> None:
         async with (
@@ -114,6 +116,7 @@ def test_a_killed_session_heals_within_two_seconds(node: Node) -> None:
     asyncio.run(go())
 
 
+@pytest.mark.alone
 def test_a_dead_line_is_found_and_healed(node: Node) -> None:
     async def go() -> None:
         async with (

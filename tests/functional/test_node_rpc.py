@@ -17,6 +17,7 @@ import pytest
 
 from tests.functional.bitcoind import Node, NodeFactory
 from tests.functional.sshd import Answers, MemoryStore
+from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind import rpc as rpc_module
 from wallet_gui.chain.bitcoind.connection import NodeConnection
 from wallet_gui.chain.bitcoind.credentials import (
@@ -59,7 +60,7 @@ def asked(
     """Run a script with a client of the node's RPC (or of another port of it)."""
 
     async def go() -> Any:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             tunnel = LocalTunnel(read_local)
             own = CookieCredentials(tunnel, [cookie_path(node)])
             rpc = client_for(tunnel, port or node.rpc_port, params, login or own, 2, time.monotonic)
@@ -176,7 +177,7 @@ def test_a_whitelist_shuts_the_cookie_out(node_factory: NodeFactory) -> None:
     node.arguments = ("-rpcwhitelist=alice:uptime",)
     node._launch()
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while True:
             found = problem(node, uptime)
             if found.code is Code.RPC_FORBIDDEN or time.monotonic() > deadline:
@@ -189,6 +190,7 @@ def test_a_whitelist_shuts_the_cookie_out(node_factory: NodeFactory) -> None:
         node.stop()
 
 
+@pytest.mark.alone
 def test_a_node_that_starts_stops_and_has_a_new_cookie(node: Node) -> None:
     """Warming up, stopped, restarted: one connection goes through all of it by itself."""
     node.mine(20)
@@ -204,7 +206,7 @@ def test_a_node_that_starts_stops_and_has_a_new_cookie(node: Node) -> None:
             REGTEST,
             states.append,
         )
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             session = await connection.ready()
             old_cookie = read_local(Path(cookie_path(node)), 100)
             await asyncio.to_thread(node.stop)

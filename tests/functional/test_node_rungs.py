@@ -117,10 +117,10 @@ def test_each_way_gives_what_the_blocks_hold(world: World, tmp_path: Path, name:
                 sync = client.backend._sync
             sync.scans.sorts_out_above = 0.0  # blocks that match by chance are asked about
             if link.may_ask_for_coins:
-                await client.until_checked(world.node, 60)
+                await client.until_checked(world.node)
                 assert sync.check.repairs == 0
             else:
-                await client.until_synced(world.node, 60)
+                await client.until_synced(world.node)
                 assert client.checks == {}
             world.check(wallet)
 
@@ -132,9 +132,9 @@ def test_peers_give_the_same(world: World, tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with p2p_running(tmp_path / "p", [world.node.p2p_port], theirs) as client:
-            await client.until_synced(world.node.height, world.node.tip, 60)
+            await client.until_synced(world.node.height, world.node.tip)
         async with running(tmp_path / "n", DirectLink(world.node), mine) as node_client:
-            await node_client.until_checked(world.node, 60)
+            await node_client.until_checked(world.node)
         for wallet in (mine, theirs):
             world.check(wallet)
         assert (mine.coins, mine.spent) == (theirs.coins, theirs.spent)
@@ -154,9 +154,9 @@ def test_a_pruned_node_with_old_blocks_from_elsewhere(
         served = pruned.archive.served
         async with running(tmp_path, link, wallet, public=pruned.archive) as client:
             if link.may_ask_for_coins:
-                await client.until_checked(pruned.node, 60)
+                await client.until_checked(pruned.node)
             else:
-                await client.until_synced(pruned.node, 60)
+                await client.until_synced(pruned.node)
             assert pruned.archive.served > served
             pruned.check(wallet)
 
@@ -201,7 +201,7 @@ def test_public_peers_that_give_a_wrong_block(pruned: World, tmp_path: Path) -> 
 
     async def scenario() -> None:
         async with running(tmp_path, DirectLink(pruned.node), wallet, public=Liar()) as client:
-            await client.until_checked(pruned.node, 60)
+            await client.until_checked(pruned.node)
             pruned.check(wallet)
 
     run(scenario)

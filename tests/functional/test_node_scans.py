@@ -66,12 +66,12 @@ def test_headers_are_read_downwards_for_an_older_wallet(
         with ChainDb(tmp_path / "chain.db", REGTEST) as database:
             client = NodeClient(database, DirectLink(node, mode), [young], checkpoints=known)
             await client.start()
-            await client.until_checked(node, 60)
+            await client.until_checked(node)
             assert client.backend._sync is not None
             headers = client.backend._sync.chain.headers
             assert headers.start_height == 2 * EPOCH
             client.watch(old)
-            await client.until_checked(node, 60)
+            await client.until_checked(node)
             assert old.balance == 2 * BTC
             assert headers.start_height == 0
             await client.backend.stop()
@@ -98,7 +98,7 @@ def test_the_newest_blocks_are_looked_through_first(
 
     async def scenario() -> None:
         async with running(tmp_path, DirectLink(node), wallet) as client:
-            await client.until_checked(node, 60)
+            await client.until_checked(node)
             kinds = [type(e) for e in client.events]
             assert kinds.index(PreviewMatched) < kinds.index(PreviewDone)
             first_mark = next(i for i, e in enumerate(client.events) if isinstance(e, Scanned))
@@ -133,7 +133,7 @@ def test_a_scan_that_a_person_holds_back(old_chain: Node, tmp_path: Path, mode: 
             assert wallet.heights == []
             assert not client.backend.is_synced()
             client.backend.pause_scans(paused=False)
-            await client.until_synced(node, 90)
+            await client.until_synced(node)
             assert wallet.balance == BTC
             assert client.backend.scan_plans() == []
 
@@ -146,11 +146,11 @@ def test_a_block_that_is_suspected_is_read(old_chain: Node, tmp_path: Path) -> N
 
     async def scenario() -> None:
         async with running(tmp_path, DirectLink(node), wallet) as client:
-            await client.until_checked(node, 60)
+            await client.until_checked(node)
             assert wallet.heights == []
             client.backend.suspect_block(77)
             await client.until(lambda: wallet.heights == [77])
             client.backend.suspect_block(node.height + 1000)
-            await client.until_checked(node, 60)
+            await client.until_checked(node)
 
     run(scenario)

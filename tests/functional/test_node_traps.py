@@ -95,7 +95,7 @@ def test_a_second_program_that_begins_scans_makes_us_lose_nothing(
 
     async def scenario() -> None:
         async with running(tmp_path, DirectLink(node), wallet) as client:
-            await client.until_synced(node, 60)
+            await client.until_synced(node)
             assert client.backend._sync is not None
             if is_knots(node):
                 assert client.backend._sync.scans.disturbances > 0
@@ -124,7 +124,7 @@ def test_another_programs_scan_is_waited_for_and_left_alone(
         job = asyncio.create_task(asyncio.to_thread(foreign))
         await in_mid_scan(node)
         async with running(tmp_path, DirectLink(node), wallet) as client:
-            await client.until_checked(node, 60)
+            await client.until_checked(node)
             assert wallet.balance == total()
             await job
             assert outcomes
@@ -148,7 +148,7 @@ def test_a_connection_lost_in_mid_scan(long_chain: Node, tmp_path: Path) -> None
                     link.drop()
                     await asyncio.sleep(0.02)
                 assert not client.backend.is_synced()
-            await client.until_checked(node, 60)
+            await client.until_checked(node)
             assert wallet.balance == total()
             assert repairs(client) == 0
             assert link.connections >= 2
@@ -165,7 +165,7 @@ def test_the_program_ends_in_mid_scan(long_chain: Node, tmp_path: Path) -> None:
         assert wallet.marks.get(node.height) is None
         # It may still run: a node ends a scan only between two steps of 10,000 blocks.
         async with running(tmp_path, DirectLink(node), wallet) as client:
-            await client.until_checked(node, 60)
+            await client.until_checked(node)
             assert wallet.balance == total()
 
     run(scenario)
@@ -188,7 +188,7 @@ def test_a_node_killed_in_mid_scan(node: Node, tmp_path: Path) -> None:
             await client.until(lambda: bool(client.link.problems))
             assert not client.backend.is_synced()
             await asyncio.to_thread(node.start)
-            await client.until_checked(node, 60)
+            await client.until_checked(node)
             assert wallet.balance == 4 * BTC
             assert repairs(client) == 0
 
@@ -208,7 +208,7 @@ def test_an_index_that_is_still_being_built(node: Node, tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with running(tmp_path, DirectLink(node), wallet) as client:
-            await client.until_checked(node, 60)
+            await client.until_checked(node)
             assert wallet.balance == 3 * BTC
             assert repairs(client) == 0
 
@@ -265,7 +265,7 @@ def test_without_an_index_the_coins_are_shown_before_all_blocks_are_read(
         async with running(tmp_path, DirectLink(node, ScanMode.BLOCKS), wallet) as client:
             await client.until(lambda: len(client.previewed.get("w", [])) == 3)
             assert wallet.marks.get(node.height) is None
-            await client.until_checked(node, 60)
+            await client.until_checked(node)
             assert wallet.balance == 3 * BTC
             assert client.checks["w"] is CheckState.AGREES
 

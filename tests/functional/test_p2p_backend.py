@@ -8,6 +8,7 @@ import pytest
 
 from tests.functional.bitcoind import Node, NodeFactory, to_btc
 from tests.functional.p2p_wallet import Client, ScriptWallet, run, running
+from tests.patience import PATIENCE
 from wallet_gui.chain.backend import (
     BackendState,
     BackendWarning,
@@ -30,7 +31,7 @@ def expected(node: Node, wallet: ScriptWallet) -> int:
     return node.scan_balance([wallet.address(i) for i in range(len(wallet.scripts))])
 
 
-async def synced(client: Client, node: Node, seconds: float = 30.0) -> None:
+async def synced(client: Client, node: Node, seconds: float = PATIENCE) -> None:
     await client.until_synced(node.height, node.tip, seconds)
 
 
@@ -86,7 +87,7 @@ def test_unconfirmed_payments_are_seen_in_seconds(node: Node, tmp_path: Path) ->
         async with running(tmp_path, [node.p2p_port], wallet) as client:
             await synced(client, node)
             txid = bytes.fromhex(node.fund(wallet.address(0), BTC))[::-1]
-            await client.until(lambda: txid in wallet.unconfirmed, 30)
+            await client.until(lambda: txid in wallet.unconfirmed)
             assert wallet.balance == 0
             node.mine(1)
             await synced(client, node)

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.functional.bitcoind import COIN, Node, NodeFactory, to_btc
 from tests.functional.live_wallet import Keys, Live, online_at
 from tests.functional.p2p_wallet import Client, ScriptWallet, run, running
+from tests.patience import PATIENCE
 from wallet_gui.app import rebroadcast
 from wallet_gui.app.published import PendingReport, SessionUpdate
 from wallet_gui.app.session import WalletSession
@@ -231,7 +232,7 @@ async def paid(live: Live, session: WalletSession) -> Transaction:
     return await live.online.pay(session.wallet_id, recipients, FeeRate(5_000))
 
 
-async def in_mempool(live: Live, node: Node, txid: bytes, seconds: float = 40.0) -> None:
+async def in_mempool(live: Live, node: Node, txid: bytes, seconds: float = PATIENCE) -> None:
     await live.until(lambda: hash_to_hex(txid) in node.mempool(), seconds)
 
 
@@ -281,7 +282,7 @@ def test_a_payment_made_without_a_connection_goes_out_with_the_next_one(
             await asyncio.sleep(2 * rebroadcast.LOOK_EVERY)
             assert session.sending.attempts(tx.txid) is None
             await asyncio.to_thread(node.start)
-            await in_mempool(live, node, tx.txid, 90)
+            await in_mempool(live, node, tx.txid)
             await live.until(lambda: session.sending.attempts(tx.txid) is not None)
 
     asyncio.run(scenario())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from wallet_gui.app.node_process import PlaygroundError
 from wallet_gui.app.playground import Playground
 
@@ -24,7 +25,7 @@ ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 def with_playground(playground: Playground, use: Callable[[Playground], Awaitable[None]]) -> None:
     async def run() -> None:
         try:
-            async with asyncio.timeout(90):
+            async with asyncio.timeout(PATIENCE):
                 await playground.start()
                 await use(playground)
         finally:
@@ -49,7 +50,7 @@ def services_of(host: str, port: int) -> int:
     )
     checksum = hashlib.sha256(hashlib.sha256(payload).digest()).digest()[:4]
     message = magic + b"version".ljust(12, b"\0") + len(payload).to_bytes(4, "little")
-    with socket.create_connection((host, port), timeout=10) as connection:
+    with socket.create_connection((host, port), timeout=PATIENCE) as connection:
         connection.sendall(message + checksum + payload)
         answer = b""
         while len(answer) < 24 + 12:
@@ -63,7 +64,7 @@ def test_gives_money_and_mines(bitcoind_binary: Path, tmp_path: Path) -> None:
         assert await playground.height() == 101
         txid = await playground.fund(ADDRESS, 12_345_678)
         assert len(txid) == 32
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while await playground.height() < 103:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)
@@ -198,7 +199,7 @@ linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a 
 @linux_only
 def test_killed_wallet_takes_bitcoind_along(bitcoind_binary: Path, tmp_path: Path) -> None:
     pid = start_owner(tmp_path / "data", bitcoind_binary, dict(os.environ))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while is_running(pid):
         assert time.monotonic() < deadline
         time.sleep(0.05)

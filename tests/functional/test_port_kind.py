@@ -45,6 +45,7 @@ def test_both_ports_of_a_node(node_factory: NodeFactory, transport: str) -> None
     run(scenario)
 
 
+@pytest.mark.alone
 def test_a_node_that_hangs_is_silent(node: Node) -> None:
     async def scenario() -> None:
         with node.frozen():

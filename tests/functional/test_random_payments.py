@@ -20,6 +20,7 @@ import pytest
 from tests.functional.bitcoind import COIN, Node, RpcError, to_btc, to_sat
 from tests.functional.live_wallet import Keys, Live, online_at
 from tests.functional.node_wallet import DirectLink
+from tests.patience import PATIENCE
 from wallet_gui.app.session import WalletSession
 from wallet_gui.app.source_switch import BackendFactory
 from wallet_gui.chain.backend import ChainStores, EventSink, PeerStore
@@ -47,7 +48,7 @@ STEPS = int(os.environ.get("RANDOM_STEPS", "500"))
 NODE_STEPS = int(os.environ.get("RANDOM_NODE_STEPS", "150"))
 SEED = int(os.environ.get("RANDOM_SEED", "1"))
 RANGE = 4000
-AGREE_SECONDS = 25.0
+AGREE_SECONDS = PATIENCE
 
 
 class Mirror:

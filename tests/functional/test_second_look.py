@@ -8,6 +8,7 @@ import pytest
 
 from tests.functional.bitcoind import Node, NodeFactory
 from tests.functional.p2p_wallet import own_group, run
+from tests.patience import PATIENCE
 from wallet_gui.chain.audit import ChainView, Verdict, compare
 from wallet_gui.chain.backend import BlockRef
 from wallet_gui.chain.p2p.addresses import PeerAddress
@@ -48,7 +49,7 @@ def shown_by(node: Node) -> ChainView:
 
 
 async def until_shown(look: SecondLook, height: int, networks: int = 1) -> ChainView:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             view = look.view()
             if (

@@ -25,6 +25,7 @@ from tests.functional.sshd import (
     tunnel_to,
 )
 from tests.functional.sshd_parts import Account
+from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind import ssh_keys
 from wallet_gui.chain.bitcoind.problems import Code
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
@@ -274,7 +275,7 @@ def test_an_answer_to_a_code_that_comes_too_late_is_not_waited_for() -> None:
         async with running_sshd(account=account, LoginGraceTime=1) as server:
             answers = Answers(secrets=["123456"], delay=60)
             options = SshOptions(use_agent=False, use_user_config=False)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 problem = await problem_of(server, options, answers)
             assert problem.code is Code.PROMPT_DECLINED
             assert "did not wait" in problem.title
@@ -379,7 +380,7 @@ def test_through_two_other_machines(own_home: Path) -> None:
             assert "direct-tcpip" in second.log
             # One in between falls: the tunnel is lost.
             second.kill_sessions()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 assert (await tunnel.wait_lost()).code is Code.CONNECTION_LOST
             await tunnel.close()
             await eventually(lambda: not first.sessions())

@@ -13,6 +13,7 @@ from tests.functional.bitcoind import Node
 from tests.functional.echo import echoing
 from tests.functional.listening import listening
 from tests.functional.sshd import Answers, MemoryStore, eventually, running_sshd, tunnel_to
+from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind import ssh_keys
 from wallet_gui.chain.bitcoind.port_kind import PortKind, port_kind
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
@@ -48,7 +49,7 @@ def test_a_lot_of_bytes_come_through_unchanged_on_several_channels() -> None:
                 assert channel.is_closed
                 assert await channel.read(1) == b""
 
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 await asyncio.gather(*(exchange(seed) for seed in range(4)))
 
     asyncio.run(scenario())
@@ -82,6 +83,7 @@ def test_an_unread_channel_does_not_fill_the_memory() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.alone
 def test_replies_of_middling_size_do_not_wait() -> None:
     """Sshd sends small packets late (40 ms) to a connection on which nothing was ever run."""
 
@@ -280,7 +282,7 @@ async def speak_p2p(tunnel: Tunnel, node: Node, *, v2: bool) -> None:
     connection = Connection(protocol, on_events=events.extend, on_progress=lambda: None)
     channel = await tunnel.open_channel("127.0.0.1", node.p2p_port)
     line = channel.attach(connection)
-    async with asyncio.timeout(20), contextlib.AsyncExitStack() as leaving:
+    async with asyncio.timeout(PATIENCE), contextlib.AsyncExitStack() as leaving:
         leaving.callback(connection.hang_up)
         ready = await connection.handshake
         assert ready.version.start_height == 5

@@ -14,6 +14,7 @@ import pytest
 from tests.functional.echo import echoing
 from tests.functional.sshd import Answers, Sshd, eventually, running_sshd, tunnel_to
 from tests.hostile.proxy import Side, between
+from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
 from wallet_gui.chain.bitcoind.ssh_tunnel import SshTunnel
@@ -71,6 +72,7 @@ def test_the_server_is_stopped_while_a_file_is_read() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.alone
 def test_a_line_that_goes_dead_is_noticed() -> None:
     async def scenario() -> None:
         async with running_sshd() as server, between(server.port) as middle:
@@ -212,7 +214,7 @@ def test_broken_off_at_any_moment_nothing_is_left_over(event: str) -> None:
                     server.kill_sessions()
                 if "cancelled" in event:
                     task.cancel()
-                async with asyncio.timeout(15):
+                async with asyncio.timeout(PATIENCE):
                     (ending,) = await asyncio.gather(task, return_exceptions=True)
                 if isinstance(ending, NodeProblem):
                     assert ending.code in {

@@ -23,6 +23,7 @@ from tests.functional.sshd import (
     running_sshd,
 )
 from tests.functional.sshd_parts import parts
+from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind import ssh_keys
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
@@ -80,13 +81,16 @@ async def tunnel_to(server: Sshd, options: SshOptions | None = None) -> AsyncIte
         await tunnel.close()
 
 
+PLAIN = SshOptions(implementation="system", use_user_config=False, use_agent=False)
+
+
 async def problem_at(
     port: int,
     options: SshOptions | None = None,
     store: SshFiles | MemoryStore | None = None,
     host: str = "127.0.0.1",
 ) -> NodeProblem:
-    wanted = options or SshOptions(implementation="system", use_user_config=False, use_agent=False)
+    wanted = options or PLAIN
     with pytest.raises(NodeProblem) as caught:
         await connect(SshTarget(host, port), wanted, Answers(), store or MemoryStore())
     return caught.value
@@ -129,7 +133,7 @@ def test_bytes_and_files_come_through() -> None:
                 channel.close()
                 await channel.wait_closed()
 
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 await asyncio.gather(exchange(), exchange())
             file = server.directory / "it's a file; touch x"
             file.write_bytes(bytes(range(256)) * 100)
@@ -217,7 +221,7 @@ def test_killed_in_the_middle_of_a_request() -> None:
             await asyncio.sleep(0.05)
             assert not lost.done()
             server.kill_sessions()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 with pytest.raises(asyncio.IncompleteReadError):
                     await waiting
                 assert (await lost).code is Code.CONNECTION_LOST
@@ -293,6 +297,28 @@ def test_ports_that_are_not_ssh(node_factory: NodeFactory) -> None:
             problem = await problem_at(port)
             assert problem.code is code
             assert str(port) in problem.title
+
+    asyncio.run(scenario())
+
+
+def test_a_node_whose_noise_ssh_takes_for_the_beginning_of_a_line() -> None:
+    """BIP324 lets a node begin with 64 bytes and up to 4095 more: at times ssh waits for an end."""
+
+    async def scenario() -> None:
+        async def noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            first = await reader.read(16)
+            if len(first) == 16 and not first.startswith(b"GET"):
+                writer.write(bytes(range(160, 224)))
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(noise, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        options = replace(PLAIN, connect_timeout=1.0)
+        problem = await problem_at(port, options)
+        assert problem.code is Code.PORT_IS_P2P
+        server.close()
+        await server.wait_closed()
 
     asyncio.run(scenario())
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.unit.vault.samples import PASSWORD, WORDS, SampleWallet, funded_wallet, make_wallet
 from tests.vault_with_cheap_kdf import CHEAP_VAULT, KNOWN_WORDS, KNOWN_WORDS_VAULT
 from wallet_gui.app.vault_client import VaultClient, VaultRefused
@@ -198,7 +199,7 @@ class Watched:
         record.write_text(json.dumps(environment))
         os.write(requests, encode(request))
         os.close(requests)
-        self.stdout, self.stderr = process.communicate(stdin, timeout=60)
+        self.stdout, self.stderr = process.communicate(stdin, timeout=PATIENCE)
         self.frames = b""
         while part := os.read(replies, 1 << 16):
             self.frames += part
@@ -311,7 +312,7 @@ def test_foreign_arguments_are_refused(arguments: list[str]) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 2
     assert done.stderr.startswith("usage:")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from tests.gui.samples import address, plan, snapshot, transaction
 from tests.unit.app.desk_rig import DeskRig
@@ -17,18 +18,30 @@ from wallet_gui.app.published import (
     WalletEntry,
 )
 from wallet_gui.app.session import WalletSession
+from wallet_gui.app.vault_requests import VaultLook
 from wallet_gui.chain.backend import BroadcastResult, BroadcastStage
 from wallet_gui.chain.bitcoind.steps import StepResult
 from wallet_gui.chain.bitcoind.tunnel_protocol import Asker
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.amount import FeeRate
-from wallet_gui.primitives.params import REGTEST
+from wallet_gui.primitives.params import REGTEST, ChainParams
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import Transaction
-from wallet_gui.storage.settings import Settings
+from wallet_gui.storage.settings import DataDirectory, Settings
+from wallet_gui.transfer.messages import ExportCosignerKey, NewWalletRequest
 from wallet_gui.wallet.draft import SpendPlan
 from wallet_gui.wallet.snapshot import WalletSnapshot
 from wallet_gui.wallet.spend import Recipient
+
+
+class FakeVault:
+    """Records that every vault window was closed."""
+
+    def __init__(self, online: "FakeOnline") -> None:
+        self._online = online
+
+    def cancel_all(self) -> None:
+        self._online.calls.append(("cancel_all",))
 
 
 @dataclass
@@ -51,9 +64,11 @@ class FakeOnline:
     test_result: NodeTestResult = field(default_factory=lambda: NodeTestResult(is_ready=False))
     key: OwnSshKey | None = None
     desk_rig: DeskRig | None = None
+    cosigner: str = ""
 
     def __post_init__(self) -> None:
         self._keeper = FakeKeeper(self)
+        self.vault = FakeVault(self)
 
     def named(self, name: str) -> list[tuple[object, ...]]:
         return [call[1:] for call in self.calls if call[0] == name]
@@ -147,6 +162,30 @@ class FakeOnline:
         await self._asked("restore_wallet", wanted, vault=True)
         return OpenedWallet("id", self.snapshot, self.notices)
 
+    @property
+    def params(self) -> ChainParams:
+        return REGTEST
+
+    @property
+    def data_directory(self) -> DataDirectory:
+        return DataDirectory(Path("/nowhere"), REGTEST)
+
+    def vault_look(self) -> VaultLook:
+        return VaultLook("/w", "system", 100, None)
+
+    async def make_wallet(self, request: NewWalletRequest) -> OpenedWallet:
+        await self._asked("make_wallet", request, vault=True)
+        return OpenedWallet("id", self.snapshot, self.notices)
+
+    async def cosigner_key(self, request: ExportCosignerKey) -> str:
+        await self._asked("cosigner_key", request, vault=True)
+        return self.cosigner
+
+    def session(self, wallet_id: str) -> "FakeSession | WalletSession":
+        if self.desk_rig is not None:
+            return self.desk_rig.online.session(wallet_id)
+        return FakeSession(self, wallet_id)
+
     async def open_wallet(self, path: str) -> OpenedWallet:
         await self._asked("open_wallet", path, vault=True)
         return OpenedWallet("id", self.snapshot, self.notices)
@@ -154,18 +193,10 @@ class FakeOnline:
     async def close_wallet(self, wallet_id: str) -> None:
         await self._asked("close_wallet", wallet_id)
 
-    @property
-    def desk(self) -> DeskRig:
-        """A wallet with coins, for what asks for its session."""
-        self.desk_rig = self.desk_rig or DeskRig()
-        return self.desk_rig
-
-    def session(self, wallet_id: str) -> WalletSession:
-        return self.desk.online.session(wallet_id)
-
     async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
+        assert self.desk_rig is not None
         await self._asked("sign_psbt", psbt, vault=True)
-        return await self.desk.online.sign_psbt(session, psbt)
+        return await self.desk_rig.online.sign_psbt(session, psbt)
 
     async def new_request(
         self, wallet_id: str, label: str = "", amount_sat: int | None = None, message: str = ""
@@ -225,6 +256,21 @@ class FakeOnline:
 
     async def set_tx_label(self, wallet_id: str, txid: bytes, text: str) -> None:
         await self._asked("set_tx_label", wallet_id, txid, text)
+
+
+class FakeSession:
+    """Stands in for an open wallet."""
+
+    def __init__(self, online: FakeOnline, wallet_id: str) -> None:
+        self._online = online
+        self._wallet_id = wallet_id
+
+    def kept_setting(self, key: str) -> object:
+        assert key
+        return None
+
+    async def set_labels(self, labels: Sequence[tuple[str, str, str]]) -> None:
+        await self._online._asked("set_labels", self._wallet_id, labels)
 
 
 class FakeKeeper:

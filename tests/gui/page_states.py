@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.gui.conftest import Screen
+from tests.gui.import_states import IMPORT_PAGES
 from tests.gui.node_states import NODE_PAGES
 from tests.gui.psbt_states import PSBT_PAGES
 from tests.gui.samples import (
@@ -174,6 +175,23 @@ def _settings(screen: Screen) -> None:
     screen.window.show_page("settings")
 
 
+def _messages(screen: Screen) -> None:
+    screen.open()
+    screen.window.message_flow.begin(address(1))
+    page = screen.window.messages
+    page.message.setPlainText("I agree to the terms of 21 November.\nAnna")
+    page.show_signed("smpAkcwRAIgM2gBAQqvZX15ZiysmKmQpDrG83avLIT492QBzLnQIxYCIBaTpOaD20q", "")
+
+
+def _messages_alone(screen: Screen) -> None:
+    page = screen.window.messages
+    screen.window.message_flow.page_wanted.emit()
+    page.address.setText(address(2))
+    page.message.setPlainText("I agree\u200b.")
+    page.signature.setPlainText("smpAkcwRAIgM2gBAQqvZX15ZiysmKmQpDrG83avLIT492QBzLnQIxYC")
+    page.show_check("invalid", "The signature is not valid for this message and this address.")
+
+
 PAGES: dict[str, Callable[[Screen], None]] = (
     {
         function.__name__.lstrip("_"): function
@@ -202,8 +220,11 @@ PAGES: dict[str, Callable[[Screen], None]] = (
             _connections,
             _connections_empty,
             _settings_proxy,
+            _messages,
+            _messages_alone,
         )
     }
+    | IMPORT_PAGES
     | NODE_PAGES
     | PSBT_PAGES
 )

@@ -6,9 +6,11 @@ from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Self, TypeVar
 
+from tests.patience import PATIENCE
+
 T = TypeVar("T")
 
-_SECONDS = 60.0
+_SECONDS = PATIENCE
 
 
 class RigLoop:

@@ -71,7 +71,7 @@ def test_it_runs_while_it_is_visible(shown: AnimatedQr, qtbot: QtBot) -> None:
         seen.add(shown.qr.text)
         return len(seen) == frames(shown).count
 
-    qtbot.waitUntil(all_seen, timeout=10_000)
+    qtbot.waitUntil(all_seen)
     shown.hide()
     assert not is_running(shown)
     shown.show()
@@ -258,7 +258,7 @@ def test_message_as_text_for_those_who_cannot_scan(shown: AnimatedQr, qtbot: QtB
     assert max(map(len, shown.text.toPlainText().split("\n"))) == 76
     QTest.mouseClick(shown.copy, Qt.MouseButton.LeftButton)
     assert Decoder().receive(QGuiApplication.clipboard().text()).data == LARGE
-    assert shown.notice.text == "Copied."
+    qtbot.waitUntil(lambda: shown.notice.text.startswith("Copied."))
     shown.show_message(Kind.TRANSACTION, signed_transaction())
     assert Decoder().receive(shown.text.toPlainText()).data == signed_transaction()
     QTest.mouseClick(shown.as_text, Qt.MouseButton.LeftButton)

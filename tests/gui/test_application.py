@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.sandbox.contact_guard import PYTHON_PATH
 from wallet_gui.gui.application import parse_arguments
 from wallet_gui.primitives.params import REGTEST
@@ -44,7 +45,7 @@ def run(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
         check=False,
         cwd=REPOSITORY,
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": PYTHON_PATH},
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 

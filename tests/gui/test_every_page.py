@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 from PySide6.QtCore import QAbstractItemModel, Qt
@@ -33,6 +34,7 @@ from tests.gui.samples import (
     snapshot,
     sync,
 )
+from wallet_gui.app.online import Online
 from wallet_gui.app.published import WalletEntry
 from wallet_gui.chain.backend import ConnectionState
 from wallet_gui.wallet.snapshot import Balance
@@ -51,7 +53,8 @@ ACTIONABLE = (QAbstractButton, QLineEdit, QPlainTextEdit, QComboBox, QAbstractIt
 @pytest.fixture(params=PAGES)
 def page(request: pytest.FixtureRequest, screen: Screen) -> Screen:
     screen.online.playground = object()
-    screen.window._show_play_buttons()
+    assert screen.window.play_flow is not None
+    screen.window.play_flow.attach(cast("Online", screen.online))
     PAGES[request.param](screen)
     QApplication.processEvents()
     return screen

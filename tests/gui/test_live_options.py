@@ -32,7 +32,6 @@ from wallet_gui.storage.settings import DataDirectory
 from wallet_gui.transfer.messages import HeadlessOptions
 from wallet_gui.widgets.theme import ThemeSwitch
 
-_SECONDS = 60_000
 MUTE = 0.1  # BTC/kvB; whoever asks for more wants no announcements
 
 
@@ -57,7 +56,7 @@ class Program:
 
     def until(self, condition: Callable[[], bool]) -> None:
         try:
-            self.qtbot.waitUntil(condition, timeout=_SECONDS)
+            self.qtbot.waitUntil(condition)
         except AssertionError:
             raise AssertionError((self.snapshot, self.card.connected.text())) from None
 
@@ -95,7 +94,7 @@ def running_program(
     try:
         started: list[object] = []
         engine.call(online.start(), window, lambda _: started.append(True), started.append)
-        qtbot.waitUntil(lambda: bool(started), timeout=_SECONDS)
+        qtbot.waitUntil(lambda: bool(started))
         assert started == [True]
         window.show_page("settings")
         yield Program(window, engine, online, qtbot)

@@ -128,7 +128,7 @@ def test_a_line_is_copied_and_looked_after(screen: Screen, qtbot: QtBot) -> None
     qtbot.waitUntil(lambda: copy.said.text() == "Copied.")
     copy.button.click()
     QGuiApplication.clipboard().setText("something else")
-    qtbot.waitUntil(lambda: "did not keep it" in copy.said.text())
+    qtbot.waitUntil(lambda: "holds something else" in copy.said.text())
 
 
 def test_the_right_port_is_entered_and_tested(screen: Screen, qtbot: QtBot) -> None:

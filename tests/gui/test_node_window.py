@@ -42,7 +42,6 @@ pytestmark = [
     pytest.mark.qt_log_ignore("does not support propagateSizeHints"),
 ]
 
-_SECONDS = 60_000
 PAID = 12_345_678
 RPC_USER, RPC_PASSWORD = "wallet", "four lamps walk home"
 _INSIDE = QPoint(8, 8)
@@ -93,8 +92,8 @@ class Program:
         assert button.isVisible(), name
         QTest.mouseClick(button, Qt.MouseButton.LeftButton, pos=button.rect().topLeft() + _INSIDE)
 
-    def until(self, condition: Callable[[], bool], seconds: int = 60) -> None:
-        self.qtbot.waitUntil(condition, timeout=seconds * 1000)
+    def until(self, condition: Callable[[], bool]) -> None:
+        self.qtbot.waitUntil(condition)
 
     @property
     def source(self) -> str:

@@ -154,7 +154,7 @@ def test_animated_codes_of_another_window_are_watched(
     origin = picker.mapToGlobal(QPoint(0, 0))
     QTest.mousePress(picker, Qt.MouseButton.LeftButton, pos=QPoint(10, 20))
     QTest.mouseMove(picker, QPoint(200, 220))
-    with qtbot.waitSignal(panel.finished, timeout=10_000) as told:
+    with qtbot.waitSignal(panel.finished) as told:
         QTest.mouseRelease(picker, Qt.MouseButton.LeftButton, pos=QPoint(200, 220))
         assert panel.reader.is_watching
         assert panel.watch.accessibleName() == "Stop watching the screen"

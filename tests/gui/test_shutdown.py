@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.sandbox.contact_guard import PYTHON_PATH
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +23,7 @@ def test_without_a_screen_a_sentence_says_what_to_do(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE,
     )
     assert done.returncode == 1
     assert done.stderr.startswith("wallet-gui: there is no screen")
@@ -37,13 +38,13 @@ def test_a_signal_closes_the_window_as_its_button_does(tmp_path: Path, number: i
     with subprocess.Popen(
         [*command, "--data-dir", str(tmp_path)], env=environment, stderr=subprocess.PIPE
     ) as window:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         # The chain database is open: window and engine run.
         while not (tmp_path / "regtest" / "chain.db").exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
         window.send_signal(number)
-        _, said = window.communicate(timeout=20)
+        _, said = window.communicate(timeout=PATIENCE)
         assert window.returncode == 0
         assert b"Traceback" not in said
     # Everything was given back: the next start has the data folder for itself.

@@ -17,12 +17,12 @@ from wallet_gui.app.published import NewWallet, SessionUpdate, WalletEntry
 from wallet_gui.app.vault_client import VaultCancelled, VaultError
 from wallet_gui.chain.backend import ConnectionState, Phase
 from wallet_gui.gui.history_model import Column
-from wallet_gui.gui.idle_lock import IdleLock
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.storage.errors import WriteFailed
 from wallet_gui.wallet.errors import GapLimit
 from wallet_gui.wallet.snapshot import RequestStatus
+from wallet_gui.widgets.idle_lock import IdleLock
 
 # --- the wizard ----------------------------------------------------------------------------------
 
@@ -238,7 +238,8 @@ def test_closing_while_something_is_under_way_ends(screen: Screen, qtbot: QtBot)
 
 
 def test_playground_buttons_say_how_it_went(screen: Screen, qtbot: QtBot) -> None:
-    buttons = screen.window.banner.buttons
+    assert screen.window.play_flow is not None
+    buttons = screen.window.play_flow.banner.buttons
     assert not buttons["mine"].isVisible()
     screen.online.playground = object()
     screen.open()
@@ -312,7 +313,7 @@ def test_an_open_review_is_not_locked_away(screen: Screen, qtbot: QtBot) -> None
     page.rows[0].amount.setText("0.1")
     page._ask_review()
     qtbot.waitUntil(lambda: bool(screen.online.named("pay")))
-    screen.window._lock_by_itself(5)
+    screen.window.idle_lock.idle.emit(5)
     assert screen.window.wallet_model.wallet_id == "id"
 
 

@@ -35,7 +35,6 @@ from wallet_gui.widgets.theme import ThemeSwitch
 pytestmark = [pytest.mark.functional, pytest.mark.slow]
 
 PAID, BACK = 12_345_678, 2_000_000
-_SECONDS = 60_000
 
 
 @dataclass
@@ -72,10 +71,10 @@ class Program:
             lambda _: started.append(True),
             started.append,
         )
-        qtbot.waitUntil(lambda: bool(started), timeout=_SECONDS)
+        qtbot.waitUntil(lambda: bool(started))
         assert started == [True]
         window.list_wallets()
-        qtbot.waitUntil(lambda: bool(window.wizard.greeting.text()), timeout=_SECONDS)
+        qtbot.waitUntil(lambda: bool(window.wizard.greeting.text()))
         return cls(window, engine, online, phases, qtbot)
 
     def click(self, name: str) -> None:
@@ -84,7 +83,7 @@ class Program:
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
     def until(self, condition: Callable[[], bool]) -> None:
-        self.qtbot.waitUntil(condition, timeout=_SECONDS)
+        self.qtbot.waitUntil(condition)
 
     def in_sync_with(self, node: Node) -> bool:
         model = self.window.sync_model

@@ -11,6 +11,7 @@ import pytest
 from tests.hostile.fake_chain import FakeChain
 from tests.hostile.fake_peer import FakeNode
 from tests.hostile.socks_server import SocksServer
+from tests.patience import PATIENCE
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.connect import ConnectFailed, Connector
 from wallet_gui.chain.p2p.messages import Ping, Pong
@@ -80,7 +81,7 @@ class Client:
         """Show that the connection carries messages both ways."""
         connection.protocol.send(Ping(nonce))
         connection.flush()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while Pong(nonce) not in self.events:
                 self.told.clear()
                 await self.told.wait()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from tests.functional.p2p_wallet import Client, ScriptWallet, Setup
 from tests.hostile.fake_chain import FakeChain
 from tests.hostile.fake_peer import FakeNode, serve
+from tests.patience import PATIENCE
 from wallet_gui.chain.p2p.addr_messages import AddrV2, GetAddr, NodeAddress
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import system_clock
@@ -164,7 +165,7 @@ def links(client: Client, *roles: Role) -> list[Link]:
     return [s.link for s in group.sessions.values() if s.link.role in wanted]
 
 
-async def synced(client: Client, chain: FakeChain, seconds: float = 30.0) -> None:
+async def synced(client: Client, chain: FakeChain, seconds: float = PATIENCE) -> None:
     await client.until_synced(chain.height, chain.tip[::-1].hex(), seconds)
 
 

@@ -44,6 +44,7 @@ COST = PasswordCost(preferred=FLOOR, fallback=FLOOR)
 NEW_PASSWORD = "a lantern for the Thursday boat"
 OPERATIONS = ("create", "unlock", "sign", "password")
 ORPHAN_SECONDS = 1.0
+MUST_NOT = ("lost", "unreadable", "orphans", "secrets in files", "changed what it should not")
 _LONGEST = {"create": 0.9, "unlock": 0.6, "sign": 0.8, "password": 1.3}
 
 
@@ -231,8 +232,7 @@ class Rig:
 def run(folder: Path, count: int, seed: int = 1) -> Counter[str]:
     """Do so many rounds; "lost", "unreadable" and the like are 0 when all is well."""
     said: Counter[str] = Counter()
-    names = ("lost", "unreadable", "orphans", "secrets in files", "changed what it should not")
-    said.update(dict.fromkeys(names, 0))
+    said.update(dict.fromkeys(MUST_NOT, 0))
     rig = Rig(folder, said, random.Random(seed))
     for number in range(count):
         rig.round(number)

@@ -1,8 +1,9 @@
 """Kill -9 a saving process again and again; print what was found afterwards as one JSON object.
 
-Arguments: a folder, the number of kills. A process of its own, single-threaded, because it forks.
-Half of the victims save in a loop and are killed at a random moment; then one victim is killed
-before each system call that changes the disk, in a save, in a password change and in a creation.
+Arguments: a folder, the number of kills, a seed. A process of its own, single-threaded, because it
+forks. The victims write in a loop, every kind of write in turn, and are killed at a random
+moment; then one victim is killed before each system call that changes the disk, in a save, in a
+password change and in a creation.
 """
 
 import json
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.hostile.wallet_writes import ACCESS, access_after, write
+from tests.hostile.wallet_writes import number_of as step_on_disk
 from tests.unit.storage.samples import (
     CHEAP,
     NEW_SALT,
@@ -41,13 +44,14 @@ def open_file(path: Path, key: bytes, now: Callable[[], float] = time.time) -> W
     return WalletFile.open(lock, key, now=now, minimum=CHEAP)
 
 
-def save_forever(path: Path, first: int, pipe: int) -> None:
+def write_forever(path: Path, first: int, pipe: int) -> None:
     hours = iter(range(1, 1_000_000))
     # Each save comes an hour later: rotation is part of every save.
-    wallet_file = open_file(path, VIEW_KEY, lambda: time.time() + next(hours) * ROTATION_SECONDS)
+    key = ACCESS[access_after(first - 1)][0]
+    wallet_file = open_file(path, key, lambda: time.time() + next(hours) * ROTATION_SECONDS)
     for number in range(first, first + 1_000_000):
         os.write(pipe, b"b")
-        wallet_file.save_view(state(number))
+        write(wallet_file, number)
         os.write(pipe, b"a")
 
 
@@ -93,16 +97,42 @@ def state_on_disk(path: Path, key: bytes = VIEW_KEY) -> int | None:
         return None
 
 
-def random_kills(path: Path, kills: int) -> None:
-    chance = random.Random(2)
+def found_on_disk(path: Path, last: int) -> int | None:
+    """Return the step that survived; both boxes must have the password of that step."""
+    for access in dict.fromkeys((access_after(last), access_after(last + 1))):
+        try:
+            with FileLock(path) as lock:
+                wallet_file = WalletFile.open(lock, ACCESS[access][0], minimum=CHEAP)
+        except WrongKey:
+            continue
+        except StorageError as error:
+            print(error, file=sys.stderr)
+            report["unreadable"] += 1
+            return None
+        report["lost"] += WalletFile.read(path, minimum=CHEAP).secret_box != ACCESS[access][2]
+        found = step_on_disk(wallet_file.state)
+        if access_after(found) != access:
+            # Between the two saves of a password change: the next step begins with its second.
+            with FileLock(path) as lock:
+                half = WalletFile.open(lock, ACCESS[access][0], minimum=CHEAP)
+                half.keep_setting("n", found + 1)
+            report["killed inside a password change"] += 1
+            return found + 1
+        return found
+    report["unreadable"] += 1
+    return None
+
+
+def random_kills(path: Path, kills: int, seed: int) -> None:
+    chance = random.Random(seed)
     create(path)
     stored = 0
     # On a busy machine few saves come to their end: go on until enough did.
     while report["kills"] < kills or kills > report["acknowledged"] > report["kills"] // 8:
         first = stored + 1
-        child, reading = fork(lambda pipe, first=first: save_forever(path, first, pipe))  # type: ignore[misc]
+        child, reading = fork(lambda pipe, first=first: write_forever(path, first, pipe))  # type: ignore[misc]
         os.read(reading, 1)  # its first save has begun
-        time.sleep(chance.uniform(0, 0.03))
+        time.sleep(chance.uniform(0, 0.05))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         written = b"b" + drain(reading)
@@ -110,8 +140,8 @@ def random_kills(path: Path, kills: int) -> None:
         report["kills"] += 1
         report["acknowledged"] += acknowledged
         report["killed inside a save"] += written.count(b"b") > acknowledged
-        found = state_on_disk(path)
         last = first + acknowledged - 1
+        found = found_on_disk(path, last)
         if found not in (last, last + 1):
             report["lost"] += 1
         stored = found if found is not None else stored
@@ -175,6 +205,25 @@ def kill_in_password_change(folder: Path, count: int) -> bool:
     return died
 
 
+def kill_in_upgrade(folder: Path, count: int) -> bool:
+    path = folder / f"upgrade-{count}" / "a.wallet"
+    create(path, 3)
+    before = path.read_bytes()
+
+    def upgrade() -> None:
+        wallet_file = open_file(path, VIEW_KEY)
+        wallet_file.seal_anew(NEW_VIEW_KEY, CHEAP, NEW_SALT, NEW_SECRET_BOX, wallet_file.state)
+
+    died = killed(upgrade, count)
+    now = path.read_bytes()
+    is_old = now == before
+    # The file is the old one to the bit, or the new one with the old one beside it.
+    kept = is_old or path.with_name("a.wallet.1").read_bytes() == before
+    found = state_on_disk(path, VIEW_KEY if is_old else NEW_VIEW_KEY)
+    report["lost"] += found != 3 or not kept or (is_old and not died)
+    return died
+
+
 def kill_in_creation(folder: Path, count: int) -> bool:
     path = folder / f"create-{count}" / "a.wallet"
     died = killed(lambda: create(path, 5), count)
@@ -190,7 +239,7 @@ def kill_in_creation(folder: Path, count: int) -> bool:
 
 
 def boundary_kills(folder: Path) -> None:
-    for kill in (kill_in_save, kill_in_password_change, kill_in_creation):
+    for kill in (kill_in_save, kill_in_password_change, kill_in_upgrade, kill_in_creation):
         count = 1
         while kill(folder, count):
             count += 1
@@ -199,7 +248,8 @@ def boundary_kills(folder: Path) -> None:
 def main() -> None:
     folder = Path(sys.argv[1])
     report.update(dict.fromkeys(("lost", "unreadable"), 0))
-    random_kills(folder / "a.wallet", int(sys.argv[2]))
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else 2
+    random_kills(folder / "a.wallet", int(sys.argv[2]), seed)
     boundary_kills(folder)
     print(json.dumps(report))
 

@@ -10,6 +10,7 @@ import pytest
 from tests.hostile.connecting import Client, listener, node, run
 from tests.hostile.fake_peer import serve
 from tests.hostile.proxy import Side, between
+from tests.patience import PATIENCE
 from wallet_gui.chain.p2p import connect
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.connect import ConnectFailed
@@ -111,6 +112,7 @@ def test_no_second_try_in_clear_with_who_said_something(answer: bytes) -> None:
     run(scenario)
 
 
+@pytest.mark.alone
 def test_a_silent_peer_costs_seconds_and_no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
     assert connect.ENCRYPTION_TIMEOUT == 5
     monkeypatch.setattr(connect, "ENCRYPTION_TIMEOUT", 0.2)
@@ -297,7 +299,7 @@ def test_a_changed_byte_ends_an_encrypted_connection() -> None:
                 for nonce in range(1, 4):
                     connection.protocol.send(Ping(nonce))
                 connection.flush()
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE):
                     await connection.closed
                 assert isinstance(connection.error, ProtocolViolation)
                 before = [Pong(n) for n in range(1, 1 + position // 29)]
@@ -334,7 +336,7 @@ def test_a_long_message_shows_progress_and_can_be_paused(*, v2: bool) -> None:
             assert client.events == []
             before = connection.received_bytes
             connection.pause(wanted=False)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 while block not in client.events:
                     client.told.clear()
                     await client.told.wait()

@@ -75,6 +75,7 @@ GARBAGE = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("old", [True, False])
 @pytest.mark.parametrize("what", GARBAGE)
 def test_nonsense_does_not_keep_us_from_an_honest_peer(
@@ -153,6 +154,7 @@ async def encrypted_server(nonsense: Callable[[V2Transport], bytes]) -> AsyncIte
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("what", ENCRYPTED_NONSENSE)
 def test_encrypted_nonsense_does_not_keep_us_from_an_honest_peer(what: str, tmp_path: Path) -> None:
     wallet = ScriptWallet()

@@ -9,6 +9,7 @@ from tests.functional.p2p_wallet import own_group
 from tests.hostile.fake_chain import FakeChain
 from tests.hostile.fake_peer import FakeNode, serve
 from tests.hostile.test_payments import hasty
+from tests.patience import PATIENCE
 from tests.unit.app.test_session import DESCRIPTOR, Disk, make
 from wallet_gui.chain.backend import BroadcastStage
 from wallet_gui.chain.filters import build
@@ -27,7 +28,7 @@ CONFIRMED = 7
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 (several things change it)
             await asyncio.sleep(0.05)
 

@@ -91,6 +91,7 @@ def options(tmp_path: Path) -> HeadlessOptions:
     )
 
 
+@pytest.mark.alone
 def test_a_vault_that_computes_argon2_ends_with_its_client(
     tmp_path: Path, options: HeadlessOptions, askers: list[Asker]
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_vault_that_computes_argon2_ends_with_its_client(
     assert not list(tmp_path.rglob("*.wallet*"))
 
 
+@pytest.mark.alone
 def test_a_vault_with_a_window_ends_with_its_client(tmp_path: Path, askers: list[Asker]) -> None:
     asker = Asker(RestoreWallet(str(tmp_path / "w"), "New", "regtest"), CHEAP_VAULT)
     askers.append(asker)
@@ -112,6 +114,7 @@ def test_a_vault_with_a_window_ends_with_its_client(tmp_path: Path, askers: list
     assert asker.kill_the_client() < kill_processes.ORPHAN_SECONDS
 
 
+@pytest.mark.alone
 def test_a_vault_that_waits_for_a_line_ends_with_its_client(
     tmp_path: Path, askers: list[Asker]
 ) -> None:

@@ -113,8 +113,8 @@ def test_seven_of_eight_on_the_wire(tmp_path: Path, seed: int) -> None:
             net.seeds["seed.test"] = [host(group) for group in range(1, 9)]
             setup = replace(net.setup(), clock=hasty(4))
             async with running_with(tmp_path, setup, wallet) as client:
-                await client.until(lambda: found_coins(wallet) == true_coins(chain, wallet), 40)
-                await client.until_synced(chain.height, chain.tip[::-1].hex(), 40)
+                await client.until(lambda: found_coins(wallet) == true_coins(chain, wallet))
+                await client.until_synced(chain.height, chain.tip[::-1].hex())
                 assert wallet.balance == balance(chain, wallet)
 
     run(scenario)
@@ -140,6 +140,7 @@ async def noise(where: str, port: int, rng: random.Random) -> AsyncIterator[None
         await server.wait_closed()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("v2", [True, False])
 @pytest.mark.parametrize("how", [trickle, half])
 @pytest.mark.parametrize("bytes_before", [700, 6_000])

@@ -13,6 +13,7 @@ from tests.hostile.fake_machine import Machine
 from tests.hostile.fake_node import COOKIE, FakeNode, Fault, running_node
 from tests.hostile.fake_node_answers import Refusal
 from tests.hostile.test_node_rpc import OTHER_COOKIE
+from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind import connection as connection_module
 from wallet_gui.chain.bitcoind.connection import NodeConnection
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
@@ -34,7 +35,7 @@ Script = Callable[[FakeNode, Machine, NodeConnection, list[NodeStatus]], Awaitab
 
 def run(script: Script, *, before: Callable[[Machine], None] | None = None, **options: Any) -> None:
     async def go() -> None:
-        async with asyncio.timeout(30), running_node() as node:
+        async with asyncio.timeout(PATIENCE), running_node() as node:
             node.chain.mine_empty(3)
             machine = Machine()
             if before is not None:
@@ -240,6 +241,7 @@ def test_a_node_that_warms_up_is_shown_in_its_own_words() -> None:
     run(script)
 
 
+@pytest.mark.alone
 def test_a_stopped_node_is_waited_for_over_the_same_tunnel() -> None:
     async def script(
         node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
@@ -300,6 +302,7 @@ def test_a_silent_link_is_found_by_the_health_check(monkeypatch: pytest.MonkeyPa
     run(script)
 
 
+@pytest.mark.alone
 def test_waking_up_is_noticed_and_the_pause_ends_at_once() -> None:
     async def go() -> None:
         wall = 1000.0
@@ -373,7 +376,7 @@ def test_a_finished_index_makes_it_faster(monkeypatch: pytest.MonkeyPatch) -> No
         assert connection.status.blocks_behind == 6
         assert "unknown new rules activated" in connection.status.warnings
         node.known.index_height, node.known.warnings = None, []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await connection.wait_lost(session)
         again = await connection.ready()
         assert again.choice.rung is Rung.ACTIVITY

@@ -9,6 +9,7 @@ import pytest
 from tests.hostile.fake_machine import FakeTunnel, Machine
 from tests.hostile.fake_node import FakeNode, Fault, running_node
 from tests.hostile.test_node_rpc import client
+from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind import connection as connection_module
 from wallet_gui.chain.bitcoind import rpc as rpc_module
 from wallet_gui.chain.bitcoind.connection import NodeConnection
@@ -132,7 +133,7 @@ def test_the_connection_comes_back_from_everything(
     rng = random.Random(seed)
 
     async def go() -> None:
-        async with asyncio.timeout(60), running_node() as node:
+        async with asyncio.timeout(PATIENCE), running_node() as node:
             node.chain.mine_empty(BLOCKS)
             machine = CountingMachine()
             connection = NodeConnection(

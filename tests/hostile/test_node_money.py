@@ -11,6 +11,7 @@ from tests.hostile.fake_chain import ANYONE, payment
 from tests.hostile.fake_node import FakeNode, Fault, NextAnswers, running_node
 from tests.hostile.fake_node_answers import Refusal
 from tests.hostile.test_node_rpc import client
+from tests.patience import PATIENCE
 from wallet_gui.chain.backend import BroadcastResult, BroadcastStage
 from wallet_gui.chain.bitcoind.node_broadcast import HELD, MINED, PASSED_ON, TAKEN, NodeBroadcast
 from wallet_gui.chain.bitcoind.node_fees import NodeFees
@@ -29,7 +30,7 @@ Script = Callable[[FakeNode, NodeRpc], Awaitable[None]]
 
 def run(script: Script, **settings: Any) -> None:
     async def go() -> None:
-        async with asyncio.timeout(30), running_node(**settings) as node:
+        async with asyncio.timeout(PATIENCE), running_node(**settings) as node:
             node.chain.mine_empty(110)
             rpc = client(node)
             try:

@@ -10,6 +10,7 @@ import pytest
 from tests.hostile.fake_node import FakeNode, running_node
 from tests.hostile.fake_node_answers import Refusal
 from tests.hostile.test_node_rpc import client
+from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind.calls import ALLOWED
 from wallet_gui.chain.bitcoind.node_facts import IndexState, NodeFacts
 from wallet_gui.chain.bitcoind.probe import probe
@@ -23,7 +24,7 @@ def probed(
     **settings: Any,
 ) -> NodeFacts:
     async def go() -> NodeFacts:
-        async with asyncio.timeout(20), running_node(**settings) as node:
+        async with asyncio.timeout(PATIENCE), running_node(**settings) as node:
             change(node)
             rpc = client(node)
             try:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.hostile.fake_node import COOKIE, HTML_MESSAGE, FakeNode, Fault, NextAnswers, running_node
 from tests.hostile.fake_node_answers import Refusal
+from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind import rpc as rpc_module
 from wallet_gui.chain.bitcoind.credentials import CookieCredentials, Credentials, UserPassword
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem, RpcError
@@ -82,7 +83,7 @@ def run(
     **settings: Any,
 ) -> None:
     async def go() -> None:
-        async with asyncio.timeout(30), running_node(**settings) as node:
+        async with asyncio.timeout(PATIENCE), running_node(**settings) as node:
             rpc = client(node, login)
             try:
                 await script(node, rpc)

@@ -15,6 +15,7 @@ from tests.functional.p2p_wallet import ScriptWallet
 from tests.hostile.fake_chain import FakeChain, payment
 from tests.hostile.fake_machine import Machine
 from tests.hostile.fake_node import FakeNode, running_node
+from tests.patience import PATIENCE
 from wallet_gui.chain.backend import BlockRef, CheckState
 from wallet_gui.chain.bitcoind.connection import NodeConnection
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
@@ -68,7 +69,7 @@ def synced(
 
     async def go() -> None:
         async with (
-            asyncio.timeout(60),
+            asyncio.timeout(PATIENCE),
             running_node(chain=paid_chain(wallet), version=version) as node,
         ):
             change(node)
@@ -151,7 +152,7 @@ def test_a_node_without_filters(version: int, tmp_path: Path) -> None:
 
 def test_a_node_before_version_25_is_refused(tmp_path: Path) -> None:
     async def go() -> None:
-        async with asyncio.timeout(20), running_node(version=240100) as node:
+        async with asyncio.timeout(PATIENCE), running_node(version=240100) as node:
             node.known.subversion = "/Satoshi:24.1.0/"
             connection = NodeConnection(
                 SshTarget("mynode.local"),

@@ -12,6 +12,7 @@ from tests.hostile.fake_chain import FakeChain
 from tests.hostile.fake_network import MemoryStores
 from tests.hostile.fake_peer import FakeNode, serve
 from tests.hostile.socks_server import socks_server
+from tests.patience import PATIENCE
 from wallet_gui.chain.backend import (
     BackendState,
     BroadcastStage,
@@ -292,7 +293,7 @@ def test_with_tor_a_payment_takes_a_circuit_of_its_own_or_none(*, works: bool) -
             await backend.start()
             try:
                 if works:
-                    async with asyncio.timeout(20):
+                    async with asyncio.timeout(PATIENCE):
                         await synced.wait()
                 else:  # as early as can be
                     await connected.wait()

@@ -48,6 +48,7 @@ def book_of(net: Internet) -> AddressBook:
     return read_book(net.peers.data, int(time.time()), group_of=group_of, is_welcome=lambda _: True)
 
 
+@pytest.mark.alone
 def test_a_first_start_finds_peers_by_itself(tmp_path: Path) -> None:
     wallet = ScriptWallet()
     chain = paid(wallet)

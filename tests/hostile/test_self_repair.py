@@ -118,6 +118,7 @@ def test_a_damaged_database(tmp_path: Path) -> None:
     with_wallet(tmp_path, play)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("jump", [-40 * 365 * 86400, -7200, 7200, 5 * 365 * 86400])
 def test_a_clock_that_jumps(tmp_path: Path, jump: int) -> None:
     """Somebody sets the clock, or the computer slept: peers stay unblamed and blocks are found."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -241,6 +242,80 @@ def test_no_crash_during_a_password_change_loses_the_wallet(start: str) -> None:
         old = [name for name, data in found.items() if opens_with(data, VIEW_KEY)]
         assert sorted(old) == ["a.wallet.backup", "b.wallet"]
         assert opens_with(found["a.wallet.1"], NEW_VIEW_KEY)
+
+
+@pytest.mark.parametrize("start", START_FOLDERS)
+def test_no_crash_during_an_upgrade_loses_the_wallet(start: str) -> None:
+    """The password is the same before and after: each key stands for it with one file's salt."""
+    folder, number = START_FOLDERS[start]()
+    files = CrashFileSystem(folder)
+    clock = Clock()
+    wallet_file = open_in(files, clock=clock)
+    opened = wallet_file.state
+    anew = replace(opened, settings={**opened.settings, "secret_format": 99})
+    intact = {name: data for name, data in folder.items() if opens_with(data, VIEW_KEY)}
+    is_done = False
+    counted = 0
+
+    def check_every_crash() -> None:
+        nonlocal counted
+        for found in files.crash_states():
+            counted += 1
+            current = found.get("a.wallet")
+            if current is not None and opens_with(current, NEW_VIEW_KEY):
+                survivor = open_in(CrashFileSystem(found), NEW_VIEW_KEY)
+                secret = NEW_SECRET_BOX
+                assert survivor.state == anew
+                # Once it is acknowledged, what was there before is kept, byte for byte.
+                if is_done and "a.wallet" in intact:
+                    assert found["a.wallet.1"] == folder["a.wallet"]
+            else:
+                assert not is_done, "an acknowledged upgrade was forgotten"
+                if "a.wallet" in folder and "only" not in start:
+                    assert current == folder["a.wallet"]
+                survivors = CrashFileSystem(found)
+                survivor = open_in(survivors)
+                secret = SECRET_BOX
+                assert number_of(survivor.state) in {number, 77, number_of(opened)}
+            contents = WalletFile.read(
+                FOLDER / "a.wallet", files=CrashFileSystem(found), minimum=CHEAP
+            )
+            assert contents.secret_box == secret
+
+    files.before_step = check_every_crash
+    wallet_file.seal_anew(NEW_VIEW_KEY, CHEAP, NEW_SALT, NEW_SECRET_BOX, anew)
+    is_done = True
+    check_every_crash()
+    assert counted > 20
+    files.before_step = lambda: None
+    # And the same object goes on, under the new key.
+    wallet_file.save_view(state(500))
+    assert number_of(open_in(files, NEW_VIEW_KEY).state) == 500
+
+
+def test_a_refusing_disk_during_an_upgrade_leaves_the_old_file() -> None:
+    folder = grown(5)
+    for fail_at in itertools.count(1):
+        files = CrashFileSystem(folder)
+        wallet_file = open_in(files)
+        files.fail_at = files.steps + fail_at
+        try:
+            wallet_file.seal_anew(NEW_VIEW_KEY, CHEAP, NEW_SALT, NEW_SECRET_BOX, wallet_file.state)
+        except WriteFailed:
+            assert files.names_now["a.wallet"].content == folder["a.wallet"]
+            assert opens(files, VIEW_KEY)
+            wallet_file.save_view(state(6))  # the object goes on with the key that holds
+            assert number_of(open_in(files).state) == 6
+            continue
+        # Either nothing failed, or only the last flush: then the new file is there.
+        is_over = files.steps < files.fail_at
+        files.fail_at = None
+        assert opens(files, NEW_VIEW_KEY)
+        wallet_file.save_view(state(6))
+        assert number_of(open_in(files, NEW_VIEW_KEY).state) == 6
+        if is_over:
+            break
+    assert fail_at > 6
 
 
 @pytest.mark.parametrize(

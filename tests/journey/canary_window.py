@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.journey.canary_vault import COMMAND
+from tests.patience import PATIENCE
 from wallet_gui.app import online, vault_client, vault_requests
 from wallet_gui.gui.application import main
 from wallet_gui.transfer.messages import RestoreWallet
@@ -39,7 +40,7 @@ vars(online)["restore_request"] = _restore_with_passphrase
 def record_protections() -> None:
     """Wait for what the program does for itself, write it down, and let the test look."""
     library = ctypes.CDLL(None)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while library.prctl(3, 0, 0, 0, 0) and time.monotonic() < deadline:
         time.sleep(0.01)
     limits = Path("/proc/self/limits").read_text()

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.patience import PATIENCE
+
 DRIVER = Path(__file__).with_name("accessible.py")
 SYSTEM_PYTHON = "/usr/bin/python3"
 PROGRAMS = ("Xvfb", "openbox", "dbus-daemon", "xdotool")
@@ -157,15 +159,15 @@ class Screen:
             raise LookupError(f"{command}: {answer['error']}")
         return answer["value"]
 
-    def press(self, name: str, window: str = "", seconds: float = 20) -> None:
+    def press(self, name: str, window: str = "", seconds: float = PATIENCE) -> None:
         """Press the button of that accessible name, as soon as it is there and enabled."""
         self._patiently(seconds, do="press", name=name, window=window)
 
-    def fill(self, name: str, text: str, window: str = "", seconds: float = 20) -> None:
+    def fill(self, name: str, text: str, window: str = "", seconds: float = PATIENCE) -> None:
         """Put text into the field of that accessible name."""
         self._patiently(seconds, do="fill", name=name, text=text, window=window)
 
-    def wait_for(self, name: str, window: str = "", seconds: float = 30) -> str:
+    def wait_for(self, name: str, window: str = "", seconds: float = PATIENCE) -> str:
         """Wait for something on screen whose accessible name holds `name`; gives the full name."""
         return str(self._patiently(seconds, do="find", name=name, window=window))
 
@@ -187,7 +189,7 @@ class Screen:
             check=True,
         )
 
-    def focus(self, name: str, window: str = "", seconds: float = 20) -> None:
+    def focus(self, name: str, window: str = "", seconds: float = PATIENCE) -> None:
         """Give the keyboard focus to the control of that accessible name."""
         self._patiently(seconds, do="focus", name=name, window=window)
 

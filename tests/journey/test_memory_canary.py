@@ -19,6 +19,7 @@ from tests.functional.bitcoind import Node
 from tests.hostile import processes
 from tests.hostile.secret_needles import Needle, Search, needles
 from tests.journey.screen import Screen, why_not
+from tests.patience import PATIENCE
 from wallet_gui.primitives.params import REGTEST
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,7 +131,7 @@ def restore(window: Window) -> None:
     screen.fill("Password once more", PASSWORD, VAULT)
     window.search(needles(WORDS, PASSPHRASE, PASSWORD, REGTEST, None), "while restoring")
     screen.press("Continue", VAULT)
-    screen.press("Open the wallet", VAULT, seconds=60)
+    screen.press("Open the wallet", VAULT)
     screen.wait_for("Wallet: Canary", WINDOW)
 
 
@@ -157,6 +158,7 @@ def pay(window: Window, back: str, wanted: list[Needle]) -> None:
     screen.press("Sign", VAULT)
 
 
+@pytest.mark.alone
 def test_the_window_never_holds_a_secret(window: Window, node: Node) -> None:
     screen = window.screen
     restore(window)
@@ -174,9 +176,9 @@ def test_the_window_never_holds_a_secret(window: Window, node: Node) -> None:
     node.fund(shown.group(), PAID_SAT)
     node.mine(1)
     screen.press("Overview", WINDOW)
-    screen.wait_for("Confirmed: 0.05000000 BTC", WINDOW, seconds=40)
+    screen.wait_for("Confirmed: 0.05000000 BTC", WINDOW)
     pay(window, node.rpc("getnewaddress"), wanted)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not node.mempool() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert len(node.mempool()) == 1

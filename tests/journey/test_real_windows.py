@@ -13,6 +13,7 @@ import pytest
 
 from tests.functional.bitcoind import Node
 from tests.journey.screen import Screen, why_not
+from tests.patience import PATIENCE
 from tests.vault_with_cheap_kdf import KNOWN_WORDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +66,7 @@ def _create_wallet(screen: Screen) -> None:
     screen.fill("Password", PASSWORD, VAULT)
     screen.fill("Password once more", PASSWORD, VAULT)
     screen.press("Continue", VAULT)
-    screen.press("Open the wallet", VAULT, seconds=60)
+    screen.press("Open the wallet", VAULT)
     screen.wait_for("Wallet: Journey", WINDOW)
 
 
@@ -85,7 +86,7 @@ def _btc(sat: int) -> str:
 
 
 def _balance(screen: Screen, caption: str, sat: int) -> None:
-    screen.wait_for(f"{caption}: {_btc(sat)} BTC", WINDOW, seconds=40)
+    screen.wait_for(f"{caption}: {_btc(sat)} BTC", WINDOW)
 
 
 def test_a_person_is_paid_pays_and_comes_back(screen: Screen, node: Node, tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ def test_a_person_is_paid_pays_and_comes_back(screen: Screen, node: Node, tmp_pa
     screen.wait_for(back, VAULT)
     screen.wait_for(_btc(BACK_SAT), VAULT)
     screen.press("Sign", VAULT)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not node.mempool() and time.monotonic() < deadline:
         time.sleep(0.1)
     (txid,) = node.mempool()

@@ -16,7 +16,9 @@ from wallet_gui.curve import (
     check_public_key,
     check_secret,
     check_x_only,
+    ecdsa_recover,
     ecdsa_sign,
+    ecdsa_sign_recoverable,
     ecdsa_verify,
     public_key,
     schnorr_sign,
@@ -26,6 +28,7 @@ from wallet_gui.curve import (
     taproot_secret,
     tweak_public_key,
     tweak_secret,
+    uncompressed,
     x_only,
 )
 
@@ -345,3 +348,33 @@ def test_a_signature_that_does_not_verify_is_never_returned(
         ecdsa_sign(ONE, ONE)
     with pytest.raises(CurveError, match="not reliable"):
         schnorr_sign(ONE, ONE)
+
+
+def test_recoverable_signatures_tell_their_key() -> None:
+    digest = bytes(range(32))
+    recovery_id, compact = ecdsa_sign_recoverable(ONE, digest)
+    for n in range(1, 20):
+        secret = n.to_bytes(32, "big")
+        recovery_id, compact = ecdsa_sign_recoverable(secret, digest)
+        assert ecdsa_recover(digest, recovery_id, compact) == public_key(secret)
+        assert ecdsa_recover(bytes(32), recovery_id, compact) != public_key(secret)
+    for wrong in ((4, compact), (-1, compact), (0, compact[:-1]), (0, bytes(64))):
+        with pytest.raises(CurveError):
+            ecdsa_recover(digest, *wrong)
+    with pytest.raises(CurveError):
+        ecdsa_recover(digest[:-1], recovery_id, compact)
+
+
+def test_the_old_form_of_a_key_is_the_same_point() -> None:
+    # 2*G, SEC 2.
+    x = "c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
+    y = "1ae168fea63dc339a3c58419466ceaeef7f632653266d0e1236431a950cfe52a"
+    assert uncompressed(public_key((2).to_bytes(32, "big"))).hex() == f"04{x}{y}"
+
+
+def test_a_recoverable_signature_of_another_key_is_never_returned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(curve, "ecdsa_recover", lambda *_: b"")
+    with pytest.raises(CurveError, match="not reliable"):
+        ecdsa_sign_recoverable(ONE, ONE)

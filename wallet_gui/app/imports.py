@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -44,7 +43,6 @@ KIND_WORDS: Final = {
 }
 SHOWN_ADDRESSES: Final = 3
 MOST_KEYS: Final = 15
-_NO_DAY: Final = "Write the day as year-month-day, for example 2021-03-15."
 _WALLET_FILE: Final = b"WGUI-WLT"
 _COSIGNER = re.compile(r"((?:sh\()?wsh|sh)\(cosigner\((\S+?)\)\)+(?:#[a-z0-9]{8})?", re.ASCII)
 _NOT_A_WALLET: Final = {
@@ -252,34 +250,6 @@ def together(
     descriptor = Descriptor.multisig(kind, params, required, cosigners)
     found = WalletImport("new shared wallet", (descriptor,), birthday_time=int(time.time()))
     return ImportLook(found, (look(descriptor),))
-
-
-def birthday_of(text: str) -> int | None:
-    """Read a day (2021-03-15, 2021-03 or 2021) as the Unix time of its beginning; "" is None.
-
-    Raises ImportRefused.
-    """
-    text = text.strip()
-    if not text:
-        return None
-    match = re.fullmatch(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?", text, re.ASCII)
-    if match is None:
-        raise ImportRefused(_NO_DAY)
-    try:
-        day = datetime(int(match[1]), int(match[2] or 1), int(match[3] or 1), tzinfo=UTC)
-    except ValueError:
-        raise ImportRefused(_NO_DAY) from None
-    moment = int(day.timestamp())
-    if not 1_230_768_000 <= moment <= time.time():
-        raise ImportRefused("The day lies before Bitcoin or in the future. Correct it.")
-    return moment
-
-
-def day_of(birthday_time: int | None) -> str:
-    """Write a birthday as a day; "" for none."""
-    if birthday_time is None:
-        return ""
-    return datetime.fromtimestamp(birthday_time, UTC).strftime("%Y-%m-%d")
 
 
 # --- making -------------------------------------------------------------------------------------

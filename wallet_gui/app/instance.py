@@ -1,86 +1,219 @@
-"""One running window per data directory; a second start hands its bitcoin: link over and ends.
+"""One running window per data directory; a later start hands over what it was given, and ends.
 
 The lock is the operating system's and ends with its holder. The channel is a Unix socket in the
-data directory, for its owner only; it accepts one bitcoin: link of at most 2 KiB and nothing else.
-No TCP port is opened. On Windows there is no channel yet: the second start says so.
+data directory (a named pipe on Windows), for its owner only; it takes one bitcoin: link or the
+path of one PSBT file, of at most 2 KiB, and ignores everything else. No TCP port is opened.
 """
 
 import asyncio
 import contextlib
+import hashlib
 import logging
+import os
 import socket
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
+from typing import Any, Final
 
 from wallet_gui.storage.errors import InUse
 from wallet_gui.storage.locks import FileLock
 
 logger = logging.getLogger(__name__)
 
-MAX_LINK = 2048
-_HAND_OVER_SECONDS = 2.0
-_SHOW = b"show"
+MAX_SIZE: Final = 2048
+"""Bytes that are handed over at the most; a longer link is refused, never cut."""
+
+LINK_SCHEME: Final = "bitcoin:"
+FILE_SUFFIX: Final = ".psbt"
+
+_HAND_OVER_SECONDS: Final = 1.0
+_PAUSE: Final = 0.05
+_READ_SECONDS: Final = 2.0
+_WAITING: Final = 64
+_CALLERS: Final = 16
+_LONGEST_PATH: Final = 100  # of a Unix socket; Linux has room for 107 bytes, macOS for 103
+
+
+class HandOver(Enum):
+    """What became of handing something over."""
+
+    DONE = "done"
+    NOBODY = "nobody"
+    """No window answers, although one holds the lock."""
+    REFUSED = "refused"
+    """It is no bitcoin: link and no PSBT file, or too long."""
+
+
+def is_link(text: str) -> bool:
+    return text[: len(LINK_SCHEME)].lower() == LINK_SCHEME
+
+
+def is_psbt_file(text: str) -> bool:
+    return not is_link(text) and text.lower().endswith(FILE_SUFFIX)
+
+
+def is_acceptable(text: str) -> bool:
+    """Whether it may be handed over: nothing, a bitcoin: link, the absolute path of a PSBT file."""
+    # Printable text has no line ends, and no half characters that could not be encoded.
+    if not text.isprintable() or len(text.encode()) > MAX_SIZE:
+        return False
+    return not text or is_link(text) or (is_psbt_file(text) and Path(text).is_absolute())
 
 
 class Instance:
-    """Holds the lock of a data directory and listens for links from later starts."""
+    """Holds the lock of a data directory and listens for what later starts hand over."""
 
     def __init__(self, lock: FileLock, channel: Path) -> None:
         self._lock = lock
         self._channel = channel
-        self._server: asyncio.AbstractServer | None = None
+        self._socket: socket.socket | None = None
+        self._servers: list[Any] = []
+        self._callers = 0
 
     def acquire(self) -> bool:
-        """Take the lock; False when another window has it. Raises WriteFailed."""
+        """Take the lock; False when another window has it. Raises WriteFailed.
+
+        From here on later starts can hand over: what comes before `listen` waits in the socket.
+        """
         try:
             self._lock.acquire()
         except InUse:
             return False
+        if sys.platform != "win32":
+            try:
+                self._socket = self._bind()
+            except OSError as error:
+                # A file system without sockets: later starts say that this one is running.
+                logger.warning("No channel for later starts: %s", error.strerror)
         return True
 
-    def hand_over(self, link: str) -> bool:
-        """Send a link (or "" to only come to the front) to the window that runs; blocking."""
-        if sys.platform == "win32":
-            return False
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-                client.settimeout(_HAND_OVER_SECONDS)
-                client.connect(str(self._channel))
-                client.sendall(link.encode()[:MAX_LINK] or _SHOW)
-        except OSError:
-            return False
-        return True
+    def hand_over(self, text: str) -> HandOver:
+        """Give `text`, or "" to only come to the front, to the window that runs; blocking.
+
+        Takes a second at the most.
+        """
+        if not is_acceptable(text):
+            return HandOver.REFUSED
+        data = text.encode()
+        deadline = time.monotonic() + _HAND_OVER_SECONDS
+        while True:
+            try:
+                self._send(data, max(_PAUSE, deadline - time.monotonic()))
+            except OSError:
+                # It took the lock this very moment, or is about to end.
+                if time.monotonic() >= deadline:
+                    return HandOver.NOBODY
+                time.sleep(_PAUSE)
+            else:
+                return HandOver.DONE
 
     async def listen(self, received: Callable[[str], None]) -> None:
-        """Accept links from later starts; `received` gets each, "" for a start without one."""
-        if sys.platform == "win32":
-            return
+        """Accept what later starts hand over; `received` gets each, "" for one without anything."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(TimeoutError, OSError):
-                async with asyncio.timeout(_HAND_OVER_SECONDS):
-                    data = await reader.read(MAX_LINK + 1)
-                if len(data) <= MAX_LINK:
-                    text = data.decode("utf-8", "replace")
-                    received("" if data == _SHOW else text)
-            writer.close()
+            try:
+                if self._callers < _CALLERS:
+                    self._callers += 1
+                    try:
+                        text = await _read(reader)
+                    finally:
+                        self._callers -= 1
+                    if text is not None:
+                        received(text)
+            finally:
+                writer.close()
 
-        with contextlib.suppress(FileNotFoundError):
-            # Left over from a window that was killed; we hold the lock now.
-            await asyncio.to_thread(self._channel.unlink)
-        try:
-            self._server = await asyncio.start_unix_server(serve, str(self._channel))
-            await asyncio.to_thread(self._channel.chmod, 0o600)
-        except OSError as error:
-            # A path that is too long for a socket, a file system without them.
-            logger.warning("No channel for links: %s", error.strerror)
+        if sys.platform == "win32":
+            loop: Any = asyncio.get_running_loop()
+
+            def connected() -> asyncio.StreamReaderProtocol:
+                return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=MAX_SIZE), serve)
+
+            self._servers = await loop.start_serving_pipe(connected, self._pipe_name())
+        elif self._socket is not None:
+            self._servers = [
+                await asyncio.start_unix_server(serve, sock=self._socket, limit=MAX_SIZE)
+            ]
 
     async def close(self) -> None:
         """Stop listening and give the lock back."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        for server in self._servers:
+            server.close()
+        self._servers = []
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(self._channel.unlink)
         self._lock.release()
+
+    # --- the channel
+
+    def _bind(self) -> socket.socket:
+        with contextlib.suppress(FileNotFoundError):
+            # Left over from a window that was killed; we hold the lock now.
+            self._channel.unlink()
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            before = os.umask(0o177)
+            try:
+                with self._address() as address:
+                    listening.bind(address)
+            finally:
+                os.umask(before)
+            listening.listen(_WAITING)
+            listening.setblocking(False)
+        except BaseException:
+            listening.close()
+            raise
+        return listening
+
+    def _send(self, data: bytes, seconds: float) -> None:
+        if sys.platform == "win32":
+            with open(self._pipe_name(), "wb", buffering=0) as pipe:  # noqa: PTH123 - no file
+                pipe.write(data or b"\n")
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(seconds)
+            with self._address() as address:
+                client.connect(address)
+            client.sendall(data)
+
+    @contextlib.contextmanager
+    def _address(self) -> Iterator[str]:
+        """Name the socket in the few bytes that its kind of address has."""
+        name = str(self._channel)
+        if len(os.fsencode(name)) < _LONGEST_PATH or sys.platform != "linux":
+            yield name
+            return
+        folder = os.open(self._channel.parent, os.O_PATH | os.O_DIRECTORY)
+        try:
+            yield f"/proc/self/fd/{folder}/{self._channel.name}"
+        finally:
+            os.close(folder)
+
+    def _pipe_name(self) -> str:
+        """Name the pipe after the folder; only its owner and administrators may write to it."""
+        digest = hashlib.sha256(os.fsencode(self._channel)).hexdigest()[:32]
+        return rf"\\.\pipe\wallet-gui-{digest}"
+
+
+async def _read(reader: asyncio.StreamReader) -> str | None:
+    """Read what a caller sends until it hangs up; None for whatever is not acceptable."""
+    data = b""
+    try:
+        async with asyncio.timeout(_READ_SECONDS):
+            while len(data) <= MAX_SIZE and (part := await reader.read(MAX_SIZE + 1)):
+                data += part
+    except (TimeoutError, OSError):
+        return None
+    if len(data) > MAX_SIZE:
+        return None
+    try:
+        text = data.decode().strip("\n")
+    except UnicodeDecodeError:
+        return None
+    return text if is_acceptable(text) else None

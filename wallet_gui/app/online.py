@@ -101,7 +101,7 @@ class Online:
         self.data_directory = data_directory
         self._make_backend = make_backend
         self._publish = publish
-        self._vault = vault or VaultClient()
+        self.vault = vault or VaultClient()
         self._headless = headless
         self._minimum_kdf = minimum_kdf
         self.playground = playground
@@ -183,7 +183,7 @@ class Online:
             # Called last to first.
             if self.playground is not None:
                 closing.push_async_callback(self.playground.stop)
-            closing.push_async_callback(self._vault.close)
+            closing.push_async_callback(self.vault.close)
             closing.push_async_callback(self._close_chain_db)
             if self.selector is not None:
                 closing.push_async_callback(self.selector.close)
@@ -454,7 +454,7 @@ class Online:
 
     async def ask_vault(self, request: Request, reply_type: type[R]) -> R:
         """Ask the vault for whatever needs a key. Raises VaultError, VaultCancelled."""
-        return await self._vault.ask(request, reply_type)
+        return await self.vault.ask(request, reply_type)
 
     def vault_look(self) -> VaultLook:
         """What goes with every request to the vault."""

@@ -11,8 +11,24 @@ from wallet_gui.chain.backend import CheckState, ConnectionState, Phase
 from wallet_gui.chain.bitcoind.node_status import NodeStatus
 from wallet_gui.chain.bitcoind.problems import NodeProblem
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
+from wallet_gui.custody.entries import NewWallet, RevealedAddress, WalletEntry
 from wallet_gui.wallet.changes import Attempts
 from wallet_gui.wallet.snapshot import WalletSnapshot
+
+__all__ = [
+    "PHASES",
+    "NewWallet",
+    "NodeTestResult",
+    "OpenedWallet",
+    "OwnSshKey",
+    "PendingReport",
+    "PhaseProgress",
+    "PreviewSnapshot",
+    "RevealedAddress",
+    "SessionUpdate",
+    "SyncSnapshot",
+    "WalletEntry",
+]
 
 PHASES = (Phase.PEERS, Phase.HEADERS, Phase.FILTER_HEADERS, Phase.FILTERS, Phase.BLOCKS)
 
@@ -87,15 +103,6 @@ class PreviewSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class RevealedAddress:
-    """An address that was just stored as given away."""
-
-    descriptor_index: int
-    index: int
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
 class PendingReport:
     """What is known of one payment without a block.
 
@@ -126,32 +133,6 @@ class SessionUpdate:
     pending: Mapping[bytes, PendingReport] = field(default_factory=dict)  # by txid
     check: CheckState | None = None
     check_sentence: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NewWallet:
-    """What a person decides outside the vault about a new or restored wallet."""
-
-    name: str
-    script_type: str = "wpkh"
-    word_count: int = 12
-    use_passphrase: bool = False
-    birthday_time: int | None = None
-    directory: str | None = None
-    descriptor: str = ""
-    """Of a multisig that is restored from the words of one cosigner; "" for a wallet of one key."""
-    use_dice: bool = False
-    language: str = "english"
-    from_xprv: bool = False
-    """Restored from an extended private key instead of words."""
-
-
-@dataclass(frozen=True, slots=True)
-class WalletEntry:
-    """A wallet file in the data directory."""
-
-    name: str
-    path: str
 
 
 @dataclass(frozen=True, slots=True)

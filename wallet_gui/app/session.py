@@ -87,14 +87,14 @@ class WalletSession:
         self.wallet_id = wallet_id
         self.path = path
         self.wallet = wallet
-        self._view_store = view_store
+        self.view_store = view_store
         self._cache_store = cache_store
         self._publish = publish
         self._release = release
         self._clock = clock
         self._rng: Random = SystemRandom()
         self._backend: ChainBackend | None = None
-        self._storing = asyncio.Lock()
+        self.storing = asyncio.Lock()
         self._publishing: asyncio.TimerHandle | None = None
         self._publish_interval = _PUBLISH_INTERVAL
         self._retry: asyncio.TimerHandle | None = None
@@ -400,14 +400,14 @@ class WalletSession:
 
     def kept_setting(self, key: str) -> Any:
         """A value that is kept in the view box; None when there is none."""
-        return self._view_store.settings.get(key)
+        return self.view_store.settings.get(key)
 
     async def keep_setting(self, key: str, value: Any) -> None:
         """Keep a JSON value in the view box, or take it away (None). Raises StorageError."""
-        async with self._storing:
+        async with self.storing:
             if self._is_released:
                 raise WalletClosed
-            await asyncio.to_thread(self._view_store.keep_setting, key, value)
+            await asyncio.to_thread(self.view_store.keep_setting, key, value)
 
     # --- keeping and showing ---------------------------------------------------------------------
 
@@ -423,14 +423,14 @@ class WalletSession:
             self.publish_soon()
 
     async def _store_in_order(self) -> None:
-        async with self._storing:
+        async with self.storing:
             if self._is_released:
                 raise WalletClosed
             # A change that a full disk refused stays here and goes out with the next one.
             change = self._unsaved = self._unsaved.merge(self.wallet.take_staged())
             # The wallet file comes first: it is what the chain cannot give again.
             if not change.view.is_empty:
-                await asyncio.to_thread(self._view_store.merge, change.view)
+                await asyncio.to_thread(self.view_store.merge, change.view)
                 change = self._unsaved = ChangeSet(cache=change.cache)
             if not change.cache.is_empty:
                 await asyncio.to_thread(self._cache_store.store, change.cache)
@@ -465,7 +465,7 @@ class WalletSession:
     def publish_now(self) -> None:
         """Show the present state; while a change is being stored, once it is."""
         self._publishing = None
-        if self._is_closed or self._storing.locked():
+        if self._is_closed or self.storing.locked():
             return
         began = time.perf_counter()
         reports = self._reports.collect(self._backend)
@@ -493,7 +493,7 @@ class WalletSession:
         try:
             await self._store()
         finally:
-            async with self._storing:
+            async with self.storing:
                 self._is_released = True
                 await asyncio.to_thread(self._cache_store.close)
-                self._release()
+                await asyncio.to_thread(self._release)  # it may finish a copy

@@ -11,82 +11,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import wallet_gui
+from wallet_gui.custody.vault_errors import VaultCancelled, VaultError, VaultRefused
+from wallet_gui.custody.vault_start import VaultPipe, reads_standard_input, start_vault
 from wallet_gui.primitives.serialize import ParseError
-from wallet_gui.transfer.messages import (
-    STDIN,
-    Cancelled,
-    Failed,
-    FailureKind,
-    Progress,
-    Reply,
-    Request,
-)
+from wallet_gui.transfer.messages import Cancelled, Failed, Progress, Reply, Request
 from wallet_gui.transfer.pipe import encode, reply_decoder
+
+__all__ = ["VaultCancelled", "VaultClient", "VaultError", "VaultRefused"]
 
 R = TypeVar("R")
 _CHUNK = 1 << 16
 _KILL_AFTER = 5.0
 _INTERRUPT_SECONDS = 2.0
-
-
-class VaultError(Exception):
-    """The vault did not do what it was asked; the message says what to do."""
-
-
-class VaultRefused(VaultError):
-    """The vault answered with a reason."""
-
-    def __init__(self, kind: FailureKind, sentence: str) -> None:
-        super().__init__(sentence)
-        self.kind = kind
-
-
-class VaultCancelled(VaultError):
-    """The person closed the vault's window; nothing happened."""
-
-    is_cancelled = True
-
-    def __init__(self) -> None:
-        super().__init__("Cancelled; nothing was changed.")
-
-
-@dataclass(slots=True)
-class _Pipe:
-    """Both ends of the two pipes; the child's ends are closed here once it has them."""
-
-    read_end: int
-    write_end: int
-    child_read: int
-    child_write: int
-
-    @classmethod
-    def make(cls) -> "_Pipe":
-        child_read, write_end = os.pipe()
-        read_end, child_write = os.pipe()
-        return cls(read_end, write_end, child_read, child_write)
-
-    def close_child(self) -> None:
-        for name in ("child_read", "child_write"):
-            self._close(name)
-
-    def close_write(self) -> None:
-        self._close("write_end")
-
-    def close(self) -> None:
-        self.close_child()
-        self.close_write()
-        self._close("read_end")
-
-    def _close(self, name: str) -> None:
-        descriptor = getattr(self, name)
-        if descriptor >= 0:
-            setattr(self, name, -1)
-            os.close(descriptor)
 
 
 class VaultClient:
@@ -101,6 +39,7 @@ class VaultClient:
         self._headless = headless
         self._command = tuple(command)
         self._kept: _Vault | None = None
+        self._asking: dict[asyncio.Task[Any], bool] = {}
 
     async def ask(
         self,
@@ -113,8 +52,31 @@ class VaultClient:
         Raises VaultCancelled, VaultRefused with the vault's sentence, or VaultError when it died.
         Cancelling the task ends the vault process.
         """
+        asked = asyncio.ensure_future(self._ask(request, expected, on_progress))
+        self._asking[asked] = False
+        try:
+            return await asked
+        except asyncio.CancelledError:
+            if self._asking[asked]:
+                raise VaultCancelled from None
+            raise
+        finally:
+            del self._asking[asked]
+
+    def cancel_all(self) -> None:
+        """End every vault that is open; whoever asked gets VaultCancelled. On the asking loop."""
+        for asked in self._asking:
+            self._asking[asked] = True
+            asked.cancel()
+
+    async def _ask(
+        self,
+        request: Request,
+        expected: type[R],
+        on_progress: Callable[[Progress], None] | None,
+    ) -> R:
         frame = encode(request)
-        is_kept = self._headless and _reads_standard_input(request)
+        is_kept = self._headless and reads_standard_input(request)
         vault, self._kept = self._kept, None
         reply: Reply | None = None
         try:
@@ -143,56 +105,16 @@ class VaultClient:
             await vault.end()
 
     def _start(self) -> "_Vault":
-        pipe = _Pipe.make()
-        try:
-            process = self._start_process(pipe)
-        except OSError as error:
-            pipe.close()
-            raise VaultError(
-                f"The vault could not be started: {error.strerror}. Nothing was changed."
-            ) from error
-        except BaseException:
-            pipe.close()
-            raise
-        pipe.close_child()
+        process, pipe = start_vault(self._command, headless=self._headless)
         return _Vault(process, pipe, headless=self._headless)
-
-    def _start_process(self, pipe: _Pipe) -> subprocess.Popen[bytes]:
-        is_frozen = getattr(sys, "frozen", False)
-        command = self._command or (
-            (sys.executable,) if is_frozen else (sys.executable, "-m", "wallet_gui")
-        )
-        environment = dict(os.environ)
-        if not is_frozen:
-            # The child must find the same package, also when it was started from elsewhere.
-            root = str(Path(wallet_gui.__file__).resolve().parent.parent)
-            paths = [root, environment.get("PYTHONPATH", "")]
-            environment["PYTHONPATH"] = os.pathsep.join(part for part in paths if part)
-        mode = ["--headless"] if self._headless else []
-        arguments = [*command, "--vault", *mode]
-        if sys.platform == "win32":
-            return _start_on_windows(arguments, pipe, environment)
-        return subprocess.Popen(  # noqa: S603 - our own executable with fixed arguments
-            [*arguments, "--pipe", f"{pipe.child_read},{pipe.child_write}"],
-            pass_fds=(pipe.child_read, pipe.child_write),
-            env=environment,
-        )
-
-
-def _reads_standard_input(request: Request) -> bool:
-    options = request.headless
-    return options is not None and STDIN in {
-        options.password_file,
-        options.new_password_file,
-        options.words_file,
-        options.passphrase_file,
-    }
 
 
 class _Vault:
     """A vault process that runs, and our ends of its pipes."""
 
-    def __init__(self, process: subprocess.Popen[bytes], pipe: _Pipe, *, headless: bool) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], pipe: VaultPipe, *, headless: bool
+    ) -> None:
         self._process = process
         self._headless = headless
         self._pipe = pipe
@@ -204,7 +126,7 @@ class _Vault:
         """Send a request and wait for its reply; None when the vault died."""
         reading = asyncio.create_task(self._read_reply(on_progress))
         try:
-            await asyncio.to_thread(_write_all, self._pipe, frame)
+            await asyncio.to_thread(self._pipe.write_all, frame)
             if is_last:
                 self._pipe.close_write()
             # Shielded, so that a cancelled caller still finds the vault to be ended.
@@ -251,31 +173,3 @@ class _Vault:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
         self._pipe.close()
-
-
-def _start_on_windows(
-    arguments: list[str], pipe: _Pipe, environment: dict[str, str]
-) -> subprocess.Popen[bytes]:
-    import msvcrt  # noqa: PLC0415 - exists on Windows only
-
-    handles = []
-    for descriptor in (pipe.child_read, pipe.child_write):
-        handle = msvcrt.get_osfhandle(descriptor)  # type: ignore[attr-defined,unused-ignore]
-        os.set_handle_inheritable(handle, True)  # type: ignore[attr-defined,unused-ignore]
-        handles.append(handle)
-    startup = subprocess.STARTUPINFO()  # type: ignore[attr-defined,unused-ignore]
-    startup.lpAttributeList = {"handle_list": handles}
-    return subprocess.Popen(  # noqa: S603 - our own executable with fixed arguments
-        [*arguments, "--pipe", ",".join(str(handle) for handle in handles)],
-        startupinfo=startup,
-        close_fds=False,
-        env=environment,
-    )
-
-
-def _write_all(pipe: _Pipe, frame: bytes) -> None:
-    view = memoryview(frame)
-    # When the vault died, its silence is reported by whoever reads.
-    with contextlib.suppress(BrokenPipeError):
-        while view:
-            view = view[os.write(pipe.write_end, view) :]

@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from wallet_gui.app.copy_keeper import BackedUpFile
 from wallet_gui.app.published import SessionUpdate
+from wallet_gui.app.scan_again import begin_if_due, described
 from wallet_gui.app.session import WalletSession
+from wallet_gui.custody.opening import open_view
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.sealing import KdfParameters
-from wallet_gui.storage.errors import Unreadable
 from wallet_gui.storage.locks import FileLock
 from wallet_gui.storage.settings import cache_path
 from wallet_gui.storage.wallet_cache import WalletCache
-from wallet_gui.storage.wallet_file import WalletFile
-from wallet_gui.wallet.changes import WalletDescription, WalletState
+from wallet_gui.wallet.changes import WalletState
 from wallet_gui.wallet.wallet import Wallet
 
 
@@ -28,36 +29,31 @@ def open_session(
 
     Raises StorageError, also when the wallet is of another network.
     """
-    lock = lock or FileLock(path)
-    lock.acquire()
+    wallet_file, lock = open_view(path, view_key, params, lock, minimum_kdf)
     cache: WalletCache | None = None
     try:
-        wallet_file = WalletFile.open(lock, view_key, minimum=minimum_kdf)
-        description = wallet_file.state.description
-        _check_network(description, params)
+        description = described(wallet_file)
         cache = WalletCache(cache_path(path), description.cache_key)
-        state = WalletState(view=wallet_file.state.view, cache=cache.load())
+        state = WalletState(view=wallet_file.state.view, cache=begin_if_due(wallet_file, cache))
         wallet = Wallet(description, params, state)
     except BaseException:
         if cache is not None:
             cache.close()
         lock.release()
         raise
+    store = BackedUpFile(wallet_file, minimum_kdf)
+
+    def release() -> None:
+        store.close()
+        lock.release()
+
     session = WalletSession(
         wallet_id=str(path),
         path=str(path),
         wallet=wallet,
-        view_store=wallet_file,
+        view_store=store,
         cache_store=cache,
         publish=publish,
-        release=lock.release,
+        release=release,
     )
     return session, (*wallet_file.notices, *cache.notices)
-
-
-def _check_network(description: WalletDescription, params: ChainParams) -> None:
-    if description.network != params.name:
-        raise Unreadable(
-            f"This is a wallet for {description.network}, and the program runs on "
-            f"{params.name}. Start it with --network {description.network}."
-        )

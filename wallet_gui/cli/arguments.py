@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from wallet_gui import __version__
+from wallet_gui.cli import message_arguments
 from wallet_gui.cli.new_wallet_options import add_create_options, add_restore_options
 from wallet_gui.primitives.params import MAINNET, NETWORKS
 
@@ -20,12 +21,13 @@ exit status:
   130  interrupted
 
 Secrets are read by the vault process only: from the terminal, from the file of --password-file,
---words-file, --passphrase-file or --dice-file, or from lines of standard input, in the order password, words,
-passphrase, rolls of dice, where the file is "-".
+--words-file, --passphrase-file or --dice-file, or from lines of standard input, in the order
+password, words, passphrase, rolls of dice, where the file is "-".
 """
 _WINDOW = """\
 Without a command the window opens. It takes a bitcoin: link, --network, --peer and --data-dir,
-and --playground for a private network with play money.
+and --playground for a private network with play money. --offline opens the window of a computer
+that keeps keys and has no network, and blocks the network in the process; so it does on commands.
 
 """
 
@@ -91,6 +93,7 @@ class _Parser(argparse.ArgumentParser):
 DEFAULTS: Final[Mapping[str, Any]] = {
     "wallet": None,
     "network": MAINNET.name,
+    "offline": False,
     "peer": [],
     "data_dir": None,
     "json": False,
@@ -125,6 +128,9 @@ def _shared() -> _Parser:
         action="append",
         metavar="HOST:PORT",
         help="read from this peer too, instead of from the stored ones; may be repeated",
+    )
+    group.add_argument(
+        "--offline", action="store_true", help="work with the network blocked in this process"
     )
     group.add_argument("--data-dir", type=Path, metavar="DIR", help="where everything is kept")
     group.add_argument(
@@ -241,6 +247,7 @@ def make_parser() -> _Parser:
     _add_reading(add)
     _add_watching(add)
     _add_paying(add)
+    message_arguments.add_parser(add)
     _add_connecting(add)
     parser.commands = commands.choices
     return parser

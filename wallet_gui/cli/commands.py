@@ -2,93 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
-from wallet_gui.app.published import NewWallet
 from wallet_gui.app.session import WalletSession
 from wallet_gui.chain.backend import ChainError
 from wallet_gui.cli import output
 from wallet_gui.cli.context import Context
-from wallet_gui.cli.descriptor import created_wallet, name_and_directory, read_export
 from wallet_gui.cli.descriptor import run as descriptor
+from wallet_gui.cli.message import run as message
 from wallet_gui.cli.payments import read_coins, read_rate, read_recipients
 from wallet_gui.cli.psbt import run as psbt
 from wallet_gui.cli.result import CommandError, Result, UsageError
-from wallet_gui.descriptors.importers import read_wallet
-from wallet_gui.primitives.address import script_from_address
-from wallet_gui.primitives.amount import format_btc, parse_btc
+from wallet_gui.cli.wallets import address, create, restore, wallets
+from wallet_gui.primitives.amount import format_btc
 from wallet_gui.primitives.hashes import hash_from_hex, hash_to_hex
 from wallet_gui.primitives.plain_text import plain_text
 from wallet_gui.primitives.transaction import Transaction
-from wallet_gui.primitives.uri import PaymentUri
 
 Command = Callable[[Context], Awaitable[Result]]
 
 _SENTENCE = 400
-
-
-async def wallets(context: Context) -> Result:
-    """List the wallets of a network."""
-    entries = await context.online.wallets()
-    return Result(
-        [{"name": entry.name, "path": entry.path} for entry in entries],
-        output.table([(entry.name, entry.path) for entry in entries], right=set()),
-    )
-
-
-def _new_wallet(context: Context) -> NewWallet:
-    options = context.options
-    name, directory = name_and_directory(options.wallet or "wallet")
-    return NewWallet(
-        name=name,
-        script_type=options.type,
-        word_count=getattr(options, "words", 12),
-        use_passphrase=options.passphrase or options.passphrase_file is not None,
-        use_dice=getattr(options, "dice", False) or getattr(options, "dice_file", None) is not None,
-        language=getattr(options, "language", "english"),
-        from_xprv=getattr(options, "xprv", False),
-        birthday_time=options.birthday,
-        directory=directory,
-    )
-
-
-async def create(context: Context) -> Result:
-    """Make a wallet; the vault shows its words."""
-    await context.start(connect=False)
-    return created_wallet(
-        context, (await context.online.create_wallet(_new_wallet(context))).wallet_id
-    )
-
-
-async def restore(context: Context) -> Result:
-    """Make a wallet from words; the vault reads them."""
-    wanted = _new_wallet(context)
-    if context.options.descriptor is not None:
-        found = read_wallet(read_export(context.options.descriptor), context.params)
-        if len(found.descriptors) != 1:
-            raise UsageError("A multisig has one descriptor.")
-        wanted = replace(wanted, descriptor=str(found.descriptors[0]))
-    await context.start(connect=False)
-    return created_wallet(context, (await context.online.restore_wallet(wanted)).wallet_id)
-
-
-async def address(context: Context) -> Result:
-    """Reveal a receive address; stored before it is printed."""
-    options = context.options
-    amount = None if options.amount is None else parse_btc(options.amount)
-    await context.start(connect=False)
-    session = await context.open_wallet()
-    revealed = await session.new_request(options.label, amount)
-    uri = PaymentUri.for_script(
-        script_from_address(revealed.address, context.params),
-        context.params,
-        amount_sat=amount,
-        label=options.label,
-    ).to_string()
-    return Result(
-        {"address": revealed.address, "index": revealed.index, "uri": uri},
-        [revealed.address, uri] if amount or options.label else [revealed.address],
-    )
 
 
 async def _synced_session(context: Context) -> WalletSession:
@@ -275,6 +207,7 @@ COMMANDS: dict[str, Command] = {
     "abandon": abandon,
     "psbt": psbt,
     "descriptor": descriptor,
+    "message": message,
     "peers": peers,
     "connections": connections,
     "doctor": doctor,

@@ -2,11 +2,9 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from wallet_gui.app.network_words import plan_sentences, speed_text
 from wallet_gui.app.node_choice import NodeChoice
@@ -30,13 +28,12 @@ from wallet_gui.cli.node import (
 )
 from wallet_gui.cli.result import CommandError, UsageError
 from wallet_gui.cli.terminal import Terminal
+from wallet_gui.cli.wallet_names import headless_options, is_path, no_wallet_named
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import NETWORKS, ChainParams
 from wallet_gui.primitives.plain_text import plain_text
 from wallet_gui.storage.settings import DataDirectory
-from wallet_gui.transfer.messages import PROMPT, STDIN, HeadlessOptions
 
-_STDIN_ARGUMENT = "-"
 # Nobody could be reached for so long: the person is told, and it goes on trying.
 _TELL_ALONE = 4.0
 # And for so long: waiting on would not tell anything new.
@@ -75,24 +72,13 @@ class Context:
             P2PBackend,
             self._published,
             vault=vault,
-            headless=self._headless(),
+            headless=headless_options(options),
         )
         self.online.node_keeper.asker = self.terminal
 
     @staticmethod
     def params_of(options: argparse.Namespace) -> ChainParams:
         return NETWORKS[options.network]
-
-    def _headless(self) -> HeadlessOptions:
-        return HeadlessOptions(
-            password_file=_source(self.options.password_file),
-            new_password_file=_source(self.options.password_file),
-            words_file=_source(getattr(self.options, "words_file", None)),
-            passphrase_file=_source(self.options.passphrase_file),
-            dice_file=_source(getattr(self.options, "dice_file", None)),
-            assume_yes=getattr(self.options, "yes", False),
-            accept_high_fee=getattr(self.options, "accept_high_fee", False),
-        )
 
     async def start(self, *, connect: bool) -> None:
         """Open the files of the network and, if asked to, connect to peers."""
@@ -176,12 +162,7 @@ class Context:
         if wanted is None:
             entries = await self.online.wallets()
             if len(entries) != 1:
-                raise UsageError(
-                    f"Name a wallet with --wallet: there are {len(entries)} on {self.params.name}."
-                    if entries
-                    else f"There is no wallet on {self.params.name} yet. Make one with "
-                    "wallet-gui create."
-                )
+                raise no_wallet_named(len(entries), self.params)
             return Path(entries[0].path)
         if is_path(wanted):
             return Path(wanted)
@@ -377,15 +358,3 @@ def _is_served(snapshot: SyncSnapshot) -> bool:
     if is_from_node(snapshot):
         return snapshot.node is not None and snapshot.node.is_ready
     return snapshot.state is ConnectionState.ONLINE and not _serves_nothing(snapshot)
-
-
-def is_path(wallet: str) -> bool:
-    """Whether --wallet names a file rather than a wallet in the data directory."""
-    return os.sep in wallet or "/" in wallet or wallet.endswith(".wallet")
-
-
-def _source(argument: Any) -> str:
-    """Where the vault reads a secret: the terminal, its standard input, or a file."""
-    if argument is None:
-        return PROMPT
-    return STDIN if argument == _STDIN_ARGUMENT else str(Path(argument).absolute())

@@ -4,16 +4,19 @@ import re
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from wallet_gui.app.vault_requests import cosigner_key_request, join_request, watch_request
-from wallet_gui.cli.context import Context, is_path
 from wallet_gui.cli.result import CommandError, Result, UsageError
+from wallet_gui.cli.wallet_names import is_path
+from wallet_gui.custody.requests import cosigner_key_request, join_request, watch_request
 from wallet_gui.descriptors.account_import import WalletImport
 from wallet_gui.descriptors.descriptor import Descriptor, DescriptorType, MultisigType
 from wallet_gui.descriptors.exporters import EXPORTERS
 from wallet_gui.descriptors.importers import MAX_SIZE, read_cosigner, read_wallet
 from wallet_gui.primitives.serialize import ParseError
+
+if TYPE_CHECKING:
+    from wallet_gui.cli.context import Context
 
 _SINGLE: Final = {kind.name.lower(): kind for kind in DescriptorType}
 _SHARED: Final = {kind.name.lower(): kind for kind in MultisigType}
@@ -22,7 +25,7 @@ _LITERAL = re.compile(r"\[[0-9a-fA-F]{8}[/\]]|[a-z]{2,4}\(|[xyztuvYZUV]pub[1-9A-
 _FILE_NAME = re.compile(r"[\w][\w -]{0,59}")
 
 
-async def run(context: Context) -> Result:
+async def run(context: "Context") -> Result:
     """Do what the action says."""
     return await _ACTIONS[context.options.action](context)
 
@@ -48,7 +51,7 @@ def read_export(argument: str) -> bytes | str:
         raise CommandError(f"{argument} cannot be read: {error.strerror}.") from error
 
 
-def created_wallet(context: Context, wallet_id: str, found: WalletImport | None = None) -> Result:
+def created_wallet(context: "Context", wallet_id: str, found: WalletImport | None = None) -> Result:
     """Tell what a new wallet is; `found` is what it was imported from."""
     wallet = context.online.session(wallet_id).wallet
     description = wallet.description
@@ -71,7 +74,7 @@ def created_wallet(context: Context, wallet_id: str, found: WalletImport | None 
     return Result(document, lines)
 
 
-def _one_file(context: Context) -> bytes | str:
+def _one_file(context: "Context") -> bytes | str:
     files = context.options.files
     if len(files) != 1:
         raise UsageError('Name one file, or "-" for standard input.')
@@ -80,7 +83,7 @@ def _one_file(context: Context) -> bytes | str:
     return read_export(files[0])
 
 
-def _found(context: Context) -> WalletImport:
+def _found(context: "Context") -> WalletImport:
     kind = context.options.type
     if kind is not None and kind not in _SINGLE:
         raise UsageError("The kind of addresses of one key is wpkh, tr, sh_wpkh or pkh.")
@@ -103,7 +106,7 @@ def _described(descriptor: Descriptor) -> dict[str, Any]:
     }
 
 
-async def _inspect(context: Context) -> Result:
+async def _inspect(context: "Context") -> Result:
     found = _found(context)
     document = {
         "source": found.source,
@@ -120,7 +123,7 @@ async def _inspect(context: Context) -> Result:
     return Result(document, [*lines, *found.notices])
 
 
-async def _multisig(context: Context) -> Result:
+async def _multisig(context: "Context") -> Result:
     """Put the cosigners' keys together."""
     options = context.options
     kind = _shared_kind(context)
@@ -139,14 +142,14 @@ async def _multisig(context: Context) -> Result:
     return Result(_described(descriptor), [str(descriptor)])
 
 
-def _shared_kind(context: Context) -> MultisigType:
+def _shared_kind(context: "Context") -> MultisigType:
     kind = context.options.type or "wsh"
     if kind not in _SHARED:
         raise UsageError("The kind of a multisig is wsh, sh_wsh or sh.")
     return _SHARED[kind]
 
 
-async def _import(context: Context) -> Result:
+async def _import(context: "Context") -> Result:
     """Make a wallet that only watches."""
     options = context.options
     found = _found(context)
@@ -161,7 +164,7 @@ async def _import(context: Context) -> Result:
     return created_wallet(context, opened.wallet_id, found)
 
 
-async def _join(context: Context) -> Result:
+async def _join(context: "Context") -> Result:
     """Make the wallet of a multisig, with the words of another wallet here."""
     options = context.options
     found = _found(context)
@@ -187,7 +190,7 @@ async def _join(context: Context) -> Result:
     return created_wallet(context, opened.wallet_id, found)
 
 
-async def _key(context: Context) -> Result:
+async def _key(context: "Context") -> Result:
     """Show the public key with which the wallet joins a multisig."""
     options = context.options
     kind = _shared_kind(context).name.lower()
@@ -199,7 +202,7 @@ async def _key(context: Context) -> Result:
     return Result({"key": key, "type": kind}, [key])
 
 
-async def _export(context: Context) -> Result:
+async def _export(context: "Context") -> Result:
     """Write what the wallet is, in a format that other programs read."""
     options = context.options
     await context.start(connect=False)
@@ -220,7 +223,7 @@ async def _export(context: Context) -> Result:
     return Result(document, [] if options.output is not None else text.splitlines())
 
 
-def _write(context: Context, text: str) -> None:
+def _write(context: "Context", text: str) -> None:
     target = context.options.output
     if target is None:
         return
@@ -231,7 +234,7 @@ def _write(context: Context, text: str) -> None:
         raise CommandError(f"{target} cannot be written: {error.strerror}.") from error
 
 
-_ACTIONS: Final[dict[str, Callable[[Context], Awaitable[Result]]]] = {
+_ACTIONS: Final[dict[str, Callable[["Context"], Awaitable[Result]]]] = {
     "export": _export,
     "import": _import,
     "inspect": _inspect,

@@ -1,9 +1,8 @@
 """Which errors are a sentence for the person, and with which exit status each ends the program."""
 
-from wallet_gui.app.vault_client import VaultCancelled, VaultError, VaultRefused
-from wallet_gui.chain.backend import ChainError
 from wallet_gui.cli.result import EXIT_FAILED, EXIT_USAGE, CommandError, UsageError
 from wallet_gui.curve import CurveError
+from wallet_gui.custody.vault_errors import VaultCancelled, VaultError, VaultRefused
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.storage.errors import StorageError
 from wallet_gui.wallet.errors import InsufficientFunds, WalletError
@@ -17,7 +16,6 @@ FAILURES = (
     VaultError,
     WalletError,
     StorageError,
-    ChainError,
     CurveError,
 )
 

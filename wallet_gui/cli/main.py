@@ -1,14 +1,13 @@
 """Runs one command: parse, open what it needs, do it, print, and end with a Unix exit status."""
 
 import argparse
-import asyncio
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from wallet_gui.cli.arguments import WrongArguments, make_parser, parse
-from wallet_gui.cli.output import json_line
+from wallet_gui.cli.printing import json_line
 from wallet_gui.cli.result import EXIT_FAILED, EXIT_USAGE, Result
 from wallet_gui.process_protection import protect_memory
 
@@ -53,26 +52,44 @@ def _main(arguments: Sequence[str], vault_command: Sequence[str], *, is_json: bo
     from wallet_gui.cli.failures import FAILURES, status_of  # noqa: PLC0415
     from wallet_gui.curve import self_test  # noqa: PLC0415
 
+    run, failures = (_offline if options.offline else _online)(options, vault_command)
+    sentences: tuple[type[Exception], ...] = (*FAILURES, *failures)
     try:
         self_test()
-        result = asyncio.run(_run(options, vault_command))
-    except FAILURES as error:
+        result = run()
+    except sentences as error:
         return _fail(str(error), status_of(error), is_json=is_json)
     return _print(result, is_json=is_json)
 
 
-async def _run(options: argparse.Namespace, vault_command: Sequence[str]) -> Result:
+Run = tuple[Callable[[], Result], tuple[type[Exception], ...]]
+"""What does a command, and the errors besides FAILURES that are a sentence for the person."""
+
+
+def _offline(options: argparse.Namespace, vault_command: Sequence[str]) -> Run:
+    from wallet_gui.cli.offline import run  # noqa: PLC0415 - imports nothing that has a network
+
+    return lambda: run(options, vault_command), ()
+
+
+def _online(options: argparse.Namespace, vault_command: Sequence[str]) -> Run:
+    import asyncio  # noqa: PLC0415 - the offline process must not even load it
+
     from wallet_gui.app.peer_address import parse_peer  # noqa: PLC0415 - see _main
     from wallet_gui.app.vault_client import VaultClient  # noqa: PLC0415
+    from wallet_gui.chain.backend import ChainError  # noqa: PLC0415
     from wallet_gui.cli.commands import COMMANDS  # noqa: PLC0415
     from wallet_gui.cli.context import Context  # noqa: PLC0415
 
-    peers = tuple(parse_peer(text, Context.params_of(options)) for text in options.peer)
-    context = Context(options, peers, VaultClient(headless=True, command=vault_command))
-    try:
-        return await COMMANDS[options.command](context)
-    finally:
-        await context.close()
+    async def run() -> Result:
+        peers = tuple(parse_peer(text, Context.params_of(options)) for text in options.peer)
+        context = Context(options, peers, VaultClient(headless=True, command=vault_command))
+        try:
+            return await COMMANDS[options.command](context)
+        finally:
+            await context.close()
+
+    return lambda: asyncio.run(run()), (ChainError,)
 
 
 def _help(options: argparse.Namespace) -> int:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from wallet_gui.app.published import SyncSnapshot
 from wallet_gui.chain.p2p.messages import Services
 from wallet_gui.chain.p2p.peer_group import NO_FILTERS
 from wallet_gui.chain.reports import LedgerEntry, PeerInfo
+from wallet_gui.cli.printing import table
 from wallet_gui.primitives.amount import format_btc
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.plain_text import plain_text
@@ -30,11 +30,6 @@ _LABEL = 60
 _BY_RPC = "RPC"  # a node of one's own, which is asked for more than filters
 _AGENT = 256
 _CSV_LABEL = 1000
-
-
-def json_line(document: object) -> str:
-    """One JSON document on a line of its own."""
-    return json.dumps(document, ensure_ascii=False, sort_keys=True)
 
 
 def balance_json(balance: Balance) -> dict[str, int]:
@@ -138,20 +133,6 @@ def harmless(text: str) -> str:
 def moment(when: int) -> str:
     """Local date and time."""
     return datetime.fromtimestamp(when, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
-
-
-def table(rows: Sequence[tuple[str, ...]], right: set[int]) -> list[str]:
-    """Rows in aligned columns; the columns in `right` are aligned to the right."""
-    if not rows:
-        return []
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def peer_json(peer: PeerInfo) -> dict[str, object]:

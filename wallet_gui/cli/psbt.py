@@ -3,9 +3,8 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from wallet_gui.cli.context import Context
 from wallet_gui.cli.payments import read_coins, read_rate, read_recipients
 from wallet_gui.cli.psbt_report import describe, lines
 from wallet_gui.cli.result import CommandError, Result, UsageError
@@ -15,10 +14,13 @@ from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.wallet import psbt_roles
 from wallet_gui.wallet.psbt_update import update
 
+if TYPE_CHECKING:
+    from wallet_gui.cli.context import Context
+
 _LIMIT = 3 * MAX_SIZE  # hex, with line breaks
 
 
-async def run(context: Context) -> Result:
+async def run(context: "Context") -> Result:
     """Do what the action says."""
     options = context.options
     if options.action == "create":
@@ -38,7 +40,7 @@ async def run(context: Context) -> Result:
     return await _WITH_WALLET[options.action](context, psbts[0])
 
 
-async def _create(context: Context) -> Result:
+async def _create(context: "Context") -> Result:
     options = context.options
     recipients = read_recipients(options, context.params)
     if not recipients:
@@ -57,12 +59,12 @@ async def _create(context: Context) -> Result:
     return _write(context, plan.psbt)
 
 
-def _inspect(context: Context, psbt: Psbt) -> Result:
+def _inspect(context: "Context", psbt: Psbt) -> Result:
     document = describe(psbt, context.params)
     return Result(document, lines(document))
 
 
-def _finalize(context: Context, psbt: Psbt) -> Result:
+def _finalize(context: "Context", psbt: Psbt) -> Result:
     final = psbt_roles.finalize(psbt)
     open_inputs = [number for number, part in enumerate(final.inputs, start=1) if not part.is_final]
     sentence = ""
@@ -75,7 +77,7 @@ def _finalize(context: Context, psbt: Psbt) -> Result:
     return Result({**document, "complete": not open_inputs}, shown, sentence)
 
 
-def _extract(context: Context, psbt: Psbt) -> Result:
+def _extract(context: "Context", psbt: Psbt) -> Result:
     final = psbt_roles.finalize(psbt)
     tx = psbt_roles.extract(final)
     text = tx.serialize().hex()
@@ -92,23 +94,23 @@ def _extract(context: Context, psbt: Psbt) -> Result:
     )
 
 
-def _convert(context: Context, psbt: Psbt) -> Result:
+def _convert(context: "Context", psbt: Psbt) -> Result:
     return _write(context, psbt.to_version(2 - psbt.version))
 
 
-async def _sign(context: Context, psbt: Psbt) -> Result:
+async def _sign(context: "Context", psbt: Psbt) -> Result:
     await context.start(connect=False)
     session = await context.open_wallet()
     return _write(context, await context.online.sign_psbt(session, psbt))
 
 
-async def _update(context: Context, psbt: Psbt) -> Result:
+async def _update(context: "Context", psbt: Psbt) -> Result:
     await context.start(connect=False)
     session = await context.open_wallet()
     return _write(context, update(session.wallet, psbt))
 
 
-async def _broadcast(context: Context, psbt: Psbt) -> Result:
+async def _broadcast(context: "Context", psbt: Psbt) -> Result:
     tx = psbt_roles.extract(psbt_roles.finalize(psbt))
     await context.start(connect=True)
     session = await context.open_wallet()
@@ -137,12 +139,12 @@ def _read(name: str) -> Psbt:
         raise ParseError(f"{name}: {error}") from error
 
 
-def _write(context: Context, psbt: Psbt) -> Result:
+def _write(context: "Context", psbt: Psbt) -> Result:
     document, shown = _written(context, psbt)
     return Result(document, shown)
 
 
-def _written(context: Context, psbt: Psbt) -> tuple[dict[str, object], list[str]]:
+def _written(context: "Context", psbt: Psbt) -> tuple[dict[str, object], list[str]]:
     """Save the result where it is asked for; return what there is to say of it."""
     target, version = context.options.output, context.options.psbt_version
     if version is not None:
@@ -162,7 +164,7 @@ def _save(target: Path, data: bytes) -> None:
 
 
 # What needs no wallet, and what does.
-_HERE: Final[dict[str, Callable[[Context, Psbt], Result]]] = {
+_HERE: Final[dict[str, Callable[["Context", Psbt], Result]]] = {
     "inspect": _inspect,
     "show": _inspect,
     "finalize": _finalize,

@@ -14,18 +14,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QProcess, Qt, QTimer
+from PySide6.QtCore import QObject, QProcess, Qt, QTimer, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from wallet_gui import __version__
-from wallet_gui.app.instance import Instance
+from wallet_gui.app.instance import HandOver, Instance, is_psbt_file
 from wallet_gui.app.peer_address import parse_peer
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.main_window import MainWindow
-from wallet_gui.gui.shutdown_signals import ShutdownSignals
 from wallet_gui.primitives.params import MAINNET, NETWORKS, REGTEST, ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.uri import PaymentUri
@@ -36,6 +35,7 @@ from wallet_gui.widgets.fonts import change_scale, install_fonts
 from wallet_gui.widgets.notice import ERROR
 from wallet_gui.widgets.resources import resource
 from wallet_gui.widgets.sentences import sentence
+from wallet_gui.widgets.shutdown_signals import ShutdownSignals
 from wallet_gui.widgets.theme import ThemeSwitch
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ logger = logging.getLogger(__name__)
 
 APPLICATION_ID = "wallet-gui"
 _EXIT_USAGE = 2
-_SMOKE_TEST_MS = 1_500
+_SMOKE_TEST_LIMIT_MS = 60_000
+_SMOKE_TEST_LOOK_MS = 200
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -56,7 +57,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         "window; the commands are create, restore, address, balance, history, send, sync, peers, "
         "connections, psbt.",
     )
-    parser.add_argument("link", nargs="?", default="", help="a bitcoin: link to pay")
+    parser.add_argument(
+        "link", nargs="?", default="", help="a bitcoin: link to pay, or a .psbt file to open"
+    )
     parser.add_argument("--network", choices=sorted(NETWORKS), default=MAINNET.name)
     parser.add_argument(
         "--peer", action="append", default=[], metavar="HOST:PORT", help="connect to this peer"
@@ -73,7 +76,13 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 
 
 class Application(QObject):
-    """Owns the window, the engine and the online side, and ends them in order."""
+    """Owns the window, the engine and the online side, and ends them in order.
+
+    `started` comes once the files are open and the window can be used, or with the sentence that
+    says why it cannot.
+    """
+
+    started = Signal(str)
 
     def __init__(
         self,
@@ -126,6 +135,7 @@ class Application(QObject):
         QTimer.singleShot(0, self, self._start_engine)
 
     def _start_engine(self) -> None:
+        self.window.lock_flow.start()
         self._engine.start()
         self._engine.call(self._instance.listen(self.window.link_received.emit), self)
         self._engine.call(
@@ -166,11 +176,13 @@ class Application(QObject):
         is_free = self._peers is None and self._online.playground is None
         self.window.wizard.offer_source(offered=is_free and not self._online.has_chosen_source())
         self.window.list_wallets()
+        self.started.emit("")
 
     def _failed(self, error: BaseException) -> None:
         # Nothing works without the files and the curve: the buttons stay held back.
         self.window.wizard.set_busy(sentence(error))
         self.window.wizard.say(sentence(error), ERROR)
+        self.started.emit(sentence(error))
 
     def _change(self, **changes: object) -> None:
         """Store settings; what could not be stored is said."""
@@ -217,13 +229,15 @@ class Application(QObject):
 
     def _take_link(self, text: str) -> None:
         """Handle the link of a later start; a wrong one gets a sentence, nothing else."""
-        self.window.raise_()
-        self.window.activateWindow()
+        self.window.come_to_front()
         if text:
-            self.pay(text)
+            self.take(text)
 
-    def pay(self, text: str) -> None:
-        """Fill the send page from a bitcoin: link."""
+    def take(self, text: str) -> None:
+        """Open a PSBT file, or fill the send page from a bitcoin: link."""
+        if is_psbt_file(text):
+            self.window.psbt_file_wanted.emit(text)
+            return
         try:
             uri = PaymentUri.parse(text, self._params)
         except ParseError as error:
@@ -289,9 +303,12 @@ def main(arguments: list[str]) -> int:
         directory.create()
         settings_file = SettingsFile(directory.settings_path)
         settings = settings_file.load()
+        link = options.link
+        if is_psbt_file(link):
+            link = str(Path(link).absolute())
         instance = Instance(directory.instance_lock(), directory.root / "instance.socket")
         if not instance.acquire():
-            return _hand_over(instance, options.link)
+            return _hand_over(instance, link)
     except (ParseError, StorageError) as error:
         sys.stderr.write(f"wallet-gui: {error}\n")
         return _EXIT_USAGE
@@ -315,13 +332,29 @@ def main(arguments: list[str]) -> int:
     ShutdownSignals(qt)
     application.start()
     if options.link:
-        application.pay(options.link)
+        application.take(link)
     if options.smoke_test:
-        QTimer.singleShot(_SMOKE_TEST_MS, qt, qt.quit)
+        _end_when_started(qt, application)
     try:
         return qt.exec()
     finally:
         application.stop()
+
+
+def _end_when_started(qt: QApplication, application: Application) -> None:
+    """End by itself: with status 0 once the window can be used, with 1 and a sentence if it cannot.
+
+    A slow computer is no failure, so it is given a minute.
+    """
+
+    def end(problem: str) -> None:
+        if problem:
+            sys.stderr.write(f"wallet-gui: {problem}\n")
+        # Drawn once more with what was loaded.
+        QTimer.singleShot(_SMOKE_TEST_LOOK_MS, qt, lambda: qt.exit(1 if problem else 0))
+
+    application.started.connect(end)
+    QTimer.singleShot(_SMOKE_TEST_LIMIT_MS, qt, lambda: end("The program did not start."))
 
 
 def _has_screen() -> bool:
@@ -331,8 +364,15 @@ def _has_screen() -> bool:
 
 
 def _hand_over(instance: Instance, link: str) -> int:
-    if instance.hand_over(link):
+    outcome = instance.hand_over(link)
+    if outcome is HandOver.DONE:
         return 0
+    if outcome is HandOver.REFUSED:
+        sys.stderr.write(
+            "wallet-gui: the window that runs takes a bitcoin: link or a .psbt file, of at most "
+            "2 KiB. Open it in that window instead.\n"
+        )
+        return _EXIT_USAGE
     sys.stderr.write(
         "wallet-gui: another window uses this data folder. Close it, or give another folder with "
         "--data-dir.\n"

@@ -1,58 +1,88 @@
-"""ExportCard: the public side of the open wallet, on the page of the settings."""
+"""ExportCard on the page of the settings, and the page that it opens: the wallet's public side."""
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QFrame, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.widgets.flow_layout import FlowLayout
-from wallet_gui.widgets.labels import heading, text_label
+from wallet_gui.widgets.labels import card, heading, text_label
 from wallet_gui.widgets.notice import ERROR, Notice
+from wallet_gui.widgets.page import Page
 from wallet_gui.widgets.sentences import sentence
 
 if TYPE_CHECKING:
     from wallet_gui.app.exports import Export
     from wallet_gui.app.online import Online
-    from wallet_gui.gui.export_panel import ExportPanel
 
-_SHOW, _HIDE = "Show the export", "Hide the export"
+WHAT_IT_SHOWS = (
+    "For cosigners, other programs and devices. Whoever has it sees all payments of this wallet, "
+    "past and future. No coin can be moved with it."
+)
+
+
+class ExportPage(Page):
+    """The formats of one wallet; it is made when it is asked for, and goes with the wallet."""
+
+    back_wanted = Signal()
+
+    def __init__(self, engine: Engine, found: "tuple[Export, ...]") -> None:
+        # Loaded with the first export, so that the first window does not wait for it.
+        from wallet_gui.gui.export_panel import ExportPanel  # noqa: PLC0415
+
+        super().__init__("export_page")
+        back = QPushButton("&Back")
+        back.setObjectName("export_back")
+        back.setAccessibleName("Back")
+        back.setProperty("role", "plain")
+        back.clicked.connect(self.back_wanted.emit)
+        self.body.addWidget(back, 0, Qt.AlignmentFlag.AlignLeft)
+        self.body.addWidget(heading("Export this wallet"))
+        self.body.addWidget(text_label(WHAT_IT_SHOWS, role="muted"))
+        frame = card()
+        layout = QVBoxLayout(frame)
+        layout.setContentsMargins(22, 18, 22, 18)
+        self.panel = ExportPanel(engine, "export")
+        layout.addWidget(self.panel)
+        self.body.addWidget(frame)
+        self.body.addStretch(1)
+        self.panel.show_exports(found)
 
 
 class ExportCard(QFrame):
-    """There while a wallet is open; what it shows goes when the wallet is locked."""
+    """There while a wallet is open; its page is one of `pages` while it is shown."""
 
-    def __init__(self, engine: Engine, wallet: WalletModel, parent: QWidget) -> None:
-        super().__init__(parent)
+    def __init__(self, engine: Engine, wallet: WalletModel, pages: QStackedWidget) -> None:
+        super().__init__(pages)
         self.setObjectName("export_card")
         self.setProperty("role", "card")
         self._engine = engine
         self._wallet = wallet
+        self._pages = pages
+        self._behind: QWidget | None = None
         self._online: Online | None = None
-        self.panel: ExportPanel | None = None
-        self._layout = layout = QVBoxLayout(self)
+        self.page: ExportPage | None = None
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(22, 18, 22, 18)
         layout.setSpacing(10)
         layout.addWidget(heading("Export this wallet", 120))
         layout.addWidget(
-            text_label(
-                "Its descriptor and extended public key, for cosigners, other programs and "
-                "devices. Whoever has them sees all its payments, past and future. No coin can be "
-                "moved with them.",
-                role="muted",
-            )
+            text_label(f"Its descriptor and extended public key. {WHAT_IT_SHOWS}", role="muted")
         )
         self.notice = Notice(self)
         layout.addWidget(self.notice)
         row = FlowLayout(spacing=10)
-        self.button = QPushButton(_SHOW)
+        self.button = QPushButton("Show the export")
         self.button.setObjectName("export_show")
-        self.button.setAccessibleName(_SHOW)
-        self.button.clicked.connect(self._toggle)
+        self.button.setAccessibleName("Show the export")
+        self.button.clicked.connect(self._ask)
         row.addWidget(self.button)
         layout.addLayout(row)
         wallet.wallet_changed.connect(self._follow)
+        pages.currentChanged.connect(lambda _: self._leave())
         self._follow(wallet.wallet_id)
 
     def attach(self, online: "Online") -> None:
@@ -61,15 +91,12 @@ class ExportCard(QFrame):
 
     def _follow(self, wallet_id: str) -> None:
         self._close()
+        self.notice.clear()
         self.setVisible(bool(wallet_id))
 
-    def _toggle(self) -> None:
-        if self.panel is not None:
-            self._close()
-            return
+    def _ask(self) -> None:
         if self._online is None or not self._wallet.wallet_id:
             return
-        # Loaded with the first export, so that the first window does not wait for it.
         from wallet_gui.app.exports import exports_of  # noqa: PLC0415
 
         online, wallet_id = self._online, self._wallet.wallet_id
@@ -80,31 +107,33 @@ class ExportCard(QFrame):
         self._engine.call(
             written(),
             self,
-            lambda found: self._show(wallet_id, found),
+            lambda found: self.show_exports(wallet_id, found),
             lambda error: self.notice.say(sentence(error), ERROR),
         )
 
-    def _show(self, wallet_id: str, found: "tuple[Export, ...]") -> None:
+    def show_exports(self, wallet_id: str, found: "tuple[Export, ...]") -> None:
+        """Show the page, unless the wallet was locked meanwhile."""
         if wallet_id != self._wallet.wallet_id:
             return
-        from wallet_gui.gui.export_panel import ExportPanel  # noqa: PLC0415
-
         self._close()
-        self.panel = ExportPanel(self._engine, "export")
-        self._layout.addWidget(self.panel)
-        self.panel.show_exports(found)
-        self._name_button(_HIDE)
+        self._behind = self._pages.currentWidget()
+        page = ExportPage(self._engine, found)
+        page.back_wanted.connect(self._close)
+        self._pages.addWidget(page)
+        self._pages.setCurrentWidget(page)
+        self.page = page
+
+    def _leave(self) -> None:
+        """Forget the page as soon as another one is shown."""
+        if self.page is not None and self._pages.currentWidget() is not self.page:
+            self._close()
 
     def _close(self) -> None:
-        panel, self.panel = self.panel, None
-        if panel is not None:
-            panel.clear()
-            panel.hide()
-            self._layout.removeWidget(panel)
-            panel.deleteLater()
-        self.notice.clear()
-        self._name_button(_SHOW)
-
-    def _name_button(self, words: str) -> None:
-        self.button.setText(words)
-        self.button.setAccessibleName(words)
+        page, self.page = self.page, None
+        if page is None:
+            return
+        page.panel.clear()
+        if self._pages.currentWidget() is page and self._behind is not None:
+            self._pages.setCurrentWidget(self._behind)
+        self._pages.removeWidget(page)
+        page.deleteLater()

@@ -17,7 +17,7 @@ from wallet_gui.widgets.labels import caption
 from wallet_gui.widgets.notice import ERROR, INFORMATION, Notice
 from wallet_gui.widgets.sentences import sentence
 
-_SHOW, _HIDE = "Show QR co&des", "Hide the QR co&des"
+_SHOW, _HIDE = "Show Q&R codes", "Hide the Q&R codes"
 # What devices read from a camera: keys and descriptors as UR, files as BBQr.
 _FIRST_FORMAT: Final = {Kind.JSON: Format.BBQR, Kind.TEXT: Format.BBQR}
 
@@ -40,13 +40,13 @@ class ExportPanel(QWidget):
         self.format_box.setObjectName(f"{prefix}_format")
         self.format_box.setAccessibleName("Format of the export")
         self.format_box.currentIndexChanged.connect(self._show_chosen)
-        self.format_caption = caption("For &whom", self.format_box)
+        self.format_caption = caption("F&or whom", self.format_box)
         layout.addWidget(self.format_caption)
         layout.addWidget(self.format_box)
-        self.line = CopyLine(prefix, "The export as text")
+        self.line = CopyLine(prefix, "The export as text", is_private=True)
         layout.addWidget(self.line)
         row = FlowLayout(spacing=10)
-        self.save_button = QPushButton("Sa&ve to a file\u2026")
+        self.save_button = QPushButton("Save to a &file\u2026")
         self.save_button.setObjectName(f"{prefix}_save")
         self.save_button.setAccessibleName("Save to a file")
         self.save_button.clicked.connect(self._save)

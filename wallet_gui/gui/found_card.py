@@ -4,7 +4,8 @@ from typing import Final
 
 from PySide6.QtWidgets import QFrame, QLayout, QVBoxLayout
 
-from wallet_gui.app.imports import AccountLook, ImportLook, day_of
+from wallet_gui.app.birthdays import day_of
+from wallet_gui.app.imports import AccountLook, ImportLook
 from wallet_gui.widgets.labels import AddressLabel, heading, text_label
 from wallet_gui.widgets.text import breakable, chunked, plain, shortened
 
@@ -19,6 +20,7 @@ class FoundCard(QFrame):
         self.setObjectName(name)
         self.setProperty("role", "card")
         self.addresses: list[AddressLabel] = []
+        self._names: dict[str, str] = {}
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(22, 18, 22, 18)
         self._layout.setSpacing(8)
@@ -30,18 +32,20 @@ class FoundCard(QFrame):
         self.addresses.clear()
         self.hide()
 
-    def show_look(self, look: ImportLook) -> None:
-        """Show what was recognised."""
+    def show_look(self, look: ImportLook, title: str = "") -> None:
+        """Show what was recognised, under a title that says as what."""
         self.clear()
         found = look.found
-        self._say(heading(f"Recognised: {plain(found.source, 60)}", 120))
+        self._say(heading(title or f"Recognised: {plain(found.source, 60)}", 120))
         facts = []
         if found.name:
             facts.append(f"Called \u201c{plain(found.name, 60)}\u201d.")
         if found.birthday_time is not None:
             facts.append(f"Not used before {day_of(found.birthday_time)}.")
-        if found.labels:
-            facts.append(f"{len(found.labels)} labels are taken over.")
+        self._names = {ref: text for kind, ref, text in found.labels if kind == "xpub"}
+        labels = len(found.labels) - len(self._names)
+        if labels:
+            facts.append(f"{labels} labels are taken over.")
         if facts:
             self._say(text_label(" ".join(facts), role="muted"))
         for number, account in enumerate(look.accounts[:_MOST]):
@@ -57,16 +61,20 @@ class FoundCard(QFrame):
         words = account.words + (", gives new addresses" if is_active else "")
         self._say(heading(words, 100))
         for number, key in enumerate(account.keys, 1):
-            name = f"Key {number}: " if account.is_multisig else ""
-            origin = f"{key.fingerprint}, path {key.path}" if key.path else "origin not told"
+            name = f"Key {number}" if account.is_multisig else "Key"
+            label = plain(self._names.get(key.key, ""), 60)
+            name += f" ({label}): " if label else ": "
+            origin = (
+                f"fingerprint {key.fingerprint}, path {key.path}" if key.path else "origin not told"
+            )
             self._say(
-                text_label(breakable(f"{name}{origin}, {shortened(key.key, 12)}"), role="muted")
+                text_label(breakable(f"{name}{origin}, {shortened(key.key, 8)}"), role="muted")
             )
         self._say(text_label("First address", role="muted"))
-        label = AddressLabel("First address")
-        label.set_address(account.addresses[0])
-        self.addresses.append(label)
-        self._say(label)
+        first = AddressLabel("First address")
+        first.set_address(account.addresses[0])
+        self.addresses.append(first)
+        self._say(first)
         for number, address in enumerate(account.addresses[1:], 2):
             self._say(text_label(f"Address {number}: {chunked(address)}", role="muted"))
 

@@ -113,7 +113,7 @@ class HistoryModel(QAbstractTableModel):
                 value = _alignment(column)
             case Qt.ItemDataRole.FontRole if column is Column.AMOUNT:
                 value = self._money_font
-            case Qt.ItemDataRole.ForegroundRole:
+            case Qt.ItemDataRole.ForegroundRole if not self._is_masked(column):
                 value = _colour(entry, column, self.confirmations(entry))
             case Qt.ItemDataRole.ToolTipRole if column is Column.STATE:
                 value = tooltip(self.sentence(entry))
@@ -122,6 +122,10 @@ class HistoryModel(QAbstractTableModel):
             case _ if role == ENTRY_ROLE:
                 value = entry
         return value
+
+    def _is_masked(self, column: Column) -> bool:
+        """Whether even the colour, which tells what came in, would tell too much."""
+        return column is Column.AMOUNT and self._wallet.hides_amounts
 
     def set_font(self, font: QFont) -> None:
         """Use the table's font size for the aligned digits of amounts."""

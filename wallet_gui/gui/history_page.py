@@ -1,7 +1,6 @@
 """History: every payment with its state, searchable, with its details below."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -24,10 +23,11 @@ from wallet_gui.gui.wallet_model import WalletModel, masked
 from wallet_gui.primitives.amount import FeeRate, format_btc
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.wallet.snapshot import HistoryEntry, WalletSnapshot
+from wallet_gui.widgets.clipboard import Copied, clipboard
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.labels import card, heading, text_label
-from wallet_gui.widgets.notice import Notice
+from wallet_gui.widgets.notice import ERROR, INFORMATION, Notice
 from wallet_gui.widgets.page import Page
 from wallet_gui.widgets.text import chunked, plain
 
@@ -235,8 +235,11 @@ class HistoryPage(Page):
 
     def _copy_txid(self) -> None:
         if self._entry is not None:
-            QGuiApplication.clipboard().setText(hash_to_hex(self._entry.txid))
-            self.notice.say("The transaction id is copied.")
+            clipboard().copy(hash_to_hex(self._entry.txid), self, self._say_copied)
+
+    def _say_copied(self, outcome: Copied) -> None:
+        role = INFORMATION if outcome is Copied.KEPT else ERROR
+        self.notice.say(outcome.sentence("The transaction id"), role)
 
     def _rebroadcast(self) -> None:
         if self._entry is not None:

@@ -68,7 +68,7 @@ class ImportInputs(QWidget):
         row = FlowLayout(spacing=10)
         self.read_button = self._button("read", "&Take over")
         self.file_button = self._button("file", "Open a &file\u2026")
-        self.paste_button = self._button("paste", "Paste fro&m the clipboard")
+        self.paste_button = self._button("paste", "Paste from the c&lipboard")
         self.scan_button = self._button("scan", _SCAN)
         self.read_button.clicked.connect(self._read)
         self.file_button.clicked.connect(self._open)

@@ -9,9 +9,11 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QLineEdit, QVBoxLayout, QWidget
 
 from wallet_gui.app import imports
-from wallet_gui.app.imports import Given, ImportLook, ImportRefused
+from wallet_gui.app.birthdays import BadDay, day_of
+from wallet_gui.app.imports import Given, ImportLook
 from wallet_gui.descriptors.account_import import ScriptTypeNeeded, SecretsInside
 from wallet_gui.descriptors.descriptor import DescriptorType
+from wallet_gui.gui.birthday_edit import NOT_USED_BEFORE, BirthdayEdit
 from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.found_card import FoundCard
 from wallet_gui.gui.import_inputs import ImportInputs
@@ -180,12 +182,8 @@ class NameFields(QFrame):
         self.name.setObjectName(f"{prefix}_name")
         self.name.setAccessibleName("Name of the wallet")
         self.name.setMaxLength(60)
-        self.birthday = QLineEdit()
-        self.birthday.setObjectName(f"{prefix}_birthday")
-        self.birthday.setAccessibleName("Not used before, as year-month-day")
-        self.birthday.setPlaceholderText("2021-03-15; empty: look through the whole chain")
-        self.birthday.setMaxLength(20)
-        self._birthday_caption = caption("&Not used before (year-month-day)", self.birthday)
+        self.birthday = BirthdayEdit(f"{prefix}_birthday")
+        self._birthday_caption = caption(NOT_USED_BEFORE, self.birthday)
         layout.addWidget(caption("N&ame of the wallet", self.name))
         layout.addWidget(self.name)
         layout.addWidget(self._birthday_caption)
@@ -201,7 +199,7 @@ class NameFields(QFrame):
         if not self.name.isModified():
             self.name.setText(look.found.name or otherwise)
         if not self.birthday.isModified():
-            self.birthday.setText(imports.day_of(look.found.birthday_time))
+            self.birthday.setText(day_of(look.found.birthday_time))
 
     def accepted(self, notice: Notice) -> tuple[str, int | None] | None:
         """Return name and birthday, or say what is wrong and return None."""
@@ -212,8 +210,8 @@ class NameFields(QFrame):
             _refuse(notice, str(error), self.name)
             return None
         try:
-            return name, imports.birthday_of(self.birthday.text())
-        except ImportRefused as error:
+            return name, self.birthday.birthday()
+        except BadDay as error:
             _refuse(notice, str(error), self.birthday)
             return None
 
@@ -270,6 +268,7 @@ class ImportPage(WizardStep):
             self.active_box.setCurrentIndex(look.found.active)
             self.notice.clear()
             self.fields.show_found(look, "Watched")
+            self.reveal(self.panel.card)
 
     def _go_on(self) -> None:
         look = self.panel.look

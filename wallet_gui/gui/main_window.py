@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
+from wallet_gui.app.locking import lock_wallet
 from wallet_gui.app.published import (
     NewWallet,
     OpenedWallet,
@@ -19,16 +20,20 @@ from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.export_card import ExportCard
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
-from wallet_gui.gui.idle_lock import IdleLock
 from wallet_gui.gui.import_flow import ImportFlow
+from wallet_gui.gui.lock_flow import LockFlow
+from wallet_gui.gui.message_flow import MessageFlow
+from wallet_gui.gui.message_page import MessagePage
 from wallet_gui.gui.network_flow import NetworkFlow
 from wallet_gui.gui.node_prompts import NodePrompts
 from wallet_gui.gui.overview_page import OverviewPage
 from wallet_gui.gui.peers_page import PeersPage
 from wallet_gui.gui.play_banner import PlayBanner
+from wallet_gui.gui.play_flow import PlayFlow
 from wallet_gui.gui.psbt_flow import PsbtFlow
 from wallet_gui.gui.psbt_page import PsbtPage
 from wallet_gui.gui.receive_page import ReceivePage
+from wallet_gui.gui.scan_again_card import ScanAgainCard
 from wallet_gui.gui.send_flow import SendFlow
 from wallet_gui.gui.send_page import SendPage
 from wallet_gui.gui.settings_page import SettingsPage
@@ -41,6 +46,7 @@ from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.snapshot import HistoryEntry
+from wallet_gui.widgets.clipboard import clipboard
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.text import plain
@@ -63,6 +69,8 @@ class MainWindow(QMainWindow):
     closing = Signal()
     # Emitted from the engine thread; Qt queues it into this one.
     link_received = Signal(str)
+    # The path of a PSBT file that a person opened with the program.
+    psbt_file_wanted = Signal(str)
 
     def __init__(self, engine: Engine, params: ChainParams) -> None:
         """Draw the window; it does nothing before `attach` gives it the online side."""
@@ -73,6 +81,7 @@ class MainWindow(QMainWindow):
         self._params = params
         self._opening: Call | None = None
         self._pending_uri: PaymentUri | None = None
+        self.play_flow: PlayFlow | None = None
         self._wizard_words = ""
         self.wallet_model = WalletModel(self)
         self.sync_model = SyncModel(self)
@@ -80,12 +89,20 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(820, 560)
         self.resize(1120, 760)
         self._build()
-        self.idle_lock = IdleLock(self)
-        self.idle_lock.idle.connect(self._lock_by_itself)
+        self.lock_flow = LockFlow(self, self._is_in_vault)
+        self.lock_flow.wanted.connect(self.lock)
+        self.idle_lock = self.lock_flow.idle
         engine.published.connect(self._take, Qt.ConnectionType.QueuedConnection)
         self.wallet_model.changed.connect(lambda _: self._show_title())
         self.show_wizard()
         self._show_title()
+
+    def come_to_front(self) -> None:
+        """Show the window to a person who started the program again."""
+        if self.isMinimized():
+            self.showNormal()
+        self.raise_()
+        self.activateWindow()
 
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""
@@ -96,7 +113,9 @@ class MainWindow(QMainWindow):
         self.import_flow.attach(online)
         self.psbt_flow.attach(online)
         self.export_card.attach(online)
-        self._show_play_buttons()
+        self.message_flow.attach(online)
+        if self.play_flow is not None:
+            self.play_flow.attach(online)
 
     @property
     def _online(self) -> "Online":
@@ -112,9 +131,9 @@ class MainWindow(QMainWindow):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         if self._params.is_test:
-            self.banner = PlayBanner(_NETWORK_NAMES[self._params.name], self)
-            self.banner.wanted.connect(self._ask_playground)
-            outer.addWidget(self.banner)
+            banner = PlayBanner(_NETWORK_NAMES[self._params.name], self)
+            self.play_flow = PlayFlow(self._engine, self.wallet_model, banner, self._say)
+            outer.addWidget(banner)
         middle = QHBoxLayout()
         middle.setSpacing(0)
         self.sidebar = Sidebar(self)
@@ -123,16 +142,7 @@ class MainWindow(QMainWindow):
         middle.addWidget(self.sidebar)
         right = QVBoxLayout()
         right.setSpacing(0)
-        self.notice = Notice(self)
-        self.notice.button.setText("Close")
-        self.notice.button.setObjectName("notice_close")
-        self.notice.button.setAccessibleName("Close the message")
-        self.notice.button.show()
-        self.notice.button.clicked.connect(self.notice.clear)
-        holder = QVBoxLayout()
-        holder.setContentsMargins(28, 12, 28, 0)
-        holder.addWidget(self.notice)
-        right.addLayout(holder)
+        right.addLayout(self._make_notice())
         self.pages = QStackedWidget()
         right.addWidget(self.pages, 1)
         middle.addLayout(right, 1)
@@ -157,10 +167,10 @@ class MainWindow(QMainWindow):
             "peers": self.peers,
             "settings": self.settings,
         }
-        for page in (self.wizard, *self._pages.values()):
+        self.messages = MessagePage(self)
+        for page in (self.wizard, *self._pages.values(), self.messages):
             self.pages.addWidget(page)
-        self.export_card = ExportCard(self._engine, self.wallet_model, self)
-        self.settings.add_card(self.export_card)
+        self._add_cards()
         self._make_flows()
         self._connect()
 
@@ -186,14 +196,46 @@ class MainWindow(QMainWindow):
             self.wizard.source,
         )
 
+    def _add_cards(self) -> None:
+        """Add to the settings what belongs to the open wallet."""
+        self.export_card = ExportCard(self._engine, self.wallet_model, self.pages)
+        self.message_flow = MessageFlow(
+            self._engine, self.wallet_model, self.messages, self._params
+        )
+        self.scan_again = ScanAgainCard(self.wallet_model, self)
+        for card in (self.export_card, self.message_flow.card, self.scan_again):
+            self.settings.add_card(card)
+
+    def _make_notice(self) -> QVBoxLayout:
+        self.notice = Notice(self)
+        self.notice.button.setText("Close")
+        self.notice.button.setObjectName("notice_close")
+        self.notice.button.setAccessibleName("Close the message")
+        self.notice.button.show()
+        self.notice.button.clicked.connect(self.notice.clear)
+        holder = QVBoxLayout()
+        holder.setContentsMargins(28, 12, 28, 0)
+        holder.addWidget(self.notice)
+        return holder
+
     def _connect(self) -> None:
         self.wizard.open_wanted.connect(self.open_wallet)
+        self.scan_again.wanted.connect(self._look_from)
         self.wizard.create_wanted.connect(self._create)
         self.wizard.restore_wanted.connect(self._restore)
         self.wizard.source_wanted.connect(self.source_flow.use_first)
         self.wizard.cancel_wanted.connect(self._cancel_opening)
         self.wizard.settings_wanted.connect(self._show_settings_alone)
         self.settings.back_wanted.connect(self.show_wizard)
+        self.message_flow.page_wanted.connect(lambda: self.pages.setCurrentWidget(self.messages))
+        self.messages.back_wanted.connect(
+            lambda: (
+                self.show_page("settings")
+                if self.wallet_model.wallet_id
+                else self._show_settings_alone()
+            )
+        )
+        self.receive.sign_wanted.connect(self.message_flow.begin)
         self.overview.settings_wanted.connect(lambda: self.show_page("settings"))
         self.overview.receive_wanted.connect(lambda: self.show_page("receive"))
         self.overview.send_wanted.connect(lambda: self.show_page("send"))
@@ -219,7 +261,6 @@ class MainWindow(QMainWindow):
         self.sidebar.hide()
         self.status.set_wallet_open(is_open=False)
         self.pages.setCurrentWidget(self.wizard)
-        self._show_play_buttons()
 
     def _show_settings_alone(self) -> None:
         """Show the settings while no wallet is open."""
@@ -346,76 +387,54 @@ class MainWindow(QMainWindow):
         self.idle_lock.watch(is_open=True)
         self.show_page("overview")
         self._say_what_is_shown()
-        self._show_play_buttons()
         if opened.notices:
             self.notice.say(" ".join(opened.notices), WARNING)
         if self._pending_uri is not None:
             self.pay(self._pending_uri)
 
-    def lock(self) -> None:
-        """Close the wallet: what is on screen goes, and the password is asked again."""
-        wallet_id = self.wallet_model.wallet_id
-        if not wallet_id:
-            return
+    def _leave_wallet(self) -> None:
+        """Take what is on screen of the open wallet away."""
         self.idle_lock.watch(is_open=False)
         focus = self.focusWidget()
         if focus is not None:
             # A label that was being typed is kept: leaving its field saves it.
             focus.clearFocus()
         self.wallet_model.show_wallet("")
+        clipboard().forget()
         self.notice.clear()
         self.show_wizard()
         self._show_title()
-        self._call(self._online.close_wallet(wallet_id), lambda _: self.list_wallets(), self._fail)
 
-    def _lock_by_itself(self, minutes: int) -> None:
-        if self.send_flow.is_signing:
-            # The person reads the review in the vault's window, which this one does not see.
-            self.idle_lock.watch(is_open=True)
-            return
-        span = "a minute" if minutes == 1 else f"{minutes} minutes"
-        self._wizard_words = f"The wallet was locked after {span} without use."
-        self.lock()
+    def _look_from(self, birthday_time: int | None) -> None:
+        """Close the wallet and open it anew, to look for payments from an earlier day on."""
+        from wallet_gui.app.birthday_change import look_from  # noqa: PLC0415 - not for the first window
 
-    # --- the playground
-
-    def _show_play_buttons(self) -> None:
-        if not self._params.is_test:
-            return
-        has_playground = self._attached is not None and self._attached.playground is not None
-        self.banner.offer(
-            has_playground=has_playground, has_wallet=bool(self.wallet_model.wallet_id)
+        wallet_id = self.wallet_model.wallet_id
+        self._leave_wallet()
+        self._open_with(
+            look_from(self._online, wallet_id, birthday_time),
+            "The vault asks for the password; then the chain is looked through again.",
         )
 
-    def _ask_playground(self, key: str) -> None:
-        if key == "get":
-            self._get_play_money()
-        else:
-            self._mine_block()
+    def lock(self, reason: str = "") -> None:
+        """Close the wallet: what is on screen goes, and the password is asked again.
 
-    def _get_play_money(self) -> None:
-        self._play(
-            "get",
-            self._online.get_play_money(self.wallet_model.wallet_id),
-            "Play money is on its way. It is confirmed with the next block.",
-        )
+        Vault windows end too. `reason` is told where the wallet may be opened again.
+        """
+        wallet_id = self.wallet_model.wallet_id
+        if wallet_id:
+            self._wizard_words = reason
+            self._leave_wallet()
+        if self._attached is not None:
+            self._call(
+                lock_wallet(self._attached, wallet_id),
+                lambda _: self.list_wallets() if wallet_id else None,
+                self._fail,
+            )
 
-    def _mine_block(self) -> None:
-        self._play("mine", self._online.mine_block(), "A block was mined.")
-
-    def _play(self, key: str, coroutine: Coroutine[Any, Any, None], words: str) -> None:
-        button = self.banner.buttons[key]
-        button.setEnabled(False)
-
-        def done(_: object) -> None:
-            button.setEnabled(True)
-            self.notice.say(words, INFORMATION)
-
-        def failed(text: str) -> None:
-            button.setEnabled(True)
-            self._fail(text)
-
-        self._call(coroutine, done, failed)
+    def _is_in_vault(self) -> bool:
+        """Whether the person may be busy in a window of the vault, which this one does not see."""
+        return self.send_flow.is_signing or self.message_flow.is_signing
 
     def pay(self, uri: PaymentUri) -> None:
         """Fill the send page from a bitcoin: link, now or once a wallet is open."""
@@ -452,6 +471,9 @@ class MainWindow(QMainWindow):
             lambda _: None,
             self._fail,
         )
+
+    def _say(self, text: str, kind: str) -> None:
+        self.notice.say(text, kind)
 
     def _fail(self, text: str) -> None:
         if text:

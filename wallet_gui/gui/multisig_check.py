@@ -33,8 +33,8 @@ class MultisigCheck(WizardStep):
         self._look = look
         self._is_new = is_new
         self.card = FoundCard("check_found")
-        self.card.show_look(look)
         self.column.addWidget(self.card)
+        self.card.show_look(look, "The wallet as it will be" if is_new else "")
         self.column.addWidget(self._make_export(engine))
         self.column.addWidget(self._make_compare())
         self.column.addWidget(self._make_words())

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QLineEdit,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -22,7 +21,7 @@ from wallet_gui.descriptors.descriptor import MultisigType
 from wallet_gui.descriptors.key_expression import KeyExpression
 from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.import_inputs import ImportInputs
-from wallet_gui.gui.multisig_start import kind_box
+from wallet_gui.gui.multisig_start import NumberBox, kind_box
 from wallet_gui.gui.wallet_choice import WalletChoice
 from wallet_gui.gui.wizard_step import WizardStep
 from wallet_gui.primitives.params import ChainParams
@@ -66,7 +65,7 @@ class CosignerRow(QFrame):
         layout.addWidget(self.label_edit)
         layout.addWidget(
             text_label(
-                breakable(f"{look.fingerprint}, path {look.path}, {shortened(look.key, 12)}"),
+                breakable(f"{look.fingerprint}, path {look.path}, {shortened(look.key, 8)}"),
                 role="muted",
             )
         )
@@ -121,10 +120,10 @@ class MultisigKeys(WizardStep):
         layout = QVBoxLayout(frame)
         layout.setContentsMargins(22, 18, 22, 20)
         layout.setSpacing(8)
-        self.required = _number("keys_required", "Keys that have to sign", 2)
-        self.total = _number("keys_total", "Keys in all", 3)
-        self.required.valueChanged.connect(lambda _: self._show_state())
-        self.total.valueChanged.connect(lambda _: self._show_state())
+        self.required = NumberBox("keys_required", "Keys that have to sign", 2)
+        self.total = NumberBox("keys_total", "Keys in all", 3)
+        self.required.currentIndexChanged.connect(self._show_state)
+        self.total.currentIndexChanged.connect(self._show_state)
         self.kind_box = kind_box("keys_kind")
         for label, field in (
             (caption("Keys that have to sign", self.required), self.required),
@@ -230,8 +229,8 @@ class MultisigKeys(WizardStep):
         else:
             self.key_notice.say("The key is in the list. Compare it with its owner.", INFORMATION)
         self._append(cosigner)
-        if len(self.rows) > self.total.value():
-            self.total.setValue(len(self.rows))
+        if len(self.rows) > self.total.number:
+            self.total.choose(len(self.rows))
         self._show_state()
 
     def _append(self, cosigner: Cosigner) -> None:
@@ -257,9 +256,9 @@ class MultisigKeys(WizardStep):
         self.inputs.field.setFocus()
 
     def _show_state(self) -> None:
-        total, required = self.total.value(), self.required.value()
-        self.required.setMaximum(total)
-        self.total.setMinimum(max(1, len(self.rows)))
+        total, required = self.total.number, min(self.required.number, self.total.number)
+        self.required.offer(1, total, required)
+        self.total.offer(max(1, len(self.rows)), imports.MOST_KEYS, total)
         self.list_title.setText(f"Keys: {len(self.rows)} of {total}")
         spare = total - required
         loss = "No key may be lost." if spare == 0 else f"{spare} may be lost without losing money."
@@ -273,19 +272,14 @@ class MultisigKeys(WizardStep):
         self.kind_box.setEnabled(not self.rows)
 
     def _go_on(self) -> None:
-        missing = self.total.value() - len(self.rows)
+        missing = self.total.number - len(self.rows)
         if missing > 0:
-            keys = "One key is" if missing == 1 else f"{missing} keys are"
-            self.notice.say(f"{keys} still missing. Add them, or lower the number.", WARNING)
+            words = (
+                "One key is still missing. Add it"
+                if missing == 1
+                else f"{missing} keys are still missing. Add them"
+            )
+            self.notice.say(f"{words}, or lower the number of keys.", WARNING)
             return
         self.notice.clear()
-        self.complete.emit(self.kind, self.required.value(), self.cosigners)
-
-
-def _number(name: str, spoken: str, value: int) -> QSpinBox:
-    box = QSpinBox()
-    box.setObjectName(name)
-    box.setAccessibleName(spoken)
-    box.setRange(1, imports.MOST_KEYS)
-    box.setValue(value)
-    return box
+        self.complete.emit(self.kind, self.required.number, self.cosigners)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QPushButton, QVBoxLayout, QWidget
 
 from wallet_gui.app.exports import of_cosigner_key
 from wallet_gui.app.published import WalletEntry
@@ -81,6 +81,32 @@ def kind_box(name: str) -> QComboBox:
     return box
 
 
+class NumberBox(QComboBox):
+    """A choice of a small number."""
+
+    def __init__(self, name: str, spoken: str, number: int, least: int = 1, most: int = 15) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self.setAccessibleName(spoken)
+        self.offer(least, most, number)
+
+    @property
+    def number(self) -> int:
+        return int(self.currentText())
+
+    def offer(self, least: int, most: int, number: int) -> None:
+        """Offer the numbers from `least` to `most`; nothing is announced."""
+        self.blockSignals(True)
+        self.clear()
+        self.addItems([str(item) for item in range(least, most + 1)])
+        self.setCurrentText(str(number))
+        self.blockSignals(False)
+
+    def choose(self, number: int) -> None:
+        """Choose one of the numbers."""
+        self.setCurrentText(str(number))
+
+
 class OwnKeyPage(WizardStep):
     """`wanted` gives path, kind and account; `show_key` shows what the vault handed out."""
 
@@ -99,10 +125,9 @@ class OwnKeyPage(WizardStep):
         layout.setSpacing(8)
         self.wallets = WalletChoice("own_key_wallet", "Wallet that holds my words")
         self.kind_box = kind_box("own_key_kind")
-        self.account = QSpinBox()
-        self.account.setObjectName("own_key_account")
-        self.account.setAccessibleName("Number of the account, 0 for the first shared wallet")
-        self.account.setRange(0, 100)
+        self.account = NumberBox(
+            "own_key_account", "Number of the account, 0 for the first shared wallet", 0, 0, 20
+        )
         for label, field in (
             (caption("&Wallet that holds my words", self.wallets), self.wallets),
             (caption("&Kind of shared wallet", self.kind_box), self.kind_box),
@@ -149,10 +174,11 @@ class OwnKeyPage(WizardStep):
         """Show what the vault handed out."""
         self.exports.show_exports(of_cosigner_key(key, "my"))
         self.shown.show()
+        self.reveal(self.shown)
 
     def _ask(self) -> None:
         if not self.wallets.path:
             self.notice.say("Choose the wallet whose words are to sign.", WARNING)
             return
         self.shown.hide()
-        self.wanted.emit(self.wallets.path, self.kind_box.currentData(), self.account.value())
+        self.wanted.emit(self.wallets.path, self.kind_box.currentData(), self.account.number)

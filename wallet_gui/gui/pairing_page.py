@@ -69,7 +69,7 @@ class PairingPage(WizardStep):
         )
         self.address = AddressLabel("First address on this computer")
         layout.addWidget(self.address)
-        self.equal = QCheckBox("&Both screens show this address")
+        self.equal = QCheckBox("Both screens s&how this address")
         self.equal.setObjectName("pairing_equal")
         self.equal.setAccessibleName("Both screens show this address")
         layout.addWidget(self.equal)
@@ -93,6 +93,7 @@ class PairingPage(WizardStep):
             self.notice.clear()
             self.address.set_address(look.accounts[look.found.active].addresses[0])
             self.fields.show_found(look, "Paired")
+            self.reveal(self.compare)
 
     def _go_on(self) -> None:
         look = self.panel.look

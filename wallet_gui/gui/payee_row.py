@@ -17,6 +17,7 @@ from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.widgets.amount_edit import AmountEdit
+from wallet_gui.widgets.clipboard import clipboard
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.labels import resized_label, set_role, text_label
@@ -178,9 +179,12 @@ class PayeeRow(QFrame):
         self.payee.style().unpolish(self.payee)
         self.payee.style().polish(self.payee)
         self.payee.setAccessibleDescription(self._address_problem)
+        doubt = "" if is_wrong else clipboard().doubt_about(text)
         # The address as it was understood, in groups of four to compare with its source.
         if is_wrong:
             self._show_echo(self._address_problem, "negative")
+        elif doubt:
+            self._show_echo(f"{doubt} {chunked(text)}", "negative")
         else:
             self._show_echo(chunked(text), "muted")
         self.changed.emit()

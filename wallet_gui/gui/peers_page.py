@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication, QShowEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -35,6 +35,7 @@ from wallet_gui.gui.node_status_card import NodeStatusCard
 from wallet_gui.gui.rows_model import Row, RowsModel
 from wallet_gui.gui.rows_table import RowsTable
 from wallet_gui.gui.sync_model import SyncModel
+from wallet_gui.widgets.clipboard import Copied, clipboard
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.labels import card, heading, set_role, text_label
@@ -281,14 +282,16 @@ class PeersPage(Page):
         if snapshot is None:
             return
         text = ledger_text(snapshot.ledger)
-        QGuiApplication.clipboard().setText(text)
         count = count_text(len(snapshot.ledger), "contact")
-        if QGuiApplication.clipboard().text() == text:
-            self.notice.say(
-                f"{count} copied. The text names peers, so mind whom you give it to.", INFORMATION
-            )
-        else:
-            self.notice.say("The clipboard did not take the text. Try again.", ERROR)
+
+        def told(outcome: Copied) -> None:
+            if outcome is Copied.KEPT:
+                words = f"{count} copied. The text names peers, so mind whom you give it to."
+                self.notice.say(words, INFORMATION)
+            else:
+                self.notice.say(outcome.sentence("The list"), ERROR)
+
+        clipboard().copy(text, self, told)
 
 
 def _narrow(cells: tuple[str, ...]) -> tuple[str, ...]:

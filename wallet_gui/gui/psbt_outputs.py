@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 
 from wallet_gui.transfer.qr_frames import Kind
 from wallet_gui.widgets.animated_qr import AnimatedQr
-from wallet_gui.widgets.copy_line import copy_text
+from wallet_gui.widgets.clipboard import Copied, clipboard
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import set_role
 from wallet_gui.widgets.notice import INFORMATION, WARNING, Notice
@@ -19,7 +19,7 @@ _FILTER: Final = "PSBT (*.psbt);;PSBT as text (*.txt)"
 
 
 class PsbtOutputs(QWidget):
-    """`save_wanted` carries the path; `shown` says that codes are on screen or text was copied."""
+    """`save_wanted` carries the path; `shown` says that codes are on screen."""
 
     save_wanted = Signal(object)
     shown = Signal()
@@ -90,11 +90,11 @@ class PsbtOutputs(QWidget):
             self.save_wanted.emit(Path(path))
 
     def _copy(self) -> None:
-        if copy_text(self._text):
-            self.notice.say("Copied. Paste it where it is signed.", INFORMATION)
-            self.shown.emit()
-        else:
-            self.notice.say("The clipboard did not keep it. Try again.", WARNING)
+        def told(result: Copied) -> None:
+            is_kept = result is Copied.KEPT
+            self.notice.say(result.sentence("The payment"), INFORMATION if is_kept else WARNING)
+
+        clipboard().copy(self._text, self, told)
 
     # --- codes
 

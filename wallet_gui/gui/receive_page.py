@@ -1,7 +1,7 @@
 """Receive: a new address only when asked for, its QR code, and the requests made so far."""
 
-from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QStandardItem, QStandardItemModel
+from PySide6.QtCore import QModelIndex, Qt, Signal
+from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -20,6 +20,7 @@ from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.snapshot import RequestEntry, RequestStatus, WalletSnapshot
 from wallet_gui.widgets.amount_edit import AmountEdit
+from wallet_gui.widgets.clipboard import Copied, clipboard
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.fonts import monospace_font
 from wallet_gui.widgets.labels import AddressLabel, caption, card, heading, text_label
@@ -35,13 +36,13 @@ _STATUS = {
     RequestStatus.CONFIRMED: "Paid",
 }
 _ENTRY = Qt.ItemDataRole.UserRole + 1
-_CLIPBOARD_CHECK_MS = 250
 
 
 class ReceivePage(Page):
     """Asks for addresses with `request_wanted` and shows them once they are stored."""
 
     request_wanted = Signal(str, object)
+    sign_wanted = Signal(str)
 
     def __init__(self, wallet: WalletModel, params: ChainParams, parent: QWidget) -> None:
         super().__init__("receive_page", parent)
@@ -124,6 +125,7 @@ class ReceivePage(Page):
         for text, name, slot in (
             ("&Copy address", "receive_copy", self._copy_address),
             ("Copy lin&k", "receive_copy_link", self._copy_link),
+            ("Si&gn a message", "receive_sign", self._sign),
         ):
             button = QPushButton(text)
             button.setObjectName(name)
@@ -288,20 +290,16 @@ class ReceivePage(Page):
         if self._shown is not None:
             self._copy(self._link(self._shown), "The link")
 
-    def _copy(self, text: str, what: str) -> None:
-        QGuiApplication.clipboard().setText(text)
-        # Malware that swaps addresses does so at once: read back what is there now.
-        QTimer.singleShot(_CLIPBOARD_CHECK_MS, self, lambda: self._check_clipboard(text, what))
+    def _sign(self) -> None:
+        if self._shown is not None:
+            self.sign_wanted.emit(self._shown.address)
 
-    def _check_clipboard(self, text: str, what: str) -> None:
-        if QGuiApplication.clipboard().text() == text:
-            self.notice.say(f"{what} is copied, and the clipboard holds exactly it.", INFORMATION)
-        else:
-            self.notice.say(
-                f"{what} was copied, but the clipboard now holds something else. Another program "
-                "changed it: compare every character before you use what you paste.",
-                ERROR,
-            )
+    def _copy(self, text: str, what: str) -> None:
+        def told(outcome: Copied) -> None:
+            is_kept = outcome is Copied.KEPT
+            self.notice.say(outcome.sentence(what), INFORMATION if is_kept else ERROR)
+
+        clipboard().copy(text, self, told)
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:

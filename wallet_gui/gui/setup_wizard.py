@@ -6,31 +6,18 @@ import shiboken6
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
-    QComboBox,
-    QLineEdit,
     QPushButton,
     QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 
 from wallet_gui.app.published import NewWallet, WalletEntry
+from wallet_gui.gui.new_wallet_page import NewWalletPage
 from wallet_gui.gui.source_card import SourceCard
 from wallet_gui.gui.welcome_page import RestorePage, WelcomePage
 from wallet_gui.gui.wizard_step import WizardStep
 from wallet_gui.primitives.params import ChainParams
-from wallet_gui.storage.settings import check_wallet_name
-from wallet_gui.widgets.labels import caption, card
-from wallet_gui.widgets.notice import ERROR, INFORMATION, Notice
-from wallet_gui.widgets.text import plain
-
-SCRIPT_TYPES = (
-    ("wpkh", "Native SegWit: works everywhere"),
-    ("tr", "Taproot: the newest, understood by most"),
-    ("sh_wpkh", "Wrapped SegWit: for very old senders"),
-    ("pkh", "Legacy: only to restore old wallets"),
-)
-WORD_COUNTS = (12, 15, 18, 21, 24)
+from wallet_gui.widgets.notice import INFORMATION, Notice
 
 
 class SetupWizard(QStackedWidget):
@@ -56,7 +43,6 @@ class SetupWizard(QStackedWidget):
     def __init__(self, params: ChainParams, parent: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName("setup_wizard")
-        self._params = params
         self._is_restore = False
         self._is_busy = False
         self._held: list[QPushButton] = []
@@ -67,12 +53,14 @@ class SetupWizard(QStackedWidget):
         self._trail: list[WizardStep] = []
         self.welcome = WelcomePage(params)
         self.restore = RestorePage()
-        self.form = self._make_form()
+        self.form = NewWalletPage(params)
         self.source_page = self._make_source_page()
         for step in (self.welcome, self.restore, self.form, self.source_page):
             self.add_step(step)
         self._connect()
         self.greeting = self.welcome.text
+        self.form_notice, self.name_edit = self.form.notice, self.form.name_edit
+        self.type_box, self.words_box = self.form.type_box, self.form.words_box
         self.welcome_notice = self.welcome.notice
         self.settings_button = self.welcome.settings_button
 
@@ -91,6 +79,7 @@ class SetupWizard(QStackedWidget):
             wanted.connect(signal)
         self.welcome.create_wanted.connect(self._start_create)
         self.welcome.restore_wanted.connect(lambda: self.go_to(self.restore))
+        self.form.wanted.connect(self._submit)
         self.restore.words_wanted.connect(self._start_restore)
 
     # --- pages
@@ -158,96 +147,24 @@ class SetupWizard(QStackedWidget):
 
     # --- the form
 
-    def _make_form(self) -> WizardStep:
-        page = WizardStep("new")
-        page.setObjectName("new_wallet_page")
-        layout = page.column
-        self.form_title, self.form_text, self.form_notice = page.title, page.text, page.notice
-        frame = card()
-        form = QVBoxLayout(frame)
-        form.setContentsMargins(22, 18, 22, 20)
-        form.setSpacing(8)
-        self.name_edit = QLineEdit()
-        self.name_edit.setObjectName("new_name")
-        self.name_edit.setAccessibleName("Name of the wallet")
-        self.name_edit.setMaxLength(60)
-        self.type_box = QComboBox()
-        self.type_box.setObjectName("new_script_type")
-        self.type_box.setAccessibleName("Kind of addresses")
-        for key, text in SCRIPT_TYPES:
-            self.type_box.addItem(text, key)
-        self.words_box = QComboBox()
-        self.words_box.setObjectName("new_word_count")
-        self.words_box.setAccessibleName("Number of words")
-        for count in WORD_COUNTS:
-            self.words_box.addItem(f"{count} words", count)
-        self._words_caption = caption("Number of &words", self.words_box)
-        for label, field in (
-            (caption("&Name of the wallet", self.name_edit), self.name_edit),
-            (caption("&Kind of addresses", self.type_box), self.type_box),
-            (self._words_caption, self.words_box),
-        ):
-            form.addWidget(label)
-            form.addWidget(field)
-        layout.addWidget(frame)
-        page.add_bottom("&Continue in the vault")
-        page.next_wanted.connect(self._submit)
-        self.name_edit.returnPressed.connect(self._submit)
-        return page
-
     @property
     def next_button(self) -> QPushButton:
         return self.form.next_button
 
     def _start_create(self) -> None:
-        self._show_form(
-            "Create a wallet",
-            "The words and the password are shown and typed in a window of their own, the vault: "
-            "a process that holds keys and knows no network.",
-            is_restore=False,
-        )
+        self._show_form(is_restore=False)
 
     def _start_restore(self) -> None:
-        self._show_form(
-            "Restore a wallet",
-            "You type your words and a new password in a window of their own, the vault: a process "
-            "that holds keys and knows no network.",
-            is_restore=True,
-        )
+        self._show_form(is_restore=True)
 
-    def _show_form(self, title: str, text: str, *, is_restore: bool) -> None:
+    def _show_form(self, *, is_restore: bool) -> None:
         self._is_restore = is_restore
-        self.form_title.setText(title)
-        self.form_text.setText(text)
-        self.form_notice.clear()
-        self.name_edit.setText("Savings" if not self._params.is_test else "Play money")
-        self.words_box.setVisible(not is_restore)
-        self._words_caption.setVisible(not is_restore)
+        self.form.begin(is_restore=is_restore)
         self.go_to(self.form)
-        self.name_edit.setFocus()
-        self.name_edit.selectAll()
 
-    def _submit(self) -> None:
+    def _submit(self, wanted: NewWallet) -> None:
         if self._is_busy:
             return
-        name = plain(self.name_edit.text(), 60)
-        problem = "Give the wallet a name."
-        if name:
-            try:
-                check_wallet_name(name)
-            except ValueError as error:
-                problem = str(error)
-            else:
-                problem = ""
-        if problem:
-            self.form_notice.say(problem, ERROR)
-            self.name_edit.setFocus()
-            return
-        wanted = NewWallet(
-            name=name,
-            script_type=self.type_box.currentData(Qt.ItemDataRole.UserRole),
-            word_count=self.words_box.currentData(Qt.ItemDataRole.UserRole),
-        )
         self._wanted = wanted
         self.after_source(lambda: self._ask_for(wanted))
 

@@ -4,7 +4,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from wallet_gui.app.published import WalletEntry
 from wallet_gui.gui.wizard_step import WizardStep
@@ -40,8 +47,9 @@ class WelcomePage(WizardStep):
         layout.addLayout(self._wallets)
         self.more = heading("Another wallet", 120)
         layout.addWidget(self.more)
-        choices = FlowLayout(spacing=12, equal=True)
-        for name, title, mnemonic, text, wanted in (
+        choices = QGridLayout()
+        choices.setSpacing(12)
+        ways = (
             (
                 "create",
                 "Create a wallet",
@@ -84,11 +92,17 @@ class WelcomePage(WizardStep):
                 "A window that cannot reach any network, for a computer that holds the keys.",
                 self.offline_wanted.emit,
             ),
-        ):
+        )
+        for number, (name, title, mnemonic, text, wanted) in enumerate(ways):
             button = ChoiceButton(title, text, mnemonic=mnemonic)
             button.setObjectName(f"welcome_{name}")
             button.clicked.connect(lambda _=False, act=wanted: act())
-            choices.addWidget(button)
+            policy = button.sizePolicy()
+            policy.setVerticalPolicy(QSizePolicy.Policy.MinimumExpanding)
+            button.setSizePolicy(policy)
+            choices.addWidget(button, number // 2, number % 2)
+        for column in range(2):
+            choices.setColumnStretch(column, 1)
         layout.addLayout(choices)
         row = FlowLayout(spacing=10)
         self.play_button = self._plain("play", "Try with &play money", self.play_wanted.emit)
@@ -111,6 +125,7 @@ class WelcomePage(WizardStep):
         while (item := self._wallets.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
+                widget.hide()
                 widget.deleteLater()
         self._open_buttons.clear()
         for number, entry in enumerate(entries, 1):
@@ -121,6 +136,8 @@ class WelcomePage(WizardStep):
             button.setAccessibleName(f"Open wallet {name}")
             button.clicked.connect(lambda _=False, path=path: self.open_wanted.emit(path))
             self._wallets.addWidget(button)
+            # At once, as it is to take the keyboard.
+            button.show()
             self._open_buttons.append(button)
         self.more.setVisible(bool(entries))
         network = "play money" if self._params.is_test else "Bitcoin"

@@ -1,13 +1,24 @@
 """WizardStep: one page before a wallet is open, with its notice and the way back and on."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import heading, text_label
-from wallet_gui.widgets.notice import Notice
+from wallet_gui.widgets.notice import INFORMATION, Notice
 
 _PAGE_WIDTH = 620
+_MARGIN = 24
+
+
+class _StepNotice(Notice):
+    """Tells when it has something to say, so that the page scrolls to it."""
+
+    said = Signal()
+
+    def say(self, sentence: str, kind: str = INFORMATION) -> None:
+        super().say(sentence, kind)
+        self.said.emit()
 
 
 class WizardStep(QScrollArea):
@@ -45,7 +56,8 @@ class WizardStep(QScrollArea):
         self.column.addWidget(self.title)
         self.text = text_label(text, role="muted")
         self.column.addWidget(self.text)
-        self.notice = Notice(self)
+        self.notice = _StepNotice(self)
+        self.notice.said.connect(lambda: self.reveal(self.notice))
         self.notice.button.setText("Cancel")
         self.notice.button.setObjectName(f"{name}_cancel")
         self.notice.button.setAccessibleName("Cancel")
@@ -78,6 +90,10 @@ class WizardStep(QScrollArea):
         button.setObjectName(f"{self.name}_{name}")
         button.setAccessibleName(words.replace("&", ""))
         return button
+
+    def reveal(self, widget: QWidget) -> None:
+        """Scroll to a part of the page, once it has its place."""
+        QTimer.singleShot(0, widget, lambda: self.ensureWidgetVisible(widget, 0, _MARGIN))
 
     def first_field(self) -> QWidget | None:
         """What takes the keyboard when the page comes up."""

@@ -176,7 +176,7 @@ class SecretPayload:
             payload = None
             if type(written_by) is int and 1 <= written_by <= FORMAT:
                 payload = cls._from_contents(contents, written_by)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise _unreadable() from None
         if payload is not None:
             return payload

@@ -223,6 +223,20 @@ class WalletFile:
         if settings != self.state.settings:
             self.save_view(replace(self.state, settings=settings))
 
+    def owns(self, contents: WalletFileContents) -> bool:
+        """Whether a file is a copy of this wallet: its key opens it, and it is the same wallet."""
+        try:
+            there = open_view(contents, self._view_key, minimum=self._minimum)
+        except StorageError:
+            return False
+        return there.description.cache_key == self.state.description.cache_key
+
+    def reopened(self, view_key: bytes) -> Self:
+        """Open the file again under the same lock, after the vault wrote it. Raises as `open`."""
+        return type(self).open(
+            self._lock, view_key, files=self._files, now=self._now, minimum=self._minimum
+        )
+
     def save_view(self, state: ViewState) -> None:
         """Replace the view on disk; when this returns, no crash loses it any more.
 

@@ -15,21 +15,25 @@ from wallet_gui.transfer.message_limits import (
     DIGEST_SIZE,
     MAX_DESCRIPTOR,
     MAX_ITEMS,
+    MAX_MESSAGE,
     MAX_PATH,
     MAX_PSBT,
     MAX_SENTENCE,
     VIEW_KEY_SIZE,
 )
 from wallet_gui.transfer.vault_replies import (
+    BackupChecked,
     Cancelled,
     CosignerKeyExported,
     Failed,
     FailureKind,
+    MessageSigned,
     PasswordChanged,
     Progress,
     PsbtSigned,
     WalletCreated,
     WalletUnlocked,
+    WordsDrilled,
     WordsShown,
 )
 from wallet_gui.transfer.vault_requests import (
@@ -38,13 +42,16 @@ from wallet_gui.transfer.vault_requests import (
     SOURCE_XPRV,
     STDIN,
     ChangePassword,
+    CheckBackup,
     CreateWallet,
+    DrillWords,
     ExportCosignerKey,
     HeadlessOptions,
     JoinMultisig,
     KnownIndex,
     RestoreWallet,
     ShowWords,
+    SignMessage,
     SignPsbt,
     UnlockWallet,
     WatchWallet,
@@ -52,14 +59,25 @@ from wallet_gui.transfer.vault_requests import (
 
 NewWalletRequest = CreateWallet | RestoreWallet | JoinMultisig | WatchWallet
 Request = (
-    NewWalletRequest | UnlockWallet | SignPsbt | ChangePassword | ExportCosignerKey | ShowWords
+    NewWalletRequest
+    | UnlockWallet
+    | SignPsbt
+    | ChangePassword
+    | ExportCosignerKey
+    | CheckBackup
+    | DrillWords
+    | SignMessage
+    | ShowWords
 )
 Reply = (
     WalletCreated
     | WalletUnlocked
     | PasswordChanged
     | PsbtSigned
+    | MessageSigned
     | CosignerKeyExported
+    | BackupChecked
+    | WordsDrilled
     | WordsShown
     | Cancelled
     | Failed
@@ -74,6 +92,7 @@ __all__ = [
     "DIGEST_SIZE",
     "MAX_DESCRIPTOR",
     "MAX_ITEMS",
+    "MAX_MESSAGE",
     "MAX_PATH",
     "MAX_PSBT",
     "MAX_SENTENCE",
@@ -84,10 +103,13 @@ __all__ = [
     "SOURCE_XPRV",
     "STDIN",
     "VIEW_KEY_SIZE",
+    "BackupChecked",
     "Cancelled",
     "ChangePassword",
+    "CheckBackup",
     "CosignerKeyExported",
     "CreateWallet",
+    "DrillWords",
     "ExportCosignerKey",
     "Failed",
     "FailureKind",
@@ -95,6 +117,7 @@ __all__ = [
     "JoinMultisig",
     "KnownIndex",
     "Message",
+    "MessageSigned",
     "NewWalletRequest",
     "PasswordChanged",
     "Progress",
@@ -103,11 +126,13 @@ __all__ = [
     "Request",
     "RestoreWallet",
     "ShowWords",
+    "SignMessage",
     "SignPsbt",
     "UnlockWallet",
     "WalletCreated",
     "WalletUnlocked",
     "WatchWallet",
+    "WordsDrilled",
     "WordsShown",
     "from_json",
     "to_json",

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.transfer.message_limits import (
+    MAX_MESSAGE_SIGNATURE,
     MAX_PATH,
     MAX_PSBT,
     MAX_SENTENCE,
@@ -58,10 +59,48 @@ class PsbtSigned:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageSigned:
+    """`signature` as it is given to others; "" while cosigners are missing: `partial` is theirs."""
+
+    signature: str = field(metadata=text(MAX_MESSAGE_SIGNATURE))
+    partial: str = field(default="", metadata=text(MAX_MESSAGE_SIGNATURE))
+
+
+@dataclass(frozen=True, slots=True)
 class CosignerKeyExported:
     """`key` is public: [fingerprint/path]xpub."""
 
     key: str = field(metadata=text(1000))
+
+
+@dataclass(frozen=True, slots=True)
+class BackupChecked:
+    """What a copy of a wallet file is worth; all of it was shown to the person already.
+
+    `differences` says what the copy lacks although it is good. `is_recorded` says that the vault
+    kept the date itself.
+    """
+
+    is_same: bool
+    sentence: str = field(metadata=text(MAX_SENTENCE))
+    differences: tuple[str, ...] = field(default=(), metadata=text(MAX_SENTENCE))
+    is_recorded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WordsDrilled:
+    """Whether the words on paper are the wallet's; which are not, by position from 1.
+
+    `word_count` is 0 for a wallet that has no words. Closing the window after wrong words gives
+    this reply too, with `is_right` False.
+    """
+
+    is_right: bool
+    sentence: str = field(metadata=text(MAX_SENTENCE))
+    word_count: int = 0
+    wrong_positions: tuple[int, ...] = ()
+    has_passphrase: bool = False
+    is_recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from typing import Final
 from wallet_gui.transfer.message_limits import (
     DIGEST_SIZE,
     MAX_DESCRIPTOR,
+    MAX_MESSAGE,
+    MAX_MESSAGE_SIGNATURE,
     MAX_PATH,
     MAX_PSBT,
     TEXT_SCALE,
@@ -200,6 +202,28 @@ class SignPsbt:
 
 
 @dataclass(frozen=True, slots=True)
+class SignMessage:
+    """Show a message and, if the person agrees and types the password, sign it for one address.
+
+    The vault derives the address itself from descriptor, `keychain` (0 or 1) and `index`, and
+    refuses when it is not `address`. `format` names a wallet.messages.MessageFormat, "" the usual
+    one; `partial` is what other cosigners of a multisig signed already (PSBT, base64).
+    """
+
+    path: str = field(metadata=text(MAX_PATH))
+    message: str = field(metadata=text(MAX_MESSAGE))
+    address: str = field(metadata=text(100))
+    descriptor_index: int
+    keychain: int
+    index: int
+    format: str = field(default="", metadata=text(16))
+    partial: str = field(default="", metadata=text(MAX_MESSAGE_SIGNATURE))
+    appearance: str = field(default="system", metadata=text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=TEXT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
 class ChangePassword:
     """Ask for the old and a new password and seal both boxes and the older copies anew.
 
@@ -209,6 +233,37 @@ class ChangePassword:
 
     path: str = field(metadata=text(MAX_PATH))
     lock_held: bool = False
+    appearance: str = field(default="system", metadata=text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=TEXT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBackup:
+    """Prove that the copy at `backup_path` brings the wallet at `path` back.
+
+    Both are decrypted in the vault, and nothing is written but, with `record`, the date: then the
+    vault takes the wallet's lock for itself. Headless, the password of a copy that opens with
+    another one than the wallet comes from `new_password_file`.
+    """
+
+    path: str = field(metadata=text(MAX_PATH))
+    backup_path: str = field(metadata=text(MAX_PATH))
+    record: bool = False
+    appearance: str = field(default="system", metadata=text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=TEXT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class DrillWords:
+    """Let the person type the words from paper and compare them with the wallet's; shows none.
+
+    `record` is as in `CheckBackup`.
+    """
+
+    path: str = field(metadata=text(MAX_PATH))
+    record: bool = False
     appearance: str = field(default="system", metadata=text(16))
     headless: HeadlessOptions | None = None
     text_scale: int = field(default=100, metadata=TEXT_SCALE)

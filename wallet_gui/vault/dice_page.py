@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QHBoxLayout, QLabel
 
 from wallet_gui.keys import dice
 from wallet_gui.keys.dice import DiceError
@@ -24,7 +24,10 @@ class DicePage(VaultPage):
             primary="&Continue",
         )
         self.count_choice = WordCountChoice("dice_word_count", word_count)
-        self.body.addLayout(self.count_choice.row)
+        row = QHBoxLayout()
+        row.addWidget(self.count_choice)
+        row.addStretch(1)
+        self.body.addLayout(row)
         self.rolls_edit = WordsEdit("dice_rolls", "Rolls of the die, numbers from 1 to 6")
         self.rolls_edit.setPlaceholderText("1 to 6, for example 52416 …")
         self.rolls_edit.setFixedHeight(self.rolls_edit.fontMetrics().lineSpacing() * 5 + 30)
@@ -73,10 +76,17 @@ class DicePage(VaultPage):
             return
         asked = dice.ROLLS_ASKED[self._bits]
         missing = asked - len(rolls)
-        text = f"{dice.counted(rolls)} counted, {dice.bits_of(rolls)} bits"
-        text += f"; {missing} more to go." if missing > 0 else ": enough. More do no harm."
+        text, role = f"{dice.counted(rolls)} counted, {dice.bits_of(rolls)} bits", "muted"
+        if missing > 0:
+            text += f"; {missing} more to go."
+        else:
+            try:
+                dice.check_rolls(rolls, self._bits)
+                text, role = f"{text}: enough. More do no harm.", "positive"
+            except DiceError as error:
+                text, role = f"{text}. {error}", "warning"
         self.state_label.setText(text)
-        set_role(self.state_label, "muted" if missing > 0 else "positive")
+        set_role(self.state_label, role)
         found = Counter(rolls)
         self.faces_label.setText(
             "   ".join(f"{face}: {found[face]}\u00d7" for face in "123456") if rolls else ""

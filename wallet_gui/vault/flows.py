@@ -1,7 +1,9 @@
 """What the window does for each request: which page follows which, and what runs in between."""
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject
 
@@ -10,16 +12,24 @@ from wallet_gui.keys.secret_box import SecretPayload
 from wallet_gui.storage.errors import WrongKey
 from wallet_gui.transfer.messages import (
     ChangePassword,
+    CheckBackup,
     CreateWallet,
+    DrillWords,
+    ExportCosignerKey,
+    JoinMultisig,
     Request,
     RestoreWallet,
     ShowWords,
+    SignMessage,
     SignPsbt,
     UnlockWallet,
+    WatchWallet,
 )
 from wallet_gui.vault import creation, password_change, signing, unlocking
+from wallet_gui.vault.backup_flows import CheckBackupFlow, DrillWordsFlow
 from wallet_gui.vault.creation import Entropy
 from wallet_gui.vault.errors import BadRequest, PassphraseWrong, failure
+from wallet_gui.vault.message_flow import SignMessageFlow
 from wallet_gui.vault.new_wallet_flow import NewWalletFlow
 from wallet_gui.vault.password_change import Changed
 from wallet_gui.vault.password_cost import PasswordCost
@@ -246,21 +256,22 @@ def start_flow(
     entropy: Entropy = secrets.token_bytes,
 ) -> QObject:
     """Begin to answer a request in the window. Raises the EXPECTED errors of vault.errors."""
-    match request:
-        case CreateWallet() | RestoreWallet():
-            if isinstance(request, RestoreWallet) and request.descriptor:
-                raise BadRequest(
-                    "Restore the wallet of the words first, and join the multisig with it then."
-                )
-            creation.wallet_path(request)
-            return NewWalletFlow(window, request, cost, entropy)
-        case UnlockWallet():
-            return UnlockFlow(window, request, cost)
-        case SignPsbt():
-            return SignFlow(window, request, cost)
-        case ChangePassword():
-            return ChangePasswordFlow(window, request, cost)
-        case ShowWords():
-            return ShowWordsFlow(window, request, cost)
-        case _:
-            return start_shared_flow(window, request, cost)
+    if isinstance(request, CreateWallet | RestoreWallet):
+        if isinstance(request, RestoreWallet) and request.descriptor:
+            raise BadRequest(
+                "Restore the wallet of the words first, and join the multisig with it then."
+            )
+        creation.wallet_path(request)
+        return NewWalletFlow(window, request, cost, entropy)
+    if isinstance(request, JoinMultisig | WatchWallet | ExportCosignerKey):
+        return start_shared_flow(window, request, cost)
+    flows: dict[type[Request], Callable[[VaultWindow, Any, PasswordCost], QObject]] = {
+        ChangePassword: ChangePasswordFlow,
+        CheckBackup: CheckBackupFlow,
+        DrillWords: DrillWordsFlow,
+        ShowWords: ShowWordsFlow,
+        SignMessage: SignMessageFlow,
+        SignPsbt: SignFlow,
+        UnlockWallet: UnlockFlow,
+    }
+    return flows[type(request)](window, request, cost)

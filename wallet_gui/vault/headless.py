@@ -2,9 +2,10 @@
 
 import secrets
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from random import SystemRandom
-from typing import Final
+from typing import Any, Final
 
 from wallet_gui.keys import dice
 from wallet_gui.keys.dice import DiceError
@@ -17,8 +18,10 @@ from wallet_gui.transfer.messages import (
     STDIN,
     Cancelled,
     ChangePassword,
+    CheckBackup,
     CosignerKeyExported,
     CreateWallet,
+    DrillWords,
     ExportCosignerKey,
     HeadlessOptions,
     JoinMultisig,
@@ -26,12 +29,22 @@ from wallet_gui.transfer.messages import (
     Request,
     RestoreWallet,
     ShowWords,
+    SignMessage,
     SignPsbt,
     UnlockWallet,
     WatchWallet,
     WordsShown,
 )
-from wallet_gui.vault import creation, importing, joining, password_change, signing, unlocking
+from wallet_gui.vault import (
+    backup_headless,
+    creation,
+    importing,
+    joining,
+    message_signing,
+    password_change,
+    signing,
+    unlocking,
+)
 from wallet_gui.vault.creation import Entropy, ProgressSink, WalletKeys
 from wallet_gui.vault.errors import BadRequest, PersonCancelled
 from wallet_gui.vault.password_cost import PasswordCost
@@ -80,27 +93,24 @@ class HeadlessVault:
             return Cancelled()
 
     def _reply(self, request: Request, options: HeadlessOptions) -> Reply:
-        reply: Reply
-        match request:
-            case CreateWallet():
-                reply = self._create(request, options)
-            case RestoreWallet():
-                reply = self._restore(request, options)
-            case JoinMultisig():
-                reply = self._join(request, options)
-            case WatchWallet():
-                reply = self._watch(request, options)
-            case ExportCosignerKey():
-                reply = self._export_key(request, options)
-            case UnlockWallet():
-                reply = self._unlock(request, options)
-            case SignPsbt():
-                reply = self._sign(request, options)
-            case ShowWords():
-                reply = self._show_again(request, options)
-            case ChangePassword():
-                reply = self._change_password(request, options)
-        return reply
+        answers: dict[type[Request], Callable[[Any, HeadlessOptions], Reply]] = {
+            ChangePassword: self._change_password,
+            CheckBackup: self._backup,
+            CreateWallet: self._create,
+            DrillWords: self._backup,
+            ExportCosignerKey: self._export_key,
+            JoinMultisig: self._join,
+            RestoreWallet: self._restore,
+            ShowWords: self._show_again,
+            SignMessage: self._sign_message,
+            SignPsbt: self._sign,
+            UnlockWallet: self._unlock,
+            WatchWallet: self._watch,
+        }
+        return answers[type(request)](request, options)
+
+    def _backup(self, request: CheckBackup | DrillWords, options: HeadlessOptions) -> Reply:
+        return backup_headless.answer(self._reader, request, options, self._cost)
 
     # --- create and restore
 
@@ -159,7 +169,7 @@ class HeadlessVault:
         if options.dice_file == PROMPT:
             self._reader.terminal.write(_DICE_HELP.format(asked=asked))
         while True:
-            text = self._reader.existing(options.dice_file, "Rolls of the die")
+            text = self._reader.text(options.dice_file, "Rolls of the die")
             try:
                 rolls = dice.read_rolls(text)
                 mixed = creation.seed_with_dice(seed, rolls)
@@ -328,6 +338,18 @@ class HeadlessVault:
                 fee_confirmed = True
         self._progress(signing.SIGNING, None)
         return signing.sign(payment, keys, fee_confirmed=fee_confirmed)
+
+    def _sign_message(self, request: SignMessage, options: HeadlessOptions) -> Reply:
+        message_signing.check(request)
+        text = message_signing.plain_text(request)
+        if options.assume_yes:
+            self._reader.note(text)
+        else:
+            self._reader.terminal.write(text + "\n")
+            self._ask_yes("Sign this message?")
+        _, payload, passphrase = self._open_secrets(request.path, options)
+        self._progress(signing.SIGNING, None)
+        return message_signing.sign(request, signing.keyring(payload, passphrase))
 
     def _open_secrets(self, path: str, options: HeadlessOptions) -> tuple[str, SecretPayload, str]:
         """Ask for what opens the secrets of a wallet file: password, payload, passphrase."""

@@ -10,6 +10,12 @@ from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.transfer.messages import RestoreWallet
 from wallet_gui.vault.errors import BadRequest
 
+_KIND_NAMES: Final = {
+    DescriptorType.PKH: "Legacy (pkh)",
+    DescriptorType.SH_WPKH: "Wrapped SegWit (sh_wpkh)",
+    DescriptorType.WPKH: "Native SegWit (wpkh)",
+    DescriptorType.TR: "Taproot (tr)",
+}
 WHAT: Final = "The extended private key"
 
 
@@ -54,9 +60,17 @@ def wallet_descriptors(
     return tuple(derived[kind] for kind in kinds)
 
 
+def kind_name(descriptor: Descriptor) -> str:
+    """Return what people call the kind of a descriptor's addresses."""
+    kind = descriptor.type
+    if isinstance(kind, MultisigType):
+        return f"Multisig, {descriptor.required} of {len(descriptor.keys)} ({kind.name.lower()})"
+    return _KIND_NAMES[kind]
+
+
 def summary(keys: ImportedKeys, descriptors: tuple[Descriptor, ...]) -> str:
     """Return what a person compares with the program that the key comes from; nothing secret."""
     lines = [describe(keys.root)]
     for descriptor in descriptors:
-        lines += ["", f"  {descriptor.type.name}", f"  First address {descriptor.first_address}"]
+        lines += ["", f"  {kind_name(descriptor)}", f"  First address {descriptor.first_address}"]
     return "\n".join([*lines, *(f"\n{notice}" for notice in keys.notices)])

@@ -109,7 +109,8 @@ class NewWalletFlow(QObject):
         words.left.connect(self._window.cancel)
 
         def written_down() -> None:
-            self._confirm(words)
+            if words.all_were_in_view():
+                self._confirm(words)
 
         words.submitted.connect(written_down)
         self._window.show_page(words)
@@ -155,13 +156,13 @@ class NewWalletFlow(QObject):
             if text is None:
                 return
 
-            def work(step: creation.ProgressSink) -> tuple[ImportedKeys, str]:
+            def work(step: creation.ProgressSink) -> tuple[ImportedKeys, tuple[Descriptor, ...]]:
                 step("Reading the key", None)
                 keys = importing.read_keys(text, request)
-                descriptors: tuple[Descriptor, ...] = importing.wallet_descriptors(
+                descriptors = importing.wallet_descriptors(
                     keys, params, request.script_types, request.account
                 )
-                return keys, importing.summary(keys, descriptors)
+                return keys, descriptors
 
             self._window.work(
                 work,
@@ -173,8 +174,10 @@ class NewWalletFlow(QObject):
         page.submitted.connect(typed)
         self._window.show_page(page)
 
-    def _show_imported(self, keys: ImportedKeys, text: str, back_to: XprvPage) -> None:
-        page = ImportedPage(text)
+    def _show_imported(
+        self, keys: ImportedKeys, descriptors: tuple[Descriptor, ...], back_to: XprvPage
+    ) -> None:
+        page = ImportedPage(keys, descriptors)
         page.left.connect(lambda: self._window.show_page(back_to))
 
         def agreed() -> None:

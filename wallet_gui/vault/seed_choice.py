@@ -1,15 +1,15 @@
 """What can be chosen about new words: how many, and in which language."""
 
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
 from wallet_gui.keys.seed import LANGUAGES, WORD_COUNTS, language_name
 
 _BITS_PER_THREE_WORDS = 32
 
 
-class _Choice(QObject):
-    """A caption and a list beside it, in `row`."""
+class _Choice(QWidget):
+    """A caption and a list beside it."""
 
     changed = Signal()
 
@@ -20,11 +20,12 @@ class _Choice(QObject):
         self.combo.setAccessibleName(caption.replace("&", ""))
         self.label = QLabel(caption)
         self.label.setBuddy(self.combo)
-        self.row = QHBoxLayout()
-        self.row.setSpacing(10)
-        self.row.addWidget(self.label)
-        self.row.addWidget(self.combo)
-        self.row.addStretch(1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.label)
+        row.addWidget(self.combo)
+        self.setFocusProxy(self.combo)
 
 
 class WordCountChoice(_Choice):

@@ -73,10 +73,16 @@ class WatchFlow(QObject):
 
 
 class SecretsFlow(QObject):
-    """Asks for what opens the secrets of a wallet file."""
+    """Asks for what opens the secrets of a wallet file, on `page` where more is to be shown."""
 
     def __init__(
-        self, window: VaultWindow, path: str, cost: PasswordCost, title: str, text: str
+        self,
+        window: VaultWindow,
+        path: str,
+        cost: PasswordCost,
+        title: str,
+        text: str,
+        page: UnlockPage | None = None,
     ) -> None:
         super().__init__(window)
         self._window = window
@@ -84,7 +90,7 @@ class SecretsFlow(QObject):
         self._cost = cost
         self._title = title
         self._password = ""
-        self._page = UnlockPage(title, text, primary="&Continue", name="secrets")
+        self._page = page or UnlockPage(title, text, primary="&Continue", name="secrets")
         self._page.left.connect(window.cancel)
         self._page.submitted.connect(self._open)
         window.show_page(self._page)

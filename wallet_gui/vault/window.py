@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -19,6 +19,7 @@ from wallet_gui.vault.background import BackgroundTask, Work
 from wallet_gui.vault.errors import EXPECTED, PersonCancelled, internal_failure
 from wallet_gui.vault.hardening import Protections
 from wallet_gui.vault.page import VaultPage
+from wallet_gui.vault.screen_capture import EXCLUDED, NOT_EXCLUDED, exclude_from_capture
 from wallet_gui.vault.step_pages import ProgressPage, RefusedPage
 from wallet_gui.widgets.labels import heading, text_label
 
@@ -166,6 +167,11 @@ class VaultWindow(QWidget):
 
     # --- Qt's overrides
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        # The system knows the window only from now on.
+        self.header.tell(EXCLUDED if exclude_from_capture(self) else NOT_EXCLUDED)
+
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._task is not None and not self._is_finished:
             # What is being written is finished first, then its page comes back.
@@ -221,3 +227,8 @@ class VaultHeader(QFrame):
         layout.setSpacing(6)
         layout.addLayout(row)
         layout.addWidget(self.details)
+
+    def tell(self, sentence: str) -> None:
+        """Add what was found out later to the details."""
+        if sentence not in self.details.text():
+            self.details.setText(f"{self.details.text()} {sentence}")

@@ -22,6 +22,7 @@ from wallet_gui.vault.page import VaultPage
 from wallet_gui.vault.secret_edit import WordEdit, WordsEdit
 from wallet_gui.vault.seed_choice import LanguageChoice, WordCountChoice
 from wallet_gui.vault.word_grid import WordGrid, no_font
+from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import card, set_role, text_label
 from wallet_gui.widgets.notice import ERROR, WARNING
 
@@ -53,9 +54,11 @@ class WordsPage(VaultPage):
         self._draw = draw
         self.count_choice = WordCountChoice("words_count", len(words))
         self.language_choice = LanguageChoice("words_language", seed.language)
+        choices = FlowLayout(spacing=18)
         if draw is not None:
-            self.body.addLayout(self.count_choice.row)
-        self.body.addLayout(self.language_choice.row)
+            choices.addWidget(self.count_choice)
+        choices.addWidget(self.language_choice)
+        self.body.addLayout(choices)
         self.grid = WordGrid(words)
         self.body.addWidget(self.grid)
         self.language_note = text_label(role="muted")
@@ -68,7 +71,6 @@ class WordsPage(VaultPage):
                 role="muted",
             )
         )
-        self.first_field = self.primary
         self.count_choice.changed.connect(self._choose)
         self.language_choice.changed.connect(self._choose)
         self._show()
@@ -76,6 +78,16 @@ class WordsPage(VaultPage):
     def forget(self) -> None:
         self.grid.forget()
         self._draw = None
+
+    def all_were_in_view(self) -> bool:
+        """Whether the last word can be seen; scrolls down to it where a small window hides it."""
+        view = self.scroll_area.viewport()
+        bottom = self.grid.mapTo(view, self.grid.rect().bottomLeft()).y()
+        if bottom <= view.height():
+            return True
+        bar = self.scroll_area.verticalScrollBar()
+        bar.setValue(bar.value() + min(bottom - view.height() + 8, view.height() - 40))
+        return False
 
     def _choose(self) -> None:
         seed: Seed | None = self.seed
@@ -94,7 +106,8 @@ class WordsPage(VaultPage):
         self.grid.setVisible(is_drawable)
         self.primary.setEnabled(is_drawable)
         language = self.seed.language
-        self.language_note.setVisible(language != "english")
+        self.first_field = self.primary if is_drawable else self.language_choice.combo
+        self.language_note.setVisible(is_drawable and language != "english")
         self.language_note.setText(
             f"Note “{language_name(language)}” with them. Some other programs know English words "
             "only; this one recognises every language."

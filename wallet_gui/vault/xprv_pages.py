@@ -1,10 +1,15 @@
 """The pages on which a wallet is restored from an extended private key."""
 
-from wallet_gui.keys.imported import MAX_TEXT
+from PySide6.QtWidgets import QVBoxLayout
+
+from wallet_gui.descriptors.descriptor import Descriptor
+from wallet_gui.keys.imported import MAX_TEXT, ImportedKeys, describe
+from wallet_gui.vault.importing import kind_name
 from wallet_gui.vault.page import VaultPage
 from wallet_gui.vault.secret_edit import WordsEdit
-from wallet_gui.widgets.labels import text_label
-from wallet_gui.widgets.notice import WARNING
+from wallet_gui.widgets.fonts import use_font
+from wallet_gui.widgets.labels import card, text_label
+from wallet_gui.widgets.notice import INFORMATION, WARNING
 
 _LINES = 6
 
@@ -57,7 +62,7 @@ class XprvPage(VaultPage):
 class ImportedPage(VaultPage):
     """What was read of the key, to be compared before a wallet is made of it."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, keys: ImportedKeys, descriptors: tuple[Descriptor, ...]) -> None:
         super().__init__(
             "imported",
             "Check what this key is",
@@ -66,6 +71,20 @@ class ImportedPage(VaultPage):
             primary="&Continue",
             secondary="&Back",
         )
-        self.summary = text_label(text)
-        self.summary.setObjectName("imported_summary")
-        self.body.addWidget(self.summary)
+        if keys.notices:
+            self.notice.say(" ".join(keys.notices), INFORMATION)
+        place = text_label(describe(keys.root))
+        place.setObjectName("imported_place")
+        self.body.addWidget(place)
+        for number, descriptor in enumerate(descriptors, 1):
+            frame = card()
+            rows = QVBoxLayout(frame)
+            rows.setContentsMargins(22, 16, 22, 18)
+            rows.setSpacing(6)
+            rows.addWidget(text_label(kind_name(descriptor)))
+            rows.addWidget(text_label("First address", role="muted"))
+            address = text_label(descriptor.first_address)
+            address.setObjectName(f"imported_address_{number}")
+            use_font(address, monospace=True)
+            rows.addWidget(address)
+            self.body.addWidget(frame)

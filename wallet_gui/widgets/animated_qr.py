@@ -18,11 +18,11 @@ from PySide6.QtWidgets import (
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.transfer.bbqr import MAX_CODES
 from wallet_gui.transfer.qr_frames import Format, Frames, Kind, encode
-from wallet_gui.widgets.copy_line import copy_text
+from wallet_gui.widgets.clipboard import Copied, clipboard
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.labels import caption, text_label
-from wallet_gui.widgets.notice import WARNING, Notice
+from wallet_gui.widgets.notice import INFORMATION, WARNING, Notice
 from wallet_gui.widgets.qr_code import QrCode, qr_modules
 
 DENSITIES: Final = (40, 80, 120, 200, 300, 500, 750, 1000)
@@ -322,10 +322,12 @@ class AnimatedQr(QWidget):
         self.as_text.setAccessibleName(self.as_text.text())
 
     def _copy(self) -> None:
-        if copy_text(self.message_text()):
-            self.notice.say("Copied.")
-        else:
-            self.notice.say("The clipboard did not keep it. Try again.", WARNING)
+        def told(outcome: Copied) -> None:
+            is_kept = outcome is Copied.KEPT
+            words = outcome.sentence(is_private=True)
+            self.notice.say(words, INFORMATION if is_kept else WARNING)
+
+        clipboard().copy(self.message_text(), self, told, is_private=True)
 
 
 def _columns(text: str) -> str:

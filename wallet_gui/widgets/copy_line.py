@@ -1,22 +1,14 @@
 """CopyLine: a line to be pasted elsewhere, with the button that copies it and looks after it."""
 
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from wallet_gui.widgets.clipboard import Copied, clipboard
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.labels import set_role, text_label
 
-_CHECK_MS = 400
 _LINES, _LONGEST = 6, 20_000
-
-
-def copy_text(text: str) -> bool:
-    """Put a text on the clipboard; whether the clipboard then holds exactly it."""
-    clipboard = QGuiApplication.clipboard()
-    clipboard.setText(text)
-    return clipboard.text() == text
 
 
 class CopyLine(QWidget):
@@ -25,10 +17,20 @@ class CopyLine(QWidget):
     copied = Signal(str)
 
     def __init__(
-        self, name: str, spoken: str, parent: QWidget | None = None, *, lines: int = _LINES
+        self,
+        name: str,
+        spoken: str,
+        parent: QWidget | None = None,
+        *,
+        lines: int = _LINES,
+        is_private: bool = False,
     ) -> None:
-        """`name` is that of the objects, `spoken` what is heard; more than `lines` scroll."""
+        """`name` is that of the objects, `spoken` what is heard; more than `lines` scroll.
+
+        What `is_private` does not stay on the clipboard.
+        """
         super().__init__(parent)
+        self._is_private = is_private
         self._lines = lines
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self._spoken = spoken
@@ -87,13 +89,12 @@ class CopyLine(QWidget):
 
     def _copy(self) -> None:
         text = self.line
-        copy_text(text)
-        # Another program may replace it right after: that is looked for.
-        QTimer.singleShot(_CHECK_MS, self, lambda: self._check(text))
 
-    def _check(self, text: str) -> None:
-        if QGuiApplication.clipboard().text() == text:
-            self._say("Copied.")
-            self.copied.emit(text)
-        else:
-            self._say("The clipboard did not keep it. Try again.", "negative")
+        def told(outcome: Copied) -> None:
+            if outcome is Copied.KEPT:
+                self._say(outcome.sentence(is_private=self._is_private))
+                self.copied.emit(text)
+            else:
+                self._say(outcome.sentence(), "negative")
+
+        clipboard().copy(text, self, told, is_private=self._is_private)

@@ -9,7 +9,12 @@ import pytest
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QCheckBox, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QLabel,
+    QLineEdit,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from tests.unit.vault.samples import (
@@ -107,13 +112,13 @@ class Driver:
         self.click(self.window.page.secondary)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
-        self._qtbot.waitUntil(condition, timeout=10_000)
+        self._qtbot.waitUntil(condition)
 
     def wait_for(self, page: str) -> None:
-        self._qtbot.waitUntil(lambda: self.page == page, timeout=10_000)
+        self._qtbot.waitUntil(lambda: self.page == page)
 
     def wait_for_reply(self) -> Reply:
-        self._qtbot.waitUntil(lambda: not self.window.isVisible(), timeout=10_000)
+        self._qtbot.waitUntil(lambda: not self.window.isVisible())
         return self.window.reply
 
 

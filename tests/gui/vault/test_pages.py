@@ -19,23 +19,30 @@ from pytestqt.qtbot import QtBot
 
 from tests.unit.vault.samples import PASSWORD, TINY_COST, SampleWallet, make_wallet, sample_seed
 from wallet_gui.keys.errors import NotEnoughMemory
+from wallet_gui.keys.imported import ImportedKeys
+from wallet_gui.keys.xprv import ExtendedPrivateKey
+from wallet_gui.primitives.params import REGTEST
 from wallet_gui.transfer.messages import Cancelled, Failed, FailureKind
 from wallet_gui.vault import signing
 from wallet_gui.vault.background import Work
+from wallet_gui.vault.dice_page import DicePage
 from wallet_gui.vault.flows import wallet_name
 from wallet_gui.vault.hardening import Protections
 from wallet_gui.vault.page import VaultPage
 from wallet_gui.vault.password_pages import (
     ChangePasswordPage,
+    FingerprintPage,
     NewPasswordPage,
     PassphrasePage,
     UnlockPage,
 )
 from wallet_gui.vault.review_page import ReviewPage
 from wallet_gui.vault.secret_edit import PasswordEdit, WordEdit, WordsEdit
+from wallet_gui.vault.show_words import AlonePage, ShownWordsPage
 from wallet_gui.vault.step_pages import DonePage, ProgressPage, RefusedPage
 from wallet_gui.vault.window import VaultWindow
 from wallet_gui.vault.words_pages import ConfirmWordsPage, RestorePage, WordsPage
+from wallet_gui.vault.xprv_pages import ImportedPage, XprvPage
 from wallet_gui.wallet.review import OutputKind
 from wallet_gui.widgets.review_view import ReviewView
 
@@ -69,6 +76,15 @@ def _pages(sample: SampleWallet) -> dict[str, Callable[[], VaultPage]]:
         "words": lambda: WordsPage(seed),
         "confirm": lambda: ConfirmWordsPage(seed),
         "restore": RestorePage,
+        "dice": lambda: DicePage(12),
+        "xprv": XprvPage,
+        "imported": lambda: ImportedPage(
+            ImportedKeys(ExtendedPrivateKey.from_seed(seed.stretched(), REGTEST)),
+            tuple(sample.wallet.descriptors),
+        ),
+        "fingerprint": lambda: FingerprintPage("cdb97da1", is_new=True),
+        "alone": lambda: AlonePage("Savings"),
+        "shown words": lambda: ShownWordsPage(seed, "A note."),
         "passphrase": lambda: PassphrasePage(is_new=True, secondary="&Back"),
         "old passphrase": lambda: PassphrasePage(is_new=False, secondary="Cancel"),
         "password": lambda: NewPasswordPage(TINY_COST, secondary="&Back"),
@@ -87,6 +103,12 @@ PAGES = (
     "words",
     "confirm",
     "restore",
+    "dice",
+    "xprv",
+    "imported",
+    "fingerprint",
+    "alone",
+    "shown words",
     "passphrase",
     "old passphrase",
     "password",

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from wallet_gui.cli.output import harmless, table
+from wallet_gui.cli.output import harmless
 from wallet_gui.cli.payments import read_coins, read_recipients
+from wallet_gui.cli.printing import table
 from wallet_gui.cli.result import UsageError
 from wallet_gui.primitives.address import script_from_address
 from wallet_gui.primitives.params import REGTEST

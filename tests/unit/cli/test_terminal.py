@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="terminals of Unix")
 
@@ -66,7 +68,7 @@ class Session:
         self.seen = ""
 
     def until(self, text: str) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while text not in self.seen:
             assert time.monotonic() < deadline, self.seen
             if select.select([self.master], [], [], 0.1)[0]:
@@ -81,7 +83,7 @@ class Session:
         return bool(termios.tcgetattr(self.master)[3] & termios.ECHO)
 
     def end(self) -> str:
-        out, err = self.program.communicate(timeout=20)
+        out, err = self.program.communicate(timeout=PATIENCE)
         os.close(self.master)
         os.close(self.slave)
         assert "Traceback" not in err or "KeyboardInterrupt" in err
@@ -127,6 +129,7 @@ def test_a_code_is_echoed_where_the_server_says_so() -> None:
     assert session.end().endswith("answer '123456' ''\n")
 
 
+@pytest.mark.alone
 def test_breaking_off_restores_the_terminal_and_ends_at_once() -> None:
     session = Session("rpc")
     session.until("RPC password of wallet: ")

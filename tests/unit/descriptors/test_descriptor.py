@@ -204,11 +204,11 @@ def test_any_path_is_a_descriptor_or_a_parse_error(path: str) -> None:
 
 
 def test_long_texts_are_refused_quickly() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for text in ("wpkh(" + "1" * 10**6, "(" * 10**6, "[" * 10**6, "wpkh(" + "1" * 990 + ")"):
         with pytest.raises(ParseError):
             parse(text)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -65,10 +65,10 @@ def test_errors_never_repeat_the_text() -> None:
 
 
 def test_length_is_capped_before_the_work() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ParseError, match="too long"):
         decode_check("z" * 10_000_000)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     with pytest.raises(ParseError, match="at most 30 fit"):
         decode_check("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", max_len=30)
 

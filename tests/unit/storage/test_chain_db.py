@@ -141,6 +141,7 @@ def test_batch_is_one_transaction(database: ChainDb) -> None:
     assert database.headers.load() == (0, headers(0, 11))
 
 
+@pytest.mark.alone
 def test_one_owner(database: ChainDb, path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(InUse, match="in use"):
@@ -220,6 +221,7 @@ def test_database_of_another_network_is_set_aside(path: Path) -> None:
         assert database.headers.load() == (0, headers(0, 10))
 
 
+@pytest.mark.alone
 def test_900_000_headers_load_fast(path: Path) -> None:
     count = 900_000
     rows = random.Random(3).randbytes(count * 80)

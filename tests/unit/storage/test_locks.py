@@ -50,6 +50,7 @@ def end(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
+@pytest.mark.alone
 def test_second_owner_in_this_process_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "savings.wallet"
     with FileLock(path):

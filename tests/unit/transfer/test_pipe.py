@@ -13,9 +13,12 @@ from wallet_gui.transfer.messages import (
     REPLIES,
     REQUESTS,
     STDIN,
+    BackupChecked,
     Cancelled,
     ChangePassword,
+    CheckBackup,
     CreateWallet,
+    DrillWords,
     Failed,
     FailureKind,
     HeadlessOptions,
@@ -30,6 +33,7 @@ from wallet_gui.transfer.messages import (
     UnlockWallet,
     WalletCreated,
     WalletUnlocked,
+    WordsDrilled,
     WordsShown,
 )
 from wallet_gui.transfer.pipe import (
@@ -78,6 +82,10 @@ any_message: st.SearchStrategy[Message] = st.one_of(
         scale,
     ),
     st.builds(ChangePassword, text, flag, text, headless, scale),
+    st.builds(CheckBackup, text, text, flag, text, headless, scale),
+    st.builds(DrillWords, text, flag, text, headless, scale),
+    st.builds(BackupChecked, flag, text, types, flag),
+    st.builds(WordsDrilled, flag, text, u31, st.lists(u31, max_size=3).map(tuple), flag, flag),
     st.builds(WalletCreated, text, key),
     st.builds(WalletUnlocked, text, key),
     st.builds(PasswordChanged, text, key),
@@ -314,6 +322,7 @@ def test_no_message_has_room_for_a_secret() -> None:
         "passphrase_file",
         "word_count",
         "use_passphrase",
+        "has_passphrase",
     }
     for cls in (*ALL, HeadlessOptions):
         for name in cls.__dataclass_fields__:

@@ -38,6 +38,7 @@ _FILE_SECONDS: Final = 20.0
 _PORT_SECONDS: Final = 8.0  # to find out what answers instead of SSH
 _UNFORCED: Final = "true"
 _NO_COMMANDS: Final = ("exec request failed", "shell request failed")
+_NO_GREETING: Final = "timed out during banner exchange"
 _UNNAMED_VERSION_SECONDS: Final = 1.0
 _METHODS: Final = {"publickey": "key", "none": "no login"}
 
@@ -239,6 +240,9 @@ class SystemTunnel:
         if problem is not None:
             if problem.code is Code.AUTH_REFUSED and self._locked_key is not None:
                 return ssh_problems.passphrase_needed(self._locked_key)
+            if _NO_GREETING in words.text:
+                # Connected: a node's P2P port may wait for more than ssh's own greeting.
+                return await self._explain_port(words, problem)
             return problem
         return await self._explain_port(
             words, ssh_problems.turned_away(self._target.host, words.text)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.patience import PATIENCE
 from wallet_gui.chain.p2p import seeds
 from wallet_gui.chain.p2p.seed_names import SeedAddress, seed_name
 from wallet_gui.chain.p2p.seeds import MAX_PER_SEED, LookUp, ask_seeds
@@ -112,7 +113,7 @@ def test_look_ups_that_nobody_answers_keep_no_thread_of_the_loop(
     async def run() -> str:
         names = [f"{number}.seed.example.org" for number in range(40)]
         look_ups = [asyncio.ensure_future(seeds.system_resolver(name)) for name in names]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await asyncio.sleep(0)  # each has its thread from here on
             done = await asyncio.to_thread(lambda: "opened")
         look_ups.pop().cancel()
@@ -147,7 +148,7 @@ def test_one_seed_that_hangs_does_not_keep_the_others_answers(
         return await dns(name)
 
     async def scenario() -> list[SeedAddress]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return await ask_seeds(("a", "b"), 8333, resolve, told.append, SHUFFLE)
 
     found = asyncio.run(scenario())

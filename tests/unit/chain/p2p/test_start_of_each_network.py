@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.hostile.fake_network import MemoryStores
+from tests.patience import PATIENCE
 from wallet_gui.chain.backend import ChainEvent
 from wallet_gui.chain.checkpoints import load
 from wallet_gui.chain.p2p.addresses import PeerAddress
@@ -29,7 +30,7 @@ async def start(params: ChainParams, birthday: int | None) -> tuple[int, int, in
     backend = P2PBackend(params, NOBODY, stores, sink, on_failure=failures.append)
     backend.watch("w", [WPKH], checkpoints=[], birthday_time=birthday)
     await backend.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await begun.wait()
     await asyncio.sleep(0.6)  # two ticks
     sync = backend._sync

@@ -1,0 +1,135 @@
+"""Starts the vault process with two pipes that nobody else inherits.
+
+The vault is started anew for each request and ends with its reply, so that the operating system
+takes back every page that held a secret. Nothing secret is in its arguments or its environment.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import wallet_gui
+from wallet_gui.custody.vault_errors import VaultError
+from wallet_gui.transfer.messages import STDIN, Request
+
+
+@dataclass(slots=True)
+class VaultPipe:
+    """Both ends of the two pipes; the child's ends are closed here once it has them."""
+
+    read_end: int
+    write_end: int
+    child_read: int
+    child_write: int
+
+    @classmethod
+    def make(cls) -> "VaultPipe":
+        child_read, write_end = os.pipe()
+        read_end, child_write = os.pipe()
+        return cls(read_end, write_end, child_read, child_write)
+
+    def write_all(self, frame: bytes) -> None:
+        """Write a frame; blocking."""
+        view = memoryview(frame)
+        # When the vault died, its silence is reported by whoever reads.
+        with contextlib.suppress(BrokenPipeError):
+            while view:
+                view = view[os.write(self.write_end, view) :]
+
+    def close_child(self) -> None:
+        for name in ("child_read", "child_write"):
+            self._close(name)
+
+    def close_write(self) -> None:
+        self._close("write_end")
+
+    def close(self) -> None:
+        self.close_child()
+        self.close_write()
+        self._close("read_end")
+
+    def _close(self, name: str) -> None:
+        descriptor = getattr(self, name)
+        if descriptor >= 0:
+            setattr(self, name, -1)
+            os.close(descriptor)
+
+
+def start_vault(
+    command: Sequence[str] = (), *, headless: bool
+) -> tuple[subprocess.Popen[bytes], VaultPipe]:
+    """Start a vault; blocking for a fork and an exec. `command` stands for the program's own.
+
+    Raises VaultError with a sentence.
+    """
+    pipe = VaultPipe.make()
+    try:
+        process = _start_process(tuple(command), pipe, headless=headless)
+    except OSError as error:
+        pipe.close()
+        raise VaultError(
+            f"The vault could not be started: {error.strerror}. Nothing was changed."
+        ) from error
+    except BaseException:
+        pipe.close()
+        raise
+    pipe.close_child()
+    return process, pipe
+
+
+def reads_standard_input(request: Request) -> bool:
+    """Whether a secret of the request is a line of standard input, which is there only once."""
+    options = request.headless
+    return options is not None and STDIN in {
+        options.password_file,
+        options.new_password_file,
+        options.words_file,
+        options.passphrase_file,
+        options.dice_file,
+    }
+
+
+def _start_process(
+    own: tuple[str, ...], pipe: VaultPipe, *, headless: bool
+) -> subprocess.Popen[bytes]:
+    is_frozen = getattr(sys, "frozen", False)
+    command = own or ((sys.executable,) if is_frozen else (sys.executable, "-m", "wallet_gui"))
+    environment = dict(os.environ)
+    if not is_frozen:
+        # The child must find the same package, also when it was started from elsewhere.
+        root = str(Path(wallet_gui.__file__).resolve().parent.parent)
+        paths = [root, environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(part for part in paths if part)
+    mode = ["--headless"] if headless else []
+    arguments = [*command, "--vault", *mode]
+    if sys.platform == "win32":
+        return _start_on_windows(arguments, pipe, environment)
+    return subprocess.Popen(  # noqa: S603 - our own executable with fixed arguments
+        [*arguments, "--pipe", f"{pipe.child_read},{pipe.child_write}"],
+        pass_fds=(pipe.child_read, pipe.child_write),
+        env=environment,
+    )
+
+
+def _start_on_windows(
+    arguments: list[str], pipe: VaultPipe, environment: dict[str, str]
+) -> subprocess.Popen[bytes]:
+    import msvcrt  # noqa: PLC0415 - exists on Windows only
+
+    handles = []
+    for descriptor in (pipe.child_read, pipe.child_write):
+        handle = msvcrt.get_osfhandle(descriptor)  # type: ignore[attr-defined,unused-ignore]
+        os.set_handle_inheritable(handle, True)  # type: ignore[attr-defined,unused-ignore]
+        handles.append(handle)
+    startup = subprocess.STARTUPINFO()  # type: ignore[attr-defined,unused-ignore]
+    startup.lpAttributeList = {"handle_list": handles}
+    return subprocess.Popen(  # noqa: S603 - our own executable with fixed arguments
+        [*arguments, "--pipe", ",".join(str(handle) for handle in handles)],
+        startupinfo=startup,
+        close_fds=False,
+        env=environment,
+    )

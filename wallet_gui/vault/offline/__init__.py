@@ -1,0 +1,1 @@
+"""The window of a computer that keeps keys and has no network; no secret in its process."""

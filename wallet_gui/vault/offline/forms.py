@@ -1,0 +1,72 @@
+"""Small parts that the forms of the offline window are made of."""
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from wallet_gui.widgets.labels import caption, card, heading, text_label
+
+
+def button(name: str, words: str, pressed: Callable[[], object], *, role: str = "") -> QPushButton:
+    """A button; "&" in its words marks the letter that leads to it."""
+    made = QPushButton(words)
+    made.setObjectName(name)
+    made.setAccessibleName(words.replace("&", ""))
+    made.setAutoDefault(False)
+    if role:
+        made.setProperty("role", role)
+    made.clicked.connect(lambda: pressed())
+    return made
+
+
+def section(name: str, title: str, text: str = "") -> tuple[QFrame, QVBoxLayout]:
+    """A card with a heading and a line below it."""
+    frame = card()
+    frame.setObjectName(name)
+    layout = QVBoxLayout(frame)
+    layout.setContentsMargins(22, 18, 22, 18)
+    layout.setSpacing(10)
+    layout.addWidget(heading(title, 120))
+    if text:
+        layout.addWidget(text_label(text, role="muted"))
+    return frame, layout
+
+
+def line_edit(name: str, words: str, layout: QVBoxLayout) -> QLineEdit:
+    """A field of one line under its caption."""
+    edit = QLineEdit()
+    edit.setObjectName(name)
+    edit.setAccessibleName(words.replace("&", ""))
+    layout.addWidget(caption(words, edit))
+    layout.addWidget(edit)
+    return edit
+
+
+def combo(
+    name: str, words: str, choices: Sequence[tuple[str, object]], layout: QVBoxLayout
+) -> QComboBox:
+    """A choice under its caption: what is read, and what is meant."""
+    box = QComboBox()
+    box.setObjectName(name)
+    box.setAccessibleName(words.replace("&", ""))
+    for text, value in choices:
+        box.addItem(text, value)
+    layout.addWidget(caption(words, box))
+    layout.addWidget(box)
+    return box
+
+
+def clear(layout: QVBoxLayout) -> None:
+    """Take every widget out of a layout, at once."""
+    while (item := layout.takeAt(0)) is not None:
+        widget: QWidget | None = item.widget()
+        if widget is not None:
+            widget.setParent(None)
+            widget.deleteLater()

@@ -196,7 +196,7 @@ class ChangePasswordPage(NewPasswordPage):
 class PassphrasePage(VaultPage):
     """The passphrase (25th word): a new one twice, an existing one once."""
 
-    def __init__(self, *, is_new: bool, secondary: str) -> None:
+    def __init__(self, *, is_new: bool, secondary: str, is_restored: bool = False) -> None:
         text = (
             "A passphrase is an additional secret that belongs to the words. Each passphrase leads "
             "to another wallet, so there is no wrong one: write it down exactly, capitals and "
@@ -205,7 +205,13 @@ class PassphrasePage(VaultPage):
             if is_new
             else "This wallet has a passphrase, which is stored nowhere. Capitals and blanks count."
         )
-        title = "Choose the passphrase" if is_new else "Type the passphrase"
+        title = "Choose the passphrase" if is_new and not is_restored else "Type the passphrase"
+        if is_restored:
+            text = (
+                "Type the passphrase that belongs to the words, with the same capitals and blanks. "
+                "Each passphrase leads to another wallet, so there is no wrong one: the next page "
+                "shows the fingerprint of yours."
+            )
         super().__init__("passphrase", title, text, primary="&Continue", secondary=secondary)
         form = _form(self)
         self.passphrase_edit = PasswordEdit("passphrase", "Passphrase")

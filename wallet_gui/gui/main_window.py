@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QMainWindow,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from wallet_gui.app.locking import lock_wallet
 from wallet_gui.app.published import (
@@ -104,6 +111,8 @@ class MainWindow(QMainWindow):
             self.showNormal()
         self.raise_()
         self.activateWindow()
+        # Where the desktop does not let a window come by itself, its entry asks for attention.
+        QApplication.alert(self)
 
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""

@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "address": ("wallets", "address"),
     "create": ("wallets", "create"),
     "descriptor": ("descriptor", "run"),
+    "message": ("message", "run"),
     "psbt": ("psbt", "run"),
     "restore": ("wallets", "restore"),
     "wallets": ("wallets", "wallets"),

@@ -111,6 +111,7 @@ class MultisigKeys(WizardStep):
         self.column.addWidget(self.key_notice)
         self.column.addWidget(self._make_own())
         self.column.addWidget(self._make_others())
+        self.inputs.take_drops_of(self.viewport())
         self.add_bottom("&Go on")
         self.next_wanted.connect(self._go_on)
         self._show_state()

@@ -195,7 +195,7 @@ def test_the_users_configuration_counts_but_opens_no_port(
             assert "direct-tcpip" in outer.log
             with socket.socket() as probe:
                 assert probe.connect_ex(("127.0.0.1", forward)) != 0
-            assert not Path(f"{control}-{server.port}").exists()
+            assert not (short / f"control-{server.port}").exists()
             assert not (own_home / "executed").exists()
             with pytest.raises(NodeProblem) as caught:
                 await tunnel.open_channel("127.0.0.1", forward)

@@ -90,11 +90,15 @@ class PsbtOutputs(QWidget):
             self.save_wanted.emit(Path(path))
 
     def _copy(self) -> None:
-        def told(result: Copied) -> None:
-            is_kept = result is Copied.KEPT
-            self.notice.say(result.sentence("The payment"), INFORMATION if is_kept else WARNING)
+        def told(outcome: Copied) -> None:
+            if outcome is Copied.KEPT:
+                passing = outcome.sentence("The payment", is_private=True)
+                self.notice.say(f"{passing} Paste it where it is signed.", INFORMATION)
+                self.shown.emit()
+            else:
+                self.notice.say(outcome.sentence("The payment"), WARNING)
 
-        clipboard().copy(self._text, self, told)
+        clipboard().copy(self._text, self, told, is_private=True)
 
     # --- codes
 

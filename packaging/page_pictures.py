@@ -1,6 +1,6 @@
 """Draws pages of the window with made-up values into a folder, to be looked at.
 
-    .venv/bin/python packaging/page_pictures.py FOLDER [light|dark] [PERCENT]
+    .venv/bin/python packaging/page_pictures.py FOLDER [light|dark] [PERCENT] [PART OF A NAME]
 
 No node, no network and no screen is needed: the states come from tests/gui/page_states.py. The
 pictures of the README are taken from the running program by screenshots.py.
@@ -30,8 +30,8 @@ from wallet_gui.widgets.fonts import install_fonts  # noqa: E402
 from wallet_gui.widgets.theme import ThemeSwitch  # noqa: E402
 
 
-def main(folder: Path, scheme: str, percent: int) -> int:
-    """Draw every page once; returns the exit status."""
+def main(folder: Path, scheme: str, percent: int, part: str) -> int:
+    """Draw every page with `part` in its name once; returns the exit status."""
     folder.mkdir(parents=True, exist_ok=True)
     application = QApplication(["wallet-gui"])
     install_fonts(application, percent)
@@ -39,6 +39,8 @@ def main(folder: Path, scheme: str, percent: int) -> int:
     engine = Engine()
     engine.start()
     for name, show in PAGES.items():
+        if part not in name:
+            continue
         online = FakeOnline()
         window = MainWindow(engine, MAINNET)
         window.attach(cast("Online", online))
@@ -53,6 +55,8 @@ def main(folder: Path, scheme: str, percent: int) -> int:
         print(path)
         window.close()
     for name, ask in PROMPTS.items():
+        if part not in name:
+            continue
         online = FakeOnline()
         window = MainWindow(engine, MAINNET)
         window.attach(cast("Online", online))
@@ -69,7 +73,8 @@ def main(folder: Path, scheme: str, percent: int) -> int:
 
 
 if __name__ == "__main__":
-    folder, scheme, percent = [*sys.argv[1:], *("", "light", "100")[len(sys.argv) - 1 :]]
+    given = sys.argv[1:]
+    folder, scheme, percent, part = [*given, *("", "light", "100", "")[len(given) :]]
     if not folder:
         sys.exit("Name a folder for the pictures.")
-    sys.exit(main(Path(folder), scheme, int(percent)))
+    sys.exit(main(Path(folder), scheme, int(percent), part))

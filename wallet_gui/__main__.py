@@ -84,6 +84,10 @@ def main(arguments: list[str] | None = None) -> int:
         from wallet_gui.vault.process import main as vault  # noqa: PLC0415 - one process, one part
 
         return vault(arguments)
+    if "--draw-sheet" in arguments:
+        from wallet_gui.widgets.sheet_process import main as sheet  # noqa: PLC0415 - as above
+
+        return sheet(arguments)
     if "--version" in arguments:
         from wallet_gui import __version__  # noqa: PLC0415
 

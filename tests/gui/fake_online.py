@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from tests.gui.fake_backups import FakeSession
 from tests.gui.samples import address, plan, snapshot, transaction
+from tests.unit.app.desk_rig import DeskRig
 from wallet_gui.app.node_choice import NodeChoice
 from wallet_gui.app.p2p_choice import NetworkChoice
 from wallet_gui.app.published import (
@@ -16,6 +19,7 @@ from wallet_gui.app.published import (
     RevealedAddress,
     WalletEntry,
 )
+from wallet_gui.app.session import WalletSession
 from wallet_gui.app.vault_requests import VaultLook
 from wallet_gui.chain.backend import BroadcastResult, BroadcastStage
 from wallet_gui.chain.bitcoind.steps import StepResult
@@ -23,6 +27,7 @@ from wallet_gui.chain.bitcoind.tunnel_protocol import Asker
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import REGTEST, ChainParams
+from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.storage.settings import DataDirectory, Settings
 from wallet_gui.transfer.messages import ExportCosignerKey, NewWalletRequest
@@ -61,6 +66,9 @@ class FakeOnline:
     test_result: NodeTestResult = field(default_factory=lambda: NodeTestResult(is_ready=False))
     key: OwnSshKey | None = None
     cosigner: str = ""
+    desk_rig: DeskRig | None = None
+    backed_up: FakeSession = field(default_factory=FakeSession)
+    replies: dict[type, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._keeper = FakeKeeper(self)
@@ -79,6 +87,13 @@ class FakeOnline:
                 raise
         if name in self.errors:
             raise self.errors[name]
+
+    def vault_look(self) -> VaultLook:
+        return VaultLook("/w", "light", 100, None)
+
+    async def ask_vault(self, request: object, reply_type: type) -> object:
+        await self._asked("ask_vault", request, vault=True)
+        return self.replies[reply_type]
 
     async def start(self, peers: Sequence[PeerAddress] | None = None) -> None:
         await self._asked("start", peers)
@@ -166,9 +181,6 @@ class FakeOnline:
     def data_directory(self) -> DataDirectory:
         return DataDirectory(Path("/nowhere"), REGTEST)
 
-    def vault_look(self) -> VaultLook:
-        return VaultLook("/w", "system", 100, None)
-
     async def make_wallet(self, request: NewWalletRequest) -> OpenedWallet:
         await self._asked("make_wallet", request, vault=True)
         return OpenedWallet("id", self.snapshot, self.notices)
@@ -177,15 +189,25 @@ class FakeOnline:
         await self._asked("cosigner_key", request, vault=True)
         return self.cosigner
 
-    def session(self, wallet_id: str) -> "FakeSession":
-        return FakeSession(self, wallet_id)
-
     async def open_wallet(self, path: str) -> OpenedWallet:
         await self._asked("open_wallet", path, vault=True)
         return OpenedWallet("id", self.snapshot, self.notices)
 
     async def close_wallet(self, wallet_id: str) -> None:
         await self._asked("close_wallet", wallet_id)
+
+    @property
+    def desk(self) -> DeskRig:
+        """A wallet with coins, for what asks for its session."""
+        self.desk_rig = self.desk_rig or DeskRig()
+        return self.desk_rig
+
+    def session(self, wallet_id: str) -> "OpenSession":
+        return OpenSession(self, wallet_id)
+
+    async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
+        await self._asked("sign_psbt", psbt, vault=True)
+        return await self.desk.online.sign_psbt(session, psbt)
 
     async def new_request(
         self, wallet_id: str, label: str = "", amount_sat: int | None = None, message: str = ""
@@ -247,15 +269,24 @@ class FakeOnline:
         await self._asked("set_tx_label", wallet_id, txid, text)
 
 
-class FakeSession:
-    """Stands in for an open wallet."""
+class OpenSession:
+    """An open wallet, of which the labels that are set are noted, too."""
 
     def __init__(self, online: FakeOnline, wallet_id: str) -> None:
         self._online = online
         self._wallet_id = wallet_id
 
+    def kept_setting(self, key: str) -> object:
+        assert key
+        return None
+
     async def set_labels(self, labels: Sequence[tuple[str, str, str]]) -> None:
         await self._online._asked("set_labels", self._wallet_id, labels)
+
+    def __getattr__(self, name: str) -> Any:
+        if self._online.desk_rig is None and hasattr(self._online.backed_up, name):
+            return getattr(self._online.backed_up, name)
+        return getattr(self._online.desk.online.session(self._wallet_id), name)
 
 
 class FakeKeeper:

@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from tests.gui.conftest import Screen
 from tests.gui.import_samples import account, cosigner, descriptor, shared, xpub
-from wallet_gui.app import exports, imports
+from wallet_gui.app import imports
 from wallet_gui.app.published import WalletEntry
+from wallet_gui.custody import exports
 from wallet_gui.descriptors.account_import import SECRETS_INSIDE, ScriptTypeNeeded, SecretsInside
 from wallet_gui.gui.file_copy_page import FileCopyPage
 from wallet_gui.gui.import_page import ImportPage, ImportPanel

@@ -7,6 +7,7 @@ from dataclasses import replace
 from tests.gui.conftest import Screen
 from tests.gui.import_states import IMPORT_PAGES
 from tests.gui.node_states import NODE_PAGES
+from tests.gui.psbt_states import PSBT_PAGES
 from tests.gui.samples import (
     EMPTY,
     INCOMING,
@@ -225,4 +226,5 @@ PAGES: dict[str, Callable[[Screen], None]] = (
     }
     | IMPORT_PAGES
     | NODE_PAGES
+    | PSBT_PAGES
 )

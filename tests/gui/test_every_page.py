@@ -172,7 +172,7 @@ def test_arrow_keys_walk_through_the_sidebar(screen: Screen, qtbot: QtBot) -> No
     with qtbot.waitActive(window):
         window.activateWindow()
     window.navigation["overview"].setFocus()
-    for key in ("receive", "send", "history", "peers", "settings"):
+    for key in ("receive", "send", "history", "psbt", "peers", "settings"):
         focus = QApplication.focusWidget()
         assert focus is not None
         QTest.keyClick(focus, Qt.Key.Key_Down)

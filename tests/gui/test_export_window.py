@@ -14,7 +14,8 @@ from pytestqt.qtbot import QtBot
 from tests.gui.conftest import Screen
 from tests.gui.import_samples import descriptor
 from tests.gui.import_states import step
-from wallet_gui.app import exports, imports
+from wallet_gui.app import imports
+from wallet_gui.custody import exports
 from wallet_gui.gui import application
 from wallet_gui.gui.file_copy_page import FileCopyPage
 from wallet_gui.primitives.params import REGTEST

@@ -111,8 +111,9 @@ def test_ctrl_and_a_number_show_the_pages(screen: Screen, qtbot: QtBot) -> None:
         (Qt.Key.Key_2, window.receive),
         (Qt.Key.Key_3, window.send),
         (Qt.Key.Key_4, window.history),
-        (Qt.Key.Key_5, window.peers),
-        (Qt.Key.Key_6, window.settings),
+        (Qt.Key.Key_5, window.psbt),
+        (Qt.Key.Key_6, window.peers),
+        (Qt.Key.Key_7, window.settings),
         (Qt.Key.Key_1, window.overview),
     ):
         QTest.keyClick(window, key, Qt.KeyboardModifier.ControlModifier)

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from wallet_gui.app.backup_sheets import write_sheet
 from wallet_gui.app.copy_keeper import FOLDER_SETTING, BackedUpFile, CopiesReport
 from wallet_gui.app.online import Online
 from wallet_gui.app.session import WalletSession
@@ -28,6 +29,7 @@ from wallet_gui.transfer.messages import (
     WordsShown,
 )
 from wallet_gui.wallet.backup_checks import SETTING, BackupChecks, BackupKind
+from wallet_gui.wallet.backup_sheet import SheetContents, sheet_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,8 @@ class Backups:
 
     @property
     def _store(self) -> BackedUpFile:
-        store = self._session.view_store
-        if not isinstance(store, BackedUpFile):
-            raise TypeError("an open wallet is stored in its file")
-        return store
+        # What `wallet_opening` gave the session.
+        return cast("BackedUpFile", self._session.view_store)
 
     async def _keep(self, checks: BackupChecks) -> None:
         await self._session.keep_setting(SETTING, checks.to_setting())
@@ -162,6 +162,15 @@ class Backups:
         async with session.storing:
             changed = await self._online.ask_vault(request, PasswordChanged)
             return await asyncio.to_thread(self._store.reopen, changed.view_key)
+
+    def sheet(self) -> SheetContents:
+        """What the backup sheet of this wallet says; nothing of it is secret."""
+        wallet = self._session.wallet
+        return sheet_of(wallet.description, wallet.descriptors, self.checks(), self._clock())
+
+    async def write_sheet(self, path: Path, page_size: str) -> Path:
+        """Write the backup sheet as a PDF; returns where it is. Raises WriteFailed."""
+        return await write_sheet(self.sheet(), path, page_size)
 
     # --- copies
 

@@ -49,6 +49,7 @@ class PsbtLook:
     `review` is None where its amounts are not known, then `why_not` says why. `problem` is a
     sentence on a signature that is not valid, or "". `is_asked`: this wallet made it;
     `is_kept`: it is in the wallet file. `spent_by`: another payment took one of its coins (txid).
+    `created` is the Unix time since when it waits here, 0 for one that does not.
     `is_known`: its finished transaction is in the wallet already, sent or not.
     """
 
@@ -60,6 +61,7 @@ class PsbtLook:
     is_asked: bool = False
     is_waiting: bool = False
     is_kept: bool = False
+    created: int = 0
     has_keys: bool = False
     is_known: bool = False
     spent_by: bytes | None = None
@@ -158,6 +160,7 @@ class PsbtDesk:
             is_asked=waiting is not None and waiting.is_asked,
             is_waiting=waiting is not None,
             is_kept=waiting is not None and waiting.is_kept,
+            created=0 if waiting is None else waiting.created,
             has_keys=wallet.description.has_secrets,
             is_known=txid in wallet.graph and wallet.graph.counts(txid),
             spent_by=self._spender(psbt, txid),

@@ -15,8 +15,8 @@ from wallet_gui.widgets.page import Page
 from wallet_gui.widgets.sentences import sentence
 
 if TYPE_CHECKING:
-    from wallet_gui.app.exports import Export
     from wallet_gui.app.online import Online
+    from wallet_gui.custody.exports import Export
 
 WHAT_IT_SHOWS = (
     "For cosigners, other programs and devices. Whoever has it sees all payments of this wallet, "
@@ -97,7 +97,7 @@ class ExportCard(QFrame):
     def _ask(self) -> None:
         if self._online is None or not self._wallet.wallet_id:
             return
-        from wallet_gui.app.exports import exports_of  # noqa: PLC0415
+        from wallet_gui.custody.exports import exports_of  # noqa: PLC0415
 
         online, wallet_id = self._online, self._wallet.wallet_id
 

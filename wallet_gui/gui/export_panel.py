@@ -6,8 +6,8 @@ from typing import Final
 
 from PySide6.QtWidgets import QComboBox, QFileDialog, QPushButton, QVBoxLayout, QWidget
 
-from wallet_gui.app import exports
-from wallet_gui.app.exports import Export
+from wallet_gui.custody import exports
+from wallet_gui.custody.exports import Export
 from wallet_gui.gui.engine import Engine
 from wallet_gui.transfer.qr_frames import Format, Kind
 from wallet_gui.widgets.animated_qr import AnimatedQr

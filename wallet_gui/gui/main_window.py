@@ -5,17 +5,24 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QMainWindow,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from wallet_gui.app.locking import lock_wallet
 from wallet_gui.app.published import (
     NewWallet,
     OpenedWallet,
-    RevealedAddress,
     SessionUpdate,
     SyncSnapshot,
     WalletEntry,
 )
+from wallet_gui.gui.backup_flow import BackupFlow
 from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.export_card import ExportCard
 from wallet_gui.gui.history_model import HistoryModel
@@ -30,6 +37,9 @@ from wallet_gui.gui.overview_page import OverviewPage
 from wallet_gui.gui.peers_page import PeersPage
 from wallet_gui.gui.play_banner import PlayBanner
 from wallet_gui.gui.play_flow import PlayFlow
+from wallet_gui.gui.psbt_flow import PsbtFlow
+from wallet_gui.gui.psbt_page import PsbtPage
+from wallet_gui.gui.receive_flow import ReceiveFlow
 from wallet_gui.gui.receive_page import ReceivePage
 from wallet_gui.gui.scan_again_card import ScanAgainCard
 from wallet_gui.gui.send_flow import SendFlow
@@ -101,16 +111,18 @@ class MainWindow(QMainWindow):
             self.showNormal()
         self.raise_()
         self.activateWindow()
+        # Where the desktop does not let a window come by itself, its entry asks for attention.
+        QApplication.alert(self)
 
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""
         self._attached = online
-        self.send_flow.attach(online)
-        self.network_flow.attach(online)
-        self.source_flow.attach(online)
-        self.import_flow.attach(online)
-        self.export_card.attach(online)
-        self.message_flow.attach(online)
+        for part in (
+            *(self.backup_flow, self.receive_flow, self.send_flow, self.psbt_flow),
+            *(self.network_flow, self.source_flow, self.import_flow, self.message_flow),
+            self.export_card,
+        ):
+            part.attach(online)
         if self.play_flow is not None:
             self.play_flow.attach(online)
 
@@ -152,6 +164,7 @@ class MainWindow(QMainWindow):
         self.receive = ReceivePage(self.wallet_model, self._params, self)
         self.send = SendPage(self.wallet_model, self._params, self)
         self.history = HistoryPage(self.wallet_model, self.history_model, self)
+        self.psbt = PsbtPage(self)
         self.peers = PeersPage(self.sync_model, self)
         self.settings = SettingsPage(self._params, self)
         self._pages: dict[str, QWidget] = {
@@ -159,6 +172,7 @@ class MainWindow(QMainWindow):
             "receive": self.receive,
             "send": self.send,
             "history": self.history,
+            "psbt": self.psbt,
             "peers": self.peers,
             "settings": self.settings,
         }
@@ -166,8 +180,18 @@ class MainWindow(QMainWindow):
         for page in (self.wizard, *self._pages.values(), self.messages):
             self.pages.addWidget(page)
         self._add_cards()
+        self._make_flows()
+        self._connect()
+
+    def _make_flows(self) -> None:
+        """Make what stands between the pages and the engine."""
+        self.backup_flow = BackupFlow(self._engine, self.wallet_model, self.overview, self.settings)
         self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
+        self.receive_flow = ReceiveFlow(self._engine, self.wallet_model, self.receive)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
+        self.psbt_flow = PsbtFlow(
+            self._engine, self.wallet_model, self.psbt, self.send, self.send_flow
+        )
         self.network_flow = NetworkFlow(
             self._engine,
             self.wallet_model,
@@ -183,7 +207,6 @@ class MainWindow(QMainWindow):
             self.settings.source,
             self.wizard.source,
         )
-        self._connect()
 
     def _add_cards(self) -> None:
         """Add to the settings what belongs to the open wallet."""
@@ -230,7 +253,7 @@ class MainWindow(QMainWindow):
         self.overview.send_wanted.connect(lambda: self.show_page("send"))
         self.overview.history_wanted.connect(lambda: self.show_page("history"))
         self.overview.table.opened.connect(self._show_payment)
-        self.receive.request_wanted.connect(self._new_request)
+        self.psbt_flow.page_wanted.connect(lambda: self.show_page("psbt"))
         self.history.label_wanted.connect(self._set_label)
         self.settings.network.peers_wanted.connect(self._show_peers)
         self.peers.back_wanted.connect(self._show_settings_alone)
@@ -422,7 +445,8 @@ class MainWindow(QMainWindow):
 
     def _is_in_vault(self) -> bool:
         """Whether the person may be busy in a window of the vault, which this one does not see."""
-        return self.send_flow.is_signing or self.message_flow.is_signing
+        flows = (self.send_flow, self.message_flow)
+        return any(flow.is_signing for flow in flows) or self.backup_flow.is_asking
 
     def pay(self, uri: PaymentUri) -> None:
         """Fill the send page from a bitcoin: link, now or once a wallet is open."""
@@ -437,19 +461,6 @@ class MainWindow(QMainWindow):
         self.show_page("send")
 
     # --- what pages ask for
-
-    def _new_request(self, label: str, amount_sat: int | None) -> None:
-        wallet_id = self.wallet_model.wallet_id
-
-        def shown(request: RevealedAddress) -> None:
-            if wallet_id == self.wallet_model.wallet_id:
-                self.receive.show_request(request.descriptor_index, request.index)
-
-        def failed(text: str) -> None:
-            if wallet_id == self.wallet_model.wallet_id:
-                self.receive.show_failure(text)
-
-        self._call(self._online.new_request(wallet_id, label, amount_sat), shown, failed)
 
     def _set_label(self, txid: bytes, text: str) -> None:
         if not self.wallet_model.wallet_id:

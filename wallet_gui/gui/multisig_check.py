@@ -6,9 +6,9 @@ from typing import Final
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
-from wallet_gui.app.exports import of_descriptors
 from wallet_gui.app.imports import ImportLook
 from wallet_gui.app.published import WalletEntry
+from wallet_gui.custody.exports import of_descriptors
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.export_panel import ExportPanel
 from wallet_gui.gui.found_card import FoundCard

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QPushButton, QVBoxLayout, QWidget
 
-from wallet_gui.app.exports import of_cosigner_key
 from wallet_gui.app.published import WalletEntry
+from wallet_gui.custody.exports import of_cosigner_key
 from wallet_gui.descriptors.descriptor import MultisigType
 from wallet_gui.descriptors.key_expression import KeyExpression
 from wallet_gui.gui.engine import Engine

@@ -1,10 +1,12 @@
 """SendFlow: from the send page through the vault's review to the network and back."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
 
 from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult
+from wallet_gui.gui.broadcast_ladder import BroadcastLadder
 from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.send_page import SendPage
@@ -37,7 +39,7 @@ class SendFlow(QObject):
         self._preview_number = 0
         self._signing: Call | None = None
         self._sent: bytes | None = None
-        self._ladders = (send.ladder, history.ladder)
+        self._ladders = [send.ladder, history.ladder]
         send.preview_wanted.connect(self._preview)
         send.review_wanted.connect(self._review)
         history.rebroadcast_wanted.connect(self._rebroadcast)
@@ -53,6 +55,10 @@ class SendFlow(QObject):
     def is_signing(self) -> bool:
         """Whether the vault is open, where the person may be reading or typing."""
         return self._signing is not None
+
+    def add_ladder(self, ladder: BroadcastLadder) -> None:
+        """Show there, too, how far a payment gets."""
+        self._ladders.append(ladder)
 
     def take(self, value: object) -> None:
         """Take what the engine published about a broadcast under way."""
@@ -112,7 +118,7 @@ class SendFlow(QObject):
             self._send.set_ready()
             return
         self._preview_number += 1
-        self._watch(
+        self.watch(
             self._engine.call(
                 self._online.pay(
                     self._wallet.wallet_id, recipients, fee_rate, allow_high_fee=allow_high_fee
@@ -123,7 +129,8 @@ class SendFlow(QObject):
             )
         )
 
-    def _watch(self, call: Call) -> None:
+    def watch(self, call: Call) -> None:
+        """Take a call that opens the vault as the one under way."""
         self._signing = call
         for signal in (call.succeeded, call.failed, call.cancelled):
             signal.connect(self._end_signing)
@@ -143,11 +150,15 @@ class SendFlow(QObject):
             return
         self._send.show_sent()
         self._history.notice.clear()
-        self._broadcast(tx.txid)
+        self.broadcast(tx.txid)
 
-    def _broadcast(self, txid: bytes) -> None:
+    def broadcast(
+        self, txid: bytes, sending: Coroutine[Any, Any, BroadcastResult] | None = None
+    ) -> None:
+        """Send a payment of the wallet, or by `sending`, and show how far it gets."""
         if self._online is None:
             return
+        sending = sending or self._online.broadcast(self._wallet.wallet_id, txid)
         self._sent = txid
         for ladder in self._ladders:
             ladder.begin()
@@ -155,9 +166,7 @@ class SendFlow(QObject):
         def failed(error: BaseException) -> None:
             self._show_failure(txid, sentence(error))
 
-        self._engine.call(
-            self._online.broadcast(self._wallet.wallet_id, txid), self, self._show_result, failed
-        )
+        self._engine.call(sending, self, self._show_result, failed)
 
     def _show_result(self, result: BroadcastResult) -> None:
         if result.txid != self._sent:
@@ -180,7 +189,7 @@ class SendFlow(QObject):
 
     def _rebroadcast(self, txid: bytes) -> None:
         self._history.notice.clear()
-        self._broadcast(txid)
+        self.broadcast(txid)
 
     def _bump(
         self,
@@ -196,18 +205,19 @@ class SendFlow(QObject):
         self._history.notice.say(
             "Opening the review of a replacement that pays a higher fee.", INFORMATION
         )
-        self._watch(
+        self.watch(
             self._engine.call(
                 self._online.bump(
                     self._wallet.wallet_id, txid, fee_rate, allow_high_fee=allow_high_fee
                 ),
                 self,
                 self._signed,
-                self._bump_failed,
+                self.bump_failed,
             )
         )
 
-    def _bump_failed(self, error: BaseException) -> None:
+    def bump_failed(self, error: BaseException) -> None:
+        """Say on the history page why a replacement was not made."""
         text = sentence(error)
         if isinstance(error, FeeTooHigh):
             self._history.ask_high_fee(text)

@@ -22,9 +22,9 @@ from wallet_gui.gui.wallet_model import CHECKING_AGAIN, WalletModel
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
-from wallet_gui.wallet.snapshot import Balance
+from wallet_gui.wallet.snapshot import Balance, Signing
 from wallet_gui.widgets.flow_layout import FlowLayout
-from wallet_gui.widgets.labels import MoneyLabel, card, heading, text_label
+from wallet_gui.widgets.labels import MoneyLabel, card, heading, set_role, text_label
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.page import Page
 from wallet_gui.widgets.text import plain
@@ -35,17 +35,23 @@ if TYPE_CHECKING:
 
 MAX_RECIPIENTS = 100
 _PREVIEW_DELAY_MS = 250
+_OFFLINE = {
+    Signing.HERE: "Sign on my offline co&mputer",
+    Signing.ELSEWHERE: "Sign on my offline co&mputer",
+    Signing.TOGETHER: "Sign with the cosi&gners",
+}
 
 
 class SendPage(QWidget):
     """Collects a payment; `preview_wanted` as it is typed, `review_wanted` when it is ready.
 
-    Both carry the recipients, the fee rate, and whether a fee that looks like a mistake was
-    confirmed.
+    With `offline_wanted` it is to be signed on another computer. All three carry the recipients,
+    the fee rate, and whether a fee that looks like a mistake was confirmed.
     """
 
     preview_wanted = Signal(object, object, bool)
     review_wanted = Signal(object, object, bool)
+    offline_wanted = Signal(object, object, bool)
 
     def __init__(self, wallet: WalletModel, params: ChainParams, parent: QWidget) -> None:
         super().__init__(parent)
@@ -54,6 +60,7 @@ class SendPage(QWidget):
         self._params = params
         self._is_busy = False
         self._is_complaining = False
+        self._signing = Signing.HERE
         self.rows: list[PayeeRow] = []
         self._row_buttons: list[QPushButton] = []
         outer = QVBoxLayout(self)
@@ -78,6 +85,7 @@ class SendPage(QWidget):
             lambda *_: self.available.set_instead(CHECKING_AGAIN if wallet.is_doubted else "")
         )
         wallet.privacy_changed.connect(self._hide_amounts)
+        wallet.changed.connect(lambda snapshot: self._show_signing(snapshot.signing))
         wallet.wallet_changed.connect(lambda _: self._forget())
         self.add_row()
 
@@ -172,6 +180,11 @@ class SendPage(QWidget):
         self.missing = text_label(role="muted")
         self.missing.setObjectName("send_missing")
         row.addWidget(self.missing, 1)
+        self.offline_button = QPushButton(_OFFLINE[Signing.HERE])
+        self.offline_button.setObjectName("send_offline")
+        self.offline_button.setAccessibleName("Sign on my offline computer")
+        self.offline_button.clicked.connect(self._ask_offline)
+        row.addWidget(self.offline_button)
         self.review_button = QPushButton("Re&view and sign")
         self.review_button.setObjectName("send_review")
         self.review_button.setAccessibleName("Review and sign")
@@ -211,6 +224,7 @@ class SendPage(QWidget):
             self.fee_choice,
             self.fee_rate,
             self.high_fee,
+            self.offline_button,
             self.review_button,
         ]
         for before, after in itertools.pairwise(order):
@@ -318,32 +332,57 @@ class SendPage(QWidget):
         self.missing.setText(plain(sentence, 400))
         self.high_fee.setVisible(is_high_fee)
 
-    def _ask_review(self) -> None:
-        if self._is_busy:
+    def _show_signing(self, signing: Signing) -> None:
+        """Offer what the keys of this wallet can do."""
+        if signing is self._signing:
             return
-        payment = self._payment()
-        if payment is None:
+        self._signing = signing
+        self.review_button.setVisible(signing is Signing.HERE)
+        words = _OFFLINE[signing]
+        self.offline_button.setText(words)
+        self.offline_button.setAccessibleName(words.replace("&", ""))
+        set_role(self.offline_button, "" if signing is Signing.HERE else "primary")
+
+    def _complete(self) -> "tuple[tuple[Recipient, ...], FeeRate, bool] | None":
+        """The payment; None when something is missing, which is then said."""
+        payment = None if self._is_busy else self._payment()
+        if payment is None and not self._is_busy:
             # Never just grey: the button says what is missing.
             self.notice.say(self.problem, ERROR)
             self._is_complaining = True
             self.missing.clear()
             wrong = next((row for row in self.rows if row.problem), None)
             (self.fee_rate if wrong is None else wrong.first_wrong).setFocus()
+        return payment
+
+    def _ask_review(self) -> None:
+        if self._signing is not Signing.HERE:
+            self._ask_offline()
             return
-        self.set_busy("Opening the review. It is drawn by the vault, which holds the keys.")
-        self.review_wanted.emit(*payment)
+        payment = self._complete()
+        if payment is not None:
+            self.set_busy("Opening the review. It is drawn by the vault, which holds the keys.")
+            self.review_wanted.emit(*payment)
+
+    def _ask_offline(self) -> None:
+        payment = self._complete()
+        if payment is not None:
+            self.set_busy("Preparing the payment.")
+            self.offline_wanted.emit(*payment)
 
     def set_busy(self, sentence: str) -> None:
         """Say what is going on and hold the review button back."""
         self._is_busy = True
         self.ladder.clear()
         self.review_button.setEnabled(False)
+        self.offline_button.setEnabled(False)
         self.notice.say(sentence, INFORMATION)
 
     def set_ready(self) -> None:
         """Let the person go on."""
         self._is_busy = False
         self.review_button.setEnabled(True)
+        self.offline_button.setEnabled(True)
 
     def show_sent(self) -> None:
         """The payment is signed: empty the form; the ladder says how far it gets."""

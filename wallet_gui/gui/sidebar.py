@@ -12,6 +12,7 @@ PAGES = (
     ("receive", "Receive"),
     ("send", "Send"),
     ("history", "History"),
+    ("psbt", "Sign (PSBT)"),
     ("peers", "Peers"),
     ("settings", "Settings"),
 )

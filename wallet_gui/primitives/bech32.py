@@ -2,10 +2,13 @@
 
 import enum
 from collections.abc import Iterable, Sequence
+from functools import lru_cache, reduce
+from operator import xor
 
 from wallet_gui.primitives.serialize import ParseError
 
 _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_LETTERS = bytes.maketrans(bytes(range(32)), _CHARSET.encode())
 _VALUES = {character: value for value, character in enumerate(_CHARSET)}
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _CHECKSUM_LENGTH = 6
@@ -21,14 +24,17 @@ class Encoding(enum.Enum):
     BECH32M = 0x2BC830A3
 
 
-def _polymod(values: Iterable[int]) -> int:
-    checksum = 1
+def _feedback(top: int) -> int:
+    return reduce(xor, (g for bit, g in enumerate(_GENERATOR) if top >> bit & 1), 0)
+
+
+# What the five bits that leave the checksum bring back into it.
+_FEEDBACK = tuple(_feedback(top) for top in range(32))
+
+
+def _polymod(values: Iterable[int], checksum: int = 1) -> int:
     for value in values:
-        top = checksum >> 25
-        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
-        for bit, generator in enumerate(_GENERATOR):
-            if top >> bit & 1:
-                checksum ^= generator
+        checksum = (checksum & 0x1FFFFFF) << 5 ^ value ^ _FEEDBACK[checksum >> 25]
     return checksum
 
 
@@ -37,11 +43,16 @@ def _expand(hrp: str) -> list[int]:
     return [code >> 5 for code in codes] + [0] + [code & 31 for code in codes]
 
 
+@lru_cache(maxsize=16)
+def _begun(hrp: str) -> int:
+    return _polymod(_expand(hrp))
+
+
 def encode(hrp: str, values: Sequence[int], encoding: Encoding) -> str:
     """Write 5-bit values under a lower-case human-readable part, with checksum."""
-    checksum = _polymod([*_expand(hrp), *values, 0, 0, 0, 0, 0, 0]) ^ encoding.value
-    ending = [checksum >> 5 * (5 - i) & 31 for i in range(_CHECKSUM_LENGTH)]
-    return hrp + "1" + "".join(_CHARSET[value] for value in [*values, *ending])
+    checksum = _polymod((*values, 0, 0, 0, 0, 0, 0), _begun(hrp)) ^ encoding.value
+    ending = [checksum >> shift & 31 for shift in (25, 20, 15, 10, 5, 0)]
+    return hrp + "1" + bytes((*values, *ending)).translate(_LETTERS).decode("ascii")
 
 
 def decode(text: str, max_length: int = MAX_LENGTH) -> tuple[str, list[int], Encoding]:

@@ -46,8 +46,10 @@ _STATUS: Final = b"s"
 _LAST_USED: Final = b"u"
 _CHECKPOINT: Final = b"c"
 _ATTEMPTS: Final = b"a"
+_SCRIPTS: Final = b"k"
 
 _CHAIN: Final = struct.Struct("<IB")
+_CHUNK: Final = struct.Struct("<IBI")
 _HEIGHT: Final = struct.Struct("<I")
 _NUMBER: Final = struct.Struct("<q")
 _ANCHOR: Final = struct.Struct("<I32sqI")
@@ -146,6 +148,7 @@ class WalletCache:
             *((_TRANSACTION, txid, raw) for txid, raw in change.transactions.items()),
             *((_ATTEMPTS, txid, _encode_attempts(t)) for txid, t in change.attempts.items()),
             *((_CHECKPOINT, _HEIGHT.pack(h), name) for h, name in change.checkpoints.items()),
+            *((_SCRIPTS, _CHUNK.pack(*chunk), data) for chunk, data in change.scripts.items()),
         ]
         for kind, key, value in named:
             if value is None:
@@ -234,15 +237,7 @@ class WalletCache:
         if kind == _TRANSACTION:
             content.transactions[key] = value
         elif kind == _STATUS:
-            status = self._status[key] = _Status.decode(value)
-            if status.anchor is not None:
-                content.anchors[key] = status.anchor
-            if status.first_seen is not None:
-                content.first_seen[key] = status.first_seen
-            if status.seen_order is not None:
-                content.seen_order[key] = status.seen_order
-            if status.abandoned:
-                content.abandoned[key] = True
+            self._take_status(content, key, value)
         elif kind == _LAST_USED:
             descriptor_index, keychain = _CHAIN.unpack(key)
             (index,) = _NUMBER.unpack(value)
@@ -253,8 +248,22 @@ class WalletCache:
             first, last, due, height, count, evidence = _TRIES.unpack(value)
             tried = Attempts(first, last, due, height, count, Evidence(evidence))
             content.attempts[key] = tried
+        elif kind == _SCRIPTS:
+            descriptor_index, keychain, number = _CHUNK.unpack(key)
+            content.scripts[descriptor_index, Keychain(keychain), number] = value
         else:
             raise Unusable("a row is of an unknown kind")
+
+    def _take_status(self, content: CacheChange, key: bytes, value: bytes) -> None:
+        status = self._status[key] = _Status.decode(value)
+        if status.anchor is not None:
+            content.anchors[key] = status.anchor
+        if status.first_seen is not None:
+            content.first_seen[key] = status.first_seen
+        if status.seen_order is not None:
+            content.seen_order[key] = status.seen_order
+        if status.abandoned:
+            content.abandoned[key] = True
 
     def _begin_anew(self, reason: str) -> None:
         set_aside(self.path)
@@ -291,6 +300,7 @@ _STORED: Final = {
     "checkpoints",
     "abandoned",
     "attempts",
+    "scripts",
 }
 if {part.name for part in fields(CacheChange)} != _STORED:
     raise ImportError("the cache does not store every part of a CacheChange")

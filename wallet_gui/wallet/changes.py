@@ -108,6 +108,9 @@ class Attempts:
 ChainKey = tuple[int, Keychain]
 """(descriptor_index, keychain): one of the chains of scripts of a wallet."""
 
+ScriptChunk = tuple[int, Keychain, int]
+"""(descriptor_index, keychain, number) of a run of derived scripts of that chain."""
+
 RequestKey = tuple[int, Keychain, int]
 """(descriptor_index, keychain, index) of the address of a payment request."""
 
@@ -197,6 +200,8 @@ class CacheChange:
     index paid per chain (only grows). `checkpoints`: height -> hash of blocks up to which
     everything is scanned; the highest is the scan mark. `abandoned`: the person gave up on them.
     `attempts`: own transactions that were sent and are to be sent again until they confirm.
+    `scripts`: derived scripts by (descriptor number, keychain, number of the chunk), packed by
+    `watched_scripts`; they only spare deriving them again.
     """
 
     transactions: dict[bytes, bytes | None] = field(default_factory=dict)
@@ -207,6 +212,7 @@ class CacheChange:
     checkpoints: dict[int, bytes | None] = field(default_factory=dict)
     abandoned: dict[bytes, bool] = field(default_factory=dict)
     attempts: dict[bytes, Attempts | None] = field(default_factory=dict)
+    scripts: dict[ScriptChunk, bytes] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -228,6 +234,7 @@ class CacheChange:
             checkpoints=_later(self.checkpoints, later.checkpoints),
             abandoned=_later(self.abandoned, later.abandoned),
             attempts=_later(self.attempts, later.attempts),
+            scripts=_later(self.scripts, later.scripts),
         )
 
     def settled(self) -> Self:
@@ -241,6 +248,7 @@ class CacheChange:
             checkpoints={k: v for k, v in self.checkpoints.items() if v is not None},
             abandoned={k: True for k, v in self.abandoned.items() if v},
             attempts={k: v for k, v in self.attempts.items() if v is not None},
+            scripts=dict(self.scripts),
         )
 
 

@@ -9,8 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from wallet_gui.descriptors.descriptor import DerivedKey, Descriptor
-from wallet_gui.wallet.changes import ChainKey, ChangeSet, Keychain, chains
+from wallet_gui.wallet.changes import ChainKey, ChangeSet, Keychain, ScriptChunk, chains
 from wallet_gui.wallet.errors import GapLimit
+from wallet_gui.wallet.watched_scripts import CHUNK, Watched, pack, unpack, watched
 
 GAP_LIMIT = 20
 LOOKAHEAD = 100
@@ -46,7 +47,9 @@ class WatchSet:
         *,
         revealed: Mapping[ChainKey, int],
         last_used: Mapping[ChainKey, int],
+        stored: Mapping[ScriptChunk, bytes],
     ) -> None:
+        """Watch what was shown and paid; scripts that are stored in chunks are not derived."""
         self._descriptors = tuple(descriptors)
         self._staged = staged
         keys = list(chains(len(self._descriptors)))
@@ -56,7 +59,10 @@ class WatchSet:
         self._places: dict[bytes, ScriptPlace] = {}
         self._public_keys: set[bytes] = set()
         self._order: list[bytes] = []
+        # Since the last whole chunk of each chain, waiting for the next one to be whole.
+        self._loose: dict[ChainKey, list[Watched]] = {key: [] for key in keys}
         for key in keys:
+            self._take_stored(key, stored)
             self._fill(key)
         self._taken = len(self._order)
 
@@ -64,23 +70,50 @@ class WatchSet:
         return len(self._order)
 
     def _fill(self, key: ChainKey) -> list[bytes]:
-        # Revealed addresses are watched even when the cache that knew `last_used` is lost.
-        wanted = max(self._last_used[key] + LOOKAHEAD, self._revealed[key] + GAP_LIMIT) + 1
-        scripts = self._scripts[key]
         added = []
-        for index in range(len(scripts), -(-wanted // WINDOW_STEP) * WINDOW_STEP):
-            derived = self._descriptors[key[0]].derive(index, key[1])
-            scripts.append(derived.script_pubkey)
-            self._places[derived.script_pubkey] = ScriptPlace(*key, index)
-            # What an input reveals at its end: the key, or a script with several.
-            revealed = derived.witness_script or (
-                b"" if derived.is_multisig else derived.public_key
-            )
-            if revealed:
-                self._public_keys.add(revealed)
-            added.append(derived.script_pubkey)
+        for index in range(len(self._scripts[key]), self._wanted(key)):
+            pair = watched(self._descriptors[key[0]].derive(index, key[1]))
+            self._watch(key, index, pair)
+            added.append(pair[0])
+            self._keep(key, pair)
         self._order.extend(added)
         return added
+
+    def _take_stored(self, key: ChainKey, stored: Mapping[ScriptChunk, bytes]) -> None:
+        descriptor_index, keychain = key
+        descriptor = self._descriptors[descriptor_index]
+        wanted = self._wanted(key)
+        number = 0
+        while (number + 1) * CHUNK <= wanted:
+            data = stored.get((*key, number))
+            pairs = None if data is None else unpack(descriptor, keychain, number, data)
+            if pairs is None:
+                break
+            for index, pair in enumerate(pairs, number * CHUNK):
+                self._watch(key, index, pair)
+            self._order.extend(script for script, _ in pairs)
+            number += 1
+
+    def _watch(self, key: ChainKey, index: int, pair: Watched) -> None:
+        script, revealed = pair
+        self._scripts[key].append(script)
+        self._places[script] = ScriptPlace(*key, index)
+        if revealed:
+            self._public_keys.add(revealed)
+
+    def _keep(self, key: ChainKey, pair: Watched) -> None:
+        loose = self._loose[key]
+        loose.append(pair)
+        if len(loose) == CHUNK:
+            number = len(self._scripts[key]) // CHUNK - 1
+            self._staged.cache.scripts[*key, number] = pack(self._descriptors[key[0]], loose)
+            loose.clear()
+
+    def _wanted(self, key: ChainKey) -> int:
+        """How many scripts of a chain are watched now."""
+        # Revealed addresses are watched even when the cache that knew `last_used` is lost.
+        least = max(self._last_used[key] + LOOKAHEAD, self._revealed[key] + GAP_LIMIT) + 1
+        return -(-least // WINDOW_STEP) * WINDOW_STEP
 
     def place(self, script: bytes) -> ScriptPlace | None:
         return self._places.get(script)

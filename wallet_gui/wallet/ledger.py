@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from wallet_gui.primitives.address import address_from_script
-from wallet_gui.primitives.hashes import hash_to_hex
+from wallet_gui.primitives.address import address_from_script, script_from_address
+from wallet_gui.primitives.hashes import hash_from_hex, hash_to_hex
 from wallet_gui.primitives.params import ChainParams
+from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.transaction import OutPoint, Transaction
 from wallet_gui.wallet.keychain import ScriptPlace, WatchSet
 from wallet_gui.wallet.labels import Labels
@@ -24,6 +25,8 @@ POISON_LIMIT_SAT = 1_000
 """Unasked payments to used addresses up to this amount are taken for dust attacks."""
 
 _SHOWN_ADDRESSES = 10
+
+_Order = tuple[bool, int, int, bool, int, bytes]
 
 
 class _Either(Collection[OutPoint]):
@@ -68,6 +71,7 @@ class Ledger:
         self._foreign_on_script: dict[bytes, list[OutPoint]] = {}
         self._open: dict[OutPoint, OwnedOutput] = {}
         self._entries: dict[bytes, HistoryEntry | None] = {}
+        self._orders: dict[bytes, _Order] = {}
         self._history: tuple[HistoryEntry, ...] | None = None
         self._coins: tuple[Coin, ...] | None = None
         self._coins_tip: int | None = None
@@ -171,9 +175,19 @@ class Ledger:
                 self._open = dict(self._owned)
             self._forget_around(txid)
 
-    def forget_labels(self) -> None:
-        self._entries.clear()
+    def forget_label(self, kind: str, ref: str) -> None:
+        """Look again at what shows this label: a transaction, or all that paid an address."""
         self._history = self._coins = None
+        try:
+            txid = hash_from_hex(ref) if kind == "tx" else b""
+            script = script_from_address(ref, self._params) if kind == "addr" else b""
+        except ParseError:
+            return  # imported, and of nothing that is here
+        self._entries.pop(txid, None)
+        if script:
+            paid = (self._owned_on_script, self._foreign_on_script)
+            for outpoint in chain.from_iterable(where.get(script, ()) for where in paid):
+                self._entries.pop(outpoint.txid, None)
 
     def forget_coins(self) -> None:
         """Look again at which coins are frozen."""
@@ -181,6 +195,8 @@ class Ledger:
 
     def _forget_around(self, txid: bytes) -> None:
         self._history = self._coins = None
+        if not self._entries:  # while a stored wallet is read
+            return
         self._entries.pop(txid, None)
         for other in (*self._graph.conflicts(txid), *self._graph.children(txid)):
             self._entries.pop(other, None)
@@ -306,18 +322,26 @@ class Ledger:
         """List all transactions that involve us, newest first; orphaned coinbases are left out."""
         if self._history is not None:
             return self._history
-        found = []
+        entries, orders = self._entries, self._orders
         for txid in self._graph.txids():
-            if txid not in self._entries:
-                self._entries[txid] = self._entry(txid)
-            entry = self._entries[txid]
-            if entry is not None:
-                found.append(entry)
-        found.sort(key=lambda entry: self._history_order(entry.txid), reverse=True)
+            if txid not in entries:
+                entries[txid] = self._entry(txid)
+                orders.pop(txid, None)
+        found = [entry for entry in entries.values() if entry is not None]
+        found.sort(key=self._kept_order, reverse=True)
         self._history = tuple(found)
         return self._history
 
-    def _history_order(self, txid: bytes) -> tuple[bool, int, int, bool, int, bytes]:
+    def _kept_order(self, entry: HistoryEntry) -> _Order:
+        # In a block, an entry's place depends on nothing but what its own change forgets.
+        order = self._orders.get(entry.txid)
+        if order is None:
+            order = self._history_order(entry.txid)
+            if entry.height is not None:
+                self._orders[entry.txid] = order
+        return order
+
+    def _history_order(self, txid: bytes) -> _Order:
         # A transaction that lost stands just below the confirmed one that settled its fate.
         current, is_live = txid, self._graph.counts(txid)
         while True:
@@ -346,8 +370,8 @@ class Ledger:
         anchor = self._graph.anchor(txid)
         if tx is None or not self.involves_us(tx) or (tx.is_coinbase and anchor is None):
             return None
-        spent = [self._owned[i.prevout].value_sat for i in tx.inputs if i.prevout in self._owned]
-        ours = [OutPoint(txid, vout) in self._owned for vout in range(len(tx.outputs))]
+        spent = [coin.value_sat for i in tx.inputs if (coin := self._owned.get(i.prevout))]
+        ours = [self._watch.place(output.script_pubkey) is not None for output in tx.outputs]
         received = sum(o.value_sat for o, own in zip(tx.outputs, ours, strict=True) if own)
         is_all_own = len(spent) == len(tx.inputs)
         shown = [

@@ -102,7 +102,9 @@ class TxGraph:
         """List the other stored transactions that spend a coin of this one, sorted."""
         found: set[bytes] = set()
         for tx_in in self._transactions[txid].inputs:
-            found.update(self._spenders.get(tx_in.prevout, ()))
+            spenders = self._spenders.get(tx_in.prevout, ())
+            if len(spenders) > 1:  # hardly ever: mostly it is this one alone
+                found.update(spenders)
         found.discard(txid)
         return tuple(sorted(found))
 

@@ -70,6 +70,7 @@ class Wallet:
             self._staged,
             revealed=state.view.revealed,
             last_used=state.cache.last_used,
+            stored=state.cache.scripts,
         )
         self._graph = TxGraph(self._staged.cache)
         self._labels = Labels(self._staged.view, state.view.labels)
@@ -294,7 +295,7 @@ class Wallet:
     def set_label(self, kind: str, ref: str, text: str) -> None:
         """Label a "tx" (id as shown), an "addr" or an "output" ("txid:n"); "" takes it away."""
         if self._labels.set(kind, ref, text):
-            self._ledger.forget_labels()
+            self._ledger.forget_label(kind, ref)
 
     def set_frozen(self, outpoint: OutPoint, *, frozen: bool) -> None:
         """Set a coin aside, or free it. Raises UnknownCoin for an output that is not ours."""

@@ -28,7 +28,7 @@ class ReviewView(QWidget):
 
     def set_review(self, review: Review, warnings: Sequence[str] | None = None) -> None:
         """Draw a review; `warnings` (default: the review's own) stand above it."""
-        self._clear()
+        self.clear()
         self.review = review
         for number, sentence in enumerate(review.warnings if warnings is None else warnings, 1):
             notice = Notice(self)
@@ -44,7 +44,9 @@ class ReviewView(QWidget):
         spent.setObjectName("review_coins")
         self._layout.addWidget(spent)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Show nothing any more."""
+        self.review = None
         while (item := self._layout.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:

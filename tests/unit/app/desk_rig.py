@@ -49,6 +49,7 @@ class DeskRig:
         self.sent: list[Transaction] = []
         self.asked_vault: list[Psbt] = []
         self.vault_closes = False
+        self.online = _Online(self)
         self.session = self.open()
 
     def open(self) -> WalletSession:
@@ -69,7 +70,7 @@ class DeskRig:
         return BroadcastResult(tx.txid, BroadcastStage.REQUESTED, 2)
 
     def desk(self) -> PsbtDesk:
-        return PsbtDesk(cast("Online", _Online(self)), "id", clock=lambda: NOW)
+        return PsbtDesk(cast("Online", self.online), "id", clock=lambda: NOW)
 
     def sign(self, psbt: Psbt, signer: int = 0) -> Psbt:
         """Sign as somebody else would, with the keys of a cosigner."""

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.gui.import_samples import WORDS, account, cosigner, descriptor, root, shared, xpub
-from wallet_gui.app import exports, imports
+from wallet_gui.app import imports
 from wallet_gui.app.imports import ImportRefused
+from wallet_gui.custody import exports
 from wallet_gui.descriptors.account_import import CosignerOnly, ScriptTypeNeeded, SecretsInside
 from wallet_gui.descriptors.descriptor import DescriptorType, MultisigType
 from wallet_gui.descriptors.importers import MAX_SIZE

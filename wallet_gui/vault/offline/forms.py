@@ -22,7 +22,7 @@ def button(name: str, words: str, pressed: Callable[[], object], *, role: str = 
     made.setAutoDefault(False)
     if role:
         made.setProperty("role", role)
-    made.clicked.connect(lambda: pressed())
+    made.clicked.connect(lambda _=False: pressed())
     return made
 
 

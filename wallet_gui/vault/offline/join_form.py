@@ -1,4 +1,4 @@
-"""The form that joins a multisig: its descriptor or file, and the wallet whose words belong to it."""
+"""The form that joins a multisig: its descriptor or file, and whose words belong to it."""
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QVBoxLayout
@@ -73,7 +73,9 @@ class JoinForm(QFrame):
         self.name = line_edit("join_name", "&Name of the new wallet", layout)
         self.source = combo("join_source", "&Words of which wallet here", (), layout)
         row = FlowLayout(spacing=10)
-        self.submit = button("join_continue", "Continue in the &vault", self._submit, role="primary")
+        self.submit = button(
+            "join_continue", "Continue in the &vault", self._submit, role="primary"
+        )
         row.addWidget(self.submit)
         row.addWidget(button("join_back", "&Back", self.left.emit))
         layout.addLayout(row)

@@ -99,7 +99,9 @@ def status_field(name: str, process: int | None = None) -> str:
         lines = path.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return ""
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name + ":")), "")
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith(name + ":")), ""
+    )
 
 
 def _filter(protections: Protections) -> Check:

@@ -104,4 +104,3 @@ def _row(check: Check, number: int) -> QFrame:
     column.addWidget(detail)
     row.addLayout(column, 1)
     return frame
-

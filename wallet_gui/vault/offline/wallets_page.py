@@ -57,16 +57,17 @@ class WalletForm(QFrame):
         outer.addWidget(frame)
         self.name = line_edit(f"{key}_name", "&Name of the wallet", layout)
         self.type = combo(f"{key}_type", "&Kind of addresses", TYPES, layout)
-        self.words = combo(f"{key}_words", "N&umber of words", _WORD_COUNTS, layout)
-        self.words.setVisible(is_new)
-        words_caption = layout.itemAt(layout.count() - 2).widget()
-        if words_caption is not None:
-            words_caption.setVisible(is_new)
+        # Kept by the page, so that what is not asked here can stay out of sight.
+        self._only_new = QWidget()
+        self._only_new.setVisible(is_new)
+        only_new = QVBoxLayout(self._only_new)
+        only_new.setContentsMargins(0, 0, 0, 0)
+        self.words = combo(f"{key}_words", "N&umber of words", _WORD_COUNTS, only_new)
         self.dice = QCheckBox("Mix in rolls of my own &dice")
         self.dice.setObjectName(f"{key}_dice")
         self.dice.setAccessibleName("Mix in rolls of my own dice")
-        self.dice.setVisible(is_new)
-        layout.addWidget(self.dice)
+        only_new.addWidget(self.dice)
+        layout.addWidget(self._only_new)
         self.passphrase = QCheckBox("With a &passphrase (25th word)")
         self.passphrase.setObjectName(f"{key}_passphrase")
         self.passphrase.setAccessibleName("With a passphrase, the 25th word")
@@ -178,17 +179,17 @@ class WalletsPage(Page):
         self._list = QVBoxLayout()
         self._list.setSpacing(8)
         start.addLayout(self._list)
-        self.create = WalletForm(is_new=True)
-        self.restore = WalletForm(is_new=False)
-        self.join = JoinForm(bench, params)
+        self.create_form = WalletForm(is_new=True)
+        self.restore_form = WalletForm(is_new=False)
+        self.join_form = JoinForm(bench, params)
         for title, text, mnemonic, form in (
-            ("Create a wallet", "New words, made and shown in the vault.", "C", self.create),
-            ("Restore a wallet", "From words that you have on paper.", "R", self.restore),
+            ("Create a wallet", "New words, made and shown in the vault.", "C", self.create_form),
+            ("Restore a wallet", "From words that you have on paper.", "R", self.restore_form),
             (
                 "Join a multisig",
                 "Several signers agreed on a wallet: bring its descriptor or file.",
                 "J",
-                self.join,
+                self.join_form,
             ),
         ):
             choice = ChoiceButton(title, text, mnemonic=mnemonic)
@@ -196,13 +197,13 @@ class WalletsPage(Page):
             choice.clicked.connect(lambda _=False, form=form: self._show_form(form))
             start.addWidget(choice)
         self.body.addWidget(self._start)
-        for form in (self.create, self.restore, self.join):
+        for form in (self.create_form, self.restore_form, self.join_form):
             form.hide()
             form.left.connect(self.show_start)
             self.body.addWidget(form)
-        self.create.wanted.connect(self._create)
-        self.restore.wanted.connect(self._restore)
-        self.join.wanted.connect(lambda request: bench.make(request, self._failed))
+        self.create_form.wanted.connect(self._create)
+        self.restore_form.wanted.connect(self._restore)
+        self.join_form.wanted.connect(lambda request: bench.make(request, self._failed))
         self.body.addStretch(1)
         bench.wallet_changed.connect(self._follow)
 
@@ -210,7 +211,7 @@ class WalletsPage(Page):
 
     def show_start(self) -> None:
         """Show the list of wallets and what else can be done."""
-        for form in (self.create, self.restore, self.join):
+        for form in (self.create_form, self.restore_form, self.join_form):
             form.hide()
         self._start.show()
         self._show_list(self._bench.keeper.wallets())

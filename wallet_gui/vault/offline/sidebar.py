@@ -1,0 +1,66 @@
+"""The sidebar of the offline window: the open wallet's name, and one button for each page."""
+
+from typing import Final
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QButtonGroup, QFrame, QPushButton, QVBoxLayout, QWidget
+
+from wallet_gui.widgets.labels import heading
+from wallet_gui.widgets.text import plain, tooltip
+
+_WIDTH: Final = 190
+
+
+class OfflineSidebar(QFrame):
+    """Emits `chosen` with the key of a page; `pages` are (key, words)."""
+
+    chosen = Signal(str)
+
+    def __init__(self, pages: tuple[tuple[str, str], ...], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("offline_sidebar")
+        self.setProperty("role", "sidebar")
+        self.setMinimumWidth(_WIDTH)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 18, 12, 12)
+        layout.setSpacing(4)
+        self.wallet_name = heading("", 115)
+        self.wallet_name.setObjectName("wallet_name")
+        self.wallet_name.setMaximumWidth(_WIDTH)
+        self.wallet_name.setContentsMargins(12, 0, 0, 10)
+        layout.addWidget(self.wallet_name)
+        group = QButtonGroup(self)
+        self.buttons: dict[str, QPushButton] = {}
+        for number, (key, text) in enumerate(pages, 1):
+            button = QPushButton(text)
+            button.setObjectName(f"navigation_{key}")
+            button.setAccessibleName(text)
+            button.setProperty("role", "navigation")
+            button.setCheckable(True)
+            button.setToolTip(f"{text} (Ctrl+{number})")
+            # Not `clicked`: a screen reader may toggle the button, which is no click.
+            button.toggled.connect(lambda on, key=key: self.chosen.emit(key) if on else None)
+            shortcut = QShortcut(QKeySequence(f"Ctrl+{number}"), parent)
+            shortcut.activated.connect(lambda key=key: self.go(key))
+            group.addButton(button)
+            self.buttons[key] = button
+            layout.addWidget(button)
+        layout.addStretch(1)
+        self.show_name("")
+
+    def go(self, key: str) -> None:
+        """Show a page."""
+        if self.buttons[key].isChecked():
+            self.chosen.emit(key)
+        else:
+            self.buttons[key].setChecked(True)
+
+    def show_name(self, name: str) -> None:
+        """Show whose pages these are; "" for none."""
+        label = self.wallet_name
+        shown = plain(name, 60) or "No wallet open"
+        width = label.maximumWidth() - 2 * label.contentsMargins().left()
+        label.setText(label.fontMetrics().elidedText(shown, Qt.TextElideMode.ElideRight, width))
+        label.setToolTip(tooltip(name))
+        label.setAccessibleName(f"Wallet: {name or 'none open'}")

@@ -28,9 +28,7 @@ from wallet_gui.gui.export_card import ExportCard
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.import_flow import ImportFlow
-from wallet_gui.gui.lock_flow import LockFlow
 from wallet_gui.gui.message_flow import MessageFlow
-from wallet_gui.gui.message_page import MessagePage
 from wallet_gui.gui.network_flow import NetworkFlow
 from wallet_gui.gui.node_prompts import NodePrompts
 from wallet_gui.gui.overview_page import OverviewPage
@@ -39,8 +37,8 @@ from wallet_gui.gui.play_banner import PlayBanner
 from wallet_gui.gui.play_flow import PlayFlow
 from wallet_gui.gui.psbt_flow import PsbtFlow
 from wallet_gui.gui.psbt_page import PsbtPage
-from wallet_gui.gui.receive_flow import ReceiveFlow
 from wallet_gui.gui.receive_page import ReceivePage
+from wallet_gui.gui.request_flow import RequestFlow
 from wallet_gui.gui.scan_again_card import ScanAgainCard
 from wallet_gui.gui.send_flow import SendFlow
 from wallet_gui.gui.send_page import SendPage
@@ -55,6 +53,8 @@ from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.snapshot import HistoryEntry
 from wallet_gui.widgets.clipboard import clipboard
+from wallet_gui.widgets.lock_flow import LockFlow
+from wallet_gui.widgets.message_page import MessagePage
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.text import plain
@@ -118,7 +118,7 @@ class MainWindow(QMainWindow):
         """Take the online side, once it is loaded."""
         self._attached = online
         for part in (
-            *(self.backup_flow, self.receive_flow, self.send_flow, self.psbt_flow),
+            *(self.backup_flow, self.request_flow, self.send_flow, self.psbt_flow),
             *(self.network_flow, self.source_flow, self.import_flow, self.message_flow),
             self.export_card,
         ):
@@ -187,8 +187,8 @@ class MainWindow(QMainWindow):
         """Make what stands between the pages and the engine."""
         self.backup_flow = BackupFlow(self._engine, self.wallet_model, self.overview, self.settings)
         self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
-        self.receive_flow = ReceiveFlow(self._engine, self.wallet_model, self.receive)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
+        self.request_flow = RequestFlow(self._engine, self.wallet_model, self.receive, self.history)
         self.psbt_flow = PsbtFlow(
             self._engine, self.wallet_model, self.psbt, self.send, self.send_flow
         )
@@ -254,7 +254,7 @@ class MainWindow(QMainWindow):
         self.overview.history_wanted.connect(lambda: self.show_page("history"))
         self.overview.table.opened.connect(self._show_payment)
         self.psbt_flow.page_wanted.connect(lambda: self.show_page("psbt"))
-        self.history.label_wanted.connect(self._set_label)
+        self.request_flow.failed.connect(self._fail)
         self.settings.network.peers_wanted.connect(self._show_peers)
         self.peers.back_wanted.connect(self._show_settings_alone)
         self.wallet_model.check_changed.connect(self.peers.node.show_check)
@@ -460,16 +460,7 @@ class MainWindow(QMainWindow):
         self.send.fill(uri)
         self.show_page("send")
 
-    # --- what pages ask for
-
-    def _set_label(self, txid: bytes, text: str) -> None:
-        if not self.wallet_model.wallet_id:
-            return
-        self._call(
-            self._online.set_tx_label(self.wallet_model.wallet_id, txid, text),
-            lambda _: None,
-            self._fail,
-        )
+    # --- what is said
 
     def _say(self, text: str, kind: str) -> None:
         self.notice.say(text, kind)

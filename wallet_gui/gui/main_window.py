@@ -28,7 +28,6 @@ from wallet_gui.gui.export_card import ExportCard
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.import_flow import ImportFlow
-from wallet_gui.gui.lock_flow import LockFlow
 from wallet_gui.gui.message_flow import MessageFlow
 from wallet_gui.gui.network_flow import NetworkFlow
 from wallet_gui.gui.node_prompts import NodePrompts
@@ -54,6 +53,7 @@ from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.snapshot import HistoryEntry
 from wallet_gui.widgets.clipboard import clipboard
+from wallet_gui.widgets.lock_flow import LockFlow
 from wallet_gui.widgets.message_page import MessagePage
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence

@@ -12,8 +12,8 @@ from tests.gui.conftest import Screen
 from tests.gui.page_states import PAGES
 from tests.gui.samples import address, snapshot, sync
 from tests.gui.screen_text import texts
-from wallet_gui.gui.screen_watch import ScreenWatch
 from wallet_gui.primitives.amount import format_btc
+from wallet_gui.widgets.screen_watch import ScreenWatch
 
 # What the samples hold, and no page shows by itself.
 SECRETS = (

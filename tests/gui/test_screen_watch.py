@@ -14,9 +14,9 @@ from pytestqt.qtbot import QtBot
 
 from tests.gui.desktop_bus import SESSION
 from tests.sandbox.contact_guard import PYTHON_PATH
-from wallet_gui.gui.lock_bus import LockBus, session_path
-from wallet_gui.gui.lock_windows import LockMessages
-from wallet_gui.gui.screen_watch import ScreenWatch
+from wallet_gui.widgets.lock_bus import LockBus, session_path
+from wallet_gui.widgets.lock_windows import LockMessages
+from wallet_gui.widgets.screen_watch import ScreenWatch
 
 DESKTOP = Path(__file__).with_name("desktop_bus.py")
 Say = Callable[[str], None]

@@ -412,6 +412,12 @@ def _add_psbt(parser: argparse.ArgumentParser) -> None:
         "files", nargs="*", metavar="FILE", help='PSBT files, binary, base64 or hex; "-" is stdin'
     )
     parser.add_argument(
+        "--asked",
+        metavar="FILE",
+        help="combine, finalize, extract, broadcast: the PSBT that was given away; what came back "
+        "is compared with it, and only its signatures are taken over",
+    )
+    parser.add_argument(
         "--psbt-version",
         type=int,
         choices=(0, 2),

@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "backup": ("backup", "run"),
     "create": ("wallets", "create"),
     "descriptor": ("descriptor", "run"),
+    "message": ("message", "run"),
     "psbt": ("psbt", "run"),
     "restore": ("wallets", "restore"),
     "wallets": ("wallets", "wallets"),

@@ -18,7 +18,6 @@ from wallet_gui.app.locking import lock_wallet
 from wallet_gui.app.published import (
     NewWallet,
     OpenedWallet,
-    RevealedAddress,
     SessionUpdate,
     SyncSnapshot,
     WalletEntry,
@@ -29,9 +28,7 @@ from wallet_gui.gui.export_card import ExportCard
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.import_flow import ImportFlow
-from wallet_gui.gui.lock_flow import LockFlow
 from wallet_gui.gui.message_flow import MessageFlow
-from wallet_gui.gui.message_page import MessagePage
 from wallet_gui.gui.network_flow import NetworkFlow
 from wallet_gui.gui.node_prompts import NodePrompts
 from wallet_gui.gui.overview_page import OverviewPage
@@ -41,6 +38,7 @@ from wallet_gui.gui.play_flow import PlayFlow
 from wallet_gui.gui.psbt_flow import PsbtFlow
 from wallet_gui.gui.psbt_page import PsbtPage
 from wallet_gui.gui.receive_page import ReceivePage
+from wallet_gui.gui.request_flow import RequestFlow
 from wallet_gui.gui.scan_again_card import ScanAgainCard
 from wallet_gui.gui.send_flow import SendFlow
 from wallet_gui.gui.send_page import SendPage
@@ -55,6 +53,8 @@ from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.snapshot import HistoryEntry
 from wallet_gui.widgets.clipboard import clipboard
+from wallet_gui.widgets.lock_flow import LockFlow
+from wallet_gui.widgets.message_page import MessagePage
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.text import plain
@@ -119,6 +119,7 @@ class MainWindow(QMainWindow):
         self._attached = online
         self.backup_flow.attach(online)
         self.send_flow.attach(online)
+        self.request_flow.attach(online)
         self.network_flow.attach(online)
         self.source_flow.attach(online)
         self.import_flow.attach(online)
@@ -190,6 +191,7 @@ class MainWindow(QMainWindow):
         self.backup_flow = BackupFlow(self._engine, self.wallet_model, self.overview, self.settings)
         self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
+        self.request_flow = RequestFlow(self._engine, self.wallet_model, self.receive, self.history)
         self.psbt_flow = PsbtFlow(
             self._engine, self.wallet_model, self.psbt, self.send, self.send_flow
         )
@@ -255,8 +257,7 @@ class MainWindow(QMainWindow):
         self.overview.history_wanted.connect(lambda: self.show_page("history"))
         self.overview.table.opened.connect(self._show_payment)
         self.psbt_flow.page_wanted.connect(lambda: self.show_page("psbt"))
-        self.receive.request_wanted.connect(self._new_request)
-        self.history.label_wanted.connect(self._set_label)
+        self.request_flow.failed.connect(self._fail)
         self.settings.network.peers_wanted.connect(self._show_peers)
         self.peers.back_wanted.connect(self._show_settings_alone)
         self.wallet_model.check_changed.connect(self.peers.node.show_check)
@@ -463,28 +464,6 @@ class MainWindow(QMainWindow):
         self.show_page("send")
 
     # --- what pages ask for
-
-    def _new_request(self, label: str, amount_sat: int | None) -> None:
-        wallet_id = self.wallet_model.wallet_id
-
-        def shown(request: RevealedAddress) -> None:
-            if wallet_id == self.wallet_model.wallet_id:
-                self.receive.show_request(request.descriptor_index, request.index)
-
-        def failed(text: str) -> None:
-            if wallet_id == self.wallet_model.wallet_id:
-                self.receive.show_failure(text)
-
-        self._call(self._online.new_request(wallet_id, label, amount_sat), shown, failed)
-
-    def _set_label(self, txid: bytes, text: str) -> None:
-        if not self.wallet_model.wallet_id:
-            return
-        self._call(
-            self._online.set_tx_label(self.wallet_model.wallet_id, txid, text),
-            lambda _: None,
-            self._fail,
-        )
 
     def _say(self, text: str, kind: str) -> None:
         self.notice.say(text, kind)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from wallet_gui.gui.screen_watch import ScreenWatch
 from wallet_gui.widgets.idle_lock import IdleLock
+from wallet_gui.widgets.screen_watch import ScreenWatch
 
 
 class LockFlow(QObject):

@@ -48,7 +48,7 @@ class ScreenWatch(QObject):
         # Loaded once the window is on screen.
         from PySide6.QtDBus import QDBusConnection  # noqa: PLC0415
 
-        from wallet_gui.gui.lock_bus import LockBus, session_path  # noqa: PLC0415
+        from wallet_gui.widgets.lock_bus import LockBus, session_path  # noqa: PLC0415
 
         bus = LockBus(self)
         bus.locked.connect(self.say_locked)
@@ -62,7 +62,7 @@ class ScreenWatch(QObject):
         self.sources = tuple(found)
 
     def _listen_to_messages(self, window_id: int) -> None:
-        from wallet_gui.gui.lock_windows import (  # noqa: PLC0415 - exists on Windows only
+        from wallet_gui.widgets.lock_windows import (  # noqa: PLC0415 - exists on Windows only
             LockMessages,
             NativeFilter,
             ask_for_lock_messages,

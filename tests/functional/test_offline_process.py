@@ -114,6 +114,11 @@ def test_a_wallet_is_made_and_signs_a_payment_without_a_network(
     address = run("address", "--label", "Ada", *secret, data=data)["address"]
     signature = run("message", "sign", address, "I am here", *secret, "--yes", data=data)
     assert signature["status"] == 0, signature
+    copy = tmp_path / "copy.wallet"
+    assert run("backup", "copy", str(copy), *secret, data=data)["status"] == 0
+    assert run("backup", "check", str(copy), *secret, data=data)["same"]
+    sheet = run("backup", "sheet", str(tmp_path / "sheet.pdf"), *secret, data=data)
+    assert sheet["status"] == 0, sheet
     exported = run("descriptor", "export", *secret, data=data)
     assert len(exported["descriptors"]) == 2
     key = run("descriptor", "key", *secret, data=data)

@@ -223,7 +223,7 @@ def start(self):
         library = ctypes.CDLL(None, use_errno=True)
         said = {
             "modules": loaded_network_modules(),
-            "keys": [name for name in sys.modules if name.startswith("wallet_gui.keys")],
+            "keys": [name for name in sys.modules if name.startswith(("wallet_gui.keys", "wallet_gui.app"))],
             "sockets": [library.socket(family, kind, 0) for family in (2, 10) for kind in (1, 2)],
             "dumpable": library.prctl(3, 0, 0, 0, 0),
             "checks": [[c.title, c.finding.value] for c in look(protections, tuple(VAULT))],

@@ -211,6 +211,7 @@ def test_the_command_line_does_not_begin_where_the_network_is_open(data: Path) -
 # Started in place of the product's entry: the same, but it tells what it is before it runs.
 WINDOW = """
 import ctypes, json, os, sys
+FLOORS = 'wallet_gui.keys', 'wallet_gui.app'
 from wallet_gui.vault.hardening import harden
 protections = harden()
 from PySide6.QtCore import QTimer
@@ -223,7 +224,7 @@ def start(self):
         library = ctypes.CDLL(None, use_errno=True)
         said = {
             "modules": loaded_network_modules(),
-            "keys": [name for name in sys.modules if name.startswith(("wallet_gui.keys", "wallet_gui.app"))],
+            "floors": [n for n in sys.modules if n.startswith(FLOORS)],
             "sockets": [library.socket(family, kind, 0) for family in (2, 10) for kind in (1, 2)],
             "dumpable": library.prctl(3, 0, 0, 0, 0),
             "checks": [[c.title, c.finding.value] for c in look(protections, tuple(VAULT))],
@@ -275,7 +276,7 @@ def test_the_window_has_no_network_and_shows_it(window: subprocess.Popen[str]) -
     assert said["sockets"] == [-1, -1, -1, -1]
     assert said["dumpable"] == 0
     assert said["modules"] == []
-    assert said["keys"] == []
+    assert said["floors"] == []
     findings = dict(said["checks"])
     assert findings.pop("This computer") in {"holds", "does not hold", "cannot be had here"}
     assert set(findings.values()) == {"holds"}, findings

@@ -26,6 +26,7 @@ from wallet_gui.app.published import (
 from wallet_gui.gui.backup_flow import BackupFlow
 from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.export_card import ExportCard
+from wallet_gui.gui.handed_over import HandedOver
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.import_flow import ImportFlow
@@ -63,12 +64,6 @@ if TYPE_CHECKING:
     from wallet_gui.app.online import Online
 
 _TITLE = "Wallet GUI"
-_NETWORK_NAMES = {
-    "mainnet": "Bitcoin",
-    "testnet4": "testnet4",
-    "signet": "signet",
-    "regtest": "regtest",
-}
 
 
 class MainWindow(QMainWindow):
@@ -88,7 +83,6 @@ class MainWindow(QMainWindow):
         self._attached: Online | None = None
         self._params = params
         self._opening: Call | None = None
-        self._pending_uri: PaymentUri | None = None
         self.play_flow: PlayFlow | None = None
         self._wizard_words = ""
         self.wallet_model = WalletModel(self)
@@ -117,14 +111,9 @@ class MainWindow(QMainWindow):
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""
         self._attached = online
-        self.backup_flow.attach(online)
-        self.send_flow.attach(online)
-        self.network_flow.attach(online)
-        self.source_flow.attach(online)
-        self.import_flow.attach(online)
-        self.psbt_flow.attach(online)
-        self.export_card.attach(online)
-        self.message_flow.attach(online)
+        flows = (self.backup_flow, self.send_flow, self.network_flow, self.source_flow)
+        for part in (*flows, self.import_flow, self.psbt_flow, self.export_card, self.message_flow):
+            part.attach(online)
         if self.play_flow is not None:
             self.play_flow.attach(online)
 
@@ -142,7 +131,7 @@ class MainWindow(QMainWindow):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         if self._params.is_test:
-            banner = PlayBanner(_NETWORK_NAMES[self._params.name], self)
+            banner = PlayBanner(self._params.name, self)
             self.play_flow = PlayFlow(self._engine, self.wallet_model, banner, self._say)
             outer.addWidget(banner)
         middle = QHBoxLayout()
@@ -193,6 +182,9 @@ class MainWindow(QMainWindow):
         self.psbt_flow = PsbtFlow(
             self._engine, self.wallet_model, self.psbt, self.send, self.send_flow
         )
+        self.handed = HandedOver(
+            self.wallet_model, self.send, self.psbt_flow, self._say_open_first, self.show_page
+        )
         self.network_flow = NetworkFlow(
             self._engine,
             self.wallet_model,
@@ -241,13 +233,7 @@ class MainWindow(QMainWindow):
         self.wizard.settings_wanted.connect(self._show_settings_alone)
         self.settings.back_wanted.connect(self.show_wizard)
         self.message_flow.page_wanted.connect(lambda: self.pages.setCurrentWidget(self.messages))
-        self.messages.back_wanted.connect(
-            lambda: (
-                self.show_page("settings")
-                if self.wallet_model.wallet_id
-                else self._show_settings_alone()
-            )
-        )
+        self.messages.back_wanted.connect(self._leave_messages)
         self.receive.sign_wanted.connect(self.message_flow.begin)
         self.overview.settings_wanted.connect(lambda: self.show_page("settings"))
         self.overview.receive_wanted.connect(lambda: self.show_page("receive"))
@@ -255,6 +241,7 @@ class MainWindow(QMainWindow):
         self.overview.history_wanted.connect(lambda: self.show_page("history"))
         self.overview.table.opened.connect(self._show_payment)
         self.psbt_flow.page_wanted.connect(lambda: self.show_page("psbt"))
+        self.psbt_file_wanted.connect(self.handed.open_file)
         self.receive.request_wanted.connect(self._new_request)
         self.history.label_wanted.connect(self._set_label)
         self.settings.network.peers_wanted.connect(self._show_peers)
@@ -279,6 +266,12 @@ class MainWindow(QMainWindow):
         """Show the settings while no wallet is open."""
         self.settings.back_button.show()
         self.pages.setCurrentWidget(self.settings)
+
+    def _leave_messages(self) -> None:
+        if self.wallet_model.wallet_id:
+            self.show_page("settings")
+        else:
+            self._show_settings_alone()
 
     def _show_payment(self, entry: HistoryEntry) -> None:
         self.show_page("history")
@@ -402,8 +395,7 @@ class MainWindow(QMainWindow):
         self._say_what_is_shown()
         if opened.notices:
             self.notice.say(" ".join(opened.notices), WARNING)
-        if self._pending_uri is not None:
-            self.pay(self._pending_uri)
+        self.handed.deliver()
 
     def _leave_wallet(self) -> None:
         """Take what is on screen of the open wallet away."""
@@ -452,15 +444,12 @@ class MainWindow(QMainWindow):
 
     def pay(self, uri: PaymentUri) -> None:
         """Fill the send page from a bitcoin: link, now or once a wallet is open."""
-        if not self.wallet_model.wallet_id:
-            self._pending_uri = uri
-            # Said again with the list of wallets, which may not be there yet.
-            self._wizard_words = "Open a wallet to make the payment of the link."
-            self.wizard.say(self._wizard_words, INFORMATION)
-            return
-        self._pending_uri = None
-        self.send.fill(uri)
-        self.show_page("send")
+        self.handed.pay(uri)
+
+    def _say_open_first(self, words: str) -> None:
+        # Said again with the list of wallets, which may not be there yet.
+        self._wizard_words = words
+        self.wizard.say(words, INFORMATION)
 
     # --- what pages ask for
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+_ENVIRONMENT = dict(os.environ)  # a test may have another home, with nothing in its cache
 _SEPARATED = "sshd"  # as whom the half of sshd runs that speaks to strangers
 
 
@@ -30,6 +31,7 @@ def parts() -> dict[str, str]:
         capture_output=True,
         text=True,
         check=False,
+        env=_ENVIRONMENT,
     )
     if found.returncode != 0:
         return {"reason": (found.stderr.strip() or "no sshd").splitlines()[-1]}

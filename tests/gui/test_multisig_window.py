@@ -47,11 +47,12 @@ def test_two_of_three_from_an_own_key_and_two_others(screen: Screen, qtbot: QtBo
     page.own_button.click()
     assert "Choose the wallet" in page.key_notice.text
     page.wallets.choose("/w/Savings.wallet")
+    page.account.choose(2)
     page.own_button.click()
     qtbot.waitUntil(lambda: len(page.rows) == 1, timeout=10_000)
     ((asked,),) = screen.online.named("cosigner_key")
     assert isinstance(asked, ExportCosignerKey)
-    assert (asked.path, asked.script_type) == ("/w/Savings.wallet", "wsh")
+    assert (asked.path, asked.script_type, asked.account) == ("/w/Savings.wallet", "wsh", 2)
     assert not page.kind_box.isEnabled()
     add_other(page, qtbot, str(cosigner(2)))
     page.rows[1].label_edit.setText("Anna")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wallet_gui.cli.result import CommandError, Result, UsageError
-from wallet_gui.custody.messages import message_request
+from wallet_gui.custody.message_signing import message_request
 from wallet_gui.transfer.messages import MessageSigned
 from wallet_gui.wallet.messages import MAX_CHECKED, MessageFormat, MessageVerdict, verify
 
@@ -30,9 +30,9 @@ async def run(context: "Context") -> Result:
         session.wallet,
         options.address,
         message,
+        wanted,
+        options.partial,
         context.online.vault_look(),
-        wanted=wanted,
-        partial=options.partial,
     )
     signed = await context.online.ask_vault(request, MessageSigned)
     document = {"address": options.address, "signature": signed.signature, "complete": True}

@@ -33,6 +33,7 @@ R = TypeVar("R")
 # Command -> module and function; imported when asked for.
 _COMMANDS: Final = {
     "address": ("wallets", "address"),
+    "backup": ("backup", "run"),
     "create": ("wallets", "create"),
     "descriptor": ("descriptor", "run"),
     "message": ("message", "run"),

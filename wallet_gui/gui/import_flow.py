@@ -193,14 +193,16 @@ class ImportFlow(QObject):
         from wallet_gui.gui.multisig_keys import MultisigKeys  # noqa: PLC0415
 
         page = MultisigKeys(self._engine, self._params)
-        page.own_key_wanted.connect(lambda path, kind: self._ask_own(page, path, kind))
+        page.own_key_wanted.connect(
+            lambda path, kind, account: self._ask_own(page, path, kind, account)
+        )
         page.complete.connect(self._put_together)
         self._with_wallets(page.show_wallets)
         self._show(page)
 
-    def _ask_own(self, page: "MultisigKeys", path: str, kind: "MultisigType") -> None:
+    def _ask_own(self, page: "MultisigKeys", path: str, kind: "MultisigType", account: int) -> None:
         label = plain(Path(path).stem, 60)
-        self._ask_key(path, kind, 0, lambda key: page.add_own(key, path, label))
+        self._ask_key(path, kind, account, lambda key: page.add_own(key, path, label))
 
     def _ask_key(
         self,

@@ -269,7 +269,8 @@ class ImportPage(WizardStep):
 
     def _follow(self) -> None:
         look = self.panel.look
-        self.fields.setVisible(look is not None)
+        # A shared wallet gets its name on the page on which it is compared.
+        self.fields.setVisible(look is not None and not look.is_multisig)
         several = look is not None and len(look.accounts) > 1
         self.active_box.setVisible(several)
         self.active_caption.setVisible(several)
@@ -288,11 +289,11 @@ class ImportPage(WizardStep):
             self.notice.say("First give the wallet's export: as text, file or QR codes.", WARNING)
             self.panel.inputs.field.setFocus()
             return
-        accepted = self.fields.accepted(self.notice)
-        if accepted is None:
-            return
         if look.is_multisig:
             self._on_multisig(look)
+            return
+        accepted = self.fields.accepted(self.notice)
+        if accepted is None:
             return
         name, birthday = accepted
         found = replace(look.found, active=max(0, self.active_box.currentIndex()))

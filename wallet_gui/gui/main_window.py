@@ -18,7 +18,6 @@ from wallet_gui.app.locking import lock_wallet
 from wallet_gui.app.published import (
     NewWallet,
     OpenedWallet,
-    RevealedAddress,
     SessionUpdate,
     SyncSnapshot,
     WalletEntry,
@@ -31,7 +30,6 @@ from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.import_flow import ImportFlow
 from wallet_gui.gui.message_flow import MessageFlow
-from wallet_gui.gui.message_page import MessagePage
 from wallet_gui.gui.network_flow import NetworkFlow
 from wallet_gui.gui.node_prompts import NodePrompts
 from wallet_gui.gui.overview_page import OverviewPage
@@ -41,6 +39,7 @@ from wallet_gui.gui.play_flow import PlayFlow
 from wallet_gui.gui.psbt_flow import PsbtFlow
 from wallet_gui.gui.psbt_page import PsbtPage
 from wallet_gui.gui.receive_page import ReceivePage
+from wallet_gui.gui.request_flow import RequestFlow
 from wallet_gui.gui.scan_again_card import ScanAgainCard
 from wallet_gui.gui.send_flow import SendFlow
 from wallet_gui.gui.send_page import SendPage
@@ -56,6 +55,7 @@ from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.snapshot import HistoryEntry
 from wallet_gui.widgets.clipboard import clipboard
 from wallet_gui.widgets.lock_flow import LockFlow
+from wallet_gui.widgets.message_page import MessagePage
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.text import plain
@@ -64,6 +64,10 @@ if TYPE_CHECKING:
     from wallet_gui.app.online import Online
 
 _TITLE = "Wallet GUI"
+_VAULT_CLOSED = (
+    "The vault was closed, because the screen was locked or the computer went to sleep. Nothing "
+    "was changed; begin again."
+)
 
 
 class MainWindow(QMainWindow):
@@ -111,8 +115,9 @@ class MainWindow(QMainWindow):
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""
         self._attached = online
-        flows = (self.backup_flow, self.send_flow, self.network_flow, self.source_flow)
-        for part in (*flows, self.import_flow, self.psbt_flow, self.export_card, self.message_flow):
+        flows = (self.backup_flow, self.send_flow, self.request_flow, self.network_flow)
+        cards = (self.source_flow, self.import_flow, self.psbt_flow, self.export_card)
+        for part in (*flows, *cards, self.message_flow):
             part.attach(online)
         if self.play_flow is not None:
             self.play_flow.attach(online)
@@ -179,6 +184,7 @@ class MainWindow(QMainWindow):
         self.backup_flow = BackupFlow(self._engine, self.wallet_model, self.overview, self.settings)
         self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
+        self.request_flow = RequestFlow(self._engine, self.wallet_model, self.receive, self.history)
         self.psbt_flow = PsbtFlow(
             self._engine, self.wallet_model, self.psbt, self.send, self.send_flow
         )
@@ -242,8 +248,7 @@ class MainWindow(QMainWindow):
         self.overview.table.opened.connect(self._show_payment)
         self.psbt_flow.page_wanted.connect(lambda: self.show_page("psbt"))
         self.psbt_file_wanted.connect(self.handed.open_file)
-        self.receive.request_wanted.connect(self._new_request)
-        self.history.label_wanted.connect(self._set_label)
+        self.request_flow.failed.connect(self._fail)
         self.settings.network.peers_wanted.connect(self._show_peers)
         self.peers.back_wanted.connect(self._show_settings_alone)
         self.wallet_model.check_changed.connect(self.peers.node.show_check)
@@ -378,6 +383,8 @@ class MainWindow(QMainWindow):
         self.wizard.set_busy("")
         if text:
             self.wizard.say(text, ERROR)
+        elif self._wizard_words:
+            self.wizard.say(self._wizard_words, INFORMATION)
 
     def _opened(self, opened: OpenedWallet) -> None:
         self._opening = None
@@ -430,6 +437,8 @@ class MainWindow(QMainWindow):
         if wallet_id:
             self._wizard_words = reason
             self._leave_wallet()
+        elif self._opening is not None and reason:
+            self._wizard_words = _VAULT_CLOSED
         if self._attached is not None:
             self._call(
                 lock_wallet(self._attached, wallet_id),
@@ -452,28 +461,6 @@ class MainWindow(QMainWindow):
         self.wizard.say(words, INFORMATION)
 
     # --- what pages ask for
-
-    def _new_request(self, label: str, amount_sat: int | None) -> None:
-        wallet_id = self.wallet_model.wallet_id
-
-        def shown(request: RevealedAddress) -> None:
-            if wallet_id == self.wallet_model.wallet_id:
-                self.receive.show_request(request.descriptor_index, request.index)
-
-        def failed(text: str) -> None:
-            if wallet_id == self.wallet_model.wallet_id:
-                self.receive.show_failure(text)
-
-        self._call(self._online.new_request(wallet_id, label, amount_sat), shown, failed)
-
-    def _set_label(self, txid: bytes, text: str) -> None:
-        if not self.wallet_model.wallet_id:
-            return
-        self._call(
-            self._online.set_tx_label(self.wallet_model.wallet_id, txid, text),
-            lambda _: None,
-            self._fail,
-        )
 
     def _say(self, text: str, kind: str) -> None:
         self.notice.say(text, kind)

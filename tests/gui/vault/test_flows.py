@@ -350,8 +350,8 @@ def test_after_five_wrong_passwords_it_waits(drive: Drive, tmp_path: Path) -> No
         driver.wait_until(lambda: "is wrong" in driver.notice)
     assert not page.primary.isEnabled()
     assert "Next try in 5 seconds" in driver.notice
-    page._seconds = 1
-    page._clock.timeout.emit()
+    page._patience._seconds = 1
+    page._patience._clock.timeout.emit()
     assert page.primary.isEnabled()
     driver.go_back()
     assert driver.wait_for_reply() == Cancelled()

@@ -1,4 +1,4 @@
-"""What the vault is asked for to sign a message with an address of an open wallet."""
+"""What the vault is asked to sign of a message, checked against the wallet of the address."""
 
 from wallet_gui.custody.requests import VaultLook
 from wallet_gui.primitives.address import script_from_address
@@ -29,18 +29,13 @@ def message_request(
     wallet: Wallet,
     address: str,
     message: str,
+    wanted: MessageFormat | None,
+    partial: str,
     look: VaultLook,
-    *,
-    wanted: MessageFormat | None = None,
-    partial: str = "",
 ) -> SignMessage:
-    """Ask to show and sign a message; `partial` is what other cosigners returned for it.
-
-    Raises ParseError with a sentence for what cannot be signed here.
-    """
+    """Ask to show a message and sign it; raises ParseError with a sentence when that is no use."""
     place = own_place(wallet, address)
-    descriptor = wallet.descriptors[place.descriptor_index]
-    usable = formats_for(descriptor.type)
+    usable = formats_for(wallet.descriptors[place.descriptor_index].type)
     if wanted is not None and wanted not in usable:
         names = " or ".join(usable)
         raise ParseError(f"Signatures of this address are written in the form {names}.")
@@ -58,7 +53,7 @@ def message_request(
     return SignMessage(
         path=path,
         message=message,
-        address=descriptor.address(place.index, place.keychain),
+        address=wallet.descriptors[place.descriptor_index].address(place.index, place.keychain),
         descriptor_index=place.descriptor_index,
         keychain=int(place.keychain),
         index=place.index,

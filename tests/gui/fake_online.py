@@ -202,7 +202,9 @@ class FakeOnline:
         self.desk_rig = self.desk_rig or DeskRig()
         return self.desk_rig
 
-    def session(self, wallet_id: str) -> "OpenSession":
+    def session(self, wallet_id: str) -> "OpenSession | WalletSession":
+        if self.desk_rig is not None:
+            return self.desk_rig.online.session(wallet_id)
         return OpenSession(self, wallet_id)
 
     async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:

@@ -258,7 +258,10 @@ def test_pairing_wants_the_address_compared(screen: Screen, qtbot: QtBot) -> Non
     recognised(qtbot, page.panel)
     look = page.panel.look
     assert look is not None
-    assert page.address.address == look.found.descriptors[look.found.active].first_address
+    shown = [label.address for label in page.addresses]
+    assert shown == [item.first_address for item in look.found.descriptors]
+    assert len(shown) == 4
+    assert page.equal.accessibleName() == "Both screens show these addresses"
     page.next_button.click()
     assert "Compare the first address" in page.notice.text
     assert screen.online.named("make_wallet") == []
@@ -271,6 +274,7 @@ def test_pairing_wants_the_address_compared(screen: Screen, qtbot: QtBot) -> Non
     page.next_button.click()
     request = made(screen, qtbot)
     assert isinstance(request, WatchWallet)
+    assert [label.address for label in page.addresses] != shown
     assert request.name == "Paired"
     assert request.descriptors[request.active] == descriptor(2)
 

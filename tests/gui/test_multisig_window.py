@@ -20,6 +20,7 @@ from wallet_gui.gui.multisig_check import MultisigCheck
 from wallet_gui.gui.multisig_keys import MultisigKeys
 from wallet_gui.gui.multisig_start import MultisigStart, OwnKeyPage
 from wallet_gui.primitives.params import MAINNET
+from wallet_gui.storage.errors import WriteFailed
 from wallet_gui.transfer.messages import ExportCosignerKey, JoinMultisig, WatchWallet
 
 # --- shared wallets -----------------------------------------------------------------------------
@@ -225,3 +226,20 @@ def test_another_wallet_file_may_hold_the_words(
     page.wallets.activated.emit(last)
     assert page.wallets.path == str(tmp_path / "Elsewhere.wallet")
     assert page.wallets.currentText() == "Elsewhere"
+
+
+def test_labels_that_the_disk_refuses_do_not_lose_the_wallet(screen: Screen, qtbot: QtBot) -> None:
+    screen.online.errors["set_labels"] = WriteFailed("The disk is full.")
+    page = collecting(screen, qtbot)
+    for number in range(1, 4):
+        add_other(page, qtbot, str(cosigner(number)))
+    page.rows[0].label_edit.setText("Anna")
+    page.next_button.click()
+    qtbot.waitUntil(
+        lambda: isinstance(screen.window.wizard.currentWidget(), MultisigCheck), timeout=10_000
+    )
+    check = step(screen, MultisigCheck)
+    check.equal.setChecked(True)
+    check.next_button.click()
+    assert isinstance(made(screen, qtbot), WatchWallet)
+    assert "Labels were not stored. The disk is full." in screen.window.notice.text

@@ -31,7 +31,7 @@ SECRETS = (
 OPEN_PAGES = [
     name
     for name in PAGES
-    if name.startswith(("overview", "receive", "send", "history", "settings", "messages"))
+    if name.startswith(("overview", "receive", "send", "history", "settings", "messages", "export"))
     and not name.endswith("alone")
 ]
 

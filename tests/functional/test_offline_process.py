@@ -114,6 +114,11 @@ def test_a_wallet_is_made_and_signs_a_payment_without_a_network(
     address = run("address", "--label", "Ada", *secret, data=data)["address"]
     signature = run("message", "sign", address, "I am here", *secret, "--yes", data=data)
     assert signature["status"] == 0, signature
+    copy = tmp_path / "copy.wallet"
+    assert run("backup", "copy", str(copy), *secret, data=data)["status"] == 0
+    assert run("backup", "check", str(copy), *secret, data=data)["same"]
+    sheet = run("backup", "sheet", str(tmp_path / "sheet.pdf"), *secret, data=data)
+    assert sheet["status"] == 0, sheet
     exported = run("descriptor", "export", *secret, data=data)
     assert len(exported["descriptors"]) == 2
     key = run("descriptor", "key", *secret, data=data)
@@ -206,6 +211,7 @@ def test_the_command_line_does_not_begin_where_the_network_is_open(data: Path) -
 # Started in place of the product's entry: the same, but it tells what it is before it runs.
 WINDOW = """
 import ctypes, json, os, sys
+FLOORS = 'wallet_gui.keys', 'wallet_gui.app'
 from wallet_gui.vault.hardening import harden
 protections = harden()
 from PySide6.QtCore import QTimer
@@ -218,7 +224,7 @@ def start(self):
         library = ctypes.CDLL(None, use_errno=True)
         said = {
             "modules": loaded_network_modules(),
-            "keys": [name for name in sys.modules if name.startswith("wallet_gui.keys")],
+            "floors": [n for n in sys.modules if n.startswith(FLOORS)],
             "sockets": [library.socket(family, kind, 0) for family in (2, 10) for kind in (1, 2)],
             "dumpable": library.prctl(3, 0, 0, 0, 0),
             "checks": [[c.title, c.finding.value] for c in look(protections, tuple(VAULT))],
@@ -270,7 +276,7 @@ def test_the_window_has_no_network_and_shows_it(window: subprocess.Popen[str]) -
     assert said["sockets"] == [-1, -1, -1, -1]
     assert said["dumpable"] == 0
     assert said["modules"] == []
-    assert said["keys"] == []
+    assert said["floors"] == []
     findings = dict(said["checks"])
     assert findings.pop("This computer") in {"holds", "does not hold", "cannot be had here"}
     assert set(findings.values()) == {"holds"}, findings

@@ -1,7 +1,9 @@
 """Small parts that the forms of the offline window are made of."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
+from PySide6.QtCore import QPoint, QTimer
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -11,7 +13,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from wallet_gui.widgets.animated_qr import AnimatedQr
 from wallet_gui.widgets.labels import caption, card, heading, text_label
+from wallet_gui.widgets.page import Page
+
+_AROUND_CODE_IN_EM: Final = 3
 
 
 def button(name: str, words: str, pressed: Callable[[], object], *, role: str = "") -> QPushButton:
@@ -70,3 +76,21 @@ def clear(layout: QVBoxLayout) -> None:
         if widget is not None:
             widget.setParent(None)
             widget.deleteLater()
+
+
+def fit_codes(page: Page, codes: AnimatedQr) -> None:
+    """Keep a code as large as the page shows at once: one that has to be scrolled is not read."""
+    room = page.viewport().height() - _AROUND_CODE_IN_EM * page.fontMetrics().height()
+    side = max(room, codes.qr.minimumHeight())
+    codes.qr.setMaximumSize(side, side)
+
+
+def scroll_to(page: Page, widget: QWidget) -> None:
+    """Bring the top of a widget to the top of the page, once it has its place."""
+
+    def scroll() -> None:
+        inner = page.widget()
+        if inner is not None and widget.isVisible():
+            page.verticalScrollBar().setValue(widget.mapTo(inner, QPoint(0, 0)).y())
+
+    QTimer.singleShot(0, page, scroll)

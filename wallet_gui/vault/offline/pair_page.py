@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QVBoxLayout
 
 from wallet_gui.custody.exports import Export, exports_of, of_cosigner_key
@@ -15,7 +16,7 @@ from wallet_gui.transfer.messages import CosignerKeyExported
 from wallet_gui.transfer.qr_frames import Format, Kind, encode
 from wallet_gui.vault.offline.bench import IN_THE_VAULT, Bench
 from wallet_gui.vault.offline.export_view import ExportView
-from wallet_gui.vault.offline.forms import button, clear, combo, section
+from wallet_gui.vault.offline.forms import button, clear, combo, fit_codes, section
 from wallet_gui.wallet.wallet import Wallet
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import AddressLabel, heading, text_label
@@ -96,6 +97,11 @@ class PairPage(Page):
         self.key.hide()
         layout.addWidget(self.key)
         self.body.addWidget(self.cosigner)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        for view in (self.export, self.key):
+            fit_codes(self, view.codes)
 
     def _follow(self) -> None:
         opened = self._bench.opened

@@ -34,7 +34,7 @@ NETWORK_MODULES: Final = (
     "urllib.request",
     "PySide6.QtNetwork",
     "PySide6.QtWebSockets",
-    "wallet_gui.app",
+    "wallet_gui.app.online",
     "wallet_gui.chain",
 )
 _NETWORK_LIBRARIES: Final = ("Qt6Network", "libssl", "libcurl", "libssh")

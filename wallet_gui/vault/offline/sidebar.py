@@ -59,7 +59,7 @@ class OfflineSidebar(QFrame):
     def show_name(self, name: str) -> None:
         """Show whose pages these are; "" for none."""
         label = self.wallet_name
-        shown = plain(name, 60) or "No wallet open"
+        shown = plain(name, 60) or "No wallet"
         width = label.maximumWidth() - 2 * label.contentsMargins().left()
         label.setText(label.fontMetrics().elidedText(shown, Qt.TextElideMode.ElideRight, width))
         label.setToolTip(tooltip(name))

@@ -4,7 +4,7 @@ import base64
 from typing import Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QPlainTextEdit
 
 from wallet_gui.custody.payment_look import PaymentLook, look_at
@@ -13,7 +13,7 @@ from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.transfer.qr_frames import Kind, Progress
 from wallet_gui.vault.offline.bench import IN_THE_VAULT, Bench
 from wallet_gui.vault.offline.files import ask_open, ask_save, read_file, write_file
-from wallet_gui.vault.offline.forms import button, section
+from wallet_gui.vault.offline.forms import button, fit_codes, scroll_to, section
 from wallet_gui.wallet.wallet import Wallet
 from wallet_gui.widgets.animated_qr import AnimatedQr
 from wallet_gui.widgets.flow_layout import FlowLayout
@@ -261,6 +261,12 @@ class SignPage(Page):
         else:
             self.codes.clear()
         self._show_codes(shown=shown)
+        if shown:
+            scroll_to(self, self.codes)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        fit_codes(self, self.codes)
 
     def _show_codes(self, *, shown: bool) -> None:
         self.codes.setVisible(shown)

@@ -72,6 +72,13 @@ class WalletForm(QFrame):
         self.passphrase.setObjectName(f"{key}_passphrase")
         self.passphrase.setAccessibleName("With a passphrase, the 25th word")
         layout.addWidget(self.passphrase)
+        self.xprv = QCheckBox("From an e&xtended private key (xprv) instead of words")
+        self.xprv.setObjectName(f"{key}_xprv")
+        self.xprv.setAccessibleName("From an extended private key instead of words")
+        self.xprv.setVisible(not is_new)
+        # Such a key has its passphrase in it already.
+        self.xprv.toggled.connect(self.passphrase.setDisabled)
+        layout.addWidget(self.xprv)
         self.problem = text_label(role="negative")
         self.problem.setObjectName(f"{key}_problem")
         self.problem.hide()
@@ -106,7 +113,8 @@ class WalletForm(QFrame):
                 name=name,
                 script_type=str(self.type.currentData()),
                 word_count=int(self.words.currentData()),
-                use_passphrase=self.passphrase.isChecked(),
+                use_passphrase=self.passphrase.isChecked() and not self.xprv.isChecked(),
+                from_xprv=self.xprv.isChecked(),
                 use_dice=self.is_new and self.dice.isChecked(),
             )
         )

@@ -17,6 +17,7 @@ COMMANDS = frozenset(
         "peers",
         "connections",
         "psbt",
+        "backup",
         "descriptor",
         "wallets",
         "doctor",

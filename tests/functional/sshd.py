@@ -245,8 +245,10 @@ async def running_sshd(
     need("ssh-keygen")
     if os.geteuid() == 0:
         os.makedirs(_SEPARATION_FOLDER, mode=0o755, exist_ok=True)  # noqa: PTH103
-    with tempfile.TemporaryDirectory(prefix="sshd-") as name:
-        directory = Path(name)
+    async with contextlib.AsyncExitStack() as stack:
+        if account is not None:
+            await stack.enter_async_context(sshd_parts.pam_for_one())
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sshd-")))
         for key_type in host_keys:
             make_key(directory / f"host_{key_type}", key_type)
         make_key(directory / "client_ed25519")

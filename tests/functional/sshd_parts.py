@@ -1,17 +1,25 @@
 """Where sshd is, and how it gets accounts of its own: nss_wrapper and pam_wrapper around it."""
 
+import asyncio
+import contextlib
+import fcntl
 import functools
 import getpass
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+_ENVIRONMENT = dict(os.environ)  # a test may have another home, with nothing in its cache
 _SEPARATED = "sshd"  # as whom the half of sshd runs that speaks to strangers
 
 
@@ -23,6 +31,7 @@ def parts() -> dict[str, str]:
         capture_output=True,
         text=True,
         check=False,
+        env=_ENVIRONMENT,
     )
     if found.returncode != 0:
         return {"reason": (found.stderr.strip() or "no sshd").splitlines()[-1]}
@@ -86,6 +95,47 @@ def environment(directory: Path, account: Account | None) -> dict[str, str]:
         "NSS_WRAPPER_PASSWD": str(directory / "passwd"),
         "NSS_WRAPPER_GROUP": str(directory / "group"),
     }
+
+
+@asynccontextmanager
+async def pam_for_one() -> AsyncIterator[None]:
+    """Let one process at a time use pam_wrapper, and sweep up behind those that were killed.
+
+    It puts its files into one of 62 folders, /tmp/pam.0 to /tmp/pam.Z, and gives up where another
+    takes the same one at the same moment, or when too many were left behind.
+    """
+    global _pam_users  # noqa: PLW0603 (within this process they may overlap)
+    with (Path(tempfile.gettempdir()) / f"wallet-gui-pam-{os.geteuid()}.lock").open("w") as file:
+        while not _pam_users:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(0.05)
+        _pam_users += 1
+        try:
+            _sweep_up()
+            yield
+        finally:
+            _pam_users -= 1
+
+
+_pam_users = 0
+
+
+def _sweep_up() -> None:
+    for folder in Path("/tmp").glob("pam.?"):  # noqa: S108 - where pam_wrapper puts them
+        with contextlib.suppress(OSError, ValueError):
+            pid = int((folder / "pid").read_text())
+            if not _is_sshd(pid):
+                shutil.rmtree(folder)
+
+
+def _is_sshd(pid: int) -> bool:
+    try:
+        return "sshd" in Path(f"/proc/{pid}/comm").read_text()
+    except OSError:
+        return False
 
 
 def _write_pam(directory: Path, account: Account) -> None:

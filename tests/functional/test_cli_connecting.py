@@ -10,8 +10,9 @@ from tests.functional.command_line import CommandLine, as_json
 from tests.functional.test_cli_journey import wait_for_peer
 from tests.patience import PATIENCE
 
+pytestmark = pytest.mark.alone  # what is told within so many seconds
 
-@pytest.mark.alone
+
 def test_nobody_to_reach_is_told_soon_and_tried_for_longer(tmp_path: Path) -> None:
     cli = CommandLine(tmp_path / "data", None)
     cli.json("create", "--words-file", str(tmp_path / "words.txt"))
@@ -31,7 +32,6 @@ def test_nobody_to_reach_is_told_soon_and_tried_for_longer(tmp_path: Path) -> No
         assert process.returncode == 1
 
 
-@pytest.mark.alone
 def test_what_to_do_about_a_node_without_filters(node_factory: NodeFactory, tmp_path: Path) -> None:
     node = node_factory("-peerblockfilters=0", "-blockfilterindex=0")
     node.mine(1)

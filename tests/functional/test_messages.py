@@ -1,12 +1,16 @@
 """Messages signed here verified by the real bitcoind, and the other way round; and the commands."""
 
 import base64
+import json
+import os
 import random
+import subprocess
+from typing import Any
 
 import pytest
 
 from tests.functional.bitcoind import Node
-from tests.functional.command_line import CommandLine
+from tests.functional.command_line import REPOSITORY, CommandLine
 from tests.unit.descriptors.cosigners import ROOTS
 from wallet_gui.descriptors.descriptor import DescriptorType
 from wallet_gui.keys.accounts import account_descriptors
@@ -66,6 +70,23 @@ def test_flipped_bits_are_judged_as_bitcoind_judges_them(node: Node, legacy_addr
         )
 
 
+def offline(cli: CommandLine, *arguments: str) -> Any:
+    """Run the program's own entry, which blocks the network, so that the guard is not needed."""
+    entry = CommandLine(cli.root, None, cheap=False)
+    done = subprocess.run(
+        entry.arguments("message", "--json", "--offline", *arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
 def test_the_commands(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("message")
     cli = CommandLine(folder / "data", None)
@@ -75,6 +96,9 @@ def test_the_commands(tmp_path_factory: pytest.TempPathFactory) -> None:
     file.write_bytes(b"I agree.\n")
     signed = cli.json("message", "sign", address, "--file", str(file), "--yes")
     assert signed["complete"]
+    made = offline(cli, "sign", address, "away", "--yes")
+    judged = offline(cli, "verify", address, "away", "--signature", made["signature"])
+    assert judged["verdict"] == "valid"
     options = ("--signature", signed["signature"])
     checked = cli.run("message", "verify", address, "I agree.\n", *options, password=False)
     assert checked.returncode == 0
@@ -90,6 +114,7 @@ def test_the_commands(tmp_path_factory: pytest.TempPathFactory) -> None:
     assert "not both" in cli.run("message", "sign", address, "--yes").stderr
 
 
+@pytest.mark.slow
 def test_two_cosigners_sign_by_commands(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("together")
     machines = []

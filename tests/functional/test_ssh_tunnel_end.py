@@ -175,10 +175,12 @@ def test_a_command_that_is_broken_off_gives_no_half_of_a_cookie(
     tmp_path: Path, ending: str, gives: bytes | None
 ) -> None:
     command = tmp_path / "cookie"
+    was = tmp_path / "was"
     command.write_text(
-        f"#!/bin/sh\nprintf __cookie__:01\n[ -e {tmp_path}/was ] && printf 23 && exit\n"
-        f"touch {tmp_path}/was\n{ending}\nsleep 5\n"
+        f"#!/bin/sh\nif [ -e {was} ]; then printf __cookie__:0123; exit; fi\n"
+        f"touch {was}\nprintf __cookie__:01\n{ending}\nsleep 5\n"
     )
+    was.touch()
     command.chmod(0o755)
 
     async def scenario() -> None:
@@ -188,7 +190,7 @@ def test_a_command_that_is_broken_off_gives_no_half_of_a_cookie(
         ):
             assert isinstance(tunnel, SshTunnel)
             await eventually(tunnel._warming.done)
-            (tmp_path / "was").unlink()  # the session for files ran it, too
+            was.unlink()  # the session for files ran it, too
             if gives is not None:
                 assert await tunnel.forced_output() == gives
                 return

@@ -20,6 +20,7 @@ from tests.vault_with_cheap_kdf import CHEAP_VAULT, KNOWN_WORDS, KNOWN_WORDS_VAU
 from wallet_gui.app.vault_client import VaultClient, VaultRefused
 from wallet_gui.keys.seed import bip39_seed, entropy_from_words
 from wallet_gui.primitives.psbt import Psbt
+from wallet_gui.sealing import DEFAULT
 from wallet_gui.storage.locks import FileLock
 from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.transfer.messages import (
@@ -147,7 +148,12 @@ def test_the_product_opens_what_the_cheap_vault_wrote(
     sample: SampleWallet, options: HeadlessOptions
 ) -> None:
     request = UnlockWallet(str(sample.path), headless=options)
-    assert ask(request, WalletUnlocked, ()).view_key == sample.view_key
+    unlocked = ask(request, WalletUnlocked, ())
+    # And gives it the protection of today on this occasion.
+    assert unlocked.view_key != sample.view_key
+    with FileLock(sample.path) as lock:
+        assert WalletFile.open(lock, unlocked.view_key).state.description.name == "Savings"
+    assert WalletFile.read(sample.path).view_header.kdf == DEFAULT
 
 
 def test_the_product_refuses_a_file_that_protects_less(
@@ -269,7 +275,7 @@ def test_a_bug_is_told_without_its_values(tmp_path: Path) -> None:
             import sys
             from wallet_gui.vault import process, unlocking
 
-            def broken(path, password, cost):
+            def broken(path, password, cost, progress, *, lock_held):
                 raise RuntimeError("the password is " + password)
 
             unlocking.unlock = broken

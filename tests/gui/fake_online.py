@@ -276,6 +276,10 @@ class OpenSession:
         self._online = online
         self._wallet_id = wallet_id
 
+    def kept_setting(self, key: str) -> object:
+        assert key
+        return None
+
     async def set_labels(self, labels: Sequence[tuple[str, str, str]]) -> None:
         await self._online._asked("set_labels", self._wallet_id, labels)
 

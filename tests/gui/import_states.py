@@ -120,6 +120,7 @@ def _shared_check_imported(screen: Screen) -> None:
     page = step(screen, MultisigCheck)
     page.show_wallets(ENTRIES)
     page.exports.qr_button.click()
+    page.wallets.setCurrentIndex(1)
     page._go_on()
 
 

@@ -2,12 +2,16 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.functional.listening import listening
 from tests.patience import PATIENCE
 from tests.sandbox.contact_guard import PYTHON_PATH
 from wallet_gui.gui.application import parse_arguments
@@ -85,3 +89,50 @@ def test_a_wrong_option_is_a_sentence(tmp_path: Path, arguments: list[str]) -> N
 
 def test_a_link_is_an_argument() -> None:
     assert parse_arguments(["bitcoin:x", "--network", "signet"]).link == "bitcoin:x"
+
+
+@pytest.fixture
+def first_window(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A window on regtest that knows nobody to connect to."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "wallet_gui", "--network", "regtest", "--data-dir", str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": PYTHON_PATH},
+    ) as process:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "instance.socket").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield process
+        process.terminate()
+
+
+def test_a_later_start_hands_over_and_ends_at_once(
+    first_window: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    payment = tmp_path / "payment.psbt"
+    for given in ("bitcoin:bcrt1qexample", str(payment), ""):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = run("--network", "regtest", "--data-dir", str(tmp_path), *filter(None, [given]))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert (done.returncode, done.stderr) == (0, "")
+        # The processor's time, which other work on the machine does not stretch.
+        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
+    assert first_window.poll() is None
+    # The window is reached through its socket and by nothing else.
+    assert listening(first_window.pid) == {f"unix {tmp_path / 'instance.socket'}"}
+    too_long = run("--network", "regtest", "--data-dir", str(tmp_path), "bitcoin:" + "x" * 3_000)
+    assert too_long.returncode == 2
+    assert "2 KiB" in too_long.stderr
+
+
+def test_a_killed_window_leaves_nothing_in_the_way(
+    first_window: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    first_window.kill()
+    first_window.wait()
+    assert (tmp_path / "instance.socket").exists()
+    done = run("--smoke-test", "--network", "regtest", "--data-dir", str(tmp_path))
+    assert done.returncode == 0

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -123,7 +123,29 @@ def test_a_pasted_text_that_poses_as_what_was_copied(qtbot: QtBot, board: Board)
     assert ours.doubt_about("bc1qabcdefghijklmnopqrstuvwx") == ""
     assert ours.doubt_about("bc1q abcd efgh ijkl mnop qrst uvwx") == ""
     assert ours.doubt_about("bc1qother") == ""
-    assert "not the same" in ours.doubt_about("bc1qabcZZZZZZZZZZZZZZZZZuvwx")
+    assert "only its ends" in ours.doubt_about("bc1qabcdZZZZZZZZZZZZZZZZuvwx")
+
+
+def test_what_another_program_put_there_is_doubted(qtbot: QtBot, board: Board) -> None:
+    ours = clipboard()
+    assert copied(qtbot, address(1), address(2)) is Copied.REPLACED
+    assert "Another program" in ours.doubt_about(address(2))
+    assert ours.doubt_about(address(3)) == ""
+    # Later, while the person has not left this program: nobody can have copied it by hand.
+    copied(qtbot, address(1))
+    ours._has_stayed = False
+    QGuiApplication.clipboard().setText(address(4))
+    ours._has_stayed = True
+    ours.notice_change(is_ours=True)
+    assert ours.doubt_about(address(4)) == ""
+    ours.notice_change(is_ours=False)
+    assert "Another program" in ours.doubt_about(address(4))
+    # Whoever was somewhere else may have copied there.
+    copied(qtbot, address(1))
+    ours._follow(Qt.ApplicationState.ApplicationInactive)
+    QGuiApplication.clipboard().setText(address(5))
+    ours.notice_change(is_ours=False)
+    assert ours.doubt_about(address(5)) == ""
 
 
 def test_private_lines_say_how_long_they_stay(qtbot: QtBot, board: Board) -> None:

@@ -1,8 +1,13 @@
 """A wallet's public side goes out, and the copy of a wallet file comes in."""
 
+import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from PySide6.QtCore import QProcess
 from PySide6.QtWidgets import QFileDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -11,8 +16,10 @@ from tests.gui.import_samples import descriptor
 from tests.gui.import_states import step
 from wallet_gui.app import imports
 from wallet_gui.custody import exports
+from wallet_gui.gui import application
 from wallet_gui.gui.file_copy_page import FileCopyPage
 from wallet_gui.primitives.params import REGTEST
+from wallet_gui.storage.settings import DataDirectory
 
 # --- export -------------------------------------------------------------------------------------
 
@@ -104,3 +111,29 @@ def test_the_offline_signer_is_a_process_of_its_own(screen: Screen, qtbot: QtBot
         button = screen.window.wizard.welcome.findChild(QPushButton, "welcome_offline")
         assert button is not None
         button.click()
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_the_offline_signer_knows_the_network_and_the_folder(
+    screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, starts: bool
+) -> None:
+    started: list[tuple[str, list[str]]] = []
+
+    def start(program: str, arguments: list[str]) -> tuple[bool, int]:
+        started.append((program, arguments))
+        return starts, 1
+
+    monkeypatch.setattr(QProcess, "startDetached", start)
+    shell = SimpleNamespace(
+        _params=REGTEST, _directory=DataDirectory(tmp_path, REGTEST), window=screen.window
+    )
+    shell._start_another = partial(application.Application._start_another, cast("Any", shell))
+    application.Application._start_offline(cast("Any", shell))
+    assert started == [
+        (
+            sys.executable,
+            ["-m", "wallet_gui", "--offline", "--network", "regtest", "--data-dir", str(tmp_path)],
+        )
+    ]
+    notice = screen.window.wizard.welcome_notice.text
+    assert ("could not be started" in notice) is not starts

@@ -1,12 +1,14 @@
 """Wallets that are watched, paired, shared or copied, through the pages of the wizard."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QLabel
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import Screen
@@ -125,17 +127,17 @@ def test_a_dropped_file_is_read(screen: Screen, qtbot: QtBot, tmp_path: Path) ->
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
-    panel.inputs.dragEnterEvent(enter)
+    page = step(screen, ImportPage)
+    assert panel.inputs.eventFilter(page.viewport(), enter)
     assert enter.isAccepted()
-    panel.inputs.dropEvent(
-        QDropEvent(
-            QPointF(5, 5),
-            Qt.DropAction.CopyAction,
-            content,
-            Qt.MouseButton.LeftButton,
-            Qt.KeyboardModifier.NoModifier,
-        )
+    drop = QDropEvent(
+        QPointF(5, 5),
+        Qt.DropAction.CopyAction,
+        content,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
     )
+    assert panel.inputs.eventFilter(page.viewport(), drop)
     recognised(qtbot, panel)
     content.setUrls([QUrl.fromLocalFile(str(path)), QUrl.fromLocalFile(str(tmp_path / "b"))])
     panel.inputs.take(content)
@@ -271,3 +273,25 @@ def test_pairing_wants_the_address_compared(screen: Screen, qtbot: QtBot) -> Non
     assert isinstance(request, WatchWallet)
     assert request.name == "Paired"
     assert request.descriptors[request.active] == descriptor(2)
+
+
+EVIL = '<img src="x">&<b>B</b>\N{RIGHT-TO-LEFT OVERRIDE}\u0007\u200b'
+
+
+def test_text_of_an_export_stays_plain(screen: Screen) -> None:
+    page = watching(screen)
+    look = imports.read(descriptor(), REGTEST)
+    found = replace(
+        look.found,
+        source=EVIL,
+        name=EVIL,
+        notices=(EVIL,),
+        labels=(("xpub", look.accounts[0].keys[0].key, EVIL),),
+    )
+    page.panel._show(replace(look, found=found))
+    texts = [label.text() for label in page.findChildren(QLabel)]
+    texts.append(page.fields.name.text())
+    assert sum("<img src" in text for text in texts) == 4
+    assert not [text for text in texts if re.search("[\u0007\u200b\u202e]", text)]
+    for label in page.findChildren(QLabel):
+        assert label.textFormat() is Qt.TextFormat.PlainText

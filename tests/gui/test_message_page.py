@@ -16,13 +16,13 @@ from wallet_gui.app.online import Online
 from wallet_gui.app.vault_client import VaultCancelled
 from wallet_gui.app.vault_requests import VaultLook
 from wallet_gui.descriptors.descriptor import DescriptorType
-from wallet_gui.gui.message_page import MessagePage
 from wallet_gui.keys.accounts import account_descriptors
 from wallet_gui.keys.messages import own_address, sign
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.transfer.messages import MessageSigned, SignMessage
 from wallet_gui.wallet.messages import MessageFormat
 from wallet_gui.wallet.wallet import Wallet
+from wallet_gui.widgets.message_page import MessagePage
 
 OURS = account_descriptors(ROOTS[0], REGTEST)[DescriptorType.WPKH]
 TEXT = "I agree.\nAnna"

@@ -1,6 +1,11 @@
 """Shared wallets: keys are collected, refused, compared, and put together by the wizard."""
 
+from pathlib import Path
+
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import Screen
@@ -8,6 +13,7 @@ from tests.gui.import_samples import WORDS, account, cosigner, root, shared, xpu
 from tests.gui.import_states import ENTRIES, step
 from tests.gui.import_steps import made, paste, recognised, watching
 from wallet_gui.app import imports
+from wallet_gui.app.published import NewWallet
 from wallet_gui.app.vault_client import VaultCancelled
 from wallet_gui.descriptors.descriptor import MultisigType
 from wallet_gui.gui.multisig_check import MultisigCheck
@@ -41,11 +47,12 @@ def test_two_of_three_from_an_own_key_and_two_others(screen: Screen, qtbot: QtBo
     page.own_button.click()
     assert "Choose the wallet" in page.key_notice.text
     page.wallets.choose("/w/Savings.wallet")
+    page.account.choose(2)
     page.own_button.click()
     qtbot.waitUntil(lambda: len(page.rows) == 1, timeout=10_000)
     ((asked,),) = screen.online.named("cosigner_key")
     assert isinstance(asked, ExportCosignerKey)
-    assert (asked.path, asked.script_type) == ("/w/Savings.wallet", "wsh")
+    assert (asked.path, asked.script_type, asked.account) == ("/w/Savings.wallet", "wsh", 2)
     assert not page.kind_box.isEnabled()
     add_other(page, qtbot, str(cosigner(2)))
     page.rows[1].label_edit.setText("Anna")
@@ -183,3 +190,38 @@ def test_a_vault_that_is_closed_leaves_the_page_as_it_is(screen: Screen, qtbot: 
     qtbot.waitUntil(page.own_button.isEnabled, timeout=10_000)
     assert screen.window.wizard.step is page
     assert page.rows == []
+
+
+def test_a_lost_cosigner_comes_back_from_words_and_descriptor(screen: Screen, qtbot: QtBot) -> None:
+    page = watching(screen)
+    text = shared().found.descriptors[0].to_string()
+    paste(page.panel, text)
+    recognised(qtbot, page.panel)
+    page.next_button.click()
+    check = step(screen, MultisigCheck)
+    qtbot.waitUntil(lambda: check.wallets.count() == 4, timeout=10_000)
+    assert not check.passphrase.isVisible()
+    check.wallets.setCurrentIndex(1)
+    check.passphrase.click()
+    check.equal.setChecked(True)
+    check.fields.name.setText("Again")
+    QTest.keyClick(check.fields.name, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: bool(screen.online.named("restore_wallet")), timeout=10_000)
+    ((wanted,),) = screen.online.named("restore_wallet")
+    assert wanted == NewWallet("Again", descriptor=text, use_passphrase=True)
+
+
+def test_another_wallet_file_may_hold_the_words(
+    screen: Screen, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = collecting(screen, qtbot)
+    paths = iter(["", str(tmp_path / "Elsewhere.wallet")])
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (next(paths), ""))
+    last = page.wallets.count() - 1
+    page.wallets.setCurrentIndex(last)
+    page.wallets.activated.emit(last)
+    assert page.wallets.path == ""
+    assert page.wallets.currentIndex() == 0
+    page.wallets.activated.emit(last)
+    assert page.wallets.path == str(tmp_path / "Elsewhere.wallet")
+    assert page.wallets.currentText() == "Elsewhere"

@@ -16,6 +16,7 @@ from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.wallet.errors import FeeTooHigh, InsufficientFunds
 from wallet_gui.wallet.spend import Recipient
+from wallet_gui.widgets.clipboard import Copied, clipboard
 
 HOME = address(77)
 SCRIPT = script_from_address(HOME, REGTEST)
@@ -321,3 +322,19 @@ def test_giving_up_asks_first_and_escape_keeps_the_payment(
     history.strip.yes.click()
     qtbot.waitUntil(lambda: "given up" in history.notice.text)
     assert screen.online.named("abandon") == [("id", WAITING.txid)]
+
+
+def test_an_address_that_poses_as_the_copied_one_is_doubted(screen: Screen, qtbot: QtBot) -> None:
+    screen.open()
+    found: list[Copied] = []
+    clipboard().copy(HOME, screen.window, found.append)
+    qtbot.waitUntil(lambda: bool(found))
+    row = screen.window.send.rows[0]
+    row.payee.setText(HOME)
+    assert "ends" not in row.echo.text()
+    # What malware puts there has the same ends, as far as a person compares them.
+    clipboard().copy(HOME[:10] + "q" * (len(HOME) - 14) + HOME[-4:], screen.window, found.append)
+    row.payee.clear()
+    row.payee.setText(HOME)
+    assert "only its ends are the same" in row.echo.text()
+    assert HOME[:4] in row.echo.text()

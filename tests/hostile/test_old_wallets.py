@@ -75,6 +75,15 @@ def test_every_fixture_is_described() -> None:
     assert newest in KNOWN["wallets"], "a new format: write its fixture before it reaches main"
 
 
+def test_the_newest_fixtures_say_what_would_be_written_today(tmp_path: Path) -> None:
+    # Imported here: it reads the facts that stand above.
+    from tests.hostile.write_wallets import main  # noqa: PLC0415
+
+    for name, facts in main(tmp_path).items():
+        known = {key: KNOWN["wallets"][name][key] for key in facts}
+        assert facts == known
+
+
 @pytest.mark.parametrize("name", [name for name in KNOWN["wallets"] if "production" not in name])
 def test_a_file_opens_and_is_sealed_anew(name: str, tmp_path: Path) -> None:
     path = copied(name, tmp_path)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from wallet_gui.app.backup_sheets import write_sheet
 from wallet_gui.app.copy_keeper import FOLDER_SETTING, BackedUpFile, CopiesReport
 from wallet_gui.app.online import Online
 from wallet_gui.app.session import WalletSession
+from wallet_gui.custody.backup_sheets import write_sheet
 from wallet_gui.storage.backups import save_copy
 from wallet_gui.storage.dated_copies import CopiesState
 from wallet_gui.storage.errors import StorageError
@@ -170,7 +170,7 @@ class Backups:
 
     async def write_sheet(self, path: Path, page_size: str) -> Path:
         """Write the backup sheet as a PDF; returns where it is. Raises WriteFailed."""
-        return await write_sheet(self.sheet(), path, page_size)
+        return await asyncio.to_thread(write_sheet, self.sheet(), path, page_size)
 
     # --- copies
 

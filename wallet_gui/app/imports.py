@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wallet_gui.app.published import OpenedWallet
+from wallet_gui.app.published import NewWallet, OpenedWallet
 from wallet_gui.app.vault_requests import cosigner_key_request, join_request, watch_request
 from wallet_gui.descriptors.account_import import WalletImport
 from wallet_gui.descriptors.descriptor import Descriptor, DescriptorType, MultisigType
@@ -278,6 +278,11 @@ async def join(
         online.vault_look(),
     )
     return await _with_labels(online, await online.make_wallet(request), found.labels)
+
+
+async def restore_shared(online: "Online", wanted: NewWallet, found: WalletImport) -> OpenedWallet:
+    """Let the vault make the wallet of a multisig with the words of one cosigner, typed there."""
+    return await _with_labels(online, await online.restore_wallet(wanted), found.labels)
 
 
 async def _with_labels(

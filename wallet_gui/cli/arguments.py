@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from wallet_gui import __version__
-from wallet_gui.cli import message_arguments
+from wallet_gui.cli import backup_arguments, message_arguments
 from wallet_gui.cli.new_wallet_options import add_create_options, add_restore_options
 from wallet_gui.primitives.params import MAINNET, NETWORKS
 
@@ -247,6 +247,7 @@ def make_parser() -> _Parser:
     _add_reading(add)
     _add_watching(add)
     _add_paying(add)
+    backup_arguments.add_parser(add)
     message_arguments.add_parser(add)
     _add_connecting(add)
     parser.commands = commands.choices
@@ -409,6 +410,12 @@ def _add_psbt(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help='PSBT files, binary, base64 or hex; "-" is stdin'
+    )
+    parser.add_argument(
+        "--asked",
+        metavar="FILE",
+        help="combine, finalize, extract, broadcast: the PSBT that was given away; what came back "
+        "is compared with it, and only its signatures are taken over",
     )
     parser.add_argument(
         "--psbt-version",

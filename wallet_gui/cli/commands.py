@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from wallet_gui.app.session import WalletSession
 from wallet_gui.chain.backend import ChainError
 from wallet_gui.cli import output
+from wallet_gui.cli.backup import run as backup
 from wallet_gui.cli.context import Context
 from wallet_gui.cli.descriptor import run as descriptor
 from wallet_gui.cli.message import run as message
@@ -206,6 +207,7 @@ COMMANDS: dict[str, Command] = {
     "bump": bump,
     "abandon": abandon,
     "psbt": psbt,
+    "backup": backup,
     "descriptor": descriptor,
     "message": message,
     "peers": peers,

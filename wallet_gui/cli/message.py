@@ -3,16 +3,20 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wallet_gui.app.messages import sign_message
-from wallet_gui.cli.context import Context
 from wallet_gui.cli.result import CommandError, Result, UsageError
+from wallet_gui.custody.message_signing import message_request
+from wallet_gui.transfer.messages import MessageSigned
 from wallet_gui.wallet.messages import MAX_CHECKED, MessageFormat, MessageVerdict, verify
+
+if TYPE_CHECKING:
+    from wallet_gui.cli.context import Context
 
 _LIMIT = 4 * MAX_CHECKED
 
 
-async def run(context: Context) -> Result:
+async def run(context: "Context") -> Result:
     """Do what the action says."""
     options = context.options
     message = _message(options)
@@ -21,9 +25,16 @@ async def run(context: Context) -> Result:
     wanted = None if options.format is None else MessageFormat(options.format)
     await context.start(connect=False)
     session = await context.open_wallet()
-    signed = await sign_message(
-        context.online, session.wallet_id, options.address, message, wanted, options.partial
+    request = message_request(
+        session.path,
+        session.wallet,
+        options.address,
+        message,
+        wanted,
+        options.partial,
+        context.online.vault_look(),
     )
+    signed = await context.online.ask_vault(request, MessageSigned)
     document = {"address": options.address, "signature": signed.signature, "complete": True}
     if signed.signature:
         return Result(document, [signed.signature])
@@ -34,7 +45,7 @@ async def run(context: Context) -> Result:
     )
 
 
-def _verify(context: Context, message: str) -> Result:
+def _verify(context: "Context", message: str) -> Result:
     options = context.options
     if not options.signature:
         raise UsageError("Give the signature with --signature.")

@@ -33,8 +33,10 @@ R = TypeVar("R")
 # Command -> module and function; imported when asked for.
 _COMMANDS: Final = {
     "address": ("wallets", "address"),
+    "backup": ("backup", "run"),
     "create": ("wallets", "create"),
     "descriptor": ("descriptor", "run"),
+    "message": ("message", "run"),
     "psbt": ("psbt", "run"),
     "restore": ("wallets", "restore"),
     "wallets": ("wallets", "wallets"),

@@ -1,17 +1,21 @@
 """The psbt command: create, inspect, update, sign, combine, finalize, extract, convert, send."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from wallet_gui.app import psbt_files
 from wallet_gui.cli.payments import read_coins, read_rate, read_recipients
 from wallet_gui.cli.psbt_report import describe, lines
 from wallet_gui.cli.result import CommandError, Result, UsageError
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.psbt import MAX_SIZE, Psbt
 from wallet_gui.primitives.serialize import ParseError
+from wallet_gui.storage.fs import OS_FILES
 from wallet_gui.wallet import psbt_roles
+from wallet_gui.wallet.errors import WrongSignedPsbt
+from wallet_gui.wallet.psbt_return import returned
 from wallet_gui.wallet.psbt_update import update
 
 if TYPE_CHECKING:
@@ -27,9 +31,13 @@ async def run(context: "Context") -> Result:
         return await _create(context)
     if options.files.count("-") + (options.password_file == "-") > 1:  # noqa: S105
         raise UsageError("Standard input can be read only once. Name a file for one of the two.")
-    psbts = [_read(name) for name in options.files]
+    if options.asked is not None and options.action not in _COMPARED:
+        raise UsageError(f"--asked belongs to these actions: {', '.join(_COMPARED)}.")
+    psbts = [_read(name, or_final=options.asked is not None) for name in options.files]
     if not psbts:
         raise UsageError('Name the PSBT file, or "-" for standard input.')
+    if options.asked is not None:
+        psbts = [_returned(context, psbts)]
     if options.action == "combine":
         return _write(context, psbt_roles.combine(psbts))
     if len(psbts) > 1:
@@ -124,7 +132,19 @@ async def _broadcast(context: "Context", psbt: Psbt) -> Result:
     )
 
 
-def _read(name: str) -> Psbt:
+def _returned(context: "Context", backs: Sequence[Psbt]) -> Psbt:
+    """Take over into what was asked for what came back, each compared with it."""
+    merged = _read(context.options.asked)
+    for name, back in zip(context.options.files, backs, strict=True):
+        try:
+            merged = returned(merged, back, context.params)
+        except WrongSignedPsbt as error:
+            raise WrongSignedPsbt(f"{name}: {error}") from error
+    return merged
+
+
+def _read(name: str, *, or_final: bool = False) -> Psbt:
+    """Read a PSBT or, where that may be, a signed transaction."""
     try:
         if name == "-":
             data = sys.stdin.buffer.read(_LIMIT + 1)
@@ -134,7 +154,7 @@ def _read(name: str) -> Psbt:
     except OSError as error:
         raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
     try:
-        return Psbt.read_any(data)
+        return psbt_files.parse(data) if or_final else Psbt.read_any(data)
     except ParseError as error:
         raise ParseError(f"{name}: {error}") from error
 
@@ -157,11 +177,12 @@ def _written(context: "Context", psbt: Psbt) -> tuple[dict[str, object], list[st
 
 def _save(target: Path, data: bytes) -> None:
     try:
-        with target.open("xb") as file:
-            file.write(data)
+        OS_FILES.write_new(target, data)
     except OSError as error:
         raise CommandError(f"{target} cannot be written: {error.strerror}.") from error
 
+
+_COMPARED: Final = ("combine", "finalize", "extract", "broadcast")
 
 # What needs no wallet, and what does.
 _HERE: Final[dict[str, Callable[["Context", Psbt], Result]]] = {

@@ -15,11 +15,11 @@ _STDIN_ARGUMENT = "-"
 def headless_options(options: argparse.Namespace) -> HeadlessOptions:
     """What the vault is told about a command: sources of secrets, and consent."""
     return HeadlessOptions(
-        password_file=_source(options.password_file),
-        new_password_file=_source(options.password_file),
-        words_file=_source(getattr(options, "words_file", None)),
-        passphrase_file=_source(options.passphrase_file),
-        dice_file=_source(getattr(options, "dice_file", None)),
+        password_file=source_of(options.password_file),
+        new_password_file=source_of(options.password_file),
+        words_file=source_of(getattr(options, "words_file", None)),
+        passphrase_file=source_of(options.passphrase_file),
+        dice_file=source_of(getattr(options, "dice_file", None)),
         assume_yes=getattr(options, "yes", False),
         accept_high_fee=getattr(options, "accept_high_fee", False),
     )
@@ -39,7 +39,7 @@ def is_path(wallet: str) -> bool:
     return os.sep in wallet or "/" in wallet or wallet.endswith(".wallet")
 
 
-def _source(argument: Any) -> str:
+def source_of(argument: Any) -> str:
     """Where the vault reads a secret: the terminal, its standard input, or a file."""
     if argument is None:
         return PROMPT

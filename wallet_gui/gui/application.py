@@ -117,6 +117,8 @@ class Application(QObject):
         page = self.window.settings
         page.show_settings(settings.appearance, settings.text_scale, settings.lock_after_minutes)
         self.window.idle_lock.set_minutes(settings.lock_after_minutes)
+        self.window.status.hide_button.setChecked(settings.hide_amounts)
+        self.window.status.hide_wanted.connect(lambda hidden: self._change(hide_amounts=hidden))
         page.theme_wanted.connect(self._choose_theme)
         page.scale_wanted.connect(self._choose_scale)
         page.lock_minutes_wanted.connect(self._choose_lock)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
 
-from wallet_gui.app.published import OpenedWallet, WalletEntry
+from wallet_gui.app.published import NewWallet, OpenedWallet, WalletEntry
 from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.setup_wizard import SetupWizard
 from wallet_gui.gui.wizard_step import WizardStep
@@ -33,6 +33,7 @@ OpenWith = Callable[[Coroutine[Any, Any, OpenedWallet], str], None]
 _STARTING = "The program is still starting. Try again in a moment."
 _ASK_PASSWORD = "Go on in the vault window: choose a password for the wallet's file."  # noqa: S105
 _ASK_JOIN = "Go on in the vault window: it asks for the password and shows the cosigners."
+_ASK_WORDS = "Go on in the vault window: type the words of the cosigner there."
 _ASK_KEY = "Go on in the vault window: it asks for the password of the wallet."
 _HAND_OUT = (
     "Every cosigner needs the descriptor, and a copy of it with their words: Settings, Export this "
@@ -192,14 +193,16 @@ class ImportFlow(QObject):
         from wallet_gui.gui.multisig_keys import MultisigKeys  # noqa: PLC0415
 
         page = MultisigKeys(self._engine, self._params)
-        page.own_key_wanted.connect(lambda path, kind: self._ask_own(page, path, kind))
+        page.own_key_wanted.connect(
+            lambda path, kind, account: self._ask_own(page, path, kind, account)
+        )
         page.complete.connect(self._put_together)
         self._with_wallets(page.show_wallets)
         self._show(page)
 
-    def _ask_own(self, page: "MultisigKeys", path: str, kind: "MultisigType") -> None:
+    def _ask_own(self, page: "MultisigKeys", path: str, kind: "MultisigType", account: int) -> None:
         label = plain(Path(path).stem, 60)
-        self._ask_key(path, kind, 0, lambda key: page.add_own(key, path, label))
+        self._ask_key(path, kind, account, lambda key: page.add_own(key, path, label))
 
     def _ask_key(
         self,
@@ -254,20 +257,35 @@ class ImportFlow(QObject):
         from wallet_gui.gui.multisig_check import MultisigCheck  # noqa: PLC0415
 
         page = MultisigCheck(self._engine, look, is_new=is_new)
-        page.wanted.connect(self._make_shared)
+        page.wanted.connect(
+            lambda name, found, birthday, source: self._make_shared(
+                NewWallet(
+                    name,
+                    descriptor=found.descriptors[found.active].to_string(),
+                    birthday_time=birthday,
+                    use_passphrase=page.passphrase.isChecked(),
+                ),
+                found,
+                source,
+            )
+        )
         self._with_wallets(lambda entries: page.show_wallets(entries, source))
         self._show(page)
 
-    def _make_shared(
-        self, name: str, found: "WalletImport", birthday: int | None, source: str
-    ) -> None:
+    def _make_shared(self, wanted: NewWallet, found: "WalletImport", source: str) -> None:
         from wallet_gui.app import imports  # noqa: PLC0415
+        from wallet_gui.gui.multisig_check import TYPED_WORDS  # noqa: PLC0415
 
         async def made(online: "Online") -> OpenedWallet:
-            if source:
-                opened = await imports.join(online, name, found, source, birthday)
+            if source == TYPED_WORDS:
+                opened = await imports.restore_shared(online, wanted, found)
+            elif source:
+                opened = await imports.join(
+                    online, wanted.name, found, source, wanted.birthday_time
+                )
             else:
-                opened = await imports.watch(online, name, found, birthday)
+                opened = await imports.watch(online, wanted.name, found, wanted.birthday_time)
             return replace(opened, notices=(*opened.notices, _HAND_OUT))
 
-        self._make(made, _ASK_JOIN if source else _ASK_PASSWORD)
+        words = _ASK_WORDS if source == TYPED_WORDS else _ASK_JOIN if source else _ASK_PASSWORD
+        self._make(made, words)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from PySide6.QtCore import QMimeData, Signal
+from PySide6.QtCore import QEvent, QMimeData, QObject, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
@@ -143,6 +143,20 @@ class ImportInputs(QWidget):
     @staticmethod
     def _holds_anything(content: QMimeData) -> bool:
         return bool(content.hasUrls() or content.hasImage() or content.text().strip())
+
+    def take_drops_of(self, page: QWidget) -> None:
+        """Take what is dropped anywhere on a page, too."""
+        page.setAcceptDrops(True)
+        page.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QDragEnterEvent):
+            self.dragEnterEvent(event)
+            return True
+        if isinstance(event, QDropEvent):
+            self.dropEvent(event)
+            return True
+        return super().eventFilter(watched, event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if self._holds_anything(event.mimeData()):

@@ -1,6 +1,7 @@
 """Watch a wallet: take its public side over, see what was recognised, give it a name."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -170,7 +171,9 @@ def _for_network(words: str, params: ChainParams) -> str:
 
 
 class NameFields(QFrame):
-    """Name and birthday of a wallet that is about to be made."""
+    """Name and birthday of a wallet that is about to be made; Return in one goes on."""
+
+    submitted = Signal()
 
     def __init__(self, prefix: str, name: str = "") -> None:
         super().__init__()
@@ -188,6 +191,8 @@ class NameFields(QFrame):
         layout.addWidget(self.name)
         layout.addWidget(self._birthday_caption)
         layout.addWidget(self.birthday)
+        for field in (self.name, self.birthday):
+            field.returnPressed.connect(self.submitted.emit)
 
     def hide_birthday(self) -> None:
         """Do not ask for it: a new wallet begins now."""
@@ -197,7 +202,7 @@ class NameFields(QFrame):
     def show_found(self, look: ImportLook, otherwise: str) -> None:
         """Propose what the export says."""
         if not self.name.isModified():
-            self.name.setText(look.found.name or otherwise)
+            self.name.setText(_as_file_name(look.found.name) or otherwise)
         if not self.birthday.isModified():
             self.birthday.setText(day_of(look.found.birthday_time))
 
@@ -214,6 +219,11 @@ class NameFields(QFrame):
         except BadDay as error:
             _refuse(notice, str(error), self.birthday)
             return None
+
+
+def _as_file_name(name: str) -> str:
+    """Propose a name from outside without what no file may be called."""
+    return plain(re.sub(r'[/\\:*?"<>|]', " ", name), 60).strip(" .")
 
 
 def _refuse(notice: Notice, words: str, field: QLineEdit) -> None:
@@ -246,9 +256,11 @@ class ImportPage(WizardStep):
         self.active_caption = caption("&Kind of new addresses", self.active_box)
         self.column.addWidget(self.active_caption)
         self.column.addWidget(self.active_box)
+        self.panel.inputs.take_drops_of(self.viewport())
         self.fields = NameFields("watch", "")
         self.column.addWidget(self.fields)
         self.add_bottom("&Go on")
+        self.fields.submitted.connect(self.next_wanted.emit)
         self.next_wanted.connect(self._go_on)
         self._follow()
 
@@ -257,7 +269,8 @@ class ImportPage(WizardStep):
 
     def _follow(self) -> None:
         look = self.panel.look
-        self.fields.setVisible(look is not None)
+        # A shared wallet gets its name on the page on which it is compared.
+        self.fields.setVisible(look is not None and not look.is_multisig)
         several = look is not None and len(look.accounts) > 1
         self.active_box.setVisible(several)
         self.active_caption.setVisible(several)
@@ -276,11 +289,11 @@ class ImportPage(WizardStep):
             self.notice.say("First give the wallet's export: as text, file or QR codes.", WARNING)
             self.panel.inputs.field.setFocus()
             return
-        accepted = self.fields.accepted(self.notice)
-        if accepted is None:
-            return
         if look.is_multisig:
             self._on_multisig(look)
+            return
+        accepted = self.fields.accepted(self.notice)
+        if accepted is None:
             return
         name, birthday = accepted
         found = replace(look.found, active=max(0, self.active_box.currentIndex()))

@@ -5,13 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QMainWindow,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from wallet_gui.app.locking import lock_wallet
 from wallet_gui.app.published import (
     NewWallet,
     OpenedWallet,
-    RevealedAddress,
     SessionUpdate,
     SyncSnapshot,
     WalletEntry,
@@ -19,12 +25,11 @@ from wallet_gui.app.published import (
 from wallet_gui.gui.backup_flow import BackupFlow
 from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.export_card import ExportCard
+from wallet_gui.gui.handed_over import HandedOver
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.import_flow import ImportFlow
-from wallet_gui.gui.lock_flow import LockFlow
 from wallet_gui.gui.message_flow import MessageFlow
-from wallet_gui.gui.message_page import MessagePage
 from wallet_gui.gui.network_flow import NetworkFlow
 from wallet_gui.gui.node_prompts import NodePrompts
 from wallet_gui.gui.overview_page import OverviewPage
@@ -34,6 +39,7 @@ from wallet_gui.gui.play_flow import PlayFlow
 from wallet_gui.gui.psbt_flow import PsbtFlow
 from wallet_gui.gui.psbt_page import PsbtPage
 from wallet_gui.gui.receive_page import ReceivePage
+from wallet_gui.gui.request_flow import RequestFlow
 from wallet_gui.gui.scan_again_card import ScanAgainCard
 from wallet_gui.gui.send_flow import SendFlow
 from wallet_gui.gui.send_page import SendPage
@@ -48,6 +54,8 @@ from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.snapshot import HistoryEntry
 from wallet_gui.widgets.clipboard import clipboard
+from wallet_gui.widgets.lock_flow import LockFlow
+from wallet_gui.widgets.message_page import MessagePage
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.text import plain
@@ -56,12 +64,10 @@ if TYPE_CHECKING:
     from wallet_gui.app.online import Online
 
 _TITLE = "Wallet GUI"
-_NETWORK_NAMES = {
-    "mainnet": "Bitcoin",
-    "testnet4": "testnet4",
-    "signet": "signet",
-    "regtest": "regtest",
-}
+_VAULT_CLOSED = (
+    "The vault was closed, because the screen was locked or the computer went to sleep. Nothing "
+    "was changed; begin again."
+)
 
 
 class MainWindow(QMainWindow):
@@ -81,7 +87,6 @@ class MainWindow(QMainWindow):
         self._attached: Online | None = None
         self._params = params
         self._opening: Call | None = None
-        self._pending_uri: PaymentUri | None = None
         self.play_flow: PlayFlow | None = None
         self._wizard_words = ""
         self.wallet_model = WalletModel(self)
@@ -104,18 +109,18 @@ class MainWindow(QMainWindow):
             self.showNormal()
         self.raise_()
         self.activateWindow()
+        # Where the desktop does not let a window come by itself, its entry asks for attention.
+        QApplication.alert(self)
 
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""
         self._attached = online
-        self.backup_flow.attach(online)
-        self.send_flow.attach(online)
-        self.network_flow.attach(online)
-        self.source_flow.attach(online)
-        self.import_flow.attach(online)
-        self.psbt_flow.attach(online)
-        self.export_card.attach(online)
-        self.message_flow.attach(online)
+        for part in (
+            *(self.backup_flow, self.request_flow, self.send_flow, self.psbt_flow),
+            *(self.network_flow, self.source_flow, self.import_flow, self.message_flow),
+            self.export_card,
+        ):
+            part.attach(online)
         if self.play_flow is not None:
             self.play_flow.attach(online)
 
@@ -133,7 +138,7 @@ class MainWindow(QMainWindow):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         if self._params.is_test:
-            banner = PlayBanner(_NETWORK_NAMES[self._params.name], self)
+            banner = PlayBanner(self._params.name, self)
             self.play_flow = PlayFlow(self._engine, self.wallet_model, banner, self._say)
             outer.addWidget(banner)
         middle = QHBoxLayout()
@@ -181,8 +186,12 @@ class MainWindow(QMainWindow):
         self.backup_flow = BackupFlow(self._engine, self.wallet_model, self.overview, self.settings)
         self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
         self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
+        self.request_flow = RequestFlow(self._engine, self.wallet_model, self.receive, self.history)
         self.psbt_flow = PsbtFlow(
             self._engine, self.wallet_model, self.psbt, self.send, self.send_flow
+        )
+        self.handed = HandedOver(
+            self.wallet_model, self.send, self.psbt_flow, self._say_open_first, self.show_page
         )
         self.network_flow = NetworkFlow(
             self._engine,
@@ -232,13 +241,7 @@ class MainWindow(QMainWindow):
         self.wizard.settings_wanted.connect(self._show_settings_alone)
         self.settings.back_wanted.connect(self.show_wizard)
         self.message_flow.page_wanted.connect(lambda: self.pages.setCurrentWidget(self.messages))
-        self.messages.back_wanted.connect(
-            lambda: (
-                self.show_page("settings")
-                if self.wallet_model.wallet_id
-                else self._show_settings_alone()
-            )
-        )
+        self.messages.back_wanted.connect(self._leave_messages)
         self.receive.sign_wanted.connect(self.message_flow.begin)
         self.overview.settings_wanted.connect(lambda: self.show_page("settings"))
         self.overview.receive_wanted.connect(lambda: self.show_page("receive"))
@@ -246,8 +249,8 @@ class MainWindow(QMainWindow):
         self.overview.history_wanted.connect(lambda: self.show_page("history"))
         self.overview.table.opened.connect(self._show_payment)
         self.psbt_flow.page_wanted.connect(lambda: self.show_page("psbt"))
-        self.receive.request_wanted.connect(self._new_request)
-        self.history.label_wanted.connect(self._set_label)
+        self.psbt_file_wanted.connect(self.handed.open_file)
+        self.request_flow.failed.connect(self._fail)
         self.settings.network.peers_wanted.connect(self._show_peers)
         self.peers.back_wanted.connect(self._show_settings_alone)
         self.wallet_model.check_changed.connect(self.peers.node.show_check)
@@ -270,6 +273,12 @@ class MainWindow(QMainWindow):
         """Show the settings while no wallet is open."""
         self.settings.back_button.show()
         self.pages.setCurrentWidget(self.settings)
+
+    def _leave_messages(self) -> None:
+        if self.wallet_model.wallet_id:
+            self.show_page("settings")
+        else:
+            self._show_settings_alone()
 
     def _show_payment(self, entry: HistoryEntry) -> None:
         self.show_page("history")
@@ -376,6 +385,8 @@ class MainWindow(QMainWindow):
         self.wizard.set_busy("")
         if text:
             self.wizard.say(text, ERROR)
+        elif self._wizard_words:
+            self.wizard.say(self._wizard_words, INFORMATION)
 
     def _opened(self, opened: OpenedWallet) -> None:
         self._opening = None
@@ -393,8 +404,7 @@ class MainWindow(QMainWindow):
         self._say_what_is_shown()
         if opened.notices:
             self.notice.say(" ".join(opened.notices), WARNING)
-        if self._pending_uri is not None:
-            self.pay(self._pending_uri)
+        self.handed.deliver()
 
     def _leave_wallet(self) -> None:
         """Take what is on screen of the open wallet away."""
@@ -429,6 +439,8 @@ class MainWindow(QMainWindow):
         if wallet_id:
             self._wizard_words = reason
             self._leave_wallet()
+        elif self._opening is not None and reason:
+            self._wizard_words = _VAULT_CLOSED
         if self._attached is not None:
             self._call(
                 lock_wallet(self._attached, wallet_id),
@@ -443,39 +455,14 @@ class MainWindow(QMainWindow):
 
     def pay(self, uri: PaymentUri) -> None:
         """Fill the send page from a bitcoin: link, now or once a wallet is open."""
-        if not self.wallet_model.wallet_id:
-            self._pending_uri = uri
-            # Said again with the list of wallets, which may not be there yet.
-            self._wizard_words = "Open a wallet to make the payment of the link."
-            self.wizard.say(self._wizard_words, INFORMATION)
-            return
-        self._pending_uri = None
-        self.send.fill(uri)
-        self.show_page("send")
+        self.handed.pay(uri)
 
-    # --- what pages ask for
+    def _say_open_first(self, words: str) -> None:
+        # Said again with the list of wallets, which may not be there yet.
+        self._wizard_words = words
+        self.wizard.say(words, INFORMATION)
 
-    def _new_request(self, label: str, amount_sat: int | None) -> None:
-        wallet_id = self.wallet_model.wallet_id
-
-        def shown(request: RevealedAddress) -> None:
-            if wallet_id == self.wallet_model.wallet_id:
-                self.receive.show_request(request.descriptor_index, request.index)
-
-        def failed(text: str) -> None:
-            if wallet_id == self.wallet_model.wallet_id:
-                self.receive.show_failure(text)
-
-        self._call(self._online.new_request(wallet_id, label, amount_sat), shown, failed)
-
-    def _set_label(self, txid: bytes, text: str) -> None:
-        if not self.wallet_model.wallet_id:
-            return
-        self._call(
-            self._online.set_tx_label(self.wallet_model.wallet_id, txid, text),
-            lambda _: None,
-            self._fail,
-        )
+    # --- what is said
 
     def _say(self, text: str, kind: str) -> None:
         self.notice.say(text, kind)

@@ -7,11 +7,11 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QPushButton, QVBoxLayout
 
 from wallet_gui.gui.engine import Call, Engine
-from wallet_gui.gui.message_page import MessagePage
 from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import card, heading, text_label
+from wallet_gui.widgets.message_page import MessagePage
 from wallet_gui.widgets.sentences import sentence
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """The last page before a shared wallet is made: every cosigner compares it."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
@@ -17,9 +18,20 @@ from wallet_gui.gui.wizard_step import WizardStep
 from wallet_gui.widgets.labels import AddressLabel, caption, card, heading, text_label
 from wallet_gui.widgets.notice import WARNING
 
+TYPED_WORDS: Final = "\0words"
+"""In place of a wallet file: the words are typed into the vault."""
+
+_NO_FILE: Final = (
+    ("Nobody: it only watches", ""),
+    ("One cosigner's words, typed in the vault", TYPED_WORDS),
+)
+
 
 class MultisigCheck(WizardStep):
-    """`wanted` gives name, WalletImport, birthday, and the wallet file with words or ""."""
+    """`wanted` gives name, WalletImport, birthday, and the wallet file with words.
+
+    In place of that file stands "" where nobody signs here, or `TYPED_WORDS`.
+    """
 
     wanted = Signal(str, object, object, str)
 
@@ -44,6 +56,7 @@ class MultisigCheck(WizardStep):
             self.fields.hide_birthday()
         self.column.addWidget(self.fields)
         self.add_bottom("&Go on")
+        self.fields.submitted.connect(self.next_wanted.emit)
         self.next_wanted.connect(self._go_on)
 
     def _make_export(self, engine: Engine) -> QWidget:
@@ -100,19 +113,29 @@ class MultisigCheck(WizardStep):
         layout.addWidget(self.wallets)
         layout.addWidget(
             text_label(
-                "With the words of a wallet here, this computer signs for one cosigner. Without, "
-                "it watches and puts the others' signatures together.",
+                "With the words of one cosigner, this computer signs for them. Without, it watches "
+                "and puts the others' signatures together.",
                 role="muted",
             )
         )
+        self.passphrase = QCheckBox("Those words have a &passphrase (25th word)")
+        self.passphrase.setObjectName("check_passphrase")
+        self.passphrase.setAccessibleName("Those words have a passphrase (25th word)")
+        layout.addWidget(self.passphrase)
+        self.wallets.currentIndexChanged.connect(self._follow)
+        self._follow()
         return frame
+
+    def _follow(self) -> None:
+        # A wallet file knows by itself whether there is one.
+        self.passphrase.setVisible(self.wallets.path == TYPED_WORDS)
 
     def first_field(self) -> QWidget | None:
         return self.equal
 
     def show_wallets(self, entries: Sequence[WalletEntry], source: str = "") -> None:
         """Offer the wallets of this network; `source` is the one that a key came from."""
-        self.wallets.show_wallets(entries, first=(("Nobody: it only watches", ""),))
+        self.wallets.show_wallets(entries, first=_NO_FILE)
         if source:
             self.wallets.choose(source)
 

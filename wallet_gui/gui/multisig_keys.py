@@ -21,7 +21,7 @@ from wallet_gui.descriptors.descriptor import MultisigType
 from wallet_gui.descriptors.key_expression import KeyExpression
 from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.import_inputs import ImportInputs
-from wallet_gui.gui.multisig_start import NumberBox, kind_box
+from wallet_gui.gui.multisig_start import NumberBox, account_box, kind_box
 from wallet_gui.gui.wallet_choice import WalletChoice
 from wallet_gui.gui.wizard_step import WizardStep
 from wallet_gui.primitives.params import ChainParams
@@ -83,9 +83,12 @@ class CosignerRow(QFrame):
 
 
 class MultisigKeys(WizardStep):
-    """`own_key_wanted` gives path and kind; `complete` gives kind, threshold and the cosigners."""
+    """Collects the cosigners of a new shared wallet.
 
-    own_key_wanted = Signal(str, object)
+    `own_key_wanted` gives path, kind and account; `complete` gives kind, threshold and cosigners.
+    """
+
+    own_key_wanted = Signal(str, object, int)
     complete = Signal(object, int, object)
 
     def __init__(self, engine: Engine, params: ChainParams) -> None:
@@ -111,6 +114,7 @@ class MultisigKeys(WizardStep):
         self.column.addWidget(self.key_notice)
         self.column.addWidget(self._make_own())
         self.column.addWidget(self._make_others())
+        self.inputs.take_drops_of(self.viewport())
         self.add_bottom("&Go on")
         self.next_wanted.connect(self._go_on)
         self._show_state()
@@ -145,6 +149,9 @@ class MultisigKeys(WizardStep):
         self.wallets = WalletChoice("keys_wallet", "Wallet that holds my words")
         layout.addWidget(caption("&Wallet that holds my words", self.wallets))
         layout.addWidget(self.wallets)
+        self.account = account_box("keys_account")
+        layout.addWidget(caption("Account: 0 for the first shared wallet", self.account))
+        layout.addWidget(self.account)
         self.own_button = QPushButton("Ask the &vault for its key")
         self.own_button.setObjectName("keys_own")
         self.own_button.setAccessibleName("Ask the vault for its key")
@@ -193,7 +200,7 @@ class MultisigKeys(WizardStep):
             self.key_notice.say("Choose the wallet whose words are to sign.", WARNING)
             self.wallets.setFocus()
             return
-        self.own_key_wanted.emit(self.wallets.path, self.kind)
+        self.own_key_wanted.emit(self.wallets.path, self.kind, self.account.number)
 
     def add_own(self, key: KeyExpression, source: str, label: str) -> None:
         """Take a key that the vault handed out."""

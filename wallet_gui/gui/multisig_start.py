@@ -107,6 +107,11 @@ class NumberBox(QComboBox):
         self.setCurrentText(str(number))
 
 
+def account_box(name: str) -> NumberBox:
+    """A choice of the account of which the key is: each shared wallet has one of its own."""
+    return NumberBox(name, "Number of the account, 0 for the first shared wallet", 0, 0, 20)
+
+
 class OwnKeyPage(WizardStep):
     """`wanted` gives path, kind and account; `show_key` shows what the vault handed out."""
 
@@ -125,9 +130,7 @@ class OwnKeyPage(WizardStep):
         layout.setSpacing(8)
         self.wallets = WalletChoice("own_key_wallet", "Wallet that holds my words")
         self.kind_box = kind_box("own_key_kind")
-        self.account = NumberBox(
-            "own_key_account", "Number of the account, 0 for the first shared wallet", 0, 0, 20
-        )
+        self.account = account_box("own_key_account")
         for label, field in (
             (caption("&Wallet that holds my words", self.wallets), self.wallets),
             (caption("&Kind of shared wallet", self.kind_box), self.kind_box),

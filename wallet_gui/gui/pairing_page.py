@@ -48,9 +48,11 @@ class PairingPage(WizardStep):
         self.column.addWidget(self.panel)
         self.compare = self._make_compare()
         self.column.addWidget(self.compare)
+        self.panel.inputs.take_drops_of(self.viewport())
         self.fields = NameFields("pairing", "Paired")
         self.column.addWidget(self.fields)
         self.add_bottom("&Go on")
+        self.fields.submitted.connect(self.next_wanted.emit)
         self.next_wanted.connect(self._go_on)
         self._follow()
 

@@ -19,7 +19,7 @@ _FILTER: Final = "PSBT (*.psbt);;PSBT as text (*.txt)"
 
 
 class PsbtOutputs(QWidget):
-    """`save_wanted` carries the path; `shown` says that codes are on screen or text was copied."""
+    """`save_wanted` carries the path; `shown` says that codes are on screen."""
 
     save_wanted = Signal(object)
     shown = Signal()

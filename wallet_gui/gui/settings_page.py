@@ -98,7 +98,8 @@ class SettingsPage(Page):
         form.addRow(
             text_label(
                 "A locked wallet is closed: what is on screen goes, and its password is asked "
-                "again. The program goes on reading the chain.",
+                "again. It locks with the screen and before the computer sleeps, where the "
+                "system tells so, and after a while. The program goes on reading the chain.",
                 role="muted",
             )
         )

@@ -109,7 +109,8 @@ class Settings:
     `sources`: by network name where the chain comes from, "direct", "node" or "node-else-direct";
     a network that is not named was never decided about. `nodes`: the person's own, by network name.
     `recent_wallets`: paths, newest first.
-    `lock_after_minutes`: 0 never locks by itself. `others` are keys of other versions, kept.
+    `lock_after_minutes`: 0 never locks by itself. `hide_amounts`: dots stand in their place.
+    `others` are keys of other versions, kept.
     """
 
     appearance: str = "system"
@@ -129,6 +130,7 @@ class Settings:
     nodes: Mapping[str, NodeSettings] = field(default_factory=dict)
     recent_wallets: tuple[str, ...] = ()
     lock_after_minutes: int = 5
+    hide_amounts: bool = False
     filter_cache_mib: int = 256
     window_geometry: str = ""
     others: Mapping[str, Any] = field(default_factory=dict)
@@ -191,6 +193,7 @@ class Settings:
             "nodes": read_nodes,
             "recent_wallets": _texts,
             "lock_after_minutes": lambda v: _number(v, 24 * 60),
+            "hide_amounts": _strict,
             "filter_cache_mib": lambda v: _number(v, 1 << 20),
             "window_geometry": lambda v: v if isinstance(v, str) else None,
         }

@@ -51,6 +51,9 @@ _CLOCK_SLACK: Final = 2 * 3600
 PROTECTING: Final = "Protecting the wallet with your password"
 WRITING: Final = "Writing the wallet file"
 LEAST_PASSWORD: Final = 8
+EXAMPLE_WORDS: Final = (
+    "But they follow a pattern, as published examples do: anybody can take what is paid to them."
+)
 MAX_WATCHED: Final = 20
 
 _CACHE_KEY_SIZE: Final = 32
@@ -364,9 +367,10 @@ def _write(
         reduced = reduced or header.kdf != cost.preferred
     state = ViewState(description, settings=current_settings() if secret is not None else {})
     view_box = seal_box(view.key, VIEW, view.parameters, salt, state.encode(), minimum=cost.minimum)
+    progress(PROTECTING, 1.0)
+    # The last step: what is told after the writing could be cancelled, though it is done.
     progress(WRITING, None)
     WalletFile.create(path, view_box, secret, view_key=view.key, minimum=cost.minimum)
-    progress(PROTECTING, 1.0)
     notices = (cost.reduced_notice,) if reduced else ()
     return Created(WalletCreated(str(path.resolve()), view.key), notices)
 

@@ -232,8 +232,10 @@ class ChangePasswordFlow(QObject):
         )
 
     def _failed(self, error: Exception) -> None:
-        is_wrong = isinstance(error, (WrongKey, PasswordWrong))
-        self._page.refuse(str(error), self._page.old_edit if is_wrong else None)
+        if isinstance(error, (WrongKey, PasswordWrong)):
+            self._page.refuse_old_password(str(error))
+        else:
+            self._page.refuse(str(error))
 
     def _changed(self, changed: Changed) -> None:
         page = DonePage(

@@ -12,6 +12,7 @@ from wallet_gui.widgets.labels import AddressLabel, card, text_label
 from wallet_gui.widgets.notice import WARNING
 
 _LINES = 9
+_LONG = 500
 
 
 class MessagePage(UnlockPage):
@@ -40,6 +41,10 @@ class MessagePage(UnlockPage):
         lines = min(_LINES, max(2, visible(request.message).count("\n") + 2))
         self.message.setFixedHeight(lines * self.message.fontMetrics().lineSpacing() + 24)
         form.addRow("The message", self.message)
+        shown = visible(request.message)
+        if shown.count("\n") >= _LINES or len(shown) > _LONG:
+            length = f"{len(request.message):,} characters in {len(shown.splitlines()):,} lines"
+            form.addRow(text_label(f"It has {length}: scroll to read all.", role="warning"))
         self.address = AddressLabel("The address that signs")
         self.address.setObjectName("message_address")
         self.address.set_address(request.address)

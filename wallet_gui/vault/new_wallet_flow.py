@@ -62,7 +62,9 @@ class NewWalletFlow(QObject):
         self._password_page = NewPasswordPage(cost, secondary="&Back")
         self._password_page.submitted.connect(self._create)
         self._password_page.left.connect(lambda: self._back(self._before_password))
-        self._passphrase_page = PassphrasePage(is_new=True, secondary="&Back")
+        self._passphrase_page = PassphrasePage(
+            is_new=True, secondary="&Back", is_restored=isinstance(request, RestoreWallet)
+        )
         self._passphrase_page.submitted.connect(self._take_passphrase)
         self._passphrase_page.left.connect(lambda: self._back(self._before_passphrase))
         if isinstance(request, RestoreWallet):

@@ -70,10 +70,11 @@ def change_password(
             )
             header, _ = parse_box(secret, minimum=cost.minimum)
             reduced = reduced or header.kdf != cost.preferred
+        progress(PROTECTING_ANEW, 1.0)
+        # The last step: what is told after the writing could be cancelled, though it is done.
         progress(WRITING, None)
         state = wallet_file.state if secret is None else noted(wallet_file.state)
         notices = wallet_file.change_password(view.key, view.parameters, salt, secret, state)
-    progress(PROTECTING_ANEW, 1.0)
     if reduced:
         notices += (cost.reduced_notice,)
     return Changed(PasswordChanged(str(path), view.key), (*wallet_file.notices, *notices))

@@ -1,7 +1,7 @@
 """The pages on which passwords and passphrases are typed: new ones twice, existing ones once."""
 
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QFormLayout, QProgressBar
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QProgressBar
 
 from wallet_gui.vault.creation import check_new_password
 from wallet_gui.vault.errors import BadRequest
@@ -97,6 +97,47 @@ class NewPasswordPage(VaultPage):
         self.meter.setAccessibleName(f"Strength of the password: {spoken}")
 
 
+class WrongTries(QObject):
+    """Counts the wrong passwords of a page; after five of them it waits between tries."""
+
+    def __init__(self, page: VaultPage, field: QLineEdit) -> None:
+        super().__init__(page)
+        self._page = page
+        self._field = field
+        self._wrong = 0
+        self._seconds = 0
+        self._sentence = ""
+        self._clock = QTimer(self)
+        self._clock.setInterval(1000)
+        self._clock.timeout.connect(self._tick)
+
+    def refuse(self, sentence: str) -> None:
+        """Say that the password was wrong."""
+        self._wrong += 1
+        self._page.refuse(sentence, self._field)
+        if self._wrong < TRIES_WITHOUT_DELAY:
+            return
+        beyond = self._wrong - TRIES_WITHOUT_DELAY
+        self._seconds = min(_DELAY_SECONDS << min(beyond, 8), _LONGEST_DELAY)
+        self._sentence = sentence
+        self._page.primary.setEnabled(False)
+        self._clock.start()
+        self._say_wait()
+
+    def _tick(self) -> None:
+        self._seconds -= 1
+        if self._seconds > 0:
+            self._say_wait()
+            return
+        self._clock.stop()
+        self._page.primary.setEnabled(True)
+        self._page.refuse(self._sentence, self._field)
+
+    def _say_wait(self) -> None:
+        plural = "s" if self._seconds != 1 else ""
+        self._page.refuse(f"{self._sentence} Next try in {self._seconds} second{plural}.")
+
+
 class UnlockPage(VaultPage):
     """Asks for the password of an existing file. After five wrong ones it waits between tries."""
 
@@ -113,11 +154,7 @@ class UnlockPage(VaultPage):
         self.forgotten.setObjectName(f"{name}_forgotten")
         self.body.addWidget(self.forgotten)
         self.first_field = self.password_edit
-        self._wrong = 0
-        self._seconds = 0
-        self._clock = QTimer(self)
-        self._clock.setInterval(1000)
-        self._clock.timeout.connect(self._tick)
+        self._patience = WrongTries(self, self.password_edit)
 
     def typed_password(self) -> str | None:
         """Take the password out of the field; None, with a sentence, when it is empty."""
@@ -129,29 +166,7 @@ class UnlockPage(VaultPage):
 
     def refuse_password(self, sentence: str) -> None:
         """Say that it was wrong, and slow down after several tries."""
-        self._wrong += 1
-        self.refuse(sentence, self.password_edit)
-        if self._wrong < TRIES_WITHOUT_DELAY:
-            return
-        beyond = self._wrong - TRIES_WITHOUT_DELAY
-        self._seconds = min(_DELAY_SECONDS << min(beyond, 8), _LONGEST_DELAY)
-        self._sentence = sentence
-        self.primary.setEnabled(False)
-        self._clock.start()
-        self._say_wait()
-
-    def _tick(self) -> None:
-        self._seconds -= 1
-        if self._seconds > 0:
-            self._say_wait()
-            return
-        self._clock.stop()
-        self.primary.setEnabled(True)
-        self.refuse(self._sentence, self.password_edit)
-
-    def _say_wait(self) -> None:
-        plural = "s" if self._seconds != 1 else ""
-        self.refuse(f"{self._sentence} Next try in {self._seconds} second{plural}.")
+        self._patience.refuse(sentence)
 
 
 class ChangePasswordPage(NewPasswordPage):
@@ -164,6 +179,11 @@ class ChangePasswordPage(NewPasswordPage):
         frame_form.insertRow(0, "&Old password", self.old_edit)
         self.first_field = self.old_edit
         self.setTabOrder(self.old_edit, self.password_edit)
+        self._patience = WrongTries(self, self.old_edit)
+
+    def refuse_old_password(self, sentence: str) -> None:
+        """Say that the old one was wrong, and slow down after several tries."""
+        self._patience.refuse(sentence)
 
     def _form_layout(self) -> QFormLayout:
         frame = self.password_edit.parentWidget()
@@ -176,7 +196,7 @@ class ChangePasswordPage(NewPasswordPage):
 class PassphrasePage(VaultPage):
     """The passphrase (25th word): a new one twice, an existing one once."""
 
-    def __init__(self, *, is_new: bool, secondary: str) -> None:
+    def __init__(self, *, is_new: bool, secondary: str, is_restored: bool = False) -> None:
         text = (
             "A passphrase is an additional secret that belongs to the words. Each passphrase leads "
             "to another wallet, so there is no wrong one: write it down exactly, capitals and "
@@ -185,7 +205,13 @@ class PassphrasePage(VaultPage):
             if is_new
             else "This wallet has a passphrase, which is stored nowhere. Capitals and blanks count."
         )
-        title = "Choose the passphrase" if is_new else "Type the passphrase"
+        title = "Choose the passphrase" if is_new and not is_restored else "Type the passphrase"
+        if is_restored:
+            text = (
+                "Type the passphrase that belongs to the words, with the same capitals and blanks. "
+                "Each passphrase leads to another wallet, so there is no wrong one: the next page "
+                "shows the fingerprint of yours."
+            )
         super().__init__("passphrase", title, text, primary="&Continue", secondary=secondary)
         form = _form(self)
         self.passphrase_edit = PasswordEdit("passphrase", "Passphrase")
@@ -194,7 +220,32 @@ class PassphrasePage(VaultPage):
         if is_new:
             self.again_edit = PasswordEdit("passphrase_again", "Passphrase once more")
             form.addRow("The same passphrase &once more", self.again_edit)
+        self.show_box = QCheckBox("&Show what is typed")
+        self.show_box.setObjectName("passphrase_show")
+        self.show_box.setAccessibleName("Show what is typed")
+        self.show_box.toggled.connect(self._show_typed)
+        form.addRow(self.show_box)
+        self.blanks_note = text_label(
+            "It begins or ends with a blank, which is easily lost when it is written down.",
+            role="warning",
+        )
+        self.blanks_note.setObjectName("passphrase_blanks")
+        self.blanks_note.hide()
+        form.addRow(self.blanks_note)
+        self.passphrase_edit.textChanged.connect(
+            lambda text: self.blanks_note.setVisible(text != text.strip())
+        )
         self.first_field = self.passphrase_edit
+
+    def _show_typed(self, is_shown: bool) -> None:  # noqa: FBT001 - Qt's signal
+        mode = QLineEdit.EchoMode.Normal if is_shown else QLineEdit.EchoMode.Password
+        for edit in (self.passphrase_edit, self.again_edit):
+            if edit is not None:
+                edit.setEchoMode(mode)
+
+    def forget(self) -> None:
+        self.show_box.setChecked(False)
+        super().forget()
 
     def accepted_passphrase(self) -> str | None:
         """Return the passphrase, or None after saying what is wrong with it."""

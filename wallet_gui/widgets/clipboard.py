@@ -13,6 +13,7 @@ from typing import Final
 from PySide6.QtCore import QMimeData, QObject, Qt, QTimer
 from PySide6.QtGui import QClipboard, QGuiApplication
 
+from wallet_gui.wallet.lookalike import find_lookalike
 from wallet_gui.widgets import mac
 
 READ_BACK_MS: Final = 300
@@ -20,7 +21,6 @@ READ_BACK_MS: Final = 300
 
 CLEAR_AFTER_MS: Final = 10_000
 
-_COMPARED_ENDS: Final = 4
 _NAME: Final = "wallet_gui_clipboard"
 # Clipboard managers that honour one of these neither keep nor show the text: KDE's Klipper,
 # Windows' clipboard history and cloud, and what reads nspasteboard.org on macOS.
@@ -66,13 +66,16 @@ class Clipboard(QObject):
         self.setObjectName(_NAME)
         self._board = board
         self._last = ""
-        self._is_private = False
+        self._imposed = ""
+        self._is_private = self._has_stayed = False
+        board.dataChanged.connect(lambda: self.notice_change(is_ours=board.ownsClipboard()))
         self._clearing = QTimer(self)
         self._clearing.setSingleShot(True)
         self._clearing.setInterval(CLEAR_AFTER_MS)
         self._clearing.timeout.connect(self.clear)
         if isinstance(parent, QGuiApplication):
             parent.aboutToQuit.connect(self._leave)
+            parent.applicationStateChanged.connect(self._follow)
 
     @property
     def last(self) -> str:
@@ -93,12 +96,15 @@ class Clipboard(QObject):
         clipboard managers and taken back after ten seconds if it is still there.
         """
         self._clearing.stop()
-        self._last, self._is_private = text, is_private
+        self._last, self._is_private, self._imposed = text, is_private, ""
+        self._has_stayed = False  # what follows is our own doing
         content = QMimeData()
         content.setText(text)
         if is_private:
             _conceal(content)
         self._board.setMimeData(content)
+        active = Qt.ApplicationState.ApplicationActive
+        self._has_stayed = QGuiApplication.applicationState() is active
         if is_private:
             mac.conceal_pasteboard()
             self._clearing.start()
@@ -109,12 +115,14 @@ class Clipboard(QObject):
         found = self._board.text()
         if found == text:
             return Copied.KEPT
+        if text == self._last:
+            self._imposed = found
         return Copied.REPLACED if found else Copied.LOST
 
     def clear(self) -> None:
         """Take back what was copied here, unless something else is there by now."""
         self._clearing.stop()
-        text, self._last, self._is_private = self._last, "", False
+        text, self._last, self._is_private, self._imposed = self._last, "", False, ""
         if text and self._board.text() == text:
             self._board.clear()
 
@@ -129,18 +137,35 @@ class Clipboard(QObject):
                 self._board.clear(mode)
 
     def doubt_about(self, pasted: str) -> str:
-        """Return a warning when what was pasted poses as what was copied here last; "" if not."""
-        text = "".join(pasted.split())
-        last = "".join(self._last.split())
+        """Return a warning when what was pasted took the place of what was copied here last.
+
+        Either another program put it there, or it is an address that only looks like the other.
+        """
+        text, last = _joined(pasted), _joined(self._last)
         if not text or not last or text == last:
             return ""
-        ends = (text[:_COMPARED_ENDS], text[-_COMPARED_ENDS:])
-        if ends != (last[:_COMPARED_ENDS], last[-_COMPARED_ENDS:]):
-            return ""
-        return (
-            "This looks like what you copied in this program, but it is not the same: only its "
-            "ends are. A program on this computer may have exchanged it. Do not use it."
-        )
+        if text == _joined(self._imposed):
+            return (
+                "Another program put this on the clipboard, in place of what you had copied in "
+                "this one. Do not use it before you have compared every character."
+            )
+        if find_lookalike(text, [last]) is not None:
+            return (
+                "This looks like what you copied in this program, but only its ends are the same. "
+                "A program on this computer may have exchanged it. Do not use it."
+            )
+        return ""
+
+    # --- what happens meanwhile
+
+    def notice_change(self, *, is_ours: bool) -> None:
+        """Judge a new content: nobody copies elsewhere while they have not left this program."""
+        if self._last and self._has_stayed and not is_ours:
+            self._imposed = self._board.text()
+
+    def _follow(self, state: Qt.ApplicationState) -> None:
+        if state is not Qt.ApplicationState.ApplicationActive:
+            self._has_stayed = False
 
     def _leave(self) -> None:
         # An address that was copied to be sent to somebody outlives the window.
@@ -155,6 +180,11 @@ def clipboard() -> Clipboard:
         raise RuntimeError("There is no clipboard before the application.")
     found = application.findChild(Clipboard, _NAME, Qt.FindChildOption.FindDirectChildrenOnly)
     return found or Clipboard(application, QGuiApplication.clipboard())
+
+
+def _joined(text: str) -> str:
+    """An address may be pasted in groups of four, as this program shows it."""
+    return "".join(text.split())
 
 
 def _conceal(content: QMimeData) -> None:

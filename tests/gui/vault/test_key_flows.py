@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QLabel, QPlainTextEdit
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPlainTextEdit
 from pytestqt.qtbot import QtBot
 
 from tests.gui.vault.test_flows import NEW, Drive, Driver, _choose_password
@@ -30,6 +30,7 @@ from wallet_gui.sealing import KdfParameters
 from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.transfer.messages import (
     SOURCE_XPRV,
+    ChangePassword,
     Failed,
     FailureKind,
     Reply,
@@ -40,6 +41,7 @@ from wallet_gui.transfer.messages import (
 )
 from wallet_gui.vault import creation, signing, word_grid
 from wallet_gui.vault.password_cost import PasswordCost
+from wallet_gui.vault.password_pages import PassphrasePage
 from wallet_gui.vault.show_words import ShownWordsPage
 from wallet_gui.vault.unlocking import unlock
 from wallet_gui.vault.words_pages import ConfirmWordsPage, WordsPage
@@ -330,3 +332,42 @@ def test_a_file_of_an_older_program_is_sealed_anew_when_it_is_unlocked(
     driver.type("unlock_password", PASSWORD)
     driver.go_on()
     assert driver.wait_for_reply() == unlocked.reply
+
+
+def test_after_five_wrong_old_passwords_it_waits(drive: Drive, tmp_path: Path) -> None:
+    sample = make_wallet(tmp_path)
+    driver = drive(ChangePassword(str(sample.path)))
+    for _ in range(5):
+        assert driver.window.page.primary.isEnabled()
+        driver.type("old_password", "wrong password")
+        driver.type("new_password", NEW)
+        driver.type("new_password_again", NEW)
+        driver.go_on()
+        driver.wait_until(lambda: driver.page == "new_password_page")
+        assert driver.notice.startswith("The password is wrong")
+    assert "Next try in 5 seconds" in driver.notice
+    assert not driver.window.page.primary.isEnabled()
+
+
+def test_a_passphrase_can_be_looked_at_while_it_is_typed(drive: Drive, tmp_path: Path) -> None:
+    driver = drive(restore_request(tmp_path, use_passphrase=True))
+    _paste(driver, "restore_words", WORDS)
+    driver.go_on()
+    page = driver.window.page
+    assert isinstance(page, PassphrasePage)
+    hidden, shown = QLineEdit.EchoMode.Password, QLineEdit.EchoMode.Normal
+    modes = [page.passphrase_edit.echoMode()]
+    page.show_box.click()
+    modes.append(page.passphrase_edit.echoMode())
+    page.show_box.click()
+    modes.append(page.passphrase_edit.echoMode())
+    assert modes == [hidden, shown, hidden]
+    noted = []
+    for text in ("quiet harbour", "quiet harbour ", "\u3000quiet", "quiet"):
+        page.passphrase_edit.setText(text)
+        noted.append(page.blanks_note.isVisible())
+    assert noted == [False, True, True, False]
+    page.show_box.click()
+    page.forget()
+    assert page.passphrase_edit.text() == ""
+    assert page.passphrase_edit.echoMode() == hidden

@@ -94,3 +94,9 @@ def test_an_address_of_somebody_else_is_refused(qtbot: QtBot, wanted: SignMessag
 def test_an_empty_message_opens_no_page(qtbot: QtBot, wanted: SignMessage) -> None:
     with pytest.raises(BadRequest):
         Driver(qtbot, replace(wanted, message=""))
+
+
+def test_a_long_message_says_that_there_is_more(qtbot: QtBot, wanted: SignMessage) -> None:
+    driver = Driver(qtbot, replace(wanted, message="line\n" * 30 + "and I owe you all of it"))
+    assert "in 31 lines: scroll to read all" in shown(driver)
+    assert "owe you all" in message_field(driver).toPlainText()

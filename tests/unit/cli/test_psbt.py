@@ -1,5 +1,6 @@
 """psbt inspect, combine, finalize, extract and convert: as a person runs them, without a wallet."""
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.wallet.test_psbt_return import THIEF
 from tests.unit.wallet.test_psbt_roles import MULTI, PAYEE, SINGLE, spoilt
 from wallet_gui.cli.main import main
 from wallet_gui.primitives.address import address_from_script
@@ -206,3 +208,42 @@ def test_what_is_no_psbt_is_said_with_its_name(shell: Shell, data: bytes, senten
     assert (status, out) == (2, "")
     assert err.startswith(f"wallet-gui: {path}: ")
     assert sentence in err
+
+
+def test_what_comes_back_is_compared_with_what_was_asked(shell: Shell) -> None:
+    psbt = WSH.psbt()
+    asked = shell.save("asked.psbt", psbt, "base64")
+    one = shell.save("one.psbt", WSH.sign(psbt, [0]))
+    two = shell.save("two.psbt", WSH.sign(psbt.to_version(2), [2]), "hex")
+    both = shell.json("combine", one, two, "--asked", asked, "--output", str(shell.folder / "both"))
+    assert Psbt.parse(both["psbt"]) == WSH.sign(psbt, [0, 2])
+    assert (shell.folder / "both").stat().st_mode & 0o777 == 0o600
+    extracted = shell.json("extract", str(shell.folder / "both"), "--asked", asked)
+    # A device that gives the finished transaction back is understood as well.
+    final = shell.folder / "final.txn"
+    final.write_text(extracted["hex"])
+    again = shell.json("extract", str(final), "--asked", asked)
+    assert again["hex"] == extracted["hex"]
+    assert shell.json("finalize", one, two, "--asked", asked)["complete"]
+
+
+def test_what_differs_from_what_was_asked_is_refused(shell: Shell) -> None:
+    psbt = WSH.psbt()
+    asked = shell.save("asked.psbt", psbt)
+    swapped = psbt.copy()
+    (output,) = psbt.tx.outputs
+    swapped.tx = dataclasses.replace(
+        psbt.tx, outputs=(dataclasses.replace(output, script_pubkey=THIEF),)
+    )
+    name = shell.save("swapped.psbt", WSH.sign(swapped, [0, 1]))
+    for action in ("combine", "finalize", "extract", "broadcast"):
+        status, out, err = shell.run(action, name, "--asked", asked)
+        assert status != 0
+        assert out == ""
+        assert f"{name}: What came back is another payment" in err
+    status, _, err = shell.run("finalize", asked, "--asked", asked)
+    assert status != 0
+    assert "came back without a signature" in err
+    status, _, err = shell.run("inspect", name, "--asked", asked)
+    assert status != 0
+    assert "--asked belongs to" in err

@@ -25,6 +25,7 @@ CHOSEN = Settings(
     peers={"regtest": ("127.0.0.1:18444",)},
     recent_wallets=("/w/a.wallet",),
     lock_after_minutes=0,
+    hide_amounts=True,
     filter_cache_mib=0,
     window_geometry="AAAA",
     others={"future": {"a": [1]}},

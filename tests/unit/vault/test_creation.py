@@ -224,7 +224,8 @@ def test_cancelling_at_any_step_leaves_nothing(tmp_path: Path) -> None:
         seen.append(step)
 
     creation.create(restore_request(tmp_path / "x"), sample_seed(), PASSWORD, TINY_COST, count)
-    for cancel_at in range(seen.index(creation.WRITING) + 1):
+    assert seen[-1] == creation.WRITING
+    for cancel_at in range(len(seen)):
         steps = 0
 
         def step(_step: str, _fraction: float | None, at: int = cancel_at) -> None:

@@ -1,8 +1,10 @@
 """The pipes of a program as an asyncio transport, and what it says on its standard error."""
 
 import asyncio
+import contextlib
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -152,8 +154,15 @@ class ProcessTransport(asyncio.SubprocessProtocol, asyncio.Transport):
         self._end()
 
     def _end(self) -> None:
-        if self._process is not None and self._process.get_returncode() is None:
+        if self._process is None or self._process.get_returncode() is not None:
+            return
+        if os.name != "posix":
             self._process.kill()
+            return
+        # Not `kill`, which asks first whether the program has ended, and so takes the status of
+        # one that just has from asyncio, which makes up another.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.get_pid(), signal.SIGKILL)
 
     def _deliver(self, data: bytes) -> None:
         protocol = self._protocol

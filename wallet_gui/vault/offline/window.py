@@ -8,8 +8,10 @@ from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from wallet_gui.vault.hardening import Protections
+from wallet_gui.vault.offline.backup_page import BackupPage
 from wallet_gui.vault.offline.bench import IN_THE_VAULT, Bench
 from wallet_gui.vault.offline.forms import button
+from wallet_gui.vault.offline.message_flow import OfflineMessageFlow
 from wallet_gui.vault.offline.pair_page import PairPage
 from wallet_gui.vault.offline.proof import Check
 from wallet_gui.vault.offline.proof_page import ProofPage
@@ -18,12 +20,15 @@ from wallet_gui.vault.offline.sign_page import SignPage
 from wallet_gui.vault.offline.wallets_page import WalletsPage
 from wallet_gui.widgets.idle_lock import IdleLock
 from wallet_gui.widgets.labels import heading, text_label
+from wallet_gui.widgets.message_page import MessagePage
 
 TITLE: Final = "Wallet GUI \u2013 Offline"
 PAGES: Final = (
     ("wallets", "Wallets"),
     ("sign", "Sign"),
     ("pair", "Pair"),
+    ("backup", "Backups"),
+    ("messages", "Messages"),
     ("proof", "Proof"),
 )
 _WIDTH_IN_EM, _HEIGHT_IN_EM = 66, 50
@@ -85,11 +90,16 @@ class OfflineWindow(QWidget):
         self.wallets = WalletsPage(bench, params)
         self.sign = SignPage(bench)
         self.pair = PairPage(bench, params)
+        self.backup = BackupPage(bench)
+        self.messages = MessagePage(self)
+        self.message_flow = OfflineMessageFlow(bench, self.messages, params)
         self.proof = ProofPage(bench, look)
         self.pages: dict[str, QWidget] = {
             "wallets": self.wallets,
             "sign": self.sign,
             "pair": self.pair,
+            "backup": self.backup,
+            "messages": self.messages,
             "proof": self.proof,
         }
         self.stack = QStackedWidget()

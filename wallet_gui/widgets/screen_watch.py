@@ -7,6 +7,7 @@ lock is what remains, and `sources` is empty.
 
 import os
 import platform
+from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
@@ -48,7 +49,7 @@ class ScreenWatch(QObject):
         # Loaded once the window is on screen.
         from PySide6.QtDBus import QDBusConnection  # noqa: PLC0415
 
-        from wallet_gui.gui.lock_bus import LockBus, session_path  # noqa: PLC0415
+        from wallet_gui.widgets.lock_bus import LockBus, session_path  # noqa: PLC0415
 
         bus = LockBus(self)
         bus.locked.connect(self.say_locked)
@@ -57,12 +58,13 @@ class ScreenWatch(QObject):
         found = []
         if bus.listen_to_logind(QDBusConnection.systemBus(), session):
             found.append("logind")
-        if bus.listen_to_screen_savers(QDBusConnection.sessionBus()):
+        # Without one the library would start a bus of its own.
+        if _has_session_bus() and bus.listen_to_screen_savers(QDBusConnection.sessionBus()):
             found.append("screen saver")
         self.sources = tuple(found)
 
     def _listen_to_messages(self, window_id: int) -> None:
-        from wallet_gui.gui.lock_windows import (  # noqa: PLC0415 - exists on Windows only
+        from wallet_gui.widgets.lock_windows import (  # noqa: PLC0415 - exists on Windows only
             LockMessages,
             NativeFilter,
             ask_for_lock_messages,
@@ -78,3 +80,10 @@ class ScreenWatch(QObject):
         application.installNativeEventFilter(self._filter)
         heard = ("session",) if ask_for_lock_messages(window_id) else ()
         self.sources = (*heard, "power")
+
+
+def _has_session_bus() -> bool:
+    if os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return True
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return runtime is not None and (Path(runtime) / "bus").exists()

@@ -1,9 +1,8 @@
-"""Writing the backup sheet of a wallet: drawn in a process of its own, off every thread here.
+"""Writing the backup sheet of a wallet: drawn in a process of its own, blocking here.
 
 Drawing needs Qt, which the command line does not have and which would hold the window up.
 """
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -19,7 +18,7 @@ _SECONDS: Final = 60
 _BEGINNING: Final = b"%PDF-"
 
 
-async def write_sheet(contents: SheetContents, path: Path, page_size: str) -> Path:
+def write_sheet(contents: SheetContents, path: Path, page_size: str) -> Path:
     """Draw the sheet and write it as a PDF; returns where it is. Raises WriteFailed.
 
     `page_size` is "A4" or "Letter". The person chose the path, and that something there is
@@ -27,16 +26,12 @@ async def write_sheet(contents: SheetContents, path: Path, page_size: str) -> Pa
     """
     if path.suffix.lower() != ".pdf":
         path = path.with_name(f"{path.name}.pdf")
-    await asyncio.to_thread(_write, contents, path, page_size)
-    return path
-
-
-def _write(contents: SheetContents, path: Path, page_size: str) -> None:
     data = drawn(contents, page_size)
     try:
         write_atomically(path, data)
     except OSError as error:
         raise write_failed("The backup sheet", error) from error
+    return path
 
 
 def drawn(contents: SheetContents, page_size: str) -> bytes:

@@ -368,13 +368,13 @@ class _Sheet:
     def _checks(self) -> None:
         """Where the person notes when the paper was tried."""
         canvas = self._canvas
-        canvas.section("Checked on", least=30)
+        canvas.section("Checked on", least=26)
         canvas.paragraph(
             "The program can check this sheet without showing anything: Settings, Backup. It "
             "reminds you when that is due.",
             3.3,
             colour=_MUTED,
-            after=9,
+            after=8,
         )
         canvas.dates(4)
 

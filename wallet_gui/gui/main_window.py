@@ -117,15 +117,12 @@ class MainWindow(QMainWindow):
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""
         self._attached = online
-        self.backup_flow.attach(online)
-        self.send_flow.attach(online)
-        self.request_flow.attach(online)
-        self.network_flow.attach(online)
-        self.source_flow.attach(online)
-        self.import_flow.attach(online)
-        self.psbt_flow.attach(online)
-        self.export_card.attach(online)
-        self.message_flow.attach(online)
+        for part in (
+            *(self.backup_flow, self.request_flow, self.send_flow, self.psbt_flow),
+            *(self.network_flow, self.source_flow, self.import_flow, self.message_flow),
+            self.export_card,
+        ):
+            part.attach(online)
         if self.play_flow is not None:
             self.play_flow.attach(online)
 
@@ -463,7 +460,7 @@ class MainWindow(QMainWindow):
         self.send.fill(uri)
         self.show_page("send")
 
-    # --- what pages ask for
+    # --- what is said
 
     def _say(self, text: str, kind: str) -> None:
         self.notice.say(text, kind)

@@ -294,7 +294,7 @@ class _Sheet:
             )
         columns = _MANY_COLUMNS if count > _MANY else _COLUMNS
         rows = -(-count // columns)
-        height = 11.0
+        height = 10.0 if count > _MANY else 11.0
         width = (canvas.width - (columns - 1) * _GAP) / columns
         canvas.need(rows * (height + 2.2))
         number = canvas.font(3.2, mono=True)

@@ -41,6 +41,7 @@ def press(screen: Screen, name: str) -> None:
     button = screen.window.findChild(QWidget, name)
     assert isinstance(button, QPushButton), name
     assert not button.isHidden(), name
+    assert button.isEnabled(), name
     button.click()
 
 
@@ -195,7 +196,8 @@ def test_dated_copies_and_their_troubles_are_told(shown: Screen, qtbot: QtBot) -
     shown.window.backup_flow.refresh()
     qtbot.waitUntil(lambda: settings.copies_state.text() == "The disk is full. Free some space.")
     press(shown, "backup_retry")
-    qtbot.waitUntil(lambda: keeper.asked == [True])
+    flow = shown.window.backup_flow
+    qtbot.waitUntil(lambda: keeper.asked == [True] and not flow.is_asking)
     press(shown, "backup_stop")
-    qtbot.waitUntil(lambda: keeper.asked == [True, None])
+    qtbot.waitUntil(lambda: keeper.asked == [True, None] and not flow.is_asking)
     assert shown.online.backed_up.settings[FOLDER_SETTING] is None

@@ -279,8 +279,7 @@ class OpenSession:
         self._wallet_id = wallet_id
 
     def kept_setting(self, key: str) -> object:
-        assert key
-        return None
+        return self._online.backed_up.kept_setting(key)
 
     async def set_labels(self, labels: Sequence[tuple[str, str, str]]) -> None:
         await self._online._asked("set_labels", self._wallet_id, labels)

@@ -1,12 +1,16 @@
 """The backup command in real processes, with and without --offline, without any network."""
 
+import itertools
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.functional.command_line import CommandLine
+from tests.functional.command_line import REPOSITORY, CommandLine
 
 
 @pytest.fixture
@@ -55,28 +59,56 @@ def test_damage_and_other_wallets_are_told(cli: CommandLine, tmp_path: Path) -> 
     assert "another wallet" in found["error"]
 
 
-@pytest.mark.parametrize("options", [(), ("--offline",)], ids=["online", "offline"])
-def test_the_words_are_compared(cli: CommandLine, tmp_path: Path, options: tuple[str, ...]) -> None:
+class OfflineLine(CommandLine):
+    """The command line of `--offline`; what it blocks is not watched, but blocked."""
+
+    def __init__(self, online: CommandLine) -> None:
+        super().__init__(online.root, None)
+        self.program = [
+            sys.executable,
+            str(REPOSITORY / "tests/functional/offline_with_cheap_kdf.py"),
+        ]
+
+    def start(
+        self, command: str, *arguments: str, password: bool = True
+    ) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            self.arguments(command, "--offline", *arguments, password=password),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        )
+
+
+@pytest.fixture(params=[False, True], ids=["online", "offline"])
+def either(request: pytest.FixtureRequest, cli: CommandLine) -> CommandLine:
+    return OfflineLine(cli) if request.param else cli
+
+
+def test_the_words_are_compared(either: CommandLine, tmp_path: Path) -> None:
     paper = tmp_path / "words"
-    right = cli.json("backup", *options, "words", "--words-file", str(paper))
+    right = either.json("backup", "words", "--words-file", str(paper))
     assert right["right"]
     assert right["recorded"]
     words = words_of(tmp_path)
     mistaken = ["zoo" if word != "zoo" else "zero" for word in words[:2]] + words[2:]
     paper.write_text(" ".join(mistaken))
-    done = cli.run("backup", *options, "words", "--words-file", str(paper))
+    done = either.run("backup", "words", "--words-file", str(paper))
     assert done.returncode == 1
     assert "Words 1 and 2 are not the ones" in done.stderr
-    assert not set(words) & set(done.stderr.split())
+    assert not any(f"{one} {other}" in done.stderr for one, other in itertools.pairwise(words))
     assert done.stdout == ""
 
 
-def test_the_sheet_is_drawn(cli: CommandLine, tmp_path: Path) -> None:
-    for options in ((), ("--offline",)):
-        drawn = cli.json("backup", *options, "sheet", str(tmp_path / "sheet"), "--paper", "Letter")
-        assert Path(drawn["sheet"]) == tmp_path / "sheet.pdf"
-        assert (tmp_path / "sheet.pdf").read_bytes().startswith(b"%PDF-")
-        (tmp_path / "sheet.pdf").unlink()
+def test_a_copy_is_tried_and_the_sheet_is_drawn(either: CommandLine, tmp_path: Path) -> None:
+    copied = either.json("backup", "copy", str(tmp_path / "copy"), password=False)
+    assert either.json("backup", "check", copied["copy"])["same"]
+    drawn = either.json("backup", "sheet", str(tmp_path / "sheet"), "--paper", "Letter")
+    assert Path(drawn["sheet"]) == tmp_path / "sheet.pdf"
+    assert (tmp_path / "sheet.pdf").read_bytes().startswith(b"%PDF-")
 
 
 def test_what_is_missing_is_asked_for(cli: CommandLine) -> None:

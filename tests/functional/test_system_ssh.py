@@ -5,7 +5,8 @@ import contextlib
 import getpass
 import os
 import socket
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -155,8 +156,15 @@ def test_bytes_and_files_come_through() -> None:
     asyncio.run(scenario())
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose path is short wherever those of the tests lie."""
+    with tempfile.TemporaryDirectory(prefix="c") as name:
+        yield Path(name)
+
+
 def test_the_users_configuration_counts_but_opens_no_port(
-    own_home: Path, monkeypatch: pytest.MonkeyPatch
+    own_home: Path, short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An alias behind another machine, with forwardings that ssh alone would listen for."""
 
@@ -166,7 +174,7 @@ def test_the_users_configuration_counts_but_opens_no_port(
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 forward = probe.getsockname()[1]
-            control = own_home / "control"
+            control = short / "control"  # a socket's path has 108 bytes at most
             (own_home / ".ssh" / "config").write_text(
                 f"Host gate\n HostName 127.0.0.1\n Port {outer.port}\n"
                 f" IdentityFile {outer.key_path}\n"
@@ -187,7 +195,7 @@ def test_the_users_configuration_counts_but_opens_no_port(
             assert "direct-tcpip" in outer.log
             with socket.socket() as probe:
                 assert probe.connect_ex(("127.0.0.1", forward)) != 0
-            assert not (own_home / f"control-{server.port}").exists()
+            assert not (short / f"control-{server.port}").exists()
             assert not (own_home / "executed").exists()
             with pytest.raises(NodeProblem) as caught:
                 await tunnel.open_channel("127.0.0.1", forward)

@@ -1,5 +1,6 @@
 """The page Sign (PSBT) and its way from the send page, with a real desk and no network."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -328,10 +329,27 @@ def test_what_is_no_payment_says_what_it_is(make: Callable[..., Desk]) -> None:
 
 def test_hidden_amounts_hide_the_payment(make: Callable[..., Desk]) -> None:
     desk = make()
-    desk.ask()
+    psbt = desk.ask()
+    desk.click("offline_go_on")
+    desk.bring(desk.rig.sign(swapped(psbt)))
+    desk.until(lambda: "0.50000000" in desk.steps_text(4))
+    amount = re.compile(r"\d\.\d{4,8}\b")
+
+    def amounts() -> list[str]:
+        labels = desk.board.findChildren(QLabel)
+        texts = [text for label in labels for text in (label.text(), label.accessibleName())]
+        return [text for text in texts if amount.search(text)]
+
+    assert len(amounts()) > 5
     desk.window.status.hide_button.click()
+    assert amounts() == []
     assert desk.board.review.review is None
     assert "Amounts are hidden" in desk.board.no_review.text()
+    desk.click("psbt_back")
+    desk.until(desk.board.waiting.isVisible)
+    assert amounts() == []
+    desk.click("psbt_waiting_1_open")
+    assert amounts() == []
     desk.window.status.hide_button.click()
     assert desk.board.review.review is not None
 
@@ -357,3 +375,31 @@ def test_any_wallet_may_sign_elsewhere(make: Callable[..., Desk]) -> None:
     assert desk.primary() == ["offline_out_qr"]
     desk.click("offline_sign_here")
     desk.until(lambda: desk.board.steps.stage is Stage.SEND)
+
+
+def test_a_replacement_is_signed_elsewhere_too(make: Callable[..., Desk]) -> None:
+    desk = make()
+    rig = desk.rig
+    tx = now(rig.desk().finalize(rig.sign(asked(rig).psbt)))
+    desk.window.history.bump_wanted.emit(tx.txid, None, False)
+    desk.until(lambda: desk.look is not None)
+    assert desk.window.pages.currentWidget() is desk.window.psbt
+    assert desk.screen.online.named("bump") == []
+    desk.click("psbt_back")
+    desk.window.show_page("history")
+    desk.window.history.bump_wanted.emit(bytes(32), None, False)
+    desk.until(lambda: bool(desk.window.history.notice.text))
+    assert desk.look is None
+
+
+def test_two_payments_with_one_coin_are_told_apart(make: Callable[..., Desk]) -> None:
+    rig = DeskRig()
+    asked(rig)
+    desk = make(rig)
+    desk.window.show_page("send")
+    row = desk.window.send.rows[0]
+    row.payee.setText(HOME)
+    row.amount.setText("2.5")
+    desk.click("send_offline")
+    desk.until(lambda: desk.look is not None)
+    assert "only one of the two can be sent" in desk.board.notice.text

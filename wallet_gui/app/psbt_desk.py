@@ -47,10 +47,10 @@ class PsbtLook:
     """What a PSBT is for this wallet.
 
     `review` is None where its amounts are not known, then `why_not` says why. `problem` is a
-    sentence on a signature that is not valid, or "". `is_asked`: this wallet made it;
-    `is_kept`: it is in the wallet file. `spent_by`: another payment took one of its coins (txid).
-    `created` is the Unix time since when it waits here, 0 for one that does not.
-    `is_known`: its finished transaction is in the wallet already, sent or not.
+    sentence on a signature that is not valid, or "". `is_asked`: this wallet made it. `is_waiting`:
+    it is on the list, since `created` (Unix time); `is_kept`: it is in the wallet file, too.
+    `is_known`: its finished transaction is in the wallet already, sent or not. `spent_by`: another
+    payment took one of its coins (txid); `shares_coins`: another one that waits wants to.
     """
 
     psbt: Psbt
@@ -65,6 +65,7 @@ class PsbtLook:
     has_keys: bool = False
     is_known: bool = False
     spent_by: bytes | None = None
+    shares_coins: bool = False
 
     @property
     def txid(self) -> bytes:
@@ -164,6 +165,7 @@ class PsbtDesk:
             has_keys=wallet.description.has_secrets,
             is_known=txid in wallet.graph and wallet.graph.counts(txid),
             spent_by=self._spender(psbt, txid),
+            shares_coins=self._shares_coins(psbt),
         )
 
     def _spender(self, psbt: Psbt, own: bytes) -> bytes | None:
@@ -173,6 +175,14 @@ class PsbtDesk:
             if spender is not None and spender != own:
                 return spender
         return None
+
+    def _shares_coins(self, psbt: Psbt) -> bool:
+        coins = {tx_in.prevout for tx_in in psbt.tx.inputs}
+        return any(
+            not coins.isdisjoint(tx_in.prevout for tx_in in item.psbt.tx.inputs)
+            for item in self.waiting()
+            if item.txid != psbt.tx.txid
+        )
 
     def waiting(self) -> tuple[Waiting, ...]:
         """List what was asked for or signed here and not sent yet, the newest first."""

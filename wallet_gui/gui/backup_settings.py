@@ -134,6 +134,7 @@ class BackupSettings(QFrame):
             "A copy of the wallet file",
             status.checks.file,
             is_due=status.reminder is BackupKind.FILE,
+            is_needed=BackupKind.FILE in needed,
         )
         if status.is_put_off:
             day = day_text(status.checks.put_off_until)
@@ -141,10 +142,12 @@ class BackupSettings(QFrame):
         self._show_copies(status.copies)
 
     @staticmethod
-    def _show_checked(label: QLabel, what: str, checked: Checked, *, is_due: bool) -> None:
+    def _show_checked(
+        label: QLabel, what: str, checked: Checked, *, is_due: bool, is_needed: bool = True
+    ) -> None:
         if checked.count:
             text = f"{what}: checked on {day_text(checked.last)}."
-            if not is_due:
+            if is_needed and not is_due:
                 text += f" To be checked again on {day_text(checked.due)}."
         else:
             text = f"{what}: never checked."

@@ -115,9 +115,11 @@ class MainWindow(QMainWindow):
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""
         self._attached = online
-        flows = (self.backup_flow, self.send_flow, self.request_flow, self.network_flow)
-        cards = (self.source_flow, self.import_flow, self.psbt_flow, self.export_card)
-        for part in (*flows, *cards, self.message_flow):
+        for part in (
+            *(self.backup_flow, self.request_flow, self.send_flow, self.psbt_flow),
+            *(self.network_flow, self.source_flow, self.import_flow, self.message_flow),
+            self.export_card,
+        ):
             part.attach(online)
         if self.play_flow is not None:
             self.play_flow.attach(online)
@@ -462,7 +464,7 @@ class MainWindow(QMainWindow):
         self._wizard_words = words
         self.wizard.say(words, INFORMATION)
 
-    # --- what pages ask for
+    # --- what is said
 
     def _say(self, text: str, kind: str) -> None:
         self.notice.say(text, kind)

@@ -163,6 +163,12 @@ class PsbtBoard(QWidget):
             self.notice.say(
                 "Another payment has spent a coin of this one: it cannot be sent any more.", WARNING
             )
+        elif look.shares_coins:
+            self.notice.say(
+                "Another payment on the list spends one of the same coins: only one of the two can "
+                "be sent. Give the other one up when you send this one.",
+                WARNING,
+            )
         elif look.is_waiting and not look.is_kept:
             self.notice.say(
                 "This payment is too large for the wallet file. Save it to a file before you close "
@@ -198,6 +204,11 @@ class PsbtBoard(QWidget):
         """Mask or show amounts."""
         self._is_hidden = hidden
         self.waiting.set_hidden(hidden)
+        self.steps.set_hidden(hidden)
+        if hidden:
+            # What they say may name amounts.
+            self.notice.clear()
+            self.strip.dismiss()
         self._show_review()
         self._show_parts()
 

@@ -55,6 +55,7 @@ class PsbtFlow(QObject):
         self.make_desk: Callable[[Online, str], PsbtDesk] = _make_desk
         page.opened.connect(self._list)
         send.offline_wanted.connect(self._ask)
+        send_flow.bump_elsewhere.connect(self._bump)
         wallet.wallet_changed.connect(lambda _: self._forget_all())
         wallet.privacy_changed.connect(self._hide_amounts)
 
@@ -183,8 +184,12 @@ class PsbtFlow(QObject):
         self._send.show_sent()
         self._show(look)
 
-    def show_bump(self, txid: bytes, fee_rate: FeeRate | None, *, allow_high_fee: bool) -> None:
-        """Ask for the replacement of an unconfirmed payment, to be signed elsewhere."""
+    def _bump(
+        self,
+        txid: bytes,
+        fee_rate: FeeRate | None,
+        allow_high_fee: bool,  # noqa: FBT001 - a Qt slot
+    ) -> None:
         self._call(
             lambda desk: desk.ask_bump(txid, fee_rate, allow_high_fee=allow_high_fee),
             self._show,

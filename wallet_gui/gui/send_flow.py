@@ -3,7 +3,7 @@
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult
 from wallet_gui.gui.broadcast_ladder import BroadcastLadder
@@ -14,6 +14,7 @@ from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.wallet.errors import FeeTooHigh
+from wallet_gui.wallet.snapshot import Signing
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.text import plain
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
 
 
 class SendFlow(QObject):
-    """Plan, review and sign in the vault, store, broadcast; each step says how it went."""
+    """Plan, review and sign in the vault, store, broadcast; each step says how it went.
+
+    `bump_elsewhere` (txid, fee rate or None, whether a high fee was confirmed) is for wallets whose
+    keys do not complete a payment here.
+    """
+
+    bump_elsewhere = Signal(object, object, bool)
 
     def __init__(
         self, engine: Engine, wallet: WalletModel, send: SendPage, history: HistoryPage
@@ -201,6 +208,10 @@ class SendFlow(QObject):
             return
         if self.is_signing:
             self._history.notice.say("Finish the review that is open first.", WARNING)
+            return
+        shown = self._wallet.snapshot
+        if shown is not None and shown.signing is not Signing.HERE:
+            self.bump_elsewhere.emit(txid, fee_rate, allow_high_fee)
             return
         self._history.notice.say(
             "Opening the review of a replacement that pays a higher fee.", INFORMATION

@@ -17,6 +17,7 @@ from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.labels import set_role, text_label
 from wallet_gui.widgets.text import breakable, plain
 
+_HIDDEN = "It differs. Show the amounts to read in what."
 _DONE = "\N{CHECK MARK}"
 _WRONG = "\N{BALLOT X}"
 
@@ -93,7 +94,7 @@ class SignOfflineSteps(QFrame):
         self._stage = Stage.TAKE
         self._compared = ""
         self._refusal = ""
-        self._is_busy = False
+        self._is_hidden = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(20, 18, 20, 18)
         layout.setSpacing(14)
@@ -201,9 +202,13 @@ class SignOfflineSteps(QFrame):
 
     def set_busy(self, *, is_busy: bool) -> None:
         """Hold back what would begin a second time."""
-        self._is_busy = is_busy
         self.sign_here.setEnabled(not is_busy)
         self.send_button.setEnabled(not is_busy)
+
+    def set_hidden(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
+        """Mask or show amounts, which a refusal may name."""
+        self._is_hidden = hidden
+        self._show_state()
 
     def clear(self) -> None:
         """Show nothing any more."""
@@ -267,7 +272,8 @@ class SignOfflineSteps(QFrame):
         if stage is Stage.RETURN:
             set_role(self.there.title, "")
         if self._refusal:
-            self.compare.show_state(breakable(plain(self._refusal, 600)), _WRONG)
+            words = _HIDDEN if self._is_hidden else plain(self._refusal, 600)
+            self.compare.show_state(breakable(words), _WRONG)
         elif self._compared:
             self.compare.show_state(breakable(plain(self._compared, 1_500)), _DONE)
         else:

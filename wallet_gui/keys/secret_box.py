@@ -46,7 +46,7 @@ sealed anew.
 """
 
 MAX_DESCRIPTOR: Final = 10_000
-MAX_XPRV: Final = 1_200
+MAX_XPRV: Final = 4_000  # an origin may have 255 steps
 
 NO_WORDS: Final = (
     "This wallet has no words: it was imported as an extended private key. Its backup is a copy of "

@@ -94,6 +94,14 @@ def _has_pattern(data: bytes) -> bool:
     return any(data[:-period] == data[period:] for period in range(1, len(data) // 2 + 1))
 
 
+def is_guessable(entropy: bytes) -> bool:
+    """Whether entropy follows a pattern, as published examples do ("abandon abandon ...").
+
+    What is paid to such words is taken at once. Random entropy is never called so.
+    """
+    return _has_pattern(entropy)
+
+
 def canonical_words(text: str) -> str:
     """Return NFKD, lower-case words with single spaces between, whatever space was typed.
 

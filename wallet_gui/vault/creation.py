@@ -51,6 +51,9 @@ _CLOCK_SLACK: Final = 2 * 3600
 PROTECTING: Final = "Protecting the wallet with your password"
 WRITING: Final = "Writing the wallet file"
 LEAST_PASSWORD: Final = 8
+EXAMPLE_WORDS: Final = (
+    "But they follow a pattern, as published examples do: anybody can take what is paid to them."
+)
 MAX_WATCHED: Final = 20
 
 _CACHE_KEY_SIZE: Final = 32

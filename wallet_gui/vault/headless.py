@@ -10,7 +10,7 @@ from typing import Any, Final
 from wallet_gui.keys import dice
 from wallet_gui.keys.dice import DiceError
 from wallet_gui.keys.secret_box import SecretPayload
-from wallet_gui.keys.seed import Seed, entropy_from_words
+from wallet_gui.keys.seed import Seed, entropy_from_words, is_guessable
 from wallet_gui.primitives.params import by_name
 from wallet_gui.transfer.messages import (
     PROMPT,
@@ -49,7 +49,7 @@ from wallet_gui.vault.creation import Entropy, ProgressSink, WalletKeys
 from wallet_gui.vault.errors import BadRequest, PersonCancelled
 from wallet_gui.vault.password_cost import PasswordCost
 from wallet_gui.vault.plain_review import review_text
-from wallet_gui.vault.signing import FeeConcern, passphrase_note
+from wallet_gui.vault.signing import FeeConcern, words_note
 from wallet_gui.vault.strength import estimate
 from wallet_gui.vault.terminal import SecretReader
 
@@ -144,6 +144,8 @@ class HeadlessVault:
         if request.source == SOURCE_XPRV:
             return self._import(request, password, options)
         entropy, language = entropy_from_words(self._reader.words(options.words_file))
+        if is_guessable(entropy):
+            self._reader.note(f"The words are right. {creation.EXAMPLE_WORDS}")
         seed = self._with_passphrase(Seed(entropy, language), request, options)
         self._tell_fingerprint(seed, request)
         if request.descriptor:
@@ -201,7 +203,7 @@ class HeadlessVault:
         self._progress(signing.OPENING, None)
         payload = signing.open_payload(Path(request.path), password, self._cost)
         words = payload.seed().words
-        note = passphrase_note(payload)
+        note = words_note(payload)
         if target != PROMPT:
             self._reader.write_words(target, words)
         else:

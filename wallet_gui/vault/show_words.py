@@ -13,7 +13,7 @@ from wallet_gui.transfer.messages import ShowWords, WordsShown
 from wallet_gui.vault.page import VaultPage
 from wallet_gui.vault.password_cost import PasswordCost
 from wallet_gui.vault.shared_flows import SecretsFlow
-from wallet_gui.vault.signing import passphrase_note
+from wallet_gui.vault.signing import words_note
 from wallet_gui.vault.window import VaultWindow
 from wallet_gui.vault.word_grid import WordGrid, no_font
 from wallet_gui.widgets.labels import text_label
@@ -132,7 +132,7 @@ class ShowWordsFlow(SecretsFlow):
         self._window.show_page(page)
 
     def _show(self, payload: SecretPayload) -> None:
-        page = ShownWordsPage(payload.seed(), passphrase_note(payload))
+        page = ShownWordsPage(payload.seed(), words_note(payload))
         page.submitted.connect(lambda: self._window.finish(WordsShown()))
         self._window.reply = WordsShown()
         self._window.show_page(page)

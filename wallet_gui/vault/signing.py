@@ -99,15 +99,21 @@ def _agreed(payload: SecretPayload, params: ChainParams) -> tuple[Descriptor, ..
         raise CorruptSecretBox(f"This wallet's descriptors cannot be read. {error}") from None
 
 
-def passphrase_note(payload: SecretPayload) -> str:
-    """Say that the words are not all of it; "" for a wallet without a passphrase."""
+def words_note(payload: SecretPayload) -> str:
+    """Say what else the wallet needs besides its words; "" when they are all of it."""
+    notes = []
     fingerprint = payload.passphrase_fingerprint
-    if fingerprint is None:
-        return ""
-    return (
-        "This wallet also has a passphrase, which is stored nowhere: the words alone lead to "
-        f"another wallet. With the right one the fingerprint is {fingerprint.hex()}."
-    )
+    if fingerprint is not None:
+        notes.append(
+            "This wallet also has a passphrase, which is stored nowhere: the words alone lead to "
+            f"another wallet. With the right one the fingerprint is {fingerprint.hex()}."
+        )
+    if payload.descriptors:
+        notes.append(
+            "These are the words of one cosigner: without the descriptor of the multisig they do "
+            "not find its money. Keep a copy of it with them."
+        )
+    return " ".join(notes)
 
 
 class FeeConcern(Enum):

@@ -14,10 +14,11 @@ from wallet_gui.keys.seed import (
     Seed,
     canonical_words,
     entropy_from_words,
+    is_guessable,
     language_name,
     word_list,
 )
-from wallet_gui.vault.creation import is_same_word, words_asked
+from wallet_gui.vault.creation import EXAMPLE_WORDS, is_same_word, words_asked
 from wallet_gui.vault.page import VaultPage
 from wallet_gui.vault.secret_edit import WordEdit, WordsEdit
 from wallet_gui.vault.seed_choice import LanguageChoice, WordCountChoice
@@ -233,8 +234,10 @@ class RestorePage(VaultPage):
             text, role = "No words yet.", "muted"
         elif unknown:
             text, role = _not_in_list(unknown), "warning"
-        elif len(words) in WORD_COUNTS and _is_seed(words):
+        elif len(words) in WORD_COUNTS and (entropy := _entropy(words)) is not None:
             text, role = f"{len(words)} words, and their checksum is right.", "positive"
+            if is_guessable(entropy):
+                text, role = f"{text} {EXAMPLE_WORDS}", "warning"
         else:
             text, role = f"{len(words)} word{'s' * (len(words) != 1)} so far.", "muted"
         self.state_label.setText(text)
@@ -272,12 +275,11 @@ def _likely_language(words: Sequence[str]) -> str:
     return min(LANGUAGES, key=misses)
 
 
-def _is_seed(words: Sequence[str]) -> bool:
+def _entropy(words: Sequence[str]) -> bytes | None:
     try:
-        entropy_from_words(" ".join(words))
+        return entropy_from_words(" ".join(words))[0]
     except SeedError:
-        return False
-    return True
+        return None
 
 
 def _not_in_list(numbers: Sequence[int]) -> str:

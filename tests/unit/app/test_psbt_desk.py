@@ -226,7 +226,9 @@ def test_coins_that_are_gone_are_told() -> None:
         desk = rig.desk()
         one = (await desk.ask(TO_PAYEE, RATE)).psbt
         recipients = (replace(TO_PAYEE[0], amount_sat=200_000_000),)
-        two = (await desk.ask(recipients, RATE)).psbt
+        second = await desk.ask(recipients, RATE)
+        assert second.shares_coins
+        two = second.psbt
         tx = await desk.finalize(rig.sign(one))
         (look,) = await desk.looks()
         assert look.txid == two.tx.txid

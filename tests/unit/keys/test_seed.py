@@ -23,6 +23,7 @@ from wallet_gui.keys.seed import (
     bip39_seed,
     canonical_words,
     entropy_from_words,
+    is_guessable,
     language_name,
     new_entropy,
     word_list,
@@ -303,3 +304,12 @@ def test_reprs_hide_everything() -> None:
     assert repr(seed) == f"{seed}" == "<Seed>"
     assert seed.words.startswith("legal winner")
     assert seed.stretched() == bip39_seed(seed.entropy, "english", "my passphrase")
+
+
+def test_published_examples_are_told_from_random_words() -> None:
+    rows = json.loads(ENGLISH.read_text())["english"]
+    patterns = [entropy for entropy, *_ in rows if len(set(bytes.fromhex(entropy))) == 1]
+    assert len(patterns) == 12
+    assert all(is_guessable(bytes.fromhex(entropy)) for entropy in patterns)
+    for bits in ENTROPY_BITS * 400:
+        assert not is_guessable(secrets.token_bytes(bits // 8))

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.vault.samples import (
     PASSWORD,
     TINY_COST,
+    WORDS,
     SampleWallet,
     funded_wallet,
     make_wallet,
@@ -36,6 +37,7 @@ from wallet_gui.transfer.messages import (
     PsbtSigned,
     ShowWords,
     WalletCreated,
+    WordsShown,
 )
 from wallet_gui.vault import creation, importing, signing
 from wallet_gui.vault.errors import BadRequest
@@ -251,7 +253,7 @@ def test_the_box_reads_what_it_wrote_and_nothing_mixed() -> None:
         {"descriptors": []},
         {"imported_xprv": ""},
         {"imported_xprv": 7},
-        {"imported_xprv": "x" * 2_000},
+        {"imported_xprv": "x" * 5_000},
         {"script_types": ["wpkh"]},
     )
     for change in changes:
@@ -276,3 +278,13 @@ def test_another_wallet_is_made_of_the_same_keys(tmp_path: Path) -> None:
     assert isinstance(keys, ImportedKeys)
     assert creation.root_of(keys, REGTEST) == payload.root(REGTEST)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cosigners_words_are_shown_with_a_note(tmp_path: Path) -> None:
+    request = restore_request(tmp_path, descriptor=agreed())
+    reply, _, notes = ask(request, stdin=f"{PASSWORD}\n{WORDS}\n", options=YES)
+    assert isinstance(reply, WalletCreated)
+    assert "follow a pattern" in notes
+    shown, _, notes = ask(ShowWords(reply.path), PASSWORD, "yes", "")
+    assert shown == WordsShown()
+    assert "words of one cosigner" in notes

@@ -23,7 +23,7 @@ from wallet_gui.widgets.page import Page
 from wallet_gui.widgets.qr_scan_panel import QrScanPanel
 from wallet_gui.widgets.review_view import ReviewView
 from wallet_gui.widgets.sentences import sentence
-from wallet_gui.widgets.text import plain
+from wallet_gui.widgets.text import breakable, plain
 
 _PICTURES: Final = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
 _SCAN, _HIDE_SCAN = "Scan &QR codes", "Put the scanner &away"
@@ -220,11 +220,11 @@ class SignPage(Page):
         done = "It is signed." if not missing else f"It is signed here. {missing}"
         words = (
             f"{done} The online computer checks that it is what it asked for, and sends it. "
-            f"Transaction {hash_to_hex(look.psbt.tx.txid)}."
+            f"Transaction {breakable(hash_to_hex(look.psbt.tx.txid))}"
         )
         self.result.setText(words)
         self.result.setAccessibleName(words)
-        self.notice.say(done, INFORMATION)
+        self.notice.clear()
         self._show_steps()
         self.ensureWidgetVisible(self.back, 0, 0)
 

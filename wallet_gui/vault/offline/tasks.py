@@ -3,10 +3,29 @@
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import shiboken6
 from PySide6.QtCore import QObject, Qt, Signal
+
+from wallet_gui.curve import CurveError
+from wallet_gui.custody.vault_errors import VaultError
+from wallet_gui.primitives.serialize import ParseError
+from wallet_gui.storage.errors import StorageError
+from wallet_gui.vault.offline.files import FileExists, TooLarge
+from wallet_gui.wallet.errors import WalletError
+
+TOLD: Final[tuple[type[Exception], ...]] = (
+    CurveError,
+    FileExists,
+    OSError,
+    ParseError,
+    StorageError,
+    TooLarge,
+    VaultError,
+    WalletError,
+)
+"""What is a sentence for the person; anything else is a bug, told and reported."""
 
 
 class Task(QObject):
@@ -39,9 +58,11 @@ class Task(QObject):
         try:
             result = self._work()
             is_finished = True
+        except TOLD as raised:
+            error = raised
         finally:
-            # Whatever it is, the window tells it; its sentence is made there.
-            if not is_finished:
+            # A bug is told like a refusal, and goes on to threading.excepthook.
+            if not is_finished and error is None:
                 error = sys.exc_info()[1]
             if shiboken6.isValid(self):
                 self._finished.emit(result, error)

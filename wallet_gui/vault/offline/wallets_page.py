@@ -206,6 +206,7 @@ class WalletsPage(Page):
         self.join_form.wanted.connect(lambda request: bench.make(request, self._failed))
         self.body.addStretch(1)
         bench.wallet_changed.connect(self._follow)
+        self.current.show_wallet(None)
 
     # --- what is shown
 

@@ -172,7 +172,7 @@ def test_the_vault_asks_for_one_thing_at_a_time(shown: Screen, qtbot: QtBot) -> 
     assert shown.window.wallet_model.wallet_id  # a person reads their words: not locked now
     shown.window.lock()
     qtbot.waitUntil(lambda: shown.online.cancelled == ["ask_vault"])
-    assert not flow.is_asking
+    assert not shown.window.backup_flow.is_asking
     assert isinstance(asked(shown)[0], ShowWords)
 
 

@@ -37,10 +37,11 @@ from wallet_gui.wallet.spend import Recipient
 
 
 class FakeVault:
-    """Records that every vault window was closed."""
+    """Records that every vault window was closed; `is_asking` says that one is open."""
 
     def __init__(self, online: "FakeOnline") -> None:
         self._online = online
+        self.is_asking = False
 
     def cancel_all(self) -> None:
         self._online.calls.append(("cancel_all",))

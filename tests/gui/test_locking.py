@@ -180,3 +180,13 @@ def test_whoever_was_in_the_vault_is_told_why_it_closed(screen: Screen, qtbot: Q
     # What cancel_all does to the call that asked.
     screen.window._wizard_failed("")
     assert "The vault was closed" in screen.window.wizard.welcome_notice.text
+
+
+def test_any_vault_window_holds_the_clock_back(screen: Screen) -> None:
+    screen.open()
+    screen.online.vault.is_asking = True
+    screen.window.idle_lock.idle.emit(5)
+    assert screen.window.wallet_model.wallet_id == "id"
+    screen.online.vault.is_asking = False
+    screen.window.idle_lock.idle.emit(5)
+    assert screen.window.wallet_model.wallet_id == ""

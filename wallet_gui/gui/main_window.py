@@ -451,7 +451,9 @@ class MainWindow(QMainWindow):
     def _is_in_vault(self) -> bool:
         """Whether the person may be busy in a window of the vault, which this one does not see."""
         flows = (self.send_flow, self.message_flow)
-        return any(flow.is_signing for flow in flows) or self.backup_flow.is_asking
+        if any(flow.is_signing for flow in flows) or self.backup_flow.is_asking:
+            return True
+        return self._attached is not None and self._attached.vault.is_asking
 
     def pay(self, uri: PaymentUri) -> None:
         """Fill the send page from a bitcoin: link, now or once a wallet is open."""

@@ -37,10 +37,11 @@ from wallet_gui.wallet.spend import Recipient
 
 
 class FakeVault:
-    """Records that every vault window was closed."""
+    """Records that every vault window was closed; `is_asking` says that one is open."""
 
     def __init__(self, online: "FakeOnline") -> None:
         self._online = online
+        self.is_asking = False
 
     def cancel_all(self) -> None:
         self._online.calls.append(("cancel_all",))
@@ -202,7 +203,9 @@ class FakeOnline:
         self.desk_rig = self.desk_rig or DeskRig()
         return self.desk_rig
 
-    def session(self, wallet_id: str) -> "OpenSession":
+    def session(self, wallet_id: str) -> "OpenSession | WalletSession":
+        if self.desk_rig is not None:
+            return self.desk_rig.online.session(wallet_id)
         return OpenSession(self, wallet_id)
 
     async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
@@ -277,8 +280,7 @@ class OpenSession:
         self._wallet_id = wallet_id
 
     def kept_setting(self, key: str) -> object:
-        assert key
-        return None
+        return self._online.backed_up.kept_setting(key)
 
     async def set_labels(self, labels: Sequence[tuple[str, str, str]]) -> None:
         await self._online._asked("set_labels", self._wallet_id, labels)

@@ -9,7 +9,7 @@ from wallet_gui.gui.import_page import ImportPage, ImportPanel
 
 
 def recognised(qtbot: QtBot, panel: ImportPanel) -> None:
-    qtbot.waitUntil(lambda: panel.look is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: panel.look is not None)
 
 
 def watching(screen: Screen) -> ImportPage:
@@ -25,7 +25,7 @@ def paste(panel: ImportPanel, text: str) -> None:
 
 def made(screen: Screen, qtbot: QtBot) -> object:
     """What the vault was asked to make."""
-    qtbot.waitUntil(lambda: bool(screen.online.named("make_wallet")), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(screen.online.named("make_wallet")))
     ((request,),) = screen.online.named("make_wallet")
-    qtbot.waitUntil(lambda: screen.window.wallet_model.wallet_id == "id", timeout=10_000)
+    qtbot.waitUntil(lambda: screen.window.wallet_model.wallet_id == "id")
     return request

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from tests.gui.backup_states import BACKUP_PAGES
 from tests.gui.conftest import Screen
 from tests.gui.import_states import IMPORT_PAGES
 from tests.gui.node_states import NODE_PAGES
@@ -224,6 +225,7 @@ PAGES: dict[str, Callable[[Screen], None]] = (
             _messages_alone,
         )
     }
+    | BACKUP_PAGES
     | IMPORT_PAGES
     | NODE_PAGES
     | PSBT_PAGES

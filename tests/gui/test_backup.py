@@ -168,11 +168,11 @@ def test_the_vault_asks_for_one_thing_at_a_time(shown: Screen, qtbot: QtBot) -> 
     assert flow.is_asking
     assert not any(button.isEnabled() for button in flow.settings.buttons.values())
     assert "vault" in notice(shown)
-    shown.window._lock_by_itself(5)
+    shown.window.lock_flow.idle.idle.emit(5)
     assert shown.window.wallet_model.wallet_id  # a person reads their words: not locked now
     shown.window.lock()
     qtbot.waitUntil(lambda: shown.online.cancelled == ["ask_vault"])
-    assert not flow.is_asking
+    assert not shown.window.backup_flow.is_asking
     assert isinstance(asked(shown)[0], ShowWords)
 
 

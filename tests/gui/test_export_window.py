@@ -73,9 +73,9 @@ def test_the_export_is_saved_to_a_file(
     page.panel.save_button.click()
     assert page.panel.notice.text == ""
     page.panel.save_button.click()
-    qtbot.waitUntil(lambda: "could not be saved" in page.panel.notice.text, timeout=10_000)
+    qtbot.waitUntil(lambda: "could not be saved" in page.panel.notice.text)
     page.panel.save_button.click()
-    qtbot.waitUntil(lambda: page.panel.notice.text == "Saved.", timeout=10_000)
+    qtbot.waitUntil(lambda: page.panel.notice.text == "Saved.")
     assert (tmp_path / "out.txt").read_text() == descriptor() + "\n"
 
 
@@ -101,7 +101,7 @@ def test_a_wallet_file_is_copied_and_opened(
     page.choose_button.click()
     assert page.name_edit.text() == "Old"
     page.next_button.click()
-    qtbot.waitUntil(lambda: bool(screen.online.named("open_wallet")), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(screen.online.named("open_wallet")))
     assert taken == [(source, "Old")]
     assert screen.online.named("open_wallet") == [(str(tmp_path / "Old.wallet"),)]
 

@@ -158,38 +158,3 @@ def test_an_unknown_fee_is_called_so() -> None:
     assert "Its sender can still replace it." in told
     assert unknown not in state_sentence(replace(INCOMING, fee_sat=200), 0)
     assert unknown not in state_sentence(entry(3), 6), "it matters no more"
-
-
-def test_new_payments_keep_the_selection_and_announce_only_what_changed(
-    model: HistoryModel, qtbot: QtBot
-) -> None:
-    parent = QWidget()
-    qtbot.addWidget(parent)
-    table, first = HistoryTable(model, parent), HistoryTable(model, parent, rows=3)
-    history = tuple(entry(number, height=TIP - 2 * number) for number in range(40))
-    model._wallet.update(SessionUpdate("id", snapshot(history=history, tip=TIP)))
-    table.selectRow(30)
-    announced: list[tuple[int, int]] = []
-    model.dataChanged.connect(lambda a, b, _roles: announced.append((a.row(), b.row())))
-    resets: list[object] = []
-    model.modelReset.connect(lambda: resets.append(1))
-    new = entry(50, height=TIP + 1)
-    changed = replace(history[35], label="A lamp")
-    after = (new, *history[:35], changed, *history[36:])
-    model._wallet.update(SessionUpdate("id", snapshot(history=after, tip=TIP + 1)))
-    assert resets == []
-    assert table.current_entry() == history[30]
-    assert table.filter.rowCount() == 41
-    assert first.filter.rowCount() == 3
-    assert first.filter.index(0, Column.LABEL).data() == table.filter.index(0, Column.LABEL).data()
-    assert model.index(36, Column.LABEL).data() == "A lamp"
-    # Rows 0 to 3 had fewer than six confirmations before, row 36 has another label.
-    assert announced == [(0, 3), (36, 36)]
-    # Away for a long while: what was waiting is told to be confirmed.
-    announced.clear()
-    model._wallet.update(SessionUpdate("id", snapshot(history=after, tip=TIP + 5_000)))
-    assert announced
-    assert announced[0][0] == 0
-    assert model.index(0, Column.STATE).data() == "Confirmed"
-    table.filter.search("lamp")
-    assert table.filter.rowCount() == 1

@@ -79,13 +79,13 @@ def test_a_bare_key_asks_for_the_kind_of_addresses(screen: Screen, qtbot: QtBot)
     page = watching(screen)
     panel = page.panel
     paste(panel, xpub())
-    qtbot.waitUntil(panel.kind_box.isVisible, timeout=10_000)
+    qtbot.waitUntil(panel.kind_box.isVisible)
     assert panel.look is None
     panel.kind_box.setCurrentIndex(panel.kind_box.findData(DescriptorType.TR))
     recognised(qtbot, panel)
     assert panel.card.addresses[0].address.startswith("bcrt1p")
     panel.kind_box.setCurrentIndex(panel.kind_box.findData(DescriptorType.WPKH))
-    qtbot.waitUntil(lambda: panel.look is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: panel.look is not None)
     assert panel.card.addresses[0].address.startswith("bcrt1q")
 
 
@@ -94,7 +94,7 @@ def test_secrets_are_refused_and_do_not_stay(screen: Screen, qtbot: QtBot, secre
     panel = watching(screen).panel
     panel.inputs.field.setPlainText(secret)
     panel.inputs.read_button.click()
-    qtbot.waitUntil(lambda: "secret keys or seed words" in panel.notice.text, timeout=10_000)
+    qtbot.waitUntil(lambda: "secret keys or seed words" in panel.notice.text)
     assert "restore it from its seed words" in panel.notice.text
     assert panel.inputs.field.toPlainText() == ""
     panel.inputs.field.undo()
@@ -107,7 +107,6 @@ def test_another_network_is_refused_with_a_sentence(screen: Screen, qtbot: QtBot
     paste(panel, descriptor(1, MAINNET))
     qtbot.waitUntil(
         lambda: panel.notice.text not in {"", "Reading\u2026"} and panel.look is None,
-        timeout=10_000,
     )
     assert "network" in panel.notice.text
     # What was given stays to be corrected: it is no secret.
@@ -155,9 +154,9 @@ def test_an_opened_file_that_cannot_be_read_is_said(
     panel.inputs.file_button.click()
     assert panel._given is None
     panel.inputs.file_button.click()
-    qtbot.waitUntil(lambda: "cannot be read" in panel.notice.text, timeout=10_000)
+    qtbot.waitUntil(lambda: "cannot be read" in panel.notice.text)
     panel.inputs.file_button.click()
-    qtbot.waitUntil(lambda: "wallet file of this program" in panel.notice.text, timeout=10_000)
+    qtbot.waitUntil(lambda: "wallet file of this program" in panel.notice.text)
 
 
 @pytest.mark.parametrize("format_", [Format.UR, Format.BBQR, Format.PLAIN])
@@ -188,7 +187,7 @@ def test_a_code_that_is_no_wallet_is_refused(screen: Screen, qtbot: QtBot, tmp_p
     assert panel.inputs.scanner is not None
     assert panel.inputs.scan_button.accessibleName() == "Close the scanner"
     panel.inputs.scanner.reader.read_text("bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202")
-    qtbot.waitUntil(lambda: "single address" in panel.notice.text, timeout=10_000)
+    qtbot.waitUntil(lambda: "single address" in panel.notice.text)
     panel.inputs.scan_button.click()
     assert panel.inputs.scanner is None
 
@@ -258,19 +257,23 @@ def test_pairing_wants_the_address_compared(screen: Screen, qtbot: QtBot) -> Non
     recognised(qtbot, page.panel)
     look = page.panel.look
     assert look is not None
-    assert page.address.address == look.found.descriptors[look.found.active].first_address
+    shown = [label.address for label in page.addresses]
+    assert shown == [item.first_address for item in look.found.descriptors]
+    assert len(shown) == 4
+    assert page.equal.accessibleName() == "Both screens show these addresses"
     page.next_button.click()
     assert "Compare the first address" in page.notice.text
     assert screen.online.named("make_wallet") == []
     page.equal.setChecked(True)
     # Another account is another comparison.
     paste(page.panel, account(2))
-    qtbot.waitUntil(lambda: page.panel.look not in (None, look), timeout=10_000)
+    qtbot.waitUntil(lambda: page.panel.look not in (None, look))
     assert not page.equal.isChecked()
     page.equal.setChecked(True)
     page.next_button.click()
     request = made(screen, qtbot)
     assert isinstance(request, WatchWallet)
+    assert [label.address for label in page.addresses] != shown
     assert request.name == "Paired"
     assert request.descriptors[request.active] == descriptor(2)
 

@@ -6,6 +6,7 @@ import re
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import Screen
@@ -13,6 +14,7 @@ from tests.gui.page_states import PAGES
 from tests.gui.samples import address, snapshot, sync
 from tests.gui.screen_text import texts
 from wallet_gui.primitives.amount import format_btc
+from wallet_gui.widgets.lock_flow import LockFlow
 from wallet_gui.widgets.screen_watch import ScreenWatch
 
 # What the samples hold, and no page shows by itself.
@@ -29,7 +31,7 @@ SECRETS = (
 OPEN_PAGES = [
     name
     for name in PAGES
-    if name.startswith(("overview", "receive", "send", "history", "settings", "messages"))
+    if name.startswith(("overview", "receive", "send", "history", "settings", "messages", "export"))
     and not name.endswith("alone")
 ]
 
@@ -142,3 +144,49 @@ def test_without_a_wallet_only_the_vault_ends(screen: Screen, qtbot: QtBot) -> N
     screen.window.lock_flow.screen.say_locked()
     qtbot.waitUntil(lambda: bool(screen.online.named("cancel_all")))
     assert screen.online.named("close_wallet") == []
+
+
+def test_the_vault_is_waited_for_but_not_for_ever(qtbot: QtBot) -> None:
+    now = [1_000.0]
+    window = QWidget()
+    qtbot.addWidget(window)
+    flow = LockFlow(window, lambda: True)
+    flow.idle._clock = lambda: now[0]
+    flow.idle.set_minutes(5)
+    flow.idle.watch(is_open=True)
+    locked: list[str] = []
+    flow.wanted.connect(locked.append)
+
+    def wait() -> None:
+        now[0] += 301
+        flow.idle.check()
+
+    wait()
+    wait()
+    now[0] += 1
+    flow.idle.touch()  # somebody came back to the window: it begins anew
+    wait()
+    wait()
+    assert locked == []
+    wait()
+    assert locked == ["The wallet was locked after 5 minutes without use."]
+
+
+def test_whoever_was_in_the_vault_is_told_why_it_closed(screen: Screen, qtbot: QtBot) -> None:
+    screen.online.gate = asyncio.Event()
+    screen.window.open_wallet("/w/Savings.wallet")
+    qtbot.waitUntil(lambda: bool(screen.online.named("open_wallet")))
+    screen.window.lock_flow.screen.say_asleep()
+    # What cancel_all does to the call that asked.
+    screen.window._wizard_failed("")
+    assert "The vault was closed" in screen.window.wizard.welcome_notice.text
+
+
+def test_any_vault_window_holds_the_clock_back(screen: Screen) -> None:
+    screen.open()
+    screen.online.vault.is_asking = True
+    screen.window.idle_lock.idle.emit(5)
+    assert screen.window.wallet_model.wallet_id == "id"
+    screen.online.vault.is_asking = False
+    screen.window.idle_lock.idle.emit(5)
+    assert screen.window.wallet_model.wallet_id == ""

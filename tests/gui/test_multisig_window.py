@@ -20,6 +20,7 @@ from wallet_gui.gui.multisig_check import MultisigCheck
 from wallet_gui.gui.multisig_keys import MultisigKeys
 from wallet_gui.gui.multisig_start import MultisigStart, OwnKeyPage
 from wallet_gui.primitives.params import MAINNET
+from wallet_gui.storage.errors import WriteFailed
 from wallet_gui.transfer.messages import ExportCosignerKey, JoinMultisig, WatchWallet
 
 # --- shared wallets -----------------------------------------------------------------------------
@@ -30,14 +31,14 @@ def collecting(screen: Screen, qtbot: QtBot) -> MultisigKeys:
     screen.window.wizard.welcome.multisig_wanted.emit()
     step(screen, MultisigStart).new_wanted.emit()
     page = step(screen, MultisigKeys)
-    qtbot.waitUntil(lambda: page.wallets.findText("Daily") >= 0, timeout=10_000)
+    qtbot.waitUntil(lambda: page.wallets.findText("Daily") >= 0)
     return page
 
 
 def add_other(page: MultisigKeys, qtbot: QtBot, text: str) -> None:
     before = len(page.rows)
     page.inputs.give_text(text)
-    qtbot.waitUntil(lambda: len(page.rows) > before, timeout=10_000)
+    qtbot.waitUntil(lambda: len(page.rows) > before)
 
 
 def test_two_of_three_from_an_own_key_and_two_others(screen: Screen, qtbot: QtBot) -> None:
@@ -49,7 +50,7 @@ def test_two_of_three_from_an_own_key_and_two_others(screen: Screen, qtbot: QtBo
     page.wallets.choose("/w/Savings.wallet")
     page.account.choose(2)
     page.own_button.click()
-    qtbot.waitUntil(lambda: len(page.rows) == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: len(page.rows) == 1)
     ((asked,),) = screen.online.named("cosigner_key")
     assert isinstance(asked, ExportCosignerKey)
     assert (asked.path, asked.script_type, asked.account) == ("/w/Savings.wallet", "wsh", 2)
@@ -60,11 +61,11 @@ def test_two_of_three_from_an_own_key_and_two_others(screen: Screen, qtbot: QtBo
     assert "One key is still missing" in page.notice.text
     add_other(page, qtbot, account(3))
     page.next_button.click()
-    qtbot.waitUntil(lambda: isinstance(screen.window.wizard.step, MultisigCheck), timeout=10_000)
+    qtbot.waitUntil(lambda: isinstance(screen.window.wizard.step, MultisigCheck))
     check = step(screen, MultisigCheck)
     expected = shared()
     assert check.address.address == expected.found.descriptors[0].first_address
-    qtbot.waitUntil(lambda: check.wallets.path == "/w/Savings.wallet", timeout=10_000)
+    qtbot.waitUntil(lambda: check.wallets.path == "/w/Savings.wallet")
     check.next_button.click()
     assert "Compare the first address" in check.notice.text
     check.equal.setChecked(True)
@@ -103,7 +104,6 @@ def test_unsuitable_keys_are_refused_with_a_sentence(
             page.key_notice.text not in {"Reading\u2026", ""}
             and "in the list" not in page.key_notice.text
         ),
-        timeout=10_000,
     )
     assert words in page.key_notice.text
     assert len(page.rows) == 1
@@ -143,7 +143,7 @@ def test_more_than_fifteen_keys_are_refused(screen: Screen, qtbot: QtBot) -> Non
     for number in range(1, 16):
         page.add_own(cosigner(number), "", "")
     page.inputs.give_text(str(cosigner(16)))
-    qtbot.waitUntil(lambda: "at most 15" in page.key_notice.text, timeout=10_000)
+    qtbot.waitUntil(lambda: "at most 15" in page.key_notice.text)
     assert len(page.rows) == 15
 
 
@@ -170,11 +170,11 @@ def test_my_key_is_shown_for_somebody_elses_wallet(screen: Screen, qtbot: QtBot)
     screen.window.wizard.welcome.multisig_wanted.emit()
     step(screen, MultisigStart).key_wanted.emit()
     page = step(screen, OwnKeyPage)
-    qtbot.waitUntil(lambda: page.wallets.path != "", timeout=10_000)
+    qtbot.waitUntil(lambda: page.wallets.path != "")
     page.kind_box.setCurrentIndex(1)
     page.account.choose(3)
     page.ask_button.click()
-    qtbot.waitUntil(page.shown.isVisible, timeout=10_000)
+    qtbot.waitUntil(page.shown.isVisible)
     ((asked,),) = screen.online.named("cosigner_key")
     assert isinstance(asked, ExportCosignerKey)
     assert (asked.script_type, asked.account) == ("sh_wsh", 3)
@@ -186,8 +186,8 @@ def test_a_vault_that_is_closed_leaves_the_page_as_it_is(screen: Screen, qtbot: 
     screen.online.errors["cosigner_key"] = VaultCancelled()
     page.wallets.choose("/w/Daily.wallet")
     page.own_button.click()
-    qtbot.waitUntil(lambda: bool(screen.online.named("cosigner_key")), timeout=10_000)
-    qtbot.waitUntil(page.own_button.isEnabled, timeout=10_000)
+    qtbot.waitUntil(lambda: bool(screen.online.named("cosigner_key")))
+    qtbot.waitUntil(page.own_button.isEnabled)
     assert screen.window.wizard.step is page
     assert page.rows == []
 
@@ -199,14 +199,14 @@ def test_a_lost_cosigner_comes_back_from_words_and_descriptor(screen: Screen, qt
     recognised(qtbot, page.panel)
     page.next_button.click()
     check = step(screen, MultisigCheck)
-    qtbot.waitUntil(lambda: check.wallets.count() == 4, timeout=10_000)
+    qtbot.waitUntil(lambda: check.wallets.count() == 4)
     assert not check.passphrase.isVisible()
     check.wallets.setCurrentIndex(1)
     check.passphrase.click()
     check.equal.setChecked(True)
     check.fields.name.setText("Again")
     QTest.keyClick(check.fields.name, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: bool(screen.online.named("restore_wallet")), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(screen.online.named("restore_wallet")))
     ((wanted,),) = screen.online.named("restore_wallet")
     assert wanted == NewWallet("Again", descriptor=text, use_passphrase=True)
 
@@ -225,3 +225,18 @@ def test_another_wallet_file_may_hold_the_words(
     page.wallets.activated.emit(last)
     assert page.wallets.path == str(tmp_path / "Elsewhere.wallet")
     assert page.wallets.currentText() == "Elsewhere"
+
+
+def test_labels_that_the_disk_refuses_do_not_lose_the_wallet(screen: Screen, qtbot: QtBot) -> None:
+    screen.online.errors["set_labels"] = WriteFailed("The disk is full.")
+    page = collecting(screen, qtbot)
+    for number in range(1, 4):
+        add_other(page, qtbot, str(cosigner(number)))
+    page.rows[0].label_edit.setText("Anna")
+    page.next_button.click()
+    qtbot.waitUntil(lambda: isinstance(screen.window.wizard.currentWidget(), MultisigCheck))
+    check = step(screen, MultisigCheck)
+    check.equal.setChecked(True)
+    check.next_button.click()
+    assert isinstance(made(screen, qtbot), WatchWallet)
+    assert "Labels were not stored. The disk is full." in screen.window.notice.text

@@ -1,5 +1,6 @@
 """Whether the window hears that the screen was locked: stand-ins, and a real message bus."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -171,6 +172,60 @@ def test_starting_without_any_bus_harms_nothing(
 ) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent")
+    owner = QObject()
+    watch = ScreenWatch(owner)
+    watch.start(0)
+    assert watch.sources == ()
+
+
+_WATCHING = """
+import sys
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QWidget
+from wallet_gui.widgets.screen_watch import ScreenWatch
+application = QApplication([])
+window = QWidget()
+watch = ScreenWatch(window)
+watch.start(int(window.winId()))
+print(*watch.sources, sep=", ", flush=True)
+watch.left.connect(lambda words: print(words, flush=True))
+QTimer.singleShot(20_000, application.quit)
+application.exec()
+"""
+
+
+def test_the_watch_finds_the_buses_of_the_desktop(address: str, say: Say) -> None:
+    buses = {"DBUS_SESSION_BUS_ADDRESS": address, "DBUS_SYSTEM_BUS_ADDRESS": address}
+    with subprocess.Popen(
+        [sys.executable, "-c", _WATCHING],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            **buses,
+            "PYTHONPATH": PYTHON_PATH,
+            "QT_QPA_PLATFORM": "offscreen",
+            "XDG_SESSION_ID": "7",
+        },
+    ) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline() == "logind, screen saver\n"
+        for command, words in (
+            ("sleep on", ScreenWatch.ASLEEP),
+            ("saver org.gnome.ScreenSaver /org/gnome/ScreenSaver on", ScreenWatch.LOCKED),
+            ("hint on", ScreenWatch.LOCKED),
+        ):
+            say(command)
+            assert watching.stdout.readline() == f"{words}\n"
+        watching.terminate()
+
+
+def test_no_bus_is_started_where_there_is_none(
+    qapp: QObject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     owner = QObject()
     watch = ScreenWatch(owner)
     watch.start(0)

@@ -97,6 +97,7 @@ class Window:
                 assert not look(path.read_bytes()), f"{moment}: {path.name}"
 
     def end(self) -> None:
+        print(f"the window ended: {self.process.poll()}; it said: {self.output.read_text()}")
         processes.kill(self.pid)
         self.process.wait()
 
@@ -120,12 +121,15 @@ def window(tmp_path: Path, node: Node) -> Iterator[Window]:
 def restore(window: Window) -> None:
     screen = window.screen
     screen.press("Restore a wallet", WINDOW)
+    screen.press("Its words", WINDOW)
     screen.fill("Name of the wallet", "Canary", WINDOW)
     screen.press("Continue in the vault", WINDOW)
     screen.fill("Words", WORDS, VAULT)
     screen.press("Continue", VAULT)
     screen.fill("Passphrase", PASSPHRASE, VAULT)
     screen.fill("Passphrase once more", PASSPHRASE, VAULT)
+    screen.press("Continue", VAULT)
+    screen.wait_for("The wallet's fingerprint", VAULT)
     screen.press("Continue", VAULT)
     screen.fill("Password", PASSWORD, VAULT)
     screen.fill("Password once more", PASSWORD, VAULT)

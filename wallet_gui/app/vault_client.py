@@ -63,6 +63,11 @@ class VaultClient:
         finally:
             del self._asking[asked]
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a vault is open, where a person may be reading or typing."""
+        return bool(self._asking)
+
     def cancel_all(self) -> None:
         """End every vault that is open; whoever asked gets VaultCancelled. On the asking loop."""
         for asked in self._asking:

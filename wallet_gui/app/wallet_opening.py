@@ -1,8 +1,6 @@
 """Opening the two files of a wallet, and making a session of them."""
 
-import contextlib
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from wallet_gui.app.copy_keeper import BackedUpFile
@@ -35,11 +33,10 @@ def open_session(
     cache: WalletCache | None = None
     try:
         description = described(wallet_file)
-        with _kept_for_long():
-            cache = WalletCache(cache_path(path), description.cache_key)
-            state = WalletState(view=wallet_file.state.view, cache=begin_if_due(wallet_file, cache))
-            wallet = Wallet(description, params, state)
-            wallet.snapshot(0)  # what takes long of the first one is kept
+        cache = WalletCache(cache_path(path), description.cache_key)
+        state = WalletState(view=wallet_file.state.view, cache=begin_if_due(wallet_file, cache))
+        wallet = Wallet(description, params, state)
+        wallet.snapshot(0)  # what takes long of the first one is kept
     except BaseException:
         if cache is not None:
             cache.close()
@@ -48,7 +45,6 @@ def open_session(
     store = BackedUpFile(wallet_file, minimum_kdf)
 
     def release() -> None:
-        gc.unfreeze()
         store.close()
         lock.release()
 
@@ -62,19 +58,3 @@ def open_session(
         release=release,
     )
     return session, (*wallet_file.notices, *cache.notices)
-
-
-@contextlib.contextmanager
-def _kept_for_long() -> Iterator[None]:
-    """Keep the collector of garbage away from what is made inside: it lives while the wallet does.
-
-    Looking through millions of objects again and again takes longer than making them, and stops the
-    window each time.
-    """
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        gc.enable()

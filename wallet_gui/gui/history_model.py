@@ -1,6 +1,6 @@
 """HistoryModel: the payments of the open wallet as a table, newest first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import IntEnum
 
@@ -26,8 +26,6 @@ from wallet_gui.widgets.text import plain, shortened, tooltip
 AnyIndex = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 SETTLED_CONFIRMATIONS = 6
-_INSERTED = 50
-_ANNOUNCED = 50
 
 
 class Column(IntEnum):
@@ -52,7 +50,7 @@ class HistoryModel(QAbstractTableModel):
         self._entries: tuple[HistoryEntry, ...] = ()
         self._snapshot: WalletSnapshot | None = None
         self._money_font: QFont | None = None
-        self._search_texts: dict[bytes, str] = {}
+        self._search_texts: dict[int, str] = {}
         wallet.history_changed.connect(self._show)
         wallet.wallet_changed.connect(lambda _: self._forget())
         wallet.privacy_changed.connect(lambda _: self._refresh())
@@ -65,12 +63,12 @@ class HistoryModel(QAbstractTableModel):
 
     def search_text(self, row: int) -> str:
         """All that a payment can be found by, in lower case; made once for each state."""
-        entry = self._entries[row]
-        text = self._search_texts.get(entry.txid)
+        text = self._search_texts.get(row)
         if text is None:
+            entry = self._entries[row]
             columns = (self._text(entry, column) for column in Column)
             words = (*columns, hash_to_hex(entry.txid), *entry.addresses)
-            text = self._search_texts[entry.txid] = " ".join(words).casefold()
+            text = self._search_texts[row] = " ".join(words).casefold()
         return text
 
     def confirmations(self, entry: HistoryEntry) -> int:
@@ -146,48 +144,13 @@ class HistoryModel(QAbstractTableModel):
                 return masked(self._wallet, signed(entry))
 
     def _show(self, snapshot: WalletSnapshot) -> None:
-        before, after = self._entries, snapshot.history
-        more = len(after) - len(before)
-        earlier, self._snapshot = self._snapshot, snapshot
-        if not 0 <= more <= _INSERTED or not _are_same(before, after[more:]):
-            self._reset(after)
-            return
-        # The selection and the scroll position stay.
-        if more:
-            self.beginInsertRows(_ROOT, 0, more - 1)
-            self._entries = after
-            self.endInsertRows()
-            self.count_changed.emit(len(after))
-        self._entries = after
-        self._tell_changes(before, more, earlier or snapshot)
-
-    def _tell_changes(
-        self, before: tuple[HistoryEntry, ...], more: int, earlier: WalletSnapshot
-    ) -> None:
-        """Announce the rows that say something else now: all that change, and all that ripen."""
-        changed = [
-            row + more
-            for row, (old, new) in enumerate(zip(before, self._entries[more:], strict=True))
-            if old is not new
-        ]
-        unsettled = more
-        for entry in self._entries[more:]:
-            confirmations = min(earlier.confirmations(entry), self.confirmations(entry))
-            if confirmations >= SETTLED_CONFIRMATIONS:
-                break
-            unsettled += 1
-        for row in (*range(unsettled), *changed):
-            self._search_texts.pop(self._entries[row].txid, None)
-        if len(changed) > _ANNOUNCED:
-            unsettled, changed = changed[-1] + 1, []
-        if unsettled:
-            self._announce(0, unsettled - 1)
-        for row in changed:
-            if row >= unsettled:
-                self._announce(row, row)
-
-    def _announce(self, first: int, last: int) -> None:
-        self.dataChanged.emit(self.index(first, 0), self.index(last, len(Column) - 1))
+        self._snapshot = snapshot
+        if [e.txid for e in snapshot.history] == [e.txid for e in self._entries]:
+            # Only states changed: the selection and the scroll position stay.
+            self._entries = snapshot.history
+            self._refresh()
+        else:
+            self._reset(snapshot.history)
 
     def _forget(self) -> None:
         self._snapshot = None
@@ -196,7 +159,8 @@ class HistoryModel(QAbstractTableModel):
     def _refresh(self) -> None:
         self._search_texts.clear()
         if self._entries:
-            self._announce(0, len(self._entries) - 1)
+            last = self.index(len(self._entries) - 1, len(Column) - 1)
+            self.dataChanged.emit(self.index(0, 0), last)
 
     def _reset(self, entries: tuple[HistoryEntry, ...]) -> None:
         self.beginResetModel()
@@ -204,10 +168,6 @@ class HistoryModel(QAbstractTableModel):
         self._entries = entries
         self.endResetModel()
         self.count_changed.emit(len(entries))
-
-
-def _are_same(before: Sequence[HistoryEntry], after: Sequence[HistoryEntry]) -> bool:
-    return all(old is new or old.txid == new.txid for old, new in zip(before, after, strict=True))
 
 
 def _colour(entry: HistoryEntry, column: Column, confirmations: int) -> QBrush | None:
@@ -236,7 +196,7 @@ def signed(entry: HistoryEntry) -> str:
 
 def date_text(moment: int) -> str:
     """Local date and time, the same form in every locale so that rows sort by eye."""
-    return datetime.fromtimestamp(moment, UTC).astimezone().isoformat(" ", "minutes")[:16]
+    return datetime.fromtimestamp(moment, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def label_text(entry: HistoryEntry) -> str:

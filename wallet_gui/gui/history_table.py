@@ -21,13 +21,6 @@ class HistoryFilter(QSortFilterProxyModel):
         self._words: list[str] = []
         self._payments = source
         self.setSourceModel(source)
-        if rows is not None:
-            source.rowsInserted.connect(self._look_again)
-
-    def _look_again(self) -> None:
-        # Rows that were among the first are not any more.
-        self.beginResetModel()
-        self.endResetModel()
 
     def search(self, text: str) -> None:
         """Show only what holds every word of `text`."""

@@ -25,6 +25,7 @@ from wallet_gui.app.published import (
 from wallet_gui.gui.backup_flow import BackupFlow
 from wallet_gui.gui.engine import Call, Engine
 from wallet_gui.gui.export_card import ExportCard
+from wallet_gui.gui.handed_over import HandedOver
 from wallet_gui.gui.history_model import HistoryModel
 from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.import_flow import ImportFlow
@@ -63,12 +64,10 @@ if TYPE_CHECKING:
     from wallet_gui.app.online import Online
 
 _TITLE = "Wallet GUI"
-_NETWORK_NAMES = {
-    "mainnet": "Bitcoin",
-    "testnet4": "testnet4",
-    "signet": "signet",
-    "regtest": "regtest",
-}
+_VAULT_CLOSED = (
+    "The vault was closed, because the screen was locked or the computer went to sleep. Nothing "
+    "was changed; begin again."
+)
 
 
 class MainWindow(QMainWindow):
@@ -88,7 +87,6 @@ class MainWindow(QMainWindow):
         self._attached: Online | None = None
         self._params = params
         self._opening: Call | None = None
-        self._pending_uri: PaymentUri | None = None
         self.play_flow: PlayFlow | None = None
         self._wizard_words = ""
         self.wallet_model = WalletModel(self)
@@ -140,7 +138,7 @@ class MainWindow(QMainWindow):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         if self._params.is_test:
-            banner = PlayBanner(_NETWORK_NAMES[self._params.name], self)
+            banner = PlayBanner(self._params.name, self)
             self.play_flow = PlayFlow(self._engine, self.wallet_model, banner, self._say)
             outer.addWidget(banner)
         middle = QHBoxLayout()
@@ -192,6 +190,9 @@ class MainWindow(QMainWindow):
         self.psbt_flow = PsbtFlow(
             self._engine, self.wallet_model, self.psbt, self.send, self.send_flow
         )
+        self.handed = HandedOver(
+            self.wallet_model, self.send, self.psbt_flow, self._say_open_first, self.show_page
+        )
         self.network_flow = NetworkFlow(
             self._engine,
             self.wallet_model,
@@ -240,13 +241,7 @@ class MainWindow(QMainWindow):
         self.wizard.settings_wanted.connect(self._show_settings_alone)
         self.settings.back_wanted.connect(self.show_wizard)
         self.message_flow.page_wanted.connect(lambda: self.pages.setCurrentWidget(self.messages))
-        self.messages.back_wanted.connect(
-            lambda: (
-                self.show_page("settings")
-                if self.wallet_model.wallet_id
-                else self._show_settings_alone()
-            )
-        )
+        self.messages.back_wanted.connect(self._leave_messages)
         self.receive.sign_wanted.connect(self.message_flow.begin)
         self.overview.settings_wanted.connect(lambda: self.show_page("settings"))
         self.overview.receive_wanted.connect(lambda: self.show_page("receive"))
@@ -254,6 +249,7 @@ class MainWindow(QMainWindow):
         self.overview.history_wanted.connect(lambda: self.show_page("history"))
         self.overview.table.opened.connect(self._show_payment)
         self.psbt_flow.page_wanted.connect(lambda: self.show_page("psbt"))
+        self.psbt_file_wanted.connect(self.handed.open_file)
         self.request_flow.failed.connect(self._fail)
         self.settings.network.peers_wanted.connect(self._show_peers)
         self.peers.back_wanted.connect(self._show_settings_alone)
@@ -277,6 +273,12 @@ class MainWindow(QMainWindow):
         """Show the settings while no wallet is open."""
         self.settings.back_button.show()
         self.pages.setCurrentWidget(self.settings)
+
+    def _leave_messages(self) -> None:
+        if self.wallet_model.wallet_id:
+            self.show_page("settings")
+        else:
+            self._show_settings_alone()
 
     def _show_payment(self, entry: HistoryEntry) -> None:
         self.show_page("history")
@@ -383,6 +385,8 @@ class MainWindow(QMainWindow):
         self.wizard.set_busy("")
         if text:
             self.wizard.say(text, ERROR)
+        elif self._wizard_words:
+            self.wizard.say(self._wizard_words, INFORMATION)
 
     def _opened(self, opened: OpenedWallet) -> None:
         self._opening = None
@@ -400,8 +404,7 @@ class MainWindow(QMainWindow):
         self._say_what_is_shown()
         if opened.notices:
             self.notice.say(" ".join(opened.notices), WARNING)
-        if self._pending_uri is not None:
-            self.pay(self._pending_uri)
+        self.handed.deliver()
 
     def _leave_wallet(self) -> None:
         """Take what is on screen of the open wallet away."""
@@ -436,6 +439,8 @@ class MainWindow(QMainWindow):
         if wallet_id:
             self._wizard_words = reason
             self._leave_wallet()
+        elif self._opening is not None and reason:
+            self._wizard_words = _VAULT_CLOSED
         if self._attached is not None:
             self._call(
                 lock_wallet(self._attached, wallet_id),
@@ -446,19 +451,18 @@ class MainWindow(QMainWindow):
     def _is_in_vault(self) -> bool:
         """Whether the person may be busy in a window of the vault, which this one does not see."""
         flows = (self.send_flow, self.message_flow)
-        return any(flow.is_signing for flow in flows) or self.backup_flow.is_asking
+        if any(flow.is_signing for flow in flows) or self.backup_flow.is_asking:
+            return True
+        return self._attached is not None and self._attached.vault.is_asking
 
     def pay(self, uri: PaymentUri) -> None:
         """Fill the send page from a bitcoin: link, now or once a wallet is open."""
-        if not self.wallet_model.wallet_id:
-            self._pending_uri = uri
-            # Said again with the list of wallets, which may not be there yet.
-            self._wizard_words = "Open a wallet to make the payment of the link."
-            self.wizard.say(self._wizard_words, INFORMATION)
-            return
-        self._pending_uri = None
-        self.send.fill(uri)
-        self.show_page("send")
+        self.handed.pay(uri)
+
+    def _say_open_first(self, words: str) -> None:
+        # Said again with the list of wallets, which may not be there yet.
+        self._wizard_words = words
+        self.wizard.say(words, INFORMATION)
 
     # --- what is said
 

@@ -3,6 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QFrame, QVBoxLayout, QWidget
 
+from wallet_gui.app.imports import ImportLook
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.import_page import ImportPanel, NameFields
 from wallet_gui.gui.wizard_step import WizardStep
@@ -64,13 +65,15 @@ class PairingPage(WizardStep):
         layout.addWidget(heading("3  Compare the first address", 110))
         layout.addWidget(
             text_label(
-                "Both computers show it. Compare all of it, group by group: a changed account "
-                "would lead your money to somebody else.",
+                "Both computers show the same. Compare all of it, group by group: a changed "
+                "account would lead your money to somebody else.",
                 role="muted",
             )
         )
-        self.address = AddressLabel("First address on this computer")
-        layout.addWidget(self.address)
+        self.addresses: list[AddressLabel] = []
+        self._address_place = QVBoxLayout()
+        self._address_place.setSpacing(6)
+        layout.addLayout(self._address_place)
         self.equal = QCheckBox("Both screens s&how this address")
         self.equal.setObjectName("pairing_equal")
         self.equal.setAccessibleName("Both screens show this address")
@@ -93,9 +96,29 @@ class PairingPage(WizardStep):
             widget.setVisible(look is not None)
         if look is not None:
             self.notice.clear()
-            self.address.set_address(look.accounts[look.found.active].addresses[0])
+            self._show_addresses(look)
             self.fields.show_found(look, "Paired")
             self.reveal(self.compare)
+
+    def _show_addresses(self, look: ImportLook) -> None:
+        """Show the first address of every account: any of them could have been exchanged."""
+        while (item := self._address_place.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.addresses.clear()
+        for account in look.accounts:
+            if len(look.accounts) > 1:
+                self._address_place.addWidget(text_label(account.kind, role="muted"))
+            label = AddressLabel(f"First address on this computer, {account.kind}")
+            label.set_address(account.addresses[0])
+            self._address_place.addWidget(label)
+            self.addresses.append(label)
+        several = len(look.accounts) > 1
+        words = "these addresses" if several else "this address"
+        self.equal.setText(f"Both screens s&how {words}")
+        self.equal.setAccessibleName(f"Both screens show {words}")
 
     def _go_on(self) -> None:
         look = self.panel.look

@@ -139,7 +139,9 @@ class PsbtBoard(QWidget):
 
     def show_payment(self, look: PsbtLook) -> None:
         """Show one payment."""
-        is_other = self.look is None or self.look.txid != look.txid
+        before = self.look
+        is_other = before is None or before.txid != look.txid
+        is_new = is_other or before is None or before.signatures != look.signatures
         self.look = look
         self.inputs.close_scanner()
         if is_other:
@@ -155,7 +157,8 @@ class PsbtBoard(QWidget):
         self.signers.show_look(look)
         self._show_review()
         self._show_parts()
-        if is_other and look.is_asked:
+        if is_new and look.is_asked:
+            # Where the keyboard was may be gone: it goes on with the next step.
             self.steps.focus_next()
         elif is_other:
             self.back_button.setFocus()

@@ -259,7 +259,10 @@ class SignOfflineSteps(QFrame):
                 if is_first_here
                 else "Or sign with the keys of this wallet, on this computer."
             )
-        self.there.show_state(there, _DONE if stage is Stage.SEND else "", is_open=signs_here)
+        if stage is Stage.SEND:
+            self.there.show_state("", _DONE)
+        else:
+            self.there.show_state(there, is_open=signs_here)
         set_role(self.sign_here, "primary" if is_first_here else "")
         self.back.show_state(
             "Scan the codes that it shows then, or open the file that it wrote. The file may also "

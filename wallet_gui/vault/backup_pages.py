@@ -16,8 +16,8 @@ class DrillPage(VaultPage):
         super().__init__(
             "drill",
             "Type the words from your paper",
-            f"They are compared with those of {wallet_name} inside this window. They are neither "
-            "shown nor kept, and nothing is changed.",
+            f"They are compared with the words of {wallet_name} inside this window. Those are not "
+            "shown, what you type is not kept, and nothing is changed.",
             primary="&Compare",
         )
         self.words_edit = WordsEdit("drill_words", "Words")

@@ -37,6 +37,8 @@ _INK: Final = QColor("#111418")
 _MUTED: Final = QColor("#555c66")
 _RULE: Final = QColor("#b9bfc7")
 _COLUMNS: Final = 3
+_MANY_COLUMNS: Final = 4
+_MANY: Final = 15
 _GAP: Final = 3.0
 _WHY_SHARED: Final = (
     "The words alone do not find the money of a multisig: the keys of all cosigners are needed "
@@ -290,9 +292,10 @@ class _Sheet:
                 3.3,
                 colour=_MUTED,
             )
-        rows = -(-count // _COLUMNS)
-        height = 11.0
-        width = (canvas.width - (_COLUMNS - 1) * _GAP) / _COLUMNS
+        columns = _MANY_COLUMNS if count > _MANY else _COLUMNS
+        rows = -(-count // columns)
+        height = 10.0 if count > _MANY else 11.0
+        width = (canvas.width - (columns - 1) * _GAP) / columns
         canvas.need(rows * (height + 2.2))
         number = canvas.font(3.2, mono=True)
         painter = canvas.painter
@@ -365,13 +368,13 @@ class _Sheet:
     def _checks(self) -> None:
         """Where the person notes when the paper was tried."""
         canvas = self._canvas
-        canvas.section("Checked on", least=30)
+        canvas.section("Checked on", least=26)
         canvas.paragraph(
             "The program can check this sheet without showing anything: Settings, Backup. It "
             "reminds you when that is due.",
             3.3,
             colour=_MUTED,
-            after=9,
+            after=8,
         )
         canvas.dates(4)
 

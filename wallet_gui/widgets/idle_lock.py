@@ -44,6 +44,11 @@ class IdleLock(QObject):
         self._is_watching = is_open
         self._update()
 
+    @property
+    def last_input(self) -> float:
+        """When the window was used last, by the clock."""
+        return self._last_input
+
     def touch(self) -> None:
         """Count now as used: the person is busy in the vault's window, say."""
         self._last_input = self._clock()

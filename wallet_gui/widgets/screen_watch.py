@@ -7,6 +7,7 @@ lock is what remains, and `sources` is empty.
 
 import os
 import platform
+from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
@@ -57,7 +58,8 @@ class ScreenWatch(QObject):
         found = []
         if bus.listen_to_logind(QDBusConnection.systemBus(), session):
             found.append("logind")
-        if bus.listen_to_screen_savers(QDBusConnection.sessionBus()):
+        # Without one the library would start a bus of its own.
+        if _has_session_bus() and bus.listen_to_screen_savers(QDBusConnection.sessionBus()):
             found.append("screen saver")
         self.sources = tuple(found)
 
@@ -78,3 +80,10 @@ class ScreenWatch(QObject):
         application.installNativeEventFilter(self._filter)
         heard = ("session",) if ask_for_lock_messages(window_id) else ()
         self.sources = (*heard, "power")
+
+
+def _has_session_bus() -> bool:
+    if os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return True
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return runtime is not None and (Path(runtime) / "bus").exists()

@@ -69,7 +69,13 @@ def test_locking_leaves_no_view_key_and_no_wallet(tmp_path: Path) -> None:
         assert {id(found) for found in opened()} - before
         await lock_wallet(online, wallet_id)
         assert vault.cancelled == 1
-        left = [found for found in opened() if id(found) not in before]
+        # A picture of it may be on its way to the screen still.
+        left: list[str] = []
+        for _ in range(40):
+            left = [type(found).__name__ for found in opened() if id(found) not in before]
+            if not left:
+                break
+            await asyncio.sleep(0.05)
         assert left == []
         keys = [
             found

@@ -21,11 +21,12 @@ def test_every_open_vault_ends_and_whoever_asked_is_told() -> None:
         client = VaultClient(command=SILENT)
         first, second = ask(client), ask(client)
         await asyncio.sleep(0.3)
+        assert client.is_asking
         client.cancel_all()
         for asked in (first, second):
             with pytest.raises(VaultCancelled):
                 await asked
-        assert client._asking == {}
+        assert not client.is_asking
 
     asyncio.run(run())
 

@@ -25,9 +25,10 @@ Secrets are read by the vault process only: from the terminal, from the file of 
 password, words, passphrase, rolls of dice, where the file is "-".
 """
 _WINDOW = """\
-Without a command the window opens. It takes a bitcoin: link, --network, --peer and --data-dir,
-and --playground for a private network with play money. --offline opens the window of a computer
-that keeps keys and has no network, and blocks the network in the process; so it does on commands.
+Without a command the window opens. It takes a bitcoin: link or a .psbt file, --network, --peer and
+--data-dir, and --playground for a private network with play money. --offline opens the window of a
+computer that keeps keys and has no network, and blocks the network in the process; so it does on
+the commands address, backup, create, descriptor, message, psbt, restore and wallets.
 
 """
 
@@ -240,7 +241,7 @@ def make_parser() -> _Parser:
     described = add("help", "explain a command")
     described.add_argument("about", nargs="?", metavar="COMMAND")
     add("wallets", "list the wallets of a network")
-    create = add("create", "make a new wallet; its words are shown once")
+    create = add("create", "make a new wallet and show its words")
     add_create_options(create, _date)
     restore = add("restore", "make a wallet from words or a key that were kept")
     add_restore_options(restore, _date)
@@ -343,7 +344,7 @@ def _add_paying(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     abandon = add("abandon", "give an unconfirmed payment of yours up; its coins are free again")
     abandon.add_argument("txid", metavar="TXID")
     _add_descriptor(add("descriptor", "export, import and share what a wallet is, no secrets"))
-    _add_psbt(add("psbt", "create, inspect, sign, combine, finalize or send a PSBT"))
+    _add_psbt(add("psbt", "prepare, inspect, sign, combine or send payments that others sign"))
 
 
 def _add_spending(parser: argparse.ArgumentParser) -> None:
@@ -381,7 +382,12 @@ def _add_descriptor(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help='what another program exported, or a descriptor or public key; "-" is stdin',
     )
-    parser.add_argument("--format", choices=EXPORT_FORMATS, default="descriptor")
+    parser.add_argument(
+        "--format",
+        choices=EXPORT_FORMATS,
+        default="descriptor",
+        help="export: for which program; default: descriptor",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write into this new file too")
     parser.add_argument(
         "--type",
@@ -406,7 +412,9 @@ def _add_psbt(parser: argparse.ArgumentParser) -> None:
         "action",
         metavar="ACTION",
         choices=PSBT_ACTIONS,
-        help=", ".join(PSBT_ACTIONS),
+        help="create: prepare a payment; inspect (or show): say what it does; update: add what "
+        "this wallet knows; sign: with this wallet's keys; combine: put signatures together; finalize, "
+        "extract: make the transaction; convert: between versions 0 and 2; broadcast: send it",
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help='PSBT files, binary, base64 or hex; "-" is stdin'

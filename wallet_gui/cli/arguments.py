@@ -413,8 +413,8 @@ def _add_psbt(parser: argparse.ArgumentParser) -> None:
         metavar="ACTION",
         choices=PSBT_ACTIONS,
         help="create: prepare a payment; inspect (or show): say what it does; update: add what "
-        "this wallet knows; sign: with this wallet's keys; combine: put signatures together; finalize, "
-        "extract: make the transaction; convert: between versions 0 and 2; broadcast: send it",
+        "this wallet knows; sign: with this wallet's keys; combine: put signatures together; "
+        "finalize, extract: make the transaction; convert: between versions 0 and 2; broadcast: send it",
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help='PSBT files, binary, base64 or hex; "-" is stdin'

@@ -414,7 +414,8 @@ def _add_psbt(parser: argparse.ArgumentParser) -> None:
         choices=PSBT_ACTIONS,
         help="create: prepare a payment; inspect (or show): say what it does; update: add what "
         "this wallet knows; sign: with this wallet's keys; combine: put signatures together; "
-        "finalize, extract: make the transaction; convert: between versions 0 and 2; broadcast: send it",
+        "finalize, extract: make the transaction; convert: to the other version; "
+        "broadcast: send it",
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help='PSBT files, binary, base64 or hex; "-" is stdin'

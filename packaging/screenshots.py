@@ -92,8 +92,6 @@ class Photographer:
         self._shoot_dice()
         account = stick / "account.txt"
         machine.save_account(account)
-        screen.press("Show as QR codes", OFFLINE)
-        self._shoot("offline-pair", OFFLINE)
         screen.press("Proof", OFFLINE)
         screen.wait_for("Network code in memory: Holds", OFFLINE)
         self._shoot("offline-proof", OFFLINE)
@@ -105,7 +103,7 @@ class Photographer:
         screen.press("Wallets", OFFLINE)
         screen.press("Create a wallet", OFFLINE)
         screen.fill("Name of the wallet", "Dice", OFFLINE)
-        screen.press("Mix in dice rolls", OFFLINE)
+        screen.press("Mix in rolls of my own dice", OFFLINE)
         screen.press("Continue in the vault", OFFLINE)
         screen.fill("Rolls of the die, numbers from 1 to 6", ROLLS, VAULT)
         self._shoot("vault-dice", VAULT)
@@ -137,7 +135,6 @@ class Photographer:
         screen.fill("Amount in BTC", "0.25", WINDOW)
         screen.press("Sign on my offline computer", WINDOW)
         screen.wait_for("Take it to the computer that signs", WINDOW)
-        screen.press("Show as QR codes", WINDOW)
         self._shoot("sign", "play money")
 
     def _address(self, label: str) -> str:

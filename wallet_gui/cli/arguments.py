@@ -71,6 +71,17 @@ PSBT_ACTIONS: Final = (
 )
 
 
+_LATE: Final[Mapping[str, Mapping[str, Callable[[str], object]]]] = {
+    "backup": {"file": Path},
+    "descriptor": {"files": str},
+    "doctor": {"address": str},
+    "message": {"text": str},
+    "psbt": {"files": str},
+    "send": {"payee": str, "amount": str},
+}
+"""The positionals of commands that may be missing, in their order, each with its type."""
+
+
 class WrongArguments(Exception):
     """The command line is wrong; `usage` shows its right form."""
 
@@ -204,6 +215,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read a command line; raises WrongArguments. `--help` and `--version` print and exit."""
     parser = make_parser()
     options, unknown = parser.parse_known_args(list(arguments))
+    unknown = _take_late(options, unknown)
     if unknown:
         # Told by the command's own parser, which shows the command's own usage.
         parser.commands[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -211,6 +223,25 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         if not hasattr(options, name):
             setattr(options, name, value)
     return options
+
+
+def _take_late(options: argparse.Namespace, words: Sequence[str]) -> list[str]:
+    """Put words that stand behind options where they belong; returns those that belong nowhere.
+
+    argparse gives up on a positional that may be missing as soon as an option stands before it, so
+    that `backup check --wallet savings FILE` would be refused.
+    """
+    if any(word.startswith("-") and word != "-" for word in words):
+        return list(words)
+    left = list(words)
+    for name, made in _LATE.get(options.command, {}).items():
+        given = getattr(options, name)
+        if isinstance(given, list):
+            given.extend(left)
+            left.clear()
+        elif given is None and left:
+            setattr(options, name, made(left.pop(0)))
+    return left
 
 
 def make_parser() -> _Parser:

@@ -112,7 +112,7 @@ class Photographer:
     def walk_watching(self, account: Path) -> None:
         """Watch the offline computer's wallet, and prepare a payment that is signed there."""
         screen = self._screen
-        screen.press("Lock", WINDOW)
+        screen.press("Lock the wallet", WINDOW)
         screen.press("Watch a wallet", WINDOW)
         screen.fill(IMPORT_FIELD, account.read_text(), WINDOW)
         screen.press("Take over", WINDOW)

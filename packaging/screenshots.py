@@ -128,7 +128,8 @@ class Photographer:
         self._node.fund(self._address("Savings"), 80_000_000)
         self._node.mine(1)
         screen.press("Overview", WINDOW)
-        screen.wait_for("Confirmed: 0.80000000 BTC", WINDOW)
+        # Its words are those of the other wallet, so that its payments are there, too.
+        screen.wait_for("Amount (BTC): +0.80000000", WINDOW)
         screen.press("Send", WINDOW)
         to = str(self._node.rpc("getnewaddress", "", "bech32m"))
         screen.fill("Pay to: address or bitcoin link", to, WINDOW)

@@ -202,6 +202,23 @@ class Screen:
         )
         self.key("alt+F4")
 
+    def place(self, title: str, x: int, y: int, width: int, height: int) -> None:
+        """Move a window, frame and all, to a place of the screen, in pixels."""
+        self._on_window(title, "windowsize", "%1", str(width), str(height))
+        self._on_window(title, "windowmove", "%1", str(x), str(y))
+
+    def wheel(self, title: str, notches: int) -> None:
+        """Turn the mouse's wheel over the middle of a window, towards the person."""
+        middle = ("mousemove", "--window", "%1", "--polar", "0", "0")
+        self._on_window(title, *middle, "click", "--repeat", str(notches), "5")
+
+    def _on_window(self, title: str, *action: str) -> None:
+        subprocess.run(
+            ["xdotool", "search", "--onlyvisible", "--name", title, *action],
+            env=self.environment,
+            check=True,
+        )
+
     def picture(self, path: Path) -> None:
         """Save what the screen shows, where a tool for that is installed."""
         if shutil.which("import") is not None:

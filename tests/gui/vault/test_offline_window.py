@@ -181,7 +181,7 @@ def test_hidden_amounts_are_on_no_page_and_nothing_is_signed_unseen(
     amounts = [format_btc(sat) for sat in (shown.sent_sat, shown.fee_sat, shown.total_in)]
     assert [amount for amount in amounts if amount not in squeezed(texts(window))] == []
     QTest.keyClick(window, Qt.Key.Key_H, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(window.strip.hide_button.isChecked)
+    qtbot.waitUntil(window.sidebar.hide_button.isChecked)
     assert [amount for amount in amounts if amount in squeezed(texts(window))] == []
     assert not window.sign.sign.isEnabled()
     # What comes later is hidden, too.
@@ -190,7 +190,7 @@ def test_hidden_amounts_are_on_no_page_and_nothing_is_signed_unseen(
     idle()
     assert [amount for amount in amounts if amount in squeezed(texts(window))] == []
     QTest.keyClick(window, Qt.Key.Key_H, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: not window.strip.hide_button.isChecked())
+    qtbot.waitUntil(lambda: not window.sidebar.hide_button.isChecked())
     assert [amount for amount in amounts if amount not in squeezed(texts(window))] == []
     assert window.sign.sign.isEnabled()
 

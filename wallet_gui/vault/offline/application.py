@@ -117,7 +117,7 @@ def _run(
     bench = Bench(keeper, owner)
     window = OfflineWindow(bench, protections, lambda: look(protections, vault_command))
     window.idle_lock.set_minutes(settings.lock_after_minutes)
-    window.strip.hide_button.setChecked(settings.hide_amounts)
+    window.sidebar.hide_button.setChecked(settings.hide_amounts)
     # Nothing that was copied here is needed on this computer once the window is gone.
     qt.aboutToQuit.connect(clipboard().forget)
     if options.smoke_test:

@@ -8,7 +8,6 @@ from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QPushButton,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -41,8 +40,6 @@ PAGES: Final = (
     ("proof", "Proof"),
 )
 _WIDTH_IN_EM, _HEIGHT_IN_EM = 66, 50
-_HIDE, _SHOW = "Hide amounts", "Show amounts"
-_HIDE_KEY = "Ctrl+H"
 _VAULT_CLOSED = (
     "The vault was closed, because the screen was locked or the computer went to sleep. Nothing "
     "was changed; begin again."
@@ -51,8 +48,6 @@ _VAULT_CLOSED = (
 
 class OfflineStrip(QFrame):
     """Always on top: that there is no network, and who sees to that."""
-
-    hide_wanted = Signal(bool)
 
     def __init__(self, protections: Protections, network: str, *, is_test: bool) -> None:
         super().__init__()
@@ -64,20 +59,12 @@ class OfflineStrip(QFrame):
         title = heading("Offline: no network", 125)
         title.setObjectName("offline_title")
         title.setAccessibleName("Offline: no network")
+        title.setWordWrap(False)
         row.addWidget(title)
         badge = text_label(f"Play money ({network})", role="play-badge", wrap=False)
         badge.setVisible(is_test)
         row.addWidget(badge, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addStretch(1)
-        self.hide_button = QPushButton(_HIDE)
-        self.hide_button.setObjectName("offline_hide")
-        self.hide_button.setAccessibleName(_HIDE)
-        self.hide_button.setProperty("role", "plain")
-        self.hide_button.setCheckable(True)
-        self.hide_button.setShortcut(_HIDE_KEY)
-        self.hide_button.setToolTip(f"Hide or show all amounts ({_HIDE_KEY})")
-        self.hide_button.toggled.connect(self._toggle_amounts)
-        row.addWidget(self.hide_button)
         blocked = protections.is_network_blocked_by_kernel
         words = "Network blocked by the system" if blocked else "Network blocked in Python only"
         self.state = text_label(
@@ -86,14 +73,6 @@ class OfflineStrip(QFrame):
         self.state.setObjectName("offline_state")
         self.state.setAccessibleName(words)
         row.addWidget(self.state)
-
-    def _toggle_amounts(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
-        words = _SHOW if hidden else _HIDE
-        self.hide_button.setText(words)
-        self.hide_button.setAccessibleName(words)
-        # A changed text takes the shortcut with it.
-        self.hide_button.setShortcut(_HIDE_KEY)
-        self.hide_wanted.emit(hidden)
 
 
 class OfflineWindow(QWidget):
@@ -149,7 +128,7 @@ class OfflineWindow(QWidget):
         middle.addWidget(self.stack, 1)
         layout.addLayout(middle, 1)
         layout.addWidget(self._build_busy())
-        self.strip.hide_wanted.connect(self.sign.hide_amounts)
+        self.sidebar.hide_wanted.connect(self.sign.hide_amounts)
         self.sign.wallet_wanted.connect(lambda: self.sidebar.go("wallets"))
         bench.busy_changed.connect(self._show_busy)
         bench.wallet_changed.connect(self._follow)

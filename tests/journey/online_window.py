@@ -152,13 +152,13 @@ class OnlineWindow:
 
     # --- payments
 
-    def ask_payment(self, to: str, amount: str, how: str = "Sign on my offline computer") -> None:
+    def ask_payment(self, to: str, amount: str) -> None:
         """Prepare a payment on the page Send, to be signed elsewhere."""
         screen = self.screen
         screen.press("Send", ONLINE)
         screen.fill("Pay to: address or bitcoin link", to, ONLINE)
         screen.fill("Amount in BTC", amount, ONLINE)
-        screen.press(how, ONLINE)
+        screen.press("Sign on my offline computer", ONLINE)
         screen.wait_for("Payment to be signed elsewhere", ONLINE)
 
     def send(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.bitcoind import COIN, Node
-from tests.functional.command_line import CommandLine
+from tests.functional.command_line import PASSWORD, CommandLine
 from tests.journey.offline_machine import OFFLINE, VAULT, OfflineMachine
 from tests.journey.online_window import ONLINE, SHOWN_OFFLINE, SHOWN_ONLINE, OnlineWindow
 from tests.journey.screen import Screen, why_not
@@ -102,7 +102,7 @@ def test_two_of_three_offline_windows_sign_for_the_online_one(
         key = stick / f"{name}.txt"
         key.write_text(f"{line.json('descriptor', 'key')['key']}\n", encoding="ascii")
         keys.append(key)
-        signers.append(OfflineMachine(screen, folder))
+        signers.append(OfflineMachine(screen, folder, PASSWORD))
     online = OnlineWindow(screen, node, tmp_path / "online")
     online.start()
     shared = stick / "ours.txt"
@@ -118,7 +118,7 @@ def test_two_of_three_offline_windows_sign_for_the_online_one(
     screen.wait_for("Confirmed: 2.00000000 BTC", ONLINE)
 
     to = str(node.bank("getnewaddress"))
-    online.ask_payment(to, "0.5", "Sign with the cosigners")
+    online.ask_payment(to, "0.5")
     # Two of the three, one after the other, each at a window of their own.
     for number, who in enumerate((signers[0], signers[2])):
         asked = online.save_payment(stick / f"asked-{number}.psbt")

@@ -1,6 +1,5 @@
 """The online window with wallets that only watch: what they ask for is signed elsewhere."""
 
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -164,11 +163,7 @@ class OnlineWindow:
     def send(self) -> str:
         """Send what came back signed; returns its txid, from the node's mempool."""
         # By its letter: the sidebar's page has the same name.
-        subprocess.run(
-            ["xdotool", "search", "--name", SHOWN_ONLINE, "windowactivate", "--sync"],
-            env=self.screen.environment,
-            check=True,
-        )
+        self.screen.activate(SHOWN_ONLINE)
         self.screen.key("alt+n")
         deadline = time.monotonic() + PATIENCE
         while not self.node.mempool():

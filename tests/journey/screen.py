@@ -195,12 +195,12 @@ class Screen:
 
     def close_window(self, title: str) -> None:
         """Close a window with the keyboard, through the window manager."""
-        subprocess.run(
-            ["xdotool", "search", "--name", title, "windowactivate", "--sync"],
-            env=self.environment,
-            check=True,
-        )
+        self.activate(title)
         self.key("alt+F4")
+
+    def activate(self, title: str) -> None:
+        """Give the keyboard to a window, through the window manager."""
+        self._on_window(title, "windowactivate", "--sync")
 
     def place(self, title: str, x: int, y: int, width: int, height: int) -> None:
         """Move a window, frame and all, to a place of the screen, in pixels."""

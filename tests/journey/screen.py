@@ -88,6 +88,8 @@ class Screen:
             "XDG_RUNTIME_DIR": str(self._folder),
             "HOME": str(self._folder),
             "LC_ALL": "C.UTF-8",
+            # Whoever crashes says where.
+            "PYTHONFAULTHANDLER": "1",
         }
         self._folder.chmod(0o700)
         bus = subprocess.Popen(

@@ -1,11 +1,13 @@
 """The psbt command: create, inspect, update, sign, combine, finalize, extract, convert, send."""
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wallet_gui.app import psbt_files
+from wallet_gui.app.psbt_waiting import Waiting, WaitingList
 from wallet_gui.cli.payments import read_coins, read_rate, read_recipients
 from wallet_gui.cli.psbt_report import describe, lines
 from wallet_gui.cli.result import CommandError, Result, UsageError
@@ -64,7 +66,10 @@ async def _create(context: "Context") -> Result:
         allow_high_fee=options.accept_high_fee,
     )
     await session.reserve(plan)
-    return _write(context, plan.psbt)
+    # It waits for its signatures where the window shows it, too, until it was sent.
+    kept = await WaitingList(session).put(Waiting(plan.psbt, int(time.time()), is_asked=True))
+    document, shown = _written(context, plan.psbt)
+    return Result({**document, "waiting": kept.is_kept}, shown)
 
 
 def _inspect(context: "Context", psbt: Psbt) -> Result:
@@ -124,6 +129,8 @@ async def _broadcast(context: "Context", psbt: Psbt) -> Result:
     session = await context.open_wallet()
     await context.sync()
     await session.accept_final(tx)
+    # The wallet holds it now, and sends it again until a block does.
+    await WaitingList(session).drop(psbt.tx.txid)
     result = await session.broadcast(tx)
     return Result(
         {"txid": hash_to_hex(tx.txid), "accepted": result.is_accepted},

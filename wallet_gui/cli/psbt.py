@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wallet_gui.app import psbt_files
-from wallet_gui.app.psbt_waiting import Waiting, WaitingList
 from wallet_gui.cli.payments import read_coins, read_rate, read_recipients
 from wallet_gui.cli.psbt_report import describe, lines
 from wallet_gui.cli.result import CommandError, Result, UsageError
@@ -51,6 +50,8 @@ async def run(context: "Context") -> Result:
 
 
 async def _create(context: "Context") -> Result:
+    from wallet_gui.app.psbt_waiting import Waiting, WaitingList  # noqa: PLC0415 - needs a loop
+
     options = context.options
     recipients = read_recipients(options, context.params)
     if not recipients:
@@ -129,6 +130,8 @@ async def _broadcast(context: "Context", psbt: Psbt) -> Result:
     session = await context.open_wallet()
     await context.sync()
     await session.accept_final(tx)
+    from wallet_gui.app.psbt_waiting import WaitingList  # noqa: PLC0415 - needs a loop
+
     # The wallet holds it now, and sends it again until a block does.
     await WaitingList(session).drop(psbt.tx.txid)
     result = await session.broadcast(tx)

@@ -1,7 +1,7 @@
 """Fields for what nobody else may see: nothing in them can be copied, dragged or predicted."""
 
-from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QMouseEvent
+from PySide6.QtCore import QEvent, QMimeData, Qt
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
 
 _HINTS = (
@@ -46,14 +46,14 @@ class SecretLine(QLineEdit):
             self.end(True)
         self.insert("")  # takes the place of what is selected
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        # Qt gives what is selected to the X11 selection now; it gets nothing.
-        start, length = self.selectionStart(), self.selectionLength()
-        if event.button() == Qt.MouseButton.LeftButton:
-            self.deselect()
-        super().mouseReleaseEvent(event)
-        if event.button() == Qt.MouseButton.LeftButton and start >= 0:
-            self.setSelection(start, length)
+    def event(self, event: QEvent) -> bool:
+        is_taken = super().event(event)
+        # Qt makes what is selected the X11 selection, be it by keys or by the mouse. Nobody can
+        # have asked for it yet: it is this thread that would answer.
+        clipboard = QGuiApplication.clipboard()
+        if clipboard.ownsSelection() and self.hasSelectedText():
+            clipboard.clear(clipboard.Mode.Selection)
+        return is_taken
 
 
 class PasswordEdit(SecretLine):

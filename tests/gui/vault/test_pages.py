@@ -207,6 +207,9 @@ def test_secret_fields_give_nothing_to_the_clipboard(qtbot: QtBot) -> None:
         inside = edit.viewport() if isinstance(edit, WordsEdit) else edit
         QTest.keyClicks(edit, "secret")
         QTest.mouseDClick(inside, Qt.MouseButton.LeftButton)
+        if clipboard.supportsSelection():
+            assert "secret" not in clipboard.text(clipboard.Mode.Selection)
+        QTest.keyClick(edit, Qt.Key.Key_Home, Qt.KeyboardModifier.ShiftModifier)
         QTest.keyClick(edit, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
         assert "secret" not in clipboard.text()
         if clipboard.supportsSelection():

@@ -134,7 +134,7 @@ def test_a_computer_that_reckons_wrong_removes_nothing(
 ) -> None:
     sample = make_wallet(tmp_path, cost=PasswordCost(WEAKER, WEAKER, WEAKER))
     before = digests(tmp_path)
-    real, runs = upgrading.derive_key, itertools.count()
+    real, runs = derive_key, itertools.count()
 
     def faulty(password: str, salt: bytes, parameters: KdfParameters) -> bytes:
         key = real(password, salt, parameters)

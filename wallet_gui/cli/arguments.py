@@ -203,6 +203,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read a command line; raises WrongArguments. `--help` and `--version` print and exit."""
     parser = make_parser()
     options, unknown = parser.parse_known_args(list(arguments))
+    if unknown and hasattr(options, "files"):
+        # argparse takes the files of one place only: `--asked A B` leaves B over.
+        options.files += [name for name in unknown if not _is_option(name)]
+        unknown = [name for name in unknown if _is_option(name)]
     if unknown:
         # Told by the command's own parser, which shows the command's own usage.
         parser.commands[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -210,6 +214,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         if not hasattr(options, name):
             setattr(options, name, value)
     return options
+
+
+def _is_option(argument: str) -> bool:
+    return argument.startswith("-") and argument != "-"
 
 
 def make_parser() -> _Parser:

@@ -7,11 +7,16 @@ from typing import Any
 import pytest
 
 from tests.functional.bitcoind import COIN, Node
-from tests.functional.command_line import CommandLine
+from tests.functional.command_line import PASSWORD, CommandLine
+from wallet_gui.app.psbt_waiting import KEPT_AS
 from wallet_gui.descriptors.descriptor import Descriptor
 from wallet_gui.descriptors.exporters import branch
 from wallet_gui.primitives.params import REGTEST
 from wallet_gui.primitives.psbt import Psbt
+from wallet_gui.storage.locks import FileLock
+from wallet_gui.storage.wallet_file import WalletFile
+from wallet_gui.vault.password_cost import PRODUCTION
+from wallet_gui.vault.unlocking import view_key
 
 KINDS = ("wsh", "sh_wsh", "sh")
 
@@ -65,6 +70,14 @@ def watching(folder: Path, node: Node, kind: str) -> CommandLine:
     return online
 
 
+def waiting_in(online: CommandLine) -> list[Any]:
+    """What waits for signatures, from the wallet file: the window's list."""
+    path = Path(online.json("wallets")[0]["path"])
+    key = view_key(WalletFile.read(path), PASSWORD, PRODUCTION)
+    with FileLock(path) as lock:
+        return list(WalletFile.open(lock, key).settings.get(KEPT_AS, []))
+
+
 def scripts_of(descriptor: str) -> list[str]:
     account = Descriptor.parse(descriptor, REGTEST)
     return [branch(account, keychain) for keychain in range(2)]
@@ -93,7 +106,11 @@ def test_two_of_three_vaults_pay(node: Node, tmp_path: Path, kind: str) -> None:
     assert "only watches" in refused.stderr
 
     unsigned = tmp_path / "unsigned.psbt"
-    online.json("psbt", "create", "--to", f"{to}=0.5", "--fee-rate", "3", "--output", str(unsigned))
+    made = online.json(
+        *("psbt", "create", "--to", f"{to}=0.5", "--fee-rate", "3", "--output", str(unsigned))
+    )
+    assert made["waiting"]
+    assert len(waiting_in(online)) == 1
     asked = Psbt.parse(unsigned.read_bytes())
     assert len(asked.xpubs) == 3
     assert all(len(part.bip32_derivations) == 3 for part in asked.inputs)
@@ -106,11 +123,15 @@ def test_two_of_three_vaults_pay(node: Node, tmp_path: Path, kind: str) -> None:
     in_turn = cosigners.sign(2, kind, one, "anna-carla.psbt")
     other = cosigners.sign(2, kind, unsigned, "carla.psbt")
     combined = tmp_path / "combined.psbt"
-    online.json("psbt", "combine", str(one), str(other), "--output", str(combined))
+    online.json(
+        *("psbt", "combine", "--asked", str(unsigned), str(one), str(other)),
+        *("--output", str(combined)),
+    )
     assert combined.read_bytes() == in_turn.read_bytes()
 
     sent = online.json("psbt", "broadcast", str(combined), "--wallet", "watch")
     assert sent["accepted"]
+    assert not waiting_in(online)
     entry = node.rpc("getmempoolentry", sent["txid"])
     fee = int(entry["fees"]["base"] * COIN)
     # The fee was planned for the largest signatures, so the rate is never below the asked one.

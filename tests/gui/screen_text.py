@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QLabel,
     QLineEdit,
-    QMainWindow,
     QPlainTextEdit,
     QWidget,
 )
@@ -28,14 +27,14 @@ _ROLES = (
 )
 
 
-def texts(window: QMainWindow) -> list[str]:
+def texts(window: QWidget) -> list[str]:
     """Collect the texts of a window, of its hidden widgets too, and of the window system."""
     found = [text for widget in _widgets(window) for text in _of_widget(widget) if text]
     found += [native.title() for native in QApplication.topLevelWindows()]
     return [text for text in found if text]
 
 
-def _widgets(window: QMainWindow) -> Iterator[QWidget]:
+def _widgets(window: QWidget) -> Iterator[QWidget]:
     yield window
     yield from window.findChildren(QWidget)
 

@@ -2,18 +2,20 @@ import importlib
 import importlib.util
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QByteArray, QMimeData, QObject, QRect, QTimer, QUrl, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter, QTransform
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.gui.qr_pictures import picture, saved, sheet
+from tests.patience import PATIENCE
 from tests.unit.transfer.test_recognition import PSBT
 from tests.unit.transfer.ur_vectors import random_bytes, vectors
 from wallet_gui.primitives.serialize import ParseError
@@ -442,3 +444,29 @@ def test_camera_of_qt(qtbot: QtBot) -> None:
     multimedia.sink.videoFrameChanged.emit(SimpleNamespace(toImage=lambda: image))
     assert len(seen) == 1
     assert multimedia.log == ["camera", "sink", "start", "stop"]
+
+
+def test_a_reader_may_go_while_its_thread_still_looks(qtbot: QtBot) -> None:
+    # Whoever takes the message deletes the reader; what its thread says then reaches nobody.
+    reader = QrReader()
+    gate = threading.Event()
+    failures: list[object] = []
+
+    def source() -> Iterator[list[str]]:
+        yield ["nothing that was meant"]
+        gate.wait(PATIENCE)
+        yield [frames_of().frame(0)]
+
+    before, threading.excepthook = threading.excepthook, failures.append
+    try:
+        reader._submit(source)
+        thread = reader._running
+        assert thread is not None
+        shiboken6.delete(reader)
+        gate.set()
+        thread.join(PATIENCE)
+        qtbot.wait(50)
+    finally:
+        threading.excepthook = before
+    assert not thread.is_alive()
+    assert failures == []

@@ -1,7 +1,7 @@
 """The fault plan of the vault and the wallet file: each row, its drives and the tests that show it.
 
 `packaging/fault_plan.py` runs the drives with the counts of a level, or with one that it is given.
-The rows that are missing here (8, 10 to 16, 18, 19, 21, 24) belong to other parts of the program;
+The rows that are missing here (10 to 16, 18, 19, 21, 24) belong to other parts of the program;
 their tests stand beside those parts.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.hostile import fault_drives, password_drives, start_drives
+from tests.hostile import fault_drives, password_drives, restore_drill, start_drives
 from tests.hostile.fault_drives import ROOT, Drive, Report
 
 LEVELS: Final = ("ci", "nightly", "release")
@@ -113,6 +113,15 @@ def _wheel(folder: Path) -> bytes:
     return wheel.read_bytes()
 
 
+def restored(folder: Path, count: int, seed: int) -> Report:
+    """Bring `count` random wallets back in every way; the seed says which ones."""
+    report = Report()
+    for number in range(1_000_000 * (seed - 1), 1_000_000 * (seed - 1) + count):
+        report[f"{restore_drill.drill(number).kind} came back"] += 1
+    assert folder.is_dir()
+    return report
+
+
 CRASH = "hostile/test_wallet_file_crash.py"
 FILE = "unit/storage/test_wallet_file.py"
 LOCKS = "unit/storage/test_locks.py"
@@ -123,6 +132,7 @@ CREATION = "unit/vault/test_creation.py"
 PASSWORDS = "unit/vault/test_passwords.py"
 VAULT = "functional/test_vault_process.py"
 KILLED = "hostile/test_killed_processes.py"
+DRILL = "hostile/test_restore_drill.py"
 CANARY = "journey/test_memory_canary.py"
 
 ROWS: Final = {
@@ -220,6 +230,11 @@ ROWS: Final = {
             ],
             PLAN: ["test_each_drive"],
         },
+    ),
+    8: Row(
+        "random wallets come back from words, from a copy of the file and by the script",
+        (Driven("restored wallets", restored, (0, 100, 1_000)),),
+        {DRILL: ["test_a_random_wallet_comes_back", "test_the_drill_covers_everything"]},
     ),
     9: Row(
         "wallet files of every version open and are upgraded; newer ones are left as they are",

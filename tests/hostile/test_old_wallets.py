@@ -93,9 +93,11 @@ def test_a_file_opens_and_is_sealed_anew(name: str, tmp_path: Path) -> None:
     key = unlocked.reply.view_key
     contents, state = state_of(path, key)
     assert costs(contents) == {STRONGER}
-    # What was there is the newest older copy, and opens as it always did.
-    assert path.with_name(path.name + ".1").read_bytes() == before
-    assert not path.with_name(path.name + ".new").exists()
+    # Nothing that is cheaper to guess at is left over.
+    left = {item.name.removeprefix(path.name): item for item in tmp_path.iterdir()}
+    assert set(left) - {".lock"} == {"", ".1"}
+    assert left[".1"].read_bytes() not in (before, b"")
+    assert costs(state_of(left[".1"], key)[0]) == {STRONGER}
     check_contents(name, path, key, STRONGER_COST)
     if contents.secret_box is not None:
         assert state.settings["secret_format"] == secret_box.FORMAT
@@ -110,11 +112,13 @@ def test_a_file_opens_and_is_sealed_anew(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["secret-1-first", "secret-1-passphrase", "secret-2-multisig"])
 def test_old_contents_alone_are_a_reason(name: str, tmp_path: Path) -> None:
     path = copied(name, tmp_path)
-    before = WalletFile.read(path)
+    old, before = path.read_bytes(), WalletFile.read(path)
     key = unlock(path, PASSWORD, SAME_COST).reply.view_key
     contents, state = state_of(path, key)
     assert costs(contents) == {FLOOR}
     assert contents.secret_box != before.secret_box
+    # What was there is the newest older copy, and opens as it always did.
+    assert path.with_name(path.name + ".1").read_bytes() == old
     # The password check costs what it did: no reason for another key.
     assert contents.view_header.salt == before.view_header.salt
     assert state.settings["secret_format"] == secret_box.FORMAT

@@ -198,8 +198,10 @@ def opens_with(data: bytes, key: bytes) -> bool:
     return True
 
 
+@pytest.mark.parametrize("is_upgrade", [False, True], ids=["password", "stronger upgrade"])
 @pytest.mark.parametrize("start", ["new wallet", "all older copies", "interrupted save"])
-def test_no_crash_during_a_password_change_loses_the_wallet(start: str) -> None:
+def test_no_crash_during_a_password_change_loses_the_wallet(start: str, is_upgrade: bool) -> None:  # noqa: FBT001 - a parameter
+    """An upgrade to a password check that costs more leaves nothing behind either."""
     folder, number = START_FOLDERS[start]()
     folder["a.wallet.aside-5"] = spoilt(folder)["a.wallet"]
     folder["b.wallet"] = folder["a.wallet"]
@@ -233,7 +235,11 @@ def test_no_crash_during_a_password_change_loses_the_wallet(start: str) -> None:
                 assert found[name] == folder[name]
 
     files.before_step = check_every_crash
-    notices = wallet_file.change_password(NEW_VIEW_KEY, CHEAP, NEW_SALT, NEW_SECRET_BOX)
+    access = (NEW_VIEW_KEY, CHEAP, NEW_SALT, NEW_SECRET_BOX)
+    if is_upgrade:
+        notices = wallet_file.seal_anew(*access, wallet_file.state, is_stronger=True)
+    else:
+        notices = wallet_file.change_password(*access)
     assert notices == ()
     done = True
     check_every_crash()

@@ -88,6 +88,8 @@ class Screen:
             "XDG_RUNTIME_DIR": str(self._folder),
             "HOME": str(self._folder),
             "LC_ALL": "C.UTF-8",
+            # Whoever crashes says where.
+            "PYTHONFAULTHANDLER": "1",
         }
         self._folder.chmod(0o700)
         bus = subprocess.Popen(
@@ -195,12 +197,29 @@ class Screen:
 
     def close_window(self, title: str) -> None:
         """Close a window with the keyboard, through the window manager."""
+        self.activate(title)
+        self.key("alt+F4")
+
+    def activate(self, title: str) -> None:
+        """Give the keyboard to a window, through the window manager."""
+        self._on_window(title, "windowactivate", "--sync")
+
+    def place(self, title: str, x: int, y: int, width: int, height: int) -> None:
+        """Move a window, frame and all, to a place of the screen, in pixels."""
+        self._on_window(title, "windowsize", "%1", str(width), str(height))
+        self._on_window(title, "windowmove", "%1", str(x), str(y))
+
+    def wheel(self, title: str, notches: int) -> None:
+        """Turn the mouse's wheel over the middle of a window, towards the person."""
+        middle = ("mousemove", "--window", "%1", "--polar", "0", "0")
+        self._on_window(title, *middle, "click", "--repeat", str(notches), "5")
+
+    def _on_window(self, title: str, *action: str) -> None:
         subprocess.run(
-            ["xdotool", "search", "--name", title, "windowactivate", "--sync"],
+            ["xdotool", "search", "--onlyvisible", "--name", title, *action],
             env=self.environment,
             check=True,
         )
-        self.key("alt+F4")
 
     def picture(self, path: Path) -> None:
         """Save what the screen shows, where a tool for that is installed."""

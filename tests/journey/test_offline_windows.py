@@ -3,8 +3,6 @@
 The two sides share nothing but what a person carries from one to the other.
 """
 
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +10,11 @@ import pytest
 
 from tests.functional.bitcoind import COIN, Node
 from tests.functional.command_line import PASSWORD, CommandLine
-from tests.journey.offline_machine import OFFLINE, ROOT, VAULT, OfflineMachine
+from tests.journey.offline_machine import OFFLINE, VAULT, OfflineMachine
+from tests.journey.online_window import ONLINE, OnlineWindow
 from tests.journey.screen import Screen, why_not
 from wallet_gui.descriptors.descriptor import Descriptor
 from wallet_gui.primitives.params import REGTEST
-
-ONLINE = "play money (regtest)"
 
 pytestmark = [pytest.mark.functional, pytest.mark.slow]
 
@@ -167,14 +164,8 @@ def test_both_windows_side_by_side(screen: Screen, node: Node, tmp_path: Path) -
     node.mine(1)
     node.wait_for_filters()
 
-    screen.start(
-        [
-            *(sys.executable, str(ROOT / "tests" / "journey" / "window.py")),
-            *("--network", "regtest", "--data-dir", str(line.root)),
-            *("--peer", f"{node.host}:{node.p2p_port}"),
-        ],
-        screen.environment | {"PYTHONPATH": str(ROOT)},
-    )
+    online = OnlineWindow(screen, node, line.root)
+    online.start()
     screen.press("Open wallet watch", ONLINE, seconds=60)
     screen.fill("Password", PASSWORD, VAULT)
     screen.press("Unlock", VAULT)
@@ -182,35 +173,16 @@ def test_both_windows_side_by_side(screen: Screen, node: Node, tmp_path: Path) -
 
     # Asked for at one window, signed at the other, compared and sent at the first.
     to = str(node.bank("getnewaddress"))
-    screen.press("Send", ONLINE)
-    screen.fill("Pay to: address or bitcoin link", to, ONLINE)
-    screen.fill("Amount in BTC", "0.75", ONLINE)
-    screen.press("Sign on my offline computer", ONLINE)
-    screen.press("Save to a file\u2026", ONLINE)
-    asked = stick / "asked.psbt"
-    cold.choose("Save the payment", "Save", str(asked))
-    _wait_for_file(asked)
+    online.ask_payment(to, "0.75")
+    asked = online.save_payment(stick / "asked.psbt")
     cold.bring_file(asked)
     screen.wait_for(to, OFFLINE)
     cold.sign()
     signed = cold.save_signed(stick / "signed.psbt")
-    screen.press("Open a file\u2026", ONLINE)
-    cold.choose("Open a payment", "Open", str(signed))
+    online.bring_back(signed)
     screen.wait_for("Compared with what you asked for: done", ONLINE)
-    screen.press("Send the payment", ONLINE)
-    deadline = time.monotonic() + 60
-    while not node.mempool():
-        assert time.monotonic() < deadline, screen.names(ONLINE)
-        time.sleep(0.2)
-    (txid,) = node.mempool()
+    txid = online.send()
     node.mine(1)
     assert node.rpc("getrawtransaction", txid, True)["confirmations"] == 1
     screen.press("Overview", ONLINE)
     screen.wait_for("Confirmed: 1.2", ONLINE, seconds=60)
-
-
-def _wait_for_file(path: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < deadline, path
-        time.sleep(0.1)

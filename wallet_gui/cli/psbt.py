@@ -1,6 +1,7 @@
 """The psbt command: create, inspect, update, sign, combine, finalize, extract, convert, send."""
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -49,6 +50,8 @@ async def run(context: "Context") -> Result:
 
 
 async def _create(context: "Context") -> Result:
+    from wallet_gui.app.psbt_waiting import Waiting, WaitingList  # noqa: PLC0415 - needs a loop
+
     options = context.options
     recipients = read_recipients(options, context.params)
     if not recipients:
@@ -64,7 +67,10 @@ async def _create(context: "Context") -> Result:
         allow_high_fee=options.accept_high_fee,
     )
     await session.reserve(plan)
-    return _write(context, plan.psbt)
+    # It waits for its signatures where the window shows it, too, until it was sent.
+    kept = await WaitingList(session).put(Waiting(plan.psbt, int(time.time()), is_asked=True))
+    document, shown = _written(context, plan.psbt)
+    return Result({**document, "waiting": kept.is_kept}, shown)
 
 
 def _inspect(context: "Context", psbt: Psbt) -> Result:
@@ -124,6 +130,10 @@ async def _broadcast(context: "Context", psbt: Psbt) -> Result:
     session = await context.open_wallet()
     await context.sync()
     await session.accept_final(tx)
+    from wallet_gui.app.psbt_waiting import WaitingList  # noqa: PLC0415 - needs a loop
+
+    # The wallet holds it now, and sends it again until a block does.
+    await WaitingList(session).drop(psbt.tx.txid)
     result = await session.broadcast(tx)
     return Result(
         {"txid": hash_to_hex(tx.txid), "accepted": result.is_accepted},

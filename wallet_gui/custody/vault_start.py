@@ -98,7 +98,10 @@ def _start_process(
 ) -> subprocess.Popen[bytes]:
     is_frozen = getattr(sys, "frozen", False)
     command = own or ((sys.executable,) if is_frozen else (sys.executable, "-m", "wallet_gui"))
-    environment = dict(os.environ)
+    # Qt's log of input (qt.qpa.input) would repeat each key that is typed into the vault.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("QT_LOGGING")
+    }
     if not is_frozen:
         # The child must find the same package, also when it was started from elsewhere.
         root = str(Path(wallet_gui.__file__).resolve().parent.parent)

@@ -46,8 +46,8 @@ ROTATION_SECONDS: Final = 3600
 
 _CANDIDATES: Final = ("", *GENERATIONS, ".new")
 _COPIES_REMAIN: Final = (
-    "The password is changed, but not all older copies of the wallet file could be replaced; "
-    "those still open with the old password. They are replaced when you next open the wallet."
+    "Not all older copies of the wallet file could be replaced; those still open as before, with "
+    "the old password or by cheaper guessing. They are replaced when you next open the wallet."
 )
 _NOT_CONFIRMED: Final = (
     "The disk did not confirm the new password. It holds for now; should the computer lose power, "
@@ -298,17 +298,21 @@ class WalletFile:
         salt: bytes,
         secret_box: bytes | None,
         state: ViewState,
-    ) -> None:
+        *,
+        is_stronger: bool = False,
+    ) -> tuple[str, ...]:
         """Replace both boxes by ones that the same password opens; the vault's part of an upgrade.
 
         What was there becomes the newest older copy, byte for byte, once the new file was written
-        and read back. Raises StorageError; then everything is as it was.
+        and read back. `is_stronger`: it is removed with all older copies instead, as after a
+        password change, because guessing at them would be cheaper; what of that fails is told, and
+        tried again when next opened. Raises StorageError; then everything is as it was.
         """
         if (secret_box is None) != (self._contents.secret_box is None):
             raise ValueError("an upgrade neither adds nor takes away the secrets")
         view_box = seal_box(view_key, VIEW, kdf, salt, state.encode(), minimum=self._minimum)
         now = max(int(self._now()), 0)
-        pending = self._contents.purge_pending
+        pending = self._contents.purge_pending or is_stronger
         data = assemble(view_key, view_box, secret_box, now, purge_pending=pending)
         old_key, self._view_key = self._view_key, view_key
         try:
@@ -318,8 +322,11 @@ class WalletFile:
             if not self._is_in_place(contents):
                 self._view_key = old_key
                 raise
-            # The disk took the file and failed to confirm it. Both open with the password.
+            # The disk took the file and failed to confirm it. Both open with the password; the
+            # older copies stay until a disk that works again is asked.
             self._contents, self.state = contents, state
+            return ()
+        return self._remove_older_copies() if is_stronger else ()
 
     def _remove_older_copies(self) -> tuple[str, ...]:
         """Finish a password change; what fails is told, and tried again when next opened."""

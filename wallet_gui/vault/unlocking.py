@@ -37,7 +37,7 @@ def unlock(
 ) -> Unlocked:
     """Derive the view key and prove that it opens the file; takes one run of Argon2id.
 
-    A file that an older program sealed is sealed anew on this occasion, which takes up to three
+    A file that an older program sealed is sealed anew on this occasion, which takes up to five
     more; `lock_held` says that the process which started this one holds the file's lock. Raises
     WrongKey with a sentence for a person, StorageError, NotEnoughMemory.
     """

@@ -1,7 +1,9 @@
 """Sealing wallet files of older programs anew, at the moment when the password is at hand.
 
 A box is sealed anew when its password check costs less than a new one's, or when its contents have
-an older format. A file without the note of `format_note` is looked into once.
+an older format. In the first case the older copies go, as after a password change: a password is
+guessed at the cheapest copy. In the second what was there stays as the newest of them. A file
+without the note of `format_note` is looked into once.
 """
 
 from pathlib import Path
@@ -47,7 +49,7 @@ def upgrade(
 ) -> tuple[bytes, str]:
     """Seal an outdated file anew; returns the view key that opens it now, and a notice or "".
 
-    Takes up to three more runs of Argon2id. The file is left as it is when somebody else has it
+    Takes up to five more runs of Argon2id. The file is left as it is when somebody else has it
     open, when the password does not open the secrets, or when the disk refuses. Raises only what
     `progress` raises, before anything is written.
     """
@@ -55,7 +57,7 @@ def upgrade(
     lock = FileLock.delegated(path, subject) if lock_held else FileLock(path, subject)
     try:
         with lock:
-            return _seal_anew(lock, password, view_key, cost, progress), ""
+            return _seal_anew(lock, password, view_key, cost, progress)
     except (InUse, PasswordWrong, NewerBox):
         return view_key, ""
     except (StorageError, CorruptSecretBox, NotEnoughMemory) as error:
@@ -64,12 +66,12 @@ def upgrade(
 
 def _seal_anew(
     lock: FileLock, password: str, view_key: bytes, cost: PasswordCost, progress: ProgressSink
-) -> bytes:
+) -> tuple[bytes, str]:
     wallet_file = WalletFile.open(lock, view_key, minimum=cost.minimum)
     contents = WalletFile.read(lock.path, minimum=cost.minimum)
     state = wallet_file.state
     if not is_outdated(contents, state, cost):
-        return view_key
+        return view_key, ""
     progress(UPGRADING, 0.25)
     secret = contents.secret_box
     new_secret = None
@@ -83,10 +85,19 @@ def _seal_anew(
     if stronger is not None:
         view_key, kdf, salt = stronger
     elif new_secret == secret and state == wallet_file.state:
-        return view_key  # this computer has not the memory that more protection takes
+        return view_key, ""  # this computer has not the memory that more protection takes
     progress(UPGRADING, None)
-    wallet_file.seal_anew(view_key, kdf, salt, new_secret, state)
-    return view_key
+    # Where guessing became more expensive, nothing that is cheaper to guess at may be left over.
+    is_stronger = stronger is not None or _is_kdf_other(secret, new_secret, cost)
+    notices = wallet_file.seal_anew(view_key, kdf, salt, new_secret, state, is_stronger=is_stronger)
+    return view_key, " ".join(notices)
+
+
+def _is_kdf_other(box: bytes | None, other: bytes | None, cost: PasswordCost) -> bool:
+    if box is None or other is None:
+        return False
+    headers = [parse_box(each, minimum=cost.minimum)[0] for each in (box, other)]
+    return headers[0].kdf != headers[1].kdf
 
 
 def _secret_anew(password: str, box: bytes, cost: PasswordCost, *, is_old: bool) -> bytes:
@@ -115,9 +126,16 @@ def _stronger_key(
             return None
         salt = new_salt()
         try:
-            return derive_key(password, salt, parameters), parameters, salt
+            key = derive_key(password, salt, parameters)
+            # Twice: the older copies go, and nobody may learn later that memory was faulty.
+            if derive_key(password, salt, parameters) != key:
+                raise CorruptSecretBox(
+                    "This computer worked out two different keys from one password: its memory is "
+                    "faulty. Nothing was changed."
+                )
         except NotEnoughMemory:
             continue
+        return key, parameters, salt
     return None
 
 

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import shiboken6
 from PySide6.QtCore import QMimeData, QObject, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QImage, QPixmap
 
@@ -32,6 +31,16 @@ _MAX_WAITING: Final = 16
 _WATCH_MS: Final = 150
 
 
+class _Post(QObject):
+    """Carries what the thread found to the reader, and goes on to exist when that is gone.
+
+    A reader is deleted as soon as its message is complete: the thread may not touch it then.
+    """
+
+    step = Signal(object, object, str, bool)
+    ended = Signal(object)
+
+
 class QrReader(QObject):
     """Tells of each step: `progressed` and `finished` with a Progress, `refused` with a sentence.
 
@@ -43,8 +52,6 @@ class QrReader(QObject):
     finished = Signal(object)
     refused = Signal(str)
     busy_changed = Signal(bool)
-    _step = Signal(object, object, str, bool)
-    _ended = Signal(object)
 
     def __init__(self, parent: QObject | None = None, camera: Camera | None = None) -> None:
         super().__init__(parent)
@@ -59,8 +66,9 @@ class QrReader(QObject):
         self._watch = QTimer(self)
         self._watch.setInterval(_WATCH_MS)
         self._watch.timeout.connect(self._look_at_screen)
-        self._step.connect(self._take_step, Qt.ConnectionType.QueuedConnection)
-        self._ended.connect(self._take_end, Qt.ConnectionType.QueuedConnection)
+        self._post = _Post()
+        self._post.step.connect(self._take_step, Qt.ConnectionType.QueuedConnection)
+        self._post.ended.connect(self._take_end, Qt.ConnectionType.QueuedConnection)
 
     @property
     def progress(self) -> Progress:
@@ -224,9 +232,8 @@ class QrReader(QObject):
             # A bug is told like a refusal, and goes on to threading.excepthook.
             if sys.exc_info()[1] is not None:
                 sentence = "That picture could not be looked at."
-            if shiboken6.isValid(self):
-                self._step.emit(decoder, decoder.progress, sentence, is_live)
-                self._ended.emit(decoder)
+            self._post.step.emit(decoder, decoder.progress, sentence, is_live)
+            self._post.ended.emit(decoder)
 
     def _feed(self, decoder: Decoder, texts: list[str]) -> str:
         """Give the codes of one picture to the decoder; return the last refusal."""
@@ -238,7 +245,7 @@ class QrReader(QObject):
             except ParseError as refusal:
                 sentence = str(refusal)
         if decoder.progress is not before and not decoder.progress.is_done:
-            self._step.emit(decoder, decoder.progress, "", False)
+            self._post.step.emit(decoder, decoder.progress, "", False)
         return "" if decoder.progress.is_done else sentence
 
     def _take_step(

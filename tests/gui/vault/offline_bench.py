@@ -1,10 +1,12 @@
 """An offline window whose vault answers in the test's process, with the vault's use cases."""
 
 import base64
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from tests.patience import PATIENCE
 from tests.unit.vault.samples import PASSWORD, TINY, TINY_COST, SampleWallet, make_wallet
 from wallet_gui.custody.keeper import Keeper
 from wallet_gui.custody.requests import VaultLook
@@ -41,9 +43,13 @@ class StandInVault:
         self.asked: list[Any] = []
         self.refuses: BaseException | None = None
         self.cancelled = 0
+        self.gate: threading.Event | None = None
+        """Each answer waits for it."""
 
     def ask(self, request: Any, _expected: type[Any], _progress: Any = None) -> Any:
         self.asked.append(request)
+        if self.gate is not None:
+            self.gate.wait(PATIENCE)
         if self.refuses is not None:
             raise self.refuses
         match request:

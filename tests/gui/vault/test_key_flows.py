@@ -320,14 +320,15 @@ def test_a_file_of_an_older_program_is_sealed_anew_when_it_is_unlocked(
 ) -> None:
     weaker = KdfParameters(16, 1, 1)
     sample = make_wallet(tmp_path, cost=PasswordCost(weaker, weaker, weaker))
-    before = sample.path.read_bytes()
     cost = PasswordCost(TINY, TINY, weaker)
     contents = WalletFile.read(sample.path, minimum=weaker)
     assert contents.view_header.kdf == weaker
     unlocked = unlock(sample.path, PASSWORD, cost)
     after = WalletFile.read(sample.path, minimum=weaker)
     assert after.view_header.kdf == TINY
-    assert sample.path.with_name(sample.path.name + ".1").read_bytes() == before
+    # Its older copy is one of the new file, too: none is left that is cheaper to guess at.
+    older = WalletFile.read(sample.path.with_name(sample.path.name + ".1"), minimum=weaker)
+    assert older.view_header.kdf == TINY
     driver = drive(UnlockWallet(str(sample.path)))
     driver.type("unlock_password", PASSWORD)
     driver.go_on()

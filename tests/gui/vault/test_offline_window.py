@@ -1,3 +1,5 @@
+import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -5,17 +7,22 @@ from pathlib import Path
 import pytest
 import shiboken6
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
+from tests.gui.screen_text import texts
 from tests.gui.vault.offline_bench import OfflineRig
 from wallet_gui.custody.vault_errors import VaultCancelled, VaultRefused
+from wallet_gui.primitives.amount import format_btc
 from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import OutPoint, TxOut
 from wallet_gui.storage.errors import InUse
 from wallet_gui.storage.locks import FileLock
 from wallet_gui.transfer.messages import (
+    SOURCE_WORDS,
+    SOURCE_XPRV,
     CreateWallet,
     ExportCosignerKey,
     FailureKind,
@@ -26,6 +33,8 @@ from wallet_gui.transfer.messages import (
 from wallet_gui.transfer.qr_frames import Decoder, Format, Kind, Progress, encode
 from wallet_gui.vault.offline.window import PAGES
 from wallet_gui.wallet import signed
+from wallet_gui.widgets.clipboard import Copied, clipboard
+from wallet_gui.widgets.screen_watch import ScreenWatch
 from wallet_gui.widgets.theme import ThemeSwitch
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints", extend=True)
@@ -55,6 +64,10 @@ def opened(rig: OfflineRig, idle: Callable[[], None]) -> OfflineRig:
     return rig
 
 
+def squeezed(shown: list[str]) -> str:
+    return "\n".join(re.sub(r"\s", "", text) for text in shown).replace("Iagree", "I agree")
+
+
 def press(rig: OfflineRig, name: str) -> None:
     button = rig.window.findChild(QAbstractButton, name)
     assert isinstance(button, QAbstractButton), name
@@ -81,6 +94,143 @@ def test_a_wallet_is_opened_under_its_lock_and_locked_again(
 def test_idle_minutes_lock_the_wallet(opened: OfflineRig) -> None:
     opened.window.idle_lock.idle.emit(5)
     assert opened.bench.opened is None
+    assert "after 5 minutes" in opened.window.wallets.notice.text
+
+
+@pytest.mark.parametrize("reason", [ScreenWatch.LOCKED, ScreenWatch.ASLEEP])
+def test_the_screen_and_sleep_lock_and_say_so(opened: OfflineRig, reason: str) -> None:
+    opened.window.lock_flow.screen.left.emit(reason)
+    assert opened.bench.opened is None
+    assert opened.window.wallets.notice.text == reason
+
+
+def test_locking_ends_the_vault_that_is_asked(opened: OfflineRig, idle: Callable[[], None]) -> None:
+    opened.window.sign.read_data(opened.psbt)
+    idle()
+    gate = opened.vault.gate = threading.Event()
+    press(opened, "sign_go")
+    opened.window.lock_flow.screen.say_asleep()
+    # Cancelled at once; closed as soon as the vault has ended.
+    assert opened.vault.cancelled == 1
+    gate.set()
+    idle()
+    assert opened.bench.opened is None
+    assert opened.window.wallets.notice.text == ScreenWatch.ASLEEP
+
+
+def test_what_was_about_to_be_opened_is_closed_again(
+    rig: OfflineRig, idle: Callable[[], None]
+) -> None:
+    # The vault's answer was under way already when the screen was locked.
+    gate = rig.vault.gate = threading.Event()
+    press(rig, "open_wallet_entry")
+    rig.window.lock_flow.screen.say_locked()
+    gate.set()
+    idle()
+    assert rig.bench.opened is None
+    assert "The vault was closed" in rig.window.wallets.notice.text
+    with FileLock(rig.sample.path):
+        pass
+    # And it is over with that: the next wallet stays open.
+    press(rig, "open_wallet_entry")
+    idle()
+    assert rig.bench.opened is not None
+
+
+def test_a_wallet_is_not_locked_under_the_person_in_the_vault(opened: OfflineRig) -> None:
+    gate = opened.vault.gate = threading.Event()
+    opened.window.sidebar.go("pair")
+    press(opened, "cosigner_get")
+    opened.window.idle_lock.idle.emit(5)
+    assert opened.bench.opened is not None
+    gate.set()
+
+
+def test_nothing_of_the_wallet_is_left_after_locking(
+    opened: OfflineRig, idle: Callable[[], None], qtbot: QtBot
+) -> None:
+    window = opened.window
+    window.sign.read_data(opened.psbt)
+    idle()
+    window.messages.message.setPlainText("I agree")
+    address = opened.sample.wallet.descriptors[0].first_address
+    paid = window.sign.review.review
+    assert paid is not None
+    secrets = [address, paid.payments[0].address, "I agree", format_btc(paid.sent_sat)]
+    before = squeezed(texts(window))
+    assert [secret for secret in secrets if secret not in before] == []
+    copied: list[Copied] = []
+    clipboard().copy(address, window, copied.append)
+    qtbot.waitUntil(lambda: bool(copied))
+    window.lock()
+    after = squeezed(texts(window))
+    assert [secret for secret in secrets if secret in after] == []
+    assert QGuiApplication.clipboard().text() == ""
+
+
+def test_hidden_amounts_are_on_no_page_and_nothing_is_signed_unseen(
+    opened: OfflineRig, idle: Callable[[], None], qtbot: QtBot
+) -> None:
+    window = opened.window
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    window.sign.read_data(opened.psbt)
+    idle()
+    shown = window.sign.review.review
+    assert shown is not None
+    amounts = [format_btc(sat) for sat in (shown.sent_sat, shown.fee_sat, shown.total_in)]
+    assert [amount for amount in amounts if amount not in squeezed(texts(window))] == []
+    QTest.keyClick(window, Qt.Key.Key_H, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(window.sidebar.hide_button.isChecked)
+    assert [amount for amount in amounts if amount in squeezed(texts(window))] == []
+    assert not window.sign.sign.isEnabled()
+    # What comes later is hidden, too.
+    window.sign.start_over()
+    window.sign.read_data(opened.psbt)
+    idle()
+    assert [amount for amount in amounts if amount in squeezed(texts(window))] == []
+    QTest.keyClick(window, Qt.Key.Key_H, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: not window.sidebar.hide_button.isChecked())
+    assert [amount for amount in amounts if amount not in squeezed(texts(window))] == []
+    assert window.sign.sign.isEnabled()
+
+
+def test_a_wallet_is_restored_from_an_extended_private_key(
+    rig: OfflineRig, idle: Callable[[], None]
+) -> None:
+    rig.vault.refuses = VaultCancelled()
+    press(rig, "choose_restore")
+    form = rig.window.wallets.restore_form
+    form.name.setText("Cold")
+    form.passphrase.setChecked(True)
+    form.source.setCurrentIndex(1)
+    # The passphrase is in such a key already.
+    assert not form.passphrase.isVisible()
+    press(rig, "restore_continue")
+    idle()
+    asked = rig.vault.asked[-1]
+    assert isinstance(asked, RestoreWallet)
+    assert (asked.source, asked.use_passphrase) == (SOURCE_XPRV, False)
+    form.source.setCurrentIndex(0)
+    press(rig, "restore_continue")
+    idle()
+    asked = rig.vault.asked[-1]
+    assert isinstance(asked, RestoreWallet)
+    assert (asked.source, asked.use_passphrase) == (SOURCE_WORDS, True)
+
+
+def test_dice_go_with_a_new_wallet(rig: OfflineRig, idle: Callable[[], None]) -> None:
+    rig.vault.refuses = VaultCancelled()
+    press(rig, "choose_create")
+    form = rig.window.wallets.create_form
+    form.name.setText("Cold")
+    form.dice.setChecked(True)
+    form.words.setCurrentIndex(4)
+    press(rig, "create_continue")
+    idle()
+    asked = rig.vault.asked[-1]
+    assert isinstance(asked, CreateWallet)
+    assert (asked.use_dice, asked.word_count) == (True, 24)
 
 
 def test_a_payment_comes_as_text_is_reviewed_signed_and_written(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -189,8 +189,11 @@ def test_header_tells_the_truth(qtbot: QtBot, protections: Protections, said: st
 
 def test_secret_fields_give_nothing_to_the_clipboard(qtbot: QtBot) -> None:
     clipboard = QGuiApplication.clipboard()
+    shown = PasswordEdit("field", "Field")
+    shown.setEchoMode(QLineEdit.EchoMode.Normal)  # "Show what is typed"
     for edit in (
         PasswordEdit("field", "Field"),
+        shown,
         WordEdit("field", "Field"),
         WordsEdit("field", "Field"),
     ):
@@ -201,9 +204,33 @@ def test_secret_fields_give_nothing_to_the_clipboard(qtbot: QtBot) -> None:
         for key in (Qt.Key.Key_A, Qt.Key.Key_C, Qt.Key.Key_X, Qt.Key.Key_Insert):
             QTest.keyClick(edit, key, Qt.KeyboardModifier.ControlModifier)
         QTest.keyClick(edit, Qt.Key.Key_Delete, Qt.KeyboardModifier.ShiftModifier)
+        inside = edit.viewport() if isinstance(edit, WordsEdit) else edit
+        QTest.keyClicks(edit, "secret")
+        QTest.mouseDClick(inside, Qt.MouseButton.LeftButton)
+        if clipboard.supportsSelection():
+            assert "secret" not in clipboard.text(clipboard.Mode.Selection)
+        QTest.keyClick(edit, Qt.Key.Key_Home, Qt.KeyboardModifier.ShiftModifier)
+        QTest.keyClick(edit, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
         assert "secret" not in clipboard.text()
         if clipboard.supportsSelection():
             assert "secret" not in clipboard.text(clipboard.Mode.Selection)
+
+
+def test_what_is_deleted_does_not_go_to_the_clipboard(qtbot: QtBot) -> None:
+    standard = QKeySequence.StandardKey
+    clipboard = QGuiApplication.clipboard()
+    for key, left in ((standard.DeleteEndOfLine, "sec"), (standard.DeleteCompleteLine, "")):
+        edit = WordEdit("field", "Field")
+        qtbot.addWidget(edit)
+        edit.setText("secret")
+        edit.setCursorPosition(3)
+        clipboard.setText("before")
+        # Ctrl+K and Ctrl+U under X11; some other systems have no such keys.
+        for sequence in QKeySequence.keyBindings(key):
+            QTest.keySequence(edit, sequence)
+        edit.delete(all_of_it=not left)
+        assert edit.text() == left
+        assert clipboard.text() == "before"
 
 
 def test_words_can_be_pasted(qtbot: QtBot) -> None:

@@ -225,6 +225,7 @@ def test_what_comes_back_is_compared_with_what_was_asked(shell: Shell) -> None:
     again = shell.json("extract", str(final), "--asked", asked)
     assert again["hex"] == extracted["hex"]
     assert shell.json("finalize", one, two, "--asked", asked)["complete"]
+    assert shell.json("finalize", "--asked", asked, one, two)["complete"]
 
 
 def test_what_differs_from_what_was_asked_is_refused(shell: Shell) -> None:

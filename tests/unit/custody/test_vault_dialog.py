@@ -112,3 +112,14 @@ def test_one_process_stays_where_secrets_are_lines_of_standard_input() -> None:
     first, second = (asked.ask(request, WalletUnlocked).path for _ in range(2))
     assert first == second
     asked.close()
+
+
+def test_qt_is_not_asked_to_log_what_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QT_LOGGING_RULES", "qt.qpa.input*=true")
+    monkeypatch.setenv("QT_LOGGING_CONF", "/rules.ini")
+    monkeypatch.setenv("OTHER", "kept")
+    asks = (
+        "found = sorted(name for name in os.environ if name.startswith(('QT_LOG', 'OTHER')))\n"
+        "receive(); send(WalletUnlocked(','.join(found), bytes(32)))"
+    )
+    assert dialog(asks).ask(REQUEST, WalletUnlocked).path == "OTHER"

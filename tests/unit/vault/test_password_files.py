@@ -1,6 +1,7 @@
 """Which files a password opens before, during and after it is changed, and whose they are."""
 
 import hashlib
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -10,13 +11,21 @@ import pytest
 from tests.unit.vault.samples import PASSWORD, TINY, TINY_COST, SampleWallet, make_wallet
 from wallet_gui.keys.kdf import derive_key
 from wallet_gui.keys.secret_box import FORMAT, SecretPayload
-from wallet_gui.sealing import SECRET, VIEW, KdfParameters, NewerFormat, new_salt, seal_box
+from wallet_gui.sealing import (
+    SECRET,
+    VIEW,
+    KdfParameters,
+    NewerFormat,
+    new_salt,
+    parse_box,
+    seal_box,
+)
 from wallet_gui.storage.errors import WrongKey
 from wallet_gui.storage.locks import FileLock
 from wallet_gui.storage.view_state import ViewState
 from wallet_gui.storage.wallet_file import WalletFile
 from wallet_gui.transfer.messages import ChangePassword
-from wallet_gui.vault import signing
+from wallet_gui.vault import signing, upgrading
 from wallet_gui.vault.errors import PersonCancelled
 from wallet_gui.vault.password_change import change_password
 from wallet_gui.vault.password_cost import PasswordCost
@@ -105,11 +114,42 @@ def test_the_old_password_opens_nothing_that_is_left(tmp_path: Path) -> None:
         assert opens(path, NEW)
 
 
-def test_neither_does_it_after_an_upgrade(tmp_path: Path) -> None:
+def test_an_upgrade_leaves_no_copy_that_is_cheaper_to_guess_at(tmp_path: Path) -> None:
+    sample = make_wallet(tmp_path, cost=PasswordCost(WEAKER, WEAKER, WEAKER))
+    with_copies(sample.path, sample.view_key, MIXED_COST)
+    assert len(files_of(sample.path)) == 6
+    unlock(sample.path, PASSWORD, MIXED_COST)
+    left = files_of(sample.path)
+    assert [path.name.removeprefix(sample.path.name) for path in left] == ["", ".1"]
+    for path in left:
+        contents = WalletFile.read(path, minimum=WEAKER)
+        assert contents.secret_box is not None
+        for box in (contents.view_box, contents.secret_box):
+            assert parse_box(box, minimum=WEAKER)[0].kdf == MIXED_COST.preferred
+        assert opens(path, PASSWORD, MIXED_COST)
+
+
+def test_a_computer_that_reckons_wrong_removes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = make_wallet(tmp_path, cost=PasswordCost(WEAKER, WEAKER, WEAKER))
+    before = digests(tmp_path)
+    real, runs = derive_key, itertools.count()
+
+    def faulty(password: str, salt: bytes, parameters: KdfParameters) -> bytes:
+        key = real(password, salt, parameters)
+        return key if next(runs) % 2 else bytes([key[0] ^ 1]) + key[1:]
+
+    monkeypatch.setattr(upgrading, "derive_key", faulty)
+    told = unlock(sample.path, PASSWORD, MIXED_COST).notices
+    assert "memory is faulty" in " ".join(told)
+    assert digests(tmp_path) == before
+
+
+def test_the_old_password_opens_nothing_after_an_upgrade_either(tmp_path: Path) -> None:
     sample = make_wallet(tmp_path, cost=PasswordCost(WEAKER, WEAKER, WEAKER))
     unlock(sample.path, PASSWORD, MIXED_COST)
     assert all(opens(path, PASSWORD, MIXED_COST) for path in files_of(sample.path))
-    assert len(files_of(sample.path)) == 2
     change(sample.path, MIXED_COST)
     assert not any(opens(path, PASSWORD, MIXED_COST) for path in files_of(sample.path))
 

@@ -25,6 +25,7 @@ from wallet_gui.vault.hardening import Protections
 from wallet_gui.vault.offline.bench import Bench
 from wallet_gui.vault.offline.proof import look
 from wallet_gui.vault.offline.window import OfflineWindow
+from wallet_gui.widgets.clipboard import clipboard
 from wallet_gui.widgets.fonts import install_fonts
 from wallet_gui.widgets.resources import resource
 from wallet_gui.widgets.shutdown_signals import ShutdownSignals
@@ -34,7 +35,8 @@ logger = logging.getLogger(__name__)
 
 APPLICATION_ID: Final = "wallet-gui-offline"
 _EXIT_USAGE: Final = 2
-_SMOKE_TEST_MS: Final = 1_500
+_SMOKE_TEST_LIMIT_MS: Final = 60_000
+_SMOKE_TEST_LOOK_MS: Final = 200
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -115,16 +117,28 @@ def _run(
     bench = Bench(keeper, owner)
     window = OfflineWindow(bench, protections, lambda: look(protections, vault_command))
     window.idle_lock.set_minutes(settings.lock_after_minutes)
+    window.sidebar.hide_button.setChecked(settings.hide_amounts)
+    # Nothing that was copied here is needed on this computer once the window is gone.
+    qt.aboutToQuit.connect(clipboard().forget)
+    if options.smoke_test:
+        _end_when_ready(qt, window)
     window.show()
     window.start()
-    status = 0
-    if options.smoke_test:
-        QTimer.singleShot(_SMOKE_TEST_MS, qt, qt.quit)
     try:
-        status = qt.exec()
+        return qt.exec()
     finally:
         bench.close()
-    return status
+
+
+def _end_when_ready(qt: QApplication, window: OfflineWindow) -> None:
+    """End by itself: with status 0 once the window can be used, with 1 if that takes a minute."""
+
+    def give_up() -> None:
+        sys.stderr.write("wallet-gui: The window did not open.\n")
+        qt.exit(1)
+
+    window.ready.connect(lambda: QTimer.singleShot(_SMOKE_TEST_LOOK_MS, qt, lambda: qt.exit(0)))
+    QTimer.singleShot(_SMOKE_TEST_LIMIT_MS, qt, give_up)
 
 
 def _vault_look(directory: DataDirectory, settings: Settings) -> VaultLook:

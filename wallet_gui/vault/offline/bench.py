@@ -28,6 +28,7 @@ class Bench(QObject):
         self.keeper = keeper
         self.opened: OpenWallet | None = None
         self._task: Task | None = None
+        self._is_lock_wanted = False
 
     @property
     def is_busy(self) -> bool:
@@ -56,6 +57,8 @@ class Bench(QObject):
                 done(result)
             else:
                 failed(error)
+            if self._is_lock_wanted:
+                self.lock()
 
         task.ended.connect(end)
         self.busy_changed.emit(what)
@@ -85,11 +88,21 @@ class Bench(QObject):
         self.wallet_changed.emit()
 
     def lock(self) -> None:
-        """Close the wallet and forget its view key."""
-        if self.opened is not None and not self.is_busy:
+        """Close the wallet and forget its view key; `wallet_changed` says when that is done.
+
+        A vault that is being asked ends first, and what it would have opened is closed again.
+        """
+        if self.is_busy:
+            self._is_lock_wanted = True
+            self.cancel()
+            return
+        was_asked, self._is_lock_wanted = self._is_lock_wanted, False
+        if self.opened is not None:
             opened, self.opened = self.opened, None
             opened.close()
-            self.wallet_changed.emit()
+        elif not was_asked:
+            return
+        self.wallet_changed.emit()
 
     def close(self) -> None:
         """End the vault and close the wallet; for the end of the program."""

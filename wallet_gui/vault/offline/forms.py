@@ -5,6 +5,7 @@ from typing import Final
 
 from PySide6.QtCore import QPoint, QTimer
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QFrame,
     QLineEdit,
@@ -18,6 +19,8 @@ from wallet_gui.widgets.labels import caption, card, heading, text_label
 from wallet_gui.widgets.page import Page
 
 _AROUND_CODE_IN_EM: Final = 3
+_BESIDE_BOX: Final = 29
+"""Pixels: a note begins below the words of its box, not below the box."""
 
 
 def button(name: str, words: str, pressed: Callable[[], object], *, role: str = "") -> QPushButton:
@@ -66,6 +69,19 @@ def combo(
         box.addItem(text, value)
     layout.addWidget(caption(words, box))
     layout.addWidget(box)
+    return box
+
+
+def choice(name: str, words: str, hint: str, layout: QVBoxLayout) -> QCheckBox:
+    """Something to switch on, with a line below it that says what it does."""
+    box = QCheckBox(words)
+    box.setObjectName(name)
+    box.setAccessibleName(words.replace("&", ""))
+    box.setAccessibleDescription(hint)
+    note = text_label(hint, role="muted")
+    note.setContentsMargins(_BESIDE_BOX, 0, 0, 4)
+    layout.addWidget(box)
+    layout.addWidget(note)
     return box
 
 

@@ -1,4 +1,4 @@
-"""The sidebar of the offline window: the open wallet's name, and one button for each page."""
+"""The sidebar of the offline window: the wallet's name, a button for each page, hidden amounts."""
 
 from typing import Final
 
@@ -10,12 +10,18 @@ from wallet_gui.widgets.labels import heading
 from wallet_gui.widgets.text import plain, tooltip
 
 _WIDTH: Final = 190
+_HIDE, _SHOW = "Hide amounts", "Show amounts"
+_HIDE_KEY: Final = "Ctrl+H"
 
 
 class OfflineSidebar(QFrame):
-    """Emits `chosen` with the key of a page; `pages` are (key, words)."""
+    """Emits `chosen` with the key of a page; `pages` are (key, words).
+
+    `hide_wanted` tells whether amounts are to be hidden.
+    """
 
     chosen = Signal(str)
+    hide_wanted = Signal(bool)
 
     def __init__(self, pages: tuple[tuple[str, str], ...], parent: QWidget) -> None:
         super().__init__(parent)
@@ -47,7 +53,24 @@ class OfflineSidebar(QFrame):
             self.buttons[key] = button
             layout.addWidget(button)
         layout.addStretch(1)
+        self.hide_button = QPushButton(_HIDE)
+        self.hide_button.setObjectName("offline_hide")
+        self.hide_button.setAccessibleName(_HIDE)
+        self.hide_button.setProperty("role", "plain")
+        self.hide_button.setCheckable(True)
+        self.hide_button.setShortcut(_HIDE_KEY)
+        self.hide_button.setToolTip(f"Hide or show all amounts ({_HIDE_KEY})")
+        self.hide_button.toggled.connect(self._toggle_amounts)
+        layout.addWidget(self.hide_button)
         self.show_name("")
+
+    def _toggle_amounts(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
+        words = _SHOW if hidden else _HIDE
+        self.hide_button.setText(words)
+        self.hide_button.setAccessibleName(words)
+        # A changed text takes the shortcut with it.
+        self.hide_button.setShortcut(_HIDE_KEY)
+        self.hide_wanted.emit(hidden)
 
     def go(self, key: str) -> None:
         """Show a page."""

@@ -28,6 +28,7 @@ from wallet_gui.widgets.text import breakable, plain
 _PICTURES: Final = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
 _SCAN, _HIDE_SCAN = "Scan &QR codes", "Put the scanner &away"
 _CODES, _HIDE_CODES = "Show as &QR codes", "Hide the &QR codes"
+_HIDDEN: Final = "Amounts are hidden. Show them (Ctrl+H) to check this payment and to sign it."
 _NOT_A_PAYMENT = (
     "These codes hold no payment to sign (PSBT). Show the payment on the online computer: there, "
     "Send leads to it."
@@ -45,6 +46,7 @@ class SignPage(Page):
         self._look: PaymentLook | None = None
         self._signed: Psbt | None = None
         self._name = "payment"
+        self._is_hidden = False
         self.setAcceptDrops(True)
         self.body.addWidget(heading("Sign a payment"))
         self.notice = Notice()
@@ -155,6 +157,9 @@ class SignPage(Page):
         )
         self.review = ReviewView()
         layout.addWidget(self.review)
+        self.hidden = text_label(_HIDDEN)
+        self.hidden.setObjectName("sign_hidden")
+        layout.addWidget(self.hidden)
         self.signers = text_label()
         self.signers.setObjectName("sign_signers")
         layout.addWidget(self.signers)
@@ -172,17 +177,35 @@ class SignPage(Page):
         self._look, self._signed = look, None
         self.notice.clear()
         self.text.clear()
-        self.review.set_review(look.review)
         words = _signers_words(look)
         self.signers.setText(words)
         self.signers.setAccessibleName(words)
         self.signers.setVisible(bool(words))
+        self._show_review()
+        self._show_steps()
+        self.ensureWidgetVisible(self.check, 0, 0)
+
+    def _show_review(self) -> None:
+        look = self._look
+        self.hidden.setVisible(self._is_hidden)
+        self.review.clear()
         self.obstacle.clear()
+        if look is None or self._is_hidden:
+            # Whoever cannot see what they sign does not sign it.
+            self.sign.setEnabled(False)
+            return
+        self.review.set_review(look.review)
         if look.obstacle:
             self.obstacle.say(look.obstacle, WARNING)
         self.sign.setEnabled(not look.obstacle)
-        self._show_steps()
-        self.ensureWidgetVisible(self.check, 0, 0)
+
+    def hide_amounts(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
+        """Mask or show amounts; what is said of a payment may name some."""
+        self._is_hidden = hidden
+        if hidden:
+            self.notice.clear()
+            self.notice.button.hide()
+        self._show_review()
 
     def _sign(self) -> None:
         look, opened = self._look, self._bench.opened
@@ -284,6 +307,7 @@ class SignPage(Page):
     def start_over(self) -> None:
         """Forget the payment."""
         self._look = self._signed = None
+        self._show_review()
         self.notice.clear()
         self.notice.button.hide()
         self.text.clear()

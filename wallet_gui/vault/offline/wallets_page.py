@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QFrame, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from wallet_gui.custody.entries import NewWallet, WalletEntry
 from wallet_gui.custody.open_wallet import OpenWallet
@@ -14,7 +14,7 @@ from wallet_gui.primitives.params import ChainParams
 from wallet_gui.storage.settings import check_wallet_name
 from wallet_gui.transfer.messages import ChangePassword, PasswordChanged
 from wallet_gui.vault.offline.bench import IN_THE_VAULT, Bench
-from wallet_gui.vault.offline.forms import button, clear, combo, line_edit, section
+from wallet_gui.vault.offline.forms import button, choice, clear, combo, line_edit, section
 from wallet_gui.vault.offline.join_form import JoinForm
 from wallet_gui.widgets.choice_button import ChoiceButton
 from wallet_gui.widgets.flow_layout import FlowLayout
@@ -31,6 +31,10 @@ TYPES: Final = (
     ("Legacy (1…)", "pkh"),
 )
 _WORD_COUNTS: Final = tuple((f"{count} words", count) for count in (12, 15, 18, 21, 24))
+_SOURCES: Final = (
+    ("Words: 12 to 24 of them", False),
+    ("Extended private key (xprv)", True),
+)
 _NAME_LIMIT = 60
 
 
@@ -49,36 +53,39 @@ class WalletForm(QFrame):
         outer.setContentsMargins(0, 0, 0, 0)
         title = "Create a wallet" if is_new else "Restore a wallet"
         text = (
-            "The vault makes the words and shows them once, to be written on paper."
+            "The vault makes the words, in the language that you choose there, and shows them "
+            "once, to be written on paper."
             if is_new
-            else "The words are typed into the vault. Nothing of them reaches this window."
+            else "What you have on paper is typed into the vault. This window sees nothing of it."
         )
         frame, layout = section(f"{key}_card", title, text)
         outer.addWidget(frame)
         self.name = line_edit(f"{key}_name", "&Name of the wallet", layout)
         self.type = combo(f"{key}_type", "&Kind of addresses", TYPES, layout)
         # Kept by the page, so that what is not asked here can stay out of sight.
-        self._only_new = QWidget()
-        self._only_new.setVisible(is_new)
-        only_new = QVBoxLayout(self._only_new)
-        only_new.setContentsMargins(0, 0, 0, 0)
+        only_new = _part(layout, is_shown=is_new)
         self.words = combo(f"{key}_words", "N&umber of words", _WORD_COUNTS, only_new)
-        self.dice = QCheckBox("Mix in rolls of my own &dice")
-        self.dice.setObjectName(f"{key}_dice")
-        self.dice.setAccessibleName("Mix in rolls of my own dice")
-        only_new.addWidget(self.dice)
-        layout.addWidget(self._only_new)
-        self.passphrase = QCheckBox("With a &passphrase (25th word)")
-        self.passphrase.setObjectName(f"{key}_passphrase")
-        self.passphrase.setAccessibleName("With a passphrase, the 25th word")
-        layout.addWidget(self.passphrase)
-        self.xprv = QCheckBox("From an e&xtended private key (xprv) instead of words")
-        self.xprv.setObjectName(f"{key}_xprv")
-        self.xprv.setAccessibleName("From an extended private key instead of words")
-        self.xprv.setVisible(not is_new)
+        self.dice = choice(
+            f"{key}_dice",
+            "Mix in &dice rolls",
+            "Chance from your own dice is added to that of the computer, never put in its place.",
+            only_new,
+        )
+        only_restored = _part(layout, is_shown=not is_new)
+        self.source = combo(f"{key}_source", "&From", _SOURCES, only_restored)
         # Such a key has its passphrase in it already.
-        self.xprv.toggled.connect(self.passphrase.setDisabled)
-        layout.addWidget(self.xprv)
+        self._only_words = QWidget()
+        only_words = QVBoxLayout(self._only_words)
+        only_words.setContentsMargins(0, 0, 0, 0)
+        self.passphrase = choice(
+            f"{key}_passphrase",
+            "&Passphrase (25th word)",
+            "A word of your own beside the others. It is stored nowhere: whoever forgets it has "
+            "lost the money.",
+            only_words,
+        )
+        layout.addWidget(self._only_words)
+        self.source.currentIndexChanged.connect(self._follow_source)
         self.problem = text_label(role="negative")
         self.problem.setObjectName(f"{key}_problem")
         self.problem.hide()
@@ -95,8 +102,18 @@ class WalletForm(QFrame):
         """Show it anew."""
         self.name.clear()
         self.problem.hide()
+        self.source.setCurrentIndex(0)
+        self.dice.setChecked(False)
+        self.passphrase.setChecked(False)
         self.show()
         self.name.setFocus()
+
+    @property
+    def _from_key(self) -> bool:
+        return not self.is_new and bool(self.source.currentData())
+
+    def _follow_source(self) -> None:
+        self._only_words.setVisible(not self._from_key)
 
     def _submit(self) -> None:
         try:
@@ -113,11 +130,21 @@ class WalletForm(QFrame):
                 name=name,
                 script_type=str(self.type.currentData()),
                 word_count=int(self.words.currentData()),
-                use_passphrase=self.passphrase.isChecked() and not self.xprv.isChecked(),
-                from_xprv=self.xprv.isChecked(),
+                use_passphrase=self.passphrase.isChecked() and not self._from_key,
+                from_xprv=self._from_key,
                 use_dice=self.is_new and self.dice.isChecked(),
             )
         )
+
+
+def _part(layout: QVBoxLayout, *, is_shown: bool) -> QVBoxLayout:
+    """Add a part of a form, in sight or not; returns where its fields go."""
+    part = QWidget()
+    part.setVisible(is_shown)
+    inside = QVBoxLayout(part)
+    inside.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(part)
+    return inside
 
 
 class OpenWalletCard(QFrame):
@@ -192,7 +219,12 @@ class WalletsPage(Page):
         self.join_form = JoinForm(bench, params)
         for title, text, mnemonic, form in (
             ("Create a wallet", "New words, made and shown in the vault.", "C", self.create_form),
-            ("Restore a wallet", "From words that you have on paper.", "R", self.restore_form),
+            (
+                "Restore a wallet",
+                "From words that you have on paper, or from an extended private key.",
+                "R",
+                self.restore_form,
+            ),
             (
                 "Join a multisig",
                 "Several signers agreed on a wallet: bring its descriptor or file.",
@@ -200,10 +232,10 @@ class WalletsPage(Page):
                 self.join_form,
             ),
         ):
-            choice = ChoiceButton(title, text, mnemonic=mnemonic)
-            choice.setObjectName(f"choose_{title.split()[0].lower()}")
-            choice.clicked.connect(lambda _=False, form=form: self._show_form(form))
-            start.addWidget(choice)
+            chosen = ChoiceButton(title, text, mnemonic=mnemonic)
+            chosen.setObjectName(f"choose_{title.split()[0].lower()}")
+            chosen.clicked.connect(lambda _=False, form=form: self._show_form(form))
+            start.addWidget(chosen)
         self.body.addWidget(self._start)
         for form in (self.create_form, self.restore_form, self.join_form):
             form.hide()
@@ -236,10 +268,10 @@ class WalletsPage(Page):
         others = [entry for entry in entries if opened is None or entry.path != opened.path]
         for entry in others:
             name = plain(entry.name, _NAME_LIMIT)
-            choice = ChoiceButton(f"Open wallet {name}", "The vault asks for its password.")
-            choice.setObjectName("open_wallet_entry")
-            choice.clicked.connect(lambda _=False, path=entry.path: self._open(path))
-            self._list.addWidget(choice)
+            listed = ChoiceButton(f"Open wallet {name}", "The vault asks for its password.")
+            listed.setObjectName("open_wallet_entry")
+            listed.clicked.connect(lambda _=False, path=entry.path: self._open(path))
+            self._list.addWidget(listed)
         if not entries:
             self._list.addWidget(
                 text_label("There is no wallet on this computer yet.", role="muted")

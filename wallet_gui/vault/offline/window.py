@@ -3,9 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from wallet_gui.vault.hardening import Protections
 from wallet_gui.vault.offline.backup_page import BackupPage
@@ -18,9 +24,11 @@ from wallet_gui.vault.offline.proof_page import ProofPage
 from wallet_gui.vault.offline.sidebar import OfflineSidebar
 from wallet_gui.vault.offline.sign_page import SignPage
 from wallet_gui.vault.offline.wallets_page import WalletsPage
-from wallet_gui.widgets.idle_lock import IdleLock
+from wallet_gui.widgets.clipboard import clipboard
 from wallet_gui.widgets.labels import heading, text_label
+from wallet_gui.widgets.lock_flow import LockFlow
 from wallet_gui.widgets.message_page import MessagePage
+from wallet_gui.widgets.notice import INFORMATION
 
 TITLE: Final = "Wallet GUI \u2013 Offline"
 PAGES: Final = (
@@ -32,6 +40,10 @@ PAGES: Final = (
     ("proof", "Proof"),
 )
 _WIDTH_IN_EM, _HEIGHT_IN_EM = 66, 50
+_VAULT_CLOSED = (
+    "The vault was closed, because the screen was locked or the computer went to sleep. Nothing "
+    "was changed; begin again."
+)
 
 
 class OfflineStrip(QFrame):
@@ -47,6 +59,7 @@ class OfflineStrip(QFrame):
         title = heading("Offline: no network", 125)
         title.setObjectName("offline_title")
         title.setAccessibleName("Offline: no network")
+        title.setWordWrap(False)
         row.addWidget(title)
         badge = text_label(f"Play money ({network})", role="play-badge", wrap=False)
         badge.setVisible(is_test)
@@ -63,7 +76,12 @@ class OfflineStrip(QFrame):
 
 
 class OfflineWindow(QWidget):
-    """Shows the pages; they are disabled while something is under way."""
+    """Shows the pages; they are disabled while something is under way.
+
+    `ready` comes once the wallets are listed and the first picture is on screen.
+    """
+
+    ready = Signal()
 
     def __init__(
         self, bench: Bench, protections: Protections, look: Callable[[], Sequence[Check]]
@@ -75,8 +93,10 @@ class OfflineWindow(QWidget):
         params = bench.keeper.params
         self.setWindowTitle(f"{TITLE}, {params.name}" if params.is_test else TITLE)
         self._bench = bench
-        self.idle_lock = IdleLock(self)
-        self.idle_lock.idle.connect(lambda _: self.lock())
+        self._lock_words = ""
+        self.lock_flow = LockFlow(self, lambda: bench.is_busy)
+        self.lock_flow.wanted.connect(self.lock)
+        self.idle_lock = self.lock_flow.idle
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -108,6 +128,7 @@ class OfflineWindow(QWidget):
         middle.addWidget(self.stack, 1)
         layout.addLayout(middle, 1)
         layout.addWidget(self._build_busy())
+        self.sidebar.hide_wanted.connect(self.sign.hide_amounts)
         self.sign.wallet_wanted.connect(lambda: self.sidebar.go("wallets"))
         bench.busy_changed.connect(self._show_busy)
         bench.wallet_changed.connect(self._follow)
@@ -138,6 +159,11 @@ class OfflineWindow(QWidget):
         """List the wallets, and show the first page."""
         self.wallets.show_start()
         self.sidebar.go("wallets")
+        QTimer.singleShot(0, self, self._say_ready)
+
+    def _say_ready(self) -> None:
+        self.lock_flow.start()
+        self.ready.emit()
 
     def show_page(self, key: str) -> None:
         """Put a page on screen; the proof is tried anew each time."""
@@ -145,16 +171,26 @@ class OfflineWindow(QWidget):
         if key == "proof":
             self.proof.refresh()
 
-    def lock(self) -> None:
-        """Close the wallet; what the vault is asked now goes on, and is locked after it."""
+    def lock(self, reason: str = "") -> None:
+        """Close the wallet, and the vault with it; `reason` is told where it may be opened again.
+
+        What was copied here does not stay on the clipboard either.
+        """
+        clipboard().forget()
+        was_open = self._bench.opened is not None
+        self._lock_words = reason if was_open or not reason else _VAULT_CLOSED
         self._bench.lock()
 
     def _follow(self) -> None:
         opened = self._bench.opened
         self.sidebar.show_name("" if opened is None else opened.wallet.description.name)
         self.idle_lock.watch(is_open=opened is not None)
-        if opened is None:
-            self.sidebar.go("wallets")
+        if opened is not None:
+            return
+        self.sidebar.go("wallets")
+        words, self._lock_words = self._lock_words, ""
+        if words:
+            self.wallets.notice.say(words, INFORMATION)
 
     def _show_busy(self, what: str) -> None:
         self.idle_lock.touch()

@@ -16,12 +16,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.functional.bitcoind import Node, NodeFactory  # noqa: E402
+from tests.journey.offline_machine import OFFLINE, OfflineMachine  # noqa: E402
 from tests.journey.screen import Screen, why_not  # noqa: E402
 from tests.vault_with_cheap_kdf import KNOWN_WORDS  # noqa: E402
 
 TARGET = ROOT / "packaging" / "screenshots"
 WINDOW, VAULT = "play money (regtest)", "Vault"
 PASSWORD = "four lamps walk home slowly"  # noqa: S105 - of a wallet that lives for a minute
+IMPORT_FIELD = "Paste or type the wallet's export"
+ROLLS = "52416 33125 64514 26631 15246 41355 2"
 PAYMENTS = ((125_000_000, "Rent"), (4_200_000, "Lunch with Ada"), (61_803_398, "Invoice 2026-014"))
 
 
@@ -76,6 +79,63 @@ class Photographer:
         self._shoot("connections", "play money")
         screen.press("Settings", WINDOW)
         self._shoot("settings", "play money")
+        # By Tab the page scrolls: the last button of the card.
+        screen.focus("Choose a folder", WINDOW)
+        screen.key("Tab")
+        self._shoot("backup", "play money")
+
+    def walk_offline(self, machine: OfflineMachine, stick: Path) -> Path:
+        """Picture the window that has no network; returns the account that it saved."""
+        screen = self._screen
+        machine.start()
+        machine.create("Cold")
+        self._shoot_dice()
+        account = stick / "account.txt"
+        machine.save_account(account)
+        screen.press("Proof", OFFLINE)
+        screen.wait_for("Network code in memory: Holds", OFFLINE)
+        self._shoot("offline-proof", OFFLINE)
+        machine.stop()
+        return account
+
+    def _shoot_dice(self) -> None:
+        screen = self._screen
+        screen.press("Wallets", OFFLINE)
+        screen.press("Create a wallet", OFFLINE)
+        screen.fill("Name of the wallet", "Dice", OFFLINE)
+        screen.press("Mix in rolls of my own dice", OFFLINE)
+        screen.press("Continue in the vault", OFFLINE)
+        screen.fill("Rolls of the die, numbers from 1 to 6", ROLLS, VAULT)
+        self._shoot("vault-dice", VAULT)
+        screen.press("Cancel", VAULT)
+
+    def walk_watching(self, account: Path) -> None:
+        """Watch the offline computer's wallet, and prepare a payment that is signed there."""
+        screen = self._screen
+        screen.press("Lock the wallet", WINDOW)
+        screen.press("Watch a wallet", WINDOW)
+        screen.fill(IMPORT_FIELD, account.read_text(), WINDOW)
+        screen.press("Take over", WINDOW)
+        time.sleep(1)
+        self._shoot("import", "play money")
+        screen.fill("Name of the wallet", "Cold", WINDOW)
+        screen.press("Go on", WINDOW)
+        screen.fill("Password", PASSWORD, VAULT)
+        screen.fill("Password once more", PASSWORD, VAULT)
+        screen.press("Continue", VAULT)
+        screen.press("Open the wallet", VAULT, seconds=60)
+        screen.wait_for("Wallet: Cold", WINDOW)
+        self._node.fund(self._address("Savings"), 80_000_000)
+        self._node.mine(1)
+        screen.press("Overview", WINDOW)
+        screen.wait_for("Confirmed: 0.80000000 BTC", WINDOW)
+        screen.press("Send", WINDOW)
+        to = str(self._node.rpc("getnewaddress", "", "bech32m"))
+        screen.fill("Pay to: address or bitcoin link", to, WINDOW)
+        screen.fill("Amount in BTC", "0.25", WINDOW)
+        screen.press("Sign on my offline computer", WINDOW)
+        screen.wait_for("Take it to the computer that signs", WINDOW)
+        self._shoot("sign", "play money")
 
     def _address(self, label: str) -> str:
         screen = self._screen
@@ -162,7 +222,14 @@ def main(schemes: list[str]) -> int:
                         ],
                         screen.environment | {"PYTHONPATH": str(ROOT)},
                     )
-                    Photographer(screen, node, scheme).walk()
+                    photographer = Photographer(screen, node, scheme)
+                    photographer.walk()
+                    cold = OfflineMachine(screen, folder / "cold")
+                    cold.data.mkdir(parents=True)
+                    (cold.data / "settings.json").write_text(
+                        json.dumps({"format": 1, "appearance": scheme})
+                    )
+                    photographer.walk_watching(photographer.walk_offline(cold, folder))
             finally:
                 nodes.close()
     return 0

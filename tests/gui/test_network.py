@@ -160,7 +160,11 @@ def test_rows_that_stay_do_not_reset_the_table(qtbot: QtBot, qapp: object) -> No
     qtbot.addWidget(holder)
     model = RowsModel(("A",), frozenset(), holder)
     model.show_rows([Row(1, ("x",)), Row(0, ("y",))])
-    with qtbot.assertNotEmitted(model.modelReset), qtbot.waitSignal(model.rowsInserted):
+    with qtbot.assertNotEmitted(model.modelReset), qtbot.waitSignal(model.dataChanged):
+        model.show_rows([Row(1, ("x2",)), Row(0, ("y",))])
+    assert [model.index(n, 0).data() for n in range(2)] == ["x2", "y"]
+    # Rows that are inserted crash Qt's bridge to screen readers.
+    with qtbot.assertNotEmitted(model.rowsInserted), qtbot.waitSignal(model.modelReset):
         model.show_rows([Row(2, ("n",)), Row(1, ("x2",)), Row(0, ("y",))])
     assert [model.index(n, 0).data() for n in range(3)] == ["n", "x2", "y"]
     with qtbot.waitSignal(model.modelReset):

@@ -117,9 +117,9 @@ def test_a_watching_wallet_goes_through_the_five_steps(
     steps = desk.board.steps
     assert steps.stage is Stage.TAKE
     assert desk.primary() == ["offline_out_qr"]
-    # Nothing is only grey: it says what is missing.
-    desk.click("offline_send")
-    assert desk.board.notice.text == "It is not signed yet."
+    # Nothing is only grey: the step says what is missing, and there is nothing to press yet.
+    assert desk.steps_text(5) == "It is not signed yet."
+    assert not steps.send_button.isVisible()
 
     target = tmp_path / "out.psbt"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
@@ -203,7 +203,10 @@ def test_something_else_that_comes_back_is_refused(make: Callable[..., Desk]) ->
         assert steps.stage is Stage.RETURN
         assert desk.board.look is not None
         assert desk.board.look.psbt == psbt
-    desk.click("offline_send")
+    assert desk.steps_text(5) == "It is not signed yet."
+    assert not steps.send_button.isVisible()
+    # Nor does the flow send it, whoever asks.
+    steps.send_wanted.emit()
     assert desk.board.notice.text == "It is not signed yet."
     assert rig.sent == []
     desk.bring(rig.sign(psbt))

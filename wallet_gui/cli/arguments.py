@@ -25,9 +25,10 @@ Secrets are read by the vault process only: from the terminal, from the file of 
 password, words, passphrase, rolls of dice, where the file is "-".
 """
 _WINDOW = """\
-Without a command the window opens. It takes a bitcoin: link, --network, --peer and --data-dir,
-and --playground for a private network with play money. --offline opens the window of a computer
-that keeps keys and has no network, and blocks the network in the process; so it does on commands.
+Without a command the window opens. It takes a bitcoin: link or a .psbt file, --network, --peer and
+--data-dir, and --playground for a private network with play money. --offline opens the window of a
+computer that keeps keys and has no network, and blocks the network in the process; so it does on
+the commands address, backup, create, descriptor, message, psbt, restore and wallets.
 
 """
 
@@ -68,6 +69,17 @@ PSBT_ACTIONS: Final = (
     "convert",
     "broadcast",
 )
+
+
+_LATE: Final[Mapping[str, Mapping[str, Callable[[str], object]]]] = {
+    "backup": {"file": Path},
+    "descriptor": {"files": str},
+    "doctor": {"address": str},
+    "message": {"text": str},
+    "psbt": {"files": str},
+    "send": {"payee": str, "amount": str},
+}
+"""The positionals of commands that may be missing, in their order, each with its type."""
 
 
 class WrongArguments(Exception):
@@ -203,10 +215,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read a command line; raises WrongArguments. `--help` and `--version` print and exit."""
     parser = make_parser()
     options, unknown = parser.parse_known_args(list(arguments))
-    if unknown and hasattr(options, "files"):
-        # argparse takes the files of one place only: `--asked A B` leaves B over.
-        options.files += [name for name in unknown if not _is_option(name)]
-        unknown = [name for name in unknown if _is_option(name)]
+    unknown = _take_late(options, unknown)
     if unknown:
         # Told by the command's own parser, which shows the command's own usage.
         parser.commands[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -216,8 +225,23 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _is_option(argument: str) -> bool:
-    return argument.startswith("-") and argument != "-"
+def _take_late(options: argparse.Namespace, words: Sequence[str]) -> list[str]:
+    """Put words that stand behind options where they belong; returns those that belong nowhere.
+
+    argparse gives up on a positional that may be missing as soon as an option stands before it, so
+    that `backup check --wallet savings FILE` would be refused.
+    """
+    if any(word.startswith("-") and word != "-" for word in words):
+        return list(words)
+    left = list(words)
+    for name, made in _LATE.get(options.command, {}).items():
+        given = getattr(options, name)
+        if isinstance(given, list):
+            given.extend(left)
+            left.clear()
+        elif given is None and left:
+            setattr(options, name, made(left.pop(0)))
+    return left
 
 
 def make_parser() -> _Parser:
@@ -248,7 +272,7 @@ def make_parser() -> _Parser:
     described = add("help", "explain a command")
     described.add_argument("about", nargs="?", metavar="COMMAND")
     add("wallets", "list the wallets of a network")
-    create = add("create", "make a new wallet; its words are shown once")
+    create = add("create", "make a new wallet and show its words")
     add_create_options(create, _date)
     restore = add("restore", "make a wallet from words or a key that were kept")
     add_restore_options(restore, _date)
@@ -351,7 +375,7 @@ def _add_paying(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     abandon = add("abandon", "give an unconfirmed payment of yours up; its coins are free again")
     abandon.add_argument("txid", metavar="TXID")
     _add_descriptor(add("descriptor", "export, import and share what a wallet is, no secrets"))
-    _add_psbt(add("psbt", "create, inspect, sign, combine, finalize or send a PSBT"))
+    _add_psbt(add("psbt", "prepare, inspect, sign, combine or send payments that others sign"))
 
 
 def _add_spending(parser: argparse.ArgumentParser) -> None:
@@ -389,7 +413,12 @@ def _add_descriptor(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help='what another program exported, or a descriptor or public key; "-" is stdin',
     )
-    parser.add_argument("--format", choices=EXPORT_FORMATS, default="descriptor")
+    parser.add_argument(
+        "--format",
+        choices=EXPORT_FORMATS,
+        default="descriptor",
+        help="export: for which program; default: descriptor",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write into this new file too")
     parser.add_argument(
         "--type",
@@ -414,7 +443,10 @@ def _add_psbt(parser: argparse.ArgumentParser) -> None:
         "action",
         metavar="ACTION",
         choices=PSBT_ACTIONS,
-        help=", ".join(PSBT_ACTIONS),
+        help="create: prepare a payment; inspect (or show): say what it does; update: add what "
+        "this wallet knows; sign: with this wallet's keys; combine: put signatures together; "
+        "finalize, extract: make the transaction; convert: to the other version; "
+        "broadcast: send it",
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help='PSBT files, binary, base64 or hex; "-" is stdin'

@@ -46,17 +46,12 @@ class RowsModel(QAbstractTableModel):
         before, after = self._rows, tuple(rows)
         if before == after:
             return
-        new = len(after) - len(before)
-        if new >= 0 and [r.key for r in after[new:]] == [r.key for r in before]:
-            # The common case of a list whose newest entry comes first.
-            if new:
-                self.beginInsertRows(_ROOT, 0, new - 1)
-                self._rows = (*after[:new], *before)
-                self.endInsertRows()
+        if [row.key for row in after] == [row.key for row in before]:
             self._rows = after
             last = self.index(len(after) - 1, len(self._titles) - 1)
             self.dataChanged.emit(self.index(0, 0), last)
             return
+        # Not beginInsertRows: Qt's bridge to screen readers crashes at rows that are inserted.
         self.beginResetModel()
         self._rows = after
         self.endResetModel()

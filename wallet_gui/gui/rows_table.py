@@ -81,14 +81,17 @@ class RowsTable(QTableView):
     def show_rows(self, rows: Sequence[Row]) -> None:
         """Show these rows; the selected one stays selected wherever it has gone."""
         selected = self.selected_key()
+        scrolled = self.verticalScrollBar().value()
         self._rows.show_rows(rows)
         if selected is None or self.selected_key() == selected:
+            self.verticalScrollBar().setValue(scrolled)
             return
         number = self._rows.row_of(selected)
         if number is not None:
             self.setCurrentIndex(self.filter.mapFromSource(self._rows.index(number, 0)))
         else:
             self.selected.emit(None)
+        self.verticalScrollBar().setValue(scrolled)
 
     def selected_key(self) -> Hashable | None:
         """What the selected row is the row of."""

@@ -140,7 +140,7 @@ class SignOfflineSteps(QFrame):
 
     def _build_send(self) -> None:
         row = FlowLayout(spacing=10)
-        self.send_button = self._button("offline_send", "Se&nd")
+        self.send_button = self._button("offline_send", "Se&nd the payment")
         self.send_button.clicked.connect(self.send_wanted)
         row.addWidget(self.send_button)
         self.send.body.addLayout(row)
@@ -281,11 +281,10 @@ class SignOfflineSteps(QFrame):
             self.compare.show_state(breakable(plain(self._compared, 1_500)), _DONE)
         else:
             self.compare.show_state("", _DONE if stage is Stage.SEND else "")
-        # The button is there from the start: pressed too early, it says what is missing.
-        self.send.show_state("", is_open=True)
-        set_role(self.send.mark, "accent" if stage is Stage.SEND else "muted")
-        set_role(self.send.title, "" if stage is Stage.SEND else "muted")
-        set_role(self.send_button, "primary" if stage is Stage.SEND else "")
+        is_ready = stage is Stage.SEND
+        missing = "" if is_ready else breakable(plain(look.why_not_send, 600))
+        self.send.show_state(missing, is_open=is_ready)
+        set_role(self.send_button, "primary" if is_ready else "")
 
     @staticmethod
     def _next_signers(look: PsbtLook) -> str:

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QPushButton,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -22,6 +21,7 @@ from wallet_gui.widgets.labels import heading
 from wallet_gui.widgets.text import plain
 
 _WIDTH: Final = 760
+_COLUMNS: Final = 2
 
 
 class WelcomePage(WizardStep):
@@ -41,14 +41,14 @@ class WelcomePage(WizardStep):
         super().__init__("welcome", "Wallet GUI", width=_WIDTH)
         self._params = params
         layout = self.column
+        # Less air than other pages have: all of it is to be seen without scrolling.
+        layout.setContentsMargins(12, 20, 12, 8)
         self._open_buttons: list[QPushButton] = []
-        self._wallets = QVBoxLayout()
-        self._wallets.setSpacing(10)
+        self._wallets = _cards()
         layout.addLayout(self._wallets)
         self.more = heading("Another wallet", 120)
         layout.addWidget(self.more)
-        choices = QGridLayout()
-        choices.setSpacing(12)
+        choices = _cards()
         ways = (
             (
                 "create",
@@ -97,12 +97,8 @@ class WelcomePage(WizardStep):
             button = ChoiceButton(title, text, mnemonic=mnemonic)
             button.setObjectName(f"welcome_{name}")
             button.clicked.connect(lambda _=False, act=wanted: act())
-            policy = button.sizePolicy()
-            policy.setVerticalPolicy(QSizePolicy.Policy.MinimumExpanding)
-            button.setSizePolicy(policy)
-            choices.addWidget(button, number // 2, number % 2)
-        for column in range(2):
-            choices.setColumnStretch(column, 1)
+            _fill_cell(button)
+            choices.addWidget(button, number // _COLUMNS, number % _COLUMNS)
         layout.addLayout(choices)
         row = FlowLayout(spacing=10)
         self.play_button = self._plain("play", "Try with &play money", self.play_wanted.emit)
@@ -128,14 +124,17 @@ class WelcomePage(WizardStep):
                 widget.hide()
                 widget.deleteLater()
         self._open_buttons.clear()
-        for number, entry in enumerate(entries, 1):
+        is_alone = len(entries) == 1
+        for number, entry in enumerate(entries):
             name = plain(entry.name)
             path = entry.path
             button = ChoiceButton(f"Open {name}", "Its password is asked in the vault window.")
-            button.setObjectName(f"welcome_open_{number}")
+            button.setObjectName(f"welcome_open_{number + 1}")
             button.setAccessibleName(f"Open wallet {name}")
             button.clicked.connect(lambda _=False, path=path: self.open_wanted.emit(path))
-            self._wallets.addWidget(button)
+            _fill_cell(button)
+            row, column = divmod(number, _COLUMNS)
+            self._wallets.addWidget(button, row, column, 1, _COLUMNS if is_alone else 1)
             # At once, as it is to take the keyboard.
             button.show()
             self._open_buttons.append(button)
@@ -157,6 +156,20 @@ class WelcomePage(WizardStep):
         )
         if path:
             self.open_wanted.emit(path)
+
+
+def _cards() -> QGridLayout:
+    layout = QGridLayout()
+    layout.setSpacing(12)
+    for column in range(_COLUMNS):
+        layout.setColumnStretch(column, 1)
+    return layout
+
+
+def _fill_cell(button: ChoiceButton) -> None:
+    policy = button.sizePolicy()
+    policy.setVerticalPolicy(QSizePolicy.Policy.MinimumExpanding)
+    button.setSizePolicy(policy)
 
 
 class RestorePage(WizardStep):

@@ -186,3 +186,35 @@ def test_standard_input_is_a_file_at_any_place() -> None:
 def test_an_unknown_option_among_files_is_told() -> None:
     with pytest.raises(WrongArguments, match="nrecognized arguments: --nonsense"):
         parse(["psbt", "combine", "--nonsense", "a", "--asked", "x", "b"])
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        ("backup check --wallet savings copy.wallet", "file", Path("copy.wallet")),
+        ("backup --wallet savings check copy.wallet", "file", Path("copy.wallet")),
+        ("psbt sign --wallet ours pay.psbt", "files", ["pay.psbt"]),
+        ("psbt combine a.psbt --output both.psbt b.psbt -", "files", ["a.psbt", "b.psbt", "-"]),
+        ("descriptor join --wallet ours ours.txt", "files", ["ours.txt"]),
+        ("message sign bcrt1q --wallet mine hello", "text", "hello"),
+        ("send bcrt1q --fee-rate 2 0.5", "amount", "0.5"),
+        ("doctor --report out.txt local", "address", "local"),
+    ],
+)
+def test_options_may_stand_before_what_they_belong_to(line: str, name: str, value: object) -> None:
+    assert getattr(parse(line.split()), name) == value
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "backup check a.wallet --wallet savings b.wallet",
+        "message verify bcrt1q hello --wallet mine again",
+        "send bcrt1q 0.5 --label x more",
+        "psbt sign a.psbt --frobnicate b.psbt",
+        "balance --wallet savings more",
+    ],
+)
+def test_what_belongs_nowhere_is_told(line: str) -> None:
+    with pytest.raises(WrongArguments, match="Unrecognized arguments"):
+        parse(line.split())

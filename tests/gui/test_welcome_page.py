@@ -1,0 +1,56 @@
+"""The first page: seen at once in a window of the usual size, walked through in reading order."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QPushButton
+
+from tests.gui.conftest import Screen
+from wallet_gui.app.published import WalletEntry
+from wallet_gui.widgets.choice_button import ChoiceButton
+
+
+def _show(screen: Screen, count: int) -> None:
+    entries = tuple(WalletEntry(f"Wallet {n}", f"/wallets/{n}.wallet") for n in range(1, count + 1))
+    screen.window.wizard.show_wallets(entries)
+    for _ in range(5):
+        QApplication.processEvents()
+
+
+@pytest.mark.parametrize("count", range(5))
+def test_nothing_is_below_the_fold(screen: Screen, count: int) -> None:
+    screen.window.resize(1120, 760)
+    _show(screen, count)
+    page = screen.window.wizard.welcome
+    assert page.verticalScrollBar().maximum() == 0
+    assert page.horizontalScrollBar().maximum() == 0
+    window = screen.window.rect()
+    for button in page.findChildren(QPushButton):
+        if button.isVisible():
+            corner = button.mapTo(screen.window, button.rect().bottomRight())
+            assert window.contains(corner), button.objectName()
+
+
+@pytest.mark.parametrize("width", [1120, 820])
+def test_tab_goes_row_by_row(screen: Screen, width: int) -> None:
+    screen.window.resize(width, 560)
+    _show(screen, 3)
+    page = screen.window.wizard.welcome
+    first = page.first_field()
+    assert first is not None
+    first.setFocus()
+    walked: list[ChoiceButton] = []
+    while isinstance(focused := QApplication.focusWidget(), ChoiceButton):
+        assert focused not in walked
+        walked.append(focused)
+        QTest.keyClick(focused, Qt.Key.Key_Tab)
+    names = [button.accessibleName() for button in walked]
+    assert names[:4] == [
+        "Open wallet Wallet 1",
+        "Open wallet Wallet 2",
+        "Open wallet Wallet 3",
+        "Create a wallet",
+    ]
+    assert len(names) == 9
+    places = [button.mapTo(page, button.rect().topLeft()) for button in walked]
+    assert places == sorted(places, key=lambda place: (place.y(), place.x()))

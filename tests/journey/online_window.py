@@ -162,9 +162,7 @@ class OnlineWindow:
 
     def send(self) -> str:
         """Send what came back signed; returns its txid, from the node's mempool."""
-        # By its letter: the sidebar's page has the same name.
-        self.screen.activate(SHOWN_ONLINE)
-        self.screen.key("alt+n")
+        self.screen.press("Send the payment", ONLINE)
         deadline = time.monotonic() + PATIENCE
         while not self.node.mempool():
             assert time.monotonic() < deadline, self.screen.names(ONLINE)

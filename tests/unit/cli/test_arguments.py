@@ -165,6 +165,30 @@ def test_the_version_needs_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "psbt combine a b --asked x",
+        "psbt combine --asked x a b",
+        "psbt --asked x combine a b",
+        "psbt combine a --asked x b",
+        "psbt combine --asked=x a b",
+    ],
+)
+def test_files_may_stand_before_and_after_the_options(line: str) -> None:
+    options = parse(line.split())
+    assert (options.action, options.files, options.asked) == ("combine", ["a", "b"], "x")
+
+
+def test_standard_input_is_a_file_at_any_place() -> None:
+    assert parse(["psbt", "sign", "--output", "o", "-"]).files == ["-"]
+
+
+def test_an_unknown_option_among_files_is_told() -> None:
+    with pytest.raises(WrongArguments, match="nrecognized arguments: --nonsense"):
+        parse(["psbt", "combine", "--nonsense", "a", "--asked", "x", "b"])
+
+
+@pytest.mark.parametrize(
     ("line", "name", "value"),
     [
         ("backup check --wallet savings copy.wallet", "file", Path("copy.wallet")),
@@ -194,27 +218,3 @@ def test_options_may_stand_before_what_they_belong_to(line: str, name: str, valu
 def test_what_belongs_nowhere_is_told(line: str) -> None:
     with pytest.raises(WrongArguments, match="Unrecognized arguments"):
         parse(line.split())
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "psbt combine a b --asked x",
-        "psbt combine --asked x a b",
-        "psbt --asked x combine a b",
-        "psbt combine a --asked x b",
-        "psbt combine --asked=x a b",
-    ],
-)
-def test_files_may_stand_before_and_after_the_options(line: str) -> None:
-    options = parse(line.split())
-    assert (options.action, options.files, options.asked) == ("combine", ["a", "b"], "x")
-
-
-def test_standard_input_is_a_file_at_any_place() -> None:
-    assert parse(["psbt", "sign", "--output", "o", "-"]).files == ["-"]
-
-
-def test_an_unknown_option_among_files_is_told() -> None:
-    with pytest.raises(WrongArguments, match="nrecognized arguments: --nonsense"):
-        parse(["psbt", "combine", "--nonsense", "a", "--asked", "x", "b"])

@@ -1,11 +1,12 @@
 """WizardStep: one page before a wallet is open, with its notice and the way back and on."""
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import heading, text_label
 from wallet_gui.widgets.notice import INFORMATION, Notice
+from wallet_gui.widgets.steady_scroll import SteadyScrollArea
 
 _PAGE_WIDTH = 620
 _MARGIN = 24
@@ -21,7 +22,7 @@ class _StepNotice(Notice):
         self.said.emit()
 
 
-class WizardStep(QScrollArea):
+class WizardStep(SteadyScrollArea):
     """A column of reading width that scrolls when it is too small.
 
     Add what it shows to `column`, then call `add_bottom`. `cancel_wanted` comes from the button

@@ -7,13 +7,13 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from wallet_gui.widgets.labels import heading, text_label
 from wallet_gui.widgets.notice import ERROR, Notice
+from wallet_gui.widgets.steady_scroll import SteadyScrollArea
 
 _WIDTH_IN_EM = 37
 
@@ -66,7 +66,7 @@ class VaultPage(QWidget):
         inner.addWidget(self.notice)
         inner.addLayout(self.body)
         inner.addStretch(1)
-        self.scroll_area = QScrollArea()
+        self.scroll_area = SteadyScrollArea()
         self.scroll_area.setObjectName(f"{self.name}_scroll")
         self.scroll_area.setAccessibleName("Page")
         self.scroll_area.setWidgetResizable(True)
@@ -86,16 +86,14 @@ class VaultPage(QWidget):
         layout.addWidget(self.scroll_area, 1)
         footer = _centred(buttons)
         layout.addWidget(footer)
-        # The buttons stay under the column, also when the scroll bar moves it to the left.
         bar = self.scroll_area.verticalScrollBar()
-        bar.rangeChanged.connect(
-            lambda _, highest: self._make_scrollable(footer, bar.width() if highest else 0)
-        )
+        bar.rangeChanged.connect(lambda _, highest: self._make_scrollable(footer, highest))
 
-    def _make_scrollable(self, footer: QWidget, bar_width: int) -> None:
-        footer.setContentsMargins(0, 0, bar_width, 0)
+    def _make_scrollable(self, footer: QWidget, highest: int) -> None:
+        # The buttons stay under the column, which the place of the scroll bar moves to the left.
+        footer.setContentsMargins(0, 0, self.scroll_area.gutter, 0)
         # Reached by Tab only where there is something to scroll with the arrow keys.
-        policy = Qt.FocusPolicy.TabFocus if bar_width else Qt.FocusPolicy.NoFocus
+        policy = Qt.FocusPolicy.TabFocus if highest else Qt.FocusPolicy.NoFocus
         self.scroll_area.setFocusPolicy(policy)
 
     # --- what flows call

@@ -1,10 +1,12 @@
 """A page of a window: its content scrolls when the window is too small or the text too large."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+
+from wallet_gui.widgets.steady_scroll import SteadyScrollArea
 
 
-class Page(QScrollArea):
+class Page(SteadyScrollArea):
     """Add what it shows to `body`."""
 
     def __init__(self, name: str, parent: QWidget | None = None, *, spacing: int = 16) -> None:

@@ -101,7 +101,7 @@ def test_a_vault_that_computes_argon2_ends_with_its_client(
     askers.append(asker)
     asker.wait_for(b"Protecting")
     time.sleep(0.3)
-    assert asker.kill_the_client() < kill_processes.ORPHAN_SECONDS
+    assert asker.kill_the_client() < kill_processes.PROMISED_SECONDS
     assert not list(tmp_path.rglob("*.wallet*"))
 
 
@@ -111,7 +111,7 @@ def test_a_vault_with_a_window_ends_with_its_client(tmp_path: Path, askers: list
     askers.append(asker)
     time.sleep(1.5)
     assert processes.is_alive(asker.vault)  # it waits for the person
-    assert asker.kill_the_client() < kill_processes.ORPHAN_SECONDS
+    assert asker.kill_the_client() < kill_processes.PROMISED_SECONDS
 
 
 @pytest.mark.alone
@@ -124,4 +124,4 @@ def test_a_vault_that_waits_for_a_line_ends_with_its_client(
     askers.append(asker)
     time.sleep(1)
     assert processes.is_alive(asker.vault)
-    assert asker.kill_the_client() < kill_processes.ORPHAN_SECONDS
+    assert asker.kill_the_client() < kill_processes.PROMISED_SECONDS

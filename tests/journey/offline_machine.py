@@ -1,5 +1,6 @@
 """A computer without a network: the real offline window on a screen, driven as a person does."""
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from PySide6.QtGui import QImage
 
 from tests.gui.qr_pictures import picture, saved
 from tests.journey.screen import Screen
+from tests.patience import PATIENCE
 from tests.vault_with_cheap_kdf import KNOWN_WORDS
 from wallet_gui.transfer.qr_frames import Decoder, Format, Kind, encode
 from wallet_gui.widgets.qr_images import read_codes
@@ -42,10 +44,15 @@ class OfflineMachine:
 
     def stop(self) -> None:
         """Close the window; it must end by itself and well."""
-        # It is the only window, so it has the keyboard.
-        self.screen.key("alt+F4")
-        if self.process is None or self.process.wait(20) != 0:
-            raise AssertionError("the offline window did not end well")
+        assert self.process is not None
+        deadline = time.monotonic() + PATIENCE
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, "the offline window did not end"
+            # It is the only window, so it has the keyboard, once the dialog before it is gone.
+            self.screen.key("alt+F4")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
+        assert self.process.returncode == 0, "the offline window did not end well"
 
     # --- wallets
 

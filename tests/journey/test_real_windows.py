@@ -132,7 +132,7 @@ def test_a_person_is_paid_pays_and_comes_back(screen: Screen, node: Node, tmp_pa
 
     # Closed and opened again: everything is there, and nothing was read twice.
     screen.close_window("play money")
-    assert window.wait(20) == 0
+    assert window.wait(PATIENCE) == 0
     _open_window(screen, node, data)
     screen.press("Open wallet Journey", WINDOW)
     screen.fill("Password", PASSWORD, VAULT)

@@ -66,3 +66,21 @@ def test_both_bars_leave_the_corner_free(qtbot: QtBot) -> None:
     area.resize(400, 300)
     assert across.y() == area.height() - across.height()
     assert down.x() == area.width() - down.width()
+
+
+def test_a_page_may_have_the_same_names(qtbot: QtBot) -> None:
+    class Named(SteadyScrollArea):
+        def _follow(self) -> None:
+            raise AssertionError
+
+        def _place(self) -> None:
+            raise AssertionError
+
+    area = Named()
+    qtbot.addWidget(area)
+    label = QLabel()
+    label.setMinimumSize(50, 900)
+    area.setWidget(label)
+    area.resize(200, 200)
+    area.show()
+    qtbot.waitUntil(area.shown_bars[Qt.Orientation.Vertical].isVisible)

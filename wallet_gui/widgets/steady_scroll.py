@@ -21,51 +21,54 @@ _VERTICAL: Final = Qt.Orientation.Vertical
 
 
 class SteadyScrollArea(QScrollArea):
-    """Used as QScrollArea, with the bars shown as needed."""
+    """Used as QScrollArea, with the bars shown as needed.
+
+    Its own names are mangled: many pages derive from it, and one of them had a `_follow` too.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.shown_bars = {side: QScrollBar(side, self) for side in (_HORIZONTAL, _VERTICAL)}
-        self._inner_bars = {
+        self.__inner_bars = {
             _HORIZONTAL: self.horizontalScrollBar(),
             _VERTICAL: self.verticalScrollBar(),
         }
         for side, bar in self.shown_bars.items():
             bar.hide()
-            inner = self._inner_bars[side]
-            inner.rangeChanged.connect(self._follow)
+            inner = self.__inner_bars[side]
+            inner.rangeChanged.connect(self.__follow)
             inner.valueChanged.connect(bar.setValue)
             bar.valueChanged.connect(inner.setValue)
 
-    def _follow(self) -> None:
+    def __follow(self) -> None:
         for side, bar in self.shown_bars.items():
-            inner = self._inner_bars[side]
+            inner = self.__inner_bars[side]
             bar.setRange(inner.minimum(), inner.maximum())
             bar.setPageStep(inner.pageStep())
             bar.setSingleStep(inner.singleStep())
             bar.setValue(inner.value())
             bar.setVisible(inner.maximum() > inner.minimum())
-        right, below = self.gutter, self._thickness_below()
+        right, below = self.gutter, self.__thickness_below()
         margins = self.viewportMargins()
         if (margins.right(), margins.bottom()) != (right, below):
             self.setViewportMargins(0, 0, right, below)
-        self._place()
+        self.__place()
 
     @property
     def gutter(self) -> int:
         """Width in points that is kept for the vertical bar, right of the content."""
         return self.shown_bars[_VERTICAL].sizeHint().width()
 
-    def _thickness_below(self) -> int:
+    def __thickness_below(self) -> int:
         bar = self.shown_bars[_HORIZONTAL]
         return 0 if bar.isHidden() else bar.sizeHint().height()
 
-    def _place(self) -> None:
+    def __place(self) -> None:
         """Put the bars where Qt's own would be."""
         area = self.contentsRect()
-        right, below = self.gutter, self._thickness_below()
+        right, below = self.gutter, self.__thickness_below()
         self.shown_bars[_VERTICAL].setGeometry(
             area.right() + 1 - right, area.top(), right, area.height() - below
         )
@@ -77,4 +80,4 @@ class SteadyScrollArea(QScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._follow()
+        self.__follow()

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QFileDialog, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import Screen
+from tests.patience import PATIENCE
 from wallet_gui.app.copy_keeper import FOLDER_SETTING, CopiesReport
 from wallet_gui.custody.vault_errors import VaultCancelled
 from wallet_gui.storage.dated_copies import CopiesState
@@ -41,6 +42,11 @@ def press(screen: Screen, name: str) -> None:
     button = screen.window.findChild(QWidget, name)
     assert isinstance(button, QPushButton), name
     assert not button.isHidden(), name
+    # What was pressed before is under way for a moment, and holds the buttons back.
+    deadline = time.monotonic() + PATIENCE
+    while not button.isEnabled():
+        assert time.monotonic() < deadline, name
+        QApplication.processEvents()
     button.click()
 
 

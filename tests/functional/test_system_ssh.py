@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.bitcoind import Node, NodeFactory
+from tests.functional.echo import echoing
 from tests.functional.sshd import (
     Answers,
     MemoryStore,
@@ -37,28 +38,6 @@ pytestmark = pytest.mark.usefixtures("own_home", "ssh")
 @pytest.fixture
 def ssh() -> None:
     need("ssh")
-
-
-@asynccontextmanager
-async def echoing() -> AsyncIterator[int]:
-    writers: list[asyncio.StreamWriter] = []
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for writer in writers:  # sshd may not have closed its end yet
-            writer.transport.abort()
-        await server.wait_closed()
 
 
 def options_of(server: Sshd) -> SshOptions:

@@ -45,7 +45,6 @@ from wallet_gui.gui.send_flow import SendFlow
 from wallet_gui.gui.send_page import SendPage
 from wallet_gui.gui.settings_page import SettingsPage
 from wallet_gui.gui.setup_wizard import SetupWizard
-from wallet_gui.gui.sidebar import Sidebar
 from wallet_gui.gui.source_flow import SourceFlow
 from wallet_gui.gui.status_bar import StatusBar
 from wallet_gui.gui.sync_model import SyncModel
@@ -57,6 +56,7 @@ from wallet_gui.widgets.clipboard import clipboard
 from wallet_gui.widgets.lock_flow import LockFlow
 from wallet_gui.widgets.message_page import MessagePage
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
+from wallet_gui.widgets.page_sidebar import PageSidebar
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.text import plain
 
@@ -64,6 +64,15 @@ if TYPE_CHECKING:
     from wallet_gui.app.online import Online
 
 _TITLE = "Wallet GUI"
+_PAGES = (
+    ("overview", "Overview"),
+    ("receive", "Receive"),
+    ("send", "Send"),
+    ("history", "History"),
+    ("psbt", "Sign (PSBT)"),
+    ("peers", "Peers"),
+    ("settings", "Settings"),
+)
 _VAULT_CLOSED = (
     "The vault was closed, because the screen was locked or the computer went to sleep. Nothing "
     "was changed; begin again."
@@ -143,7 +152,7 @@ class MainWindow(QMainWindow):
             outer.addWidget(banner)
         middle = QHBoxLayout()
         middle.setSpacing(0)
-        self.sidebar = Sidebar(self)
+        self.sidebar = PageSidebar("sidebar", _PAGES, self)
         self.sidebar.chosen.connect(self.show_page)
         self.navigation = self.sidebar.buttons
         middle.addWidget(self.sidebar)

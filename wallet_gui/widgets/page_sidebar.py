@@ -1,32 +1,27 @@
-"""The sidebar: the wallet's name, and one button for each page of an open wallet."""
+"""The sidebar of a window: the wallet's name, and one button for each page."""
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QButtonGroup, QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QFrame, QPushButton, QVBoxLayout, QWidget
 
 from wallet_gui.widgets.labels import heading
-from wallet_gui.widgets.text import tooltip
+from wallet_gui.widgets.text import plain, tooltip
 
-PAGES = (
-    ("overview", "Overview"),
-    ("receive", "Receive"),
-    ("send", "Send"),
-    ("history", "History"),
-    ("psbt", "Sign (PSBT)"),
-    ("peers", "Peers"),
-    ("settings", "Settings"),
-)
 _WIDTH = 190
 
 
-class Sidebar(QFrame):
-    """Emits `chosen` with the key of a page."""
+class PageSidebar(QFrame):
+    """Emits `chosen` with the key of a page; Ctrl and its number lead there, too."""
 
     chosen = Signal(str)
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(
+        self, name: str, pages: tuple[tuple[str, str], ...], parent: QWidget, *, nobody: str = ""
+    ) -> None:
+        """`pages` are (key, words); `nobody` stands where no wallet is open."""
         super().__init__(parent)
-        self.setObjectName("sidebar")
+        self.setObjectName(name)
+        self._nobody = nobody
         self.setProperty("role", "sidebar")
         self.setMinimumWidth(_WIDTH)
         layout = QVBoxLayout(self)
@@ -39,7 +34,7 @@ class Sidebar(QFrame):
         layout.addWidget(self.wallet_name)
         group = QButtonGroup(self)
         self.buttons: dict[str, QPushButton] = {}
-        for number, (key, text) in enumerate(PAGES, 1):
+        for number, (key, text) in enumerate(pages, 1):
             button = QPushButton(text)
             button.setObjectName(f"navigation_{key}")
             button.setAccessibleName(text)
@@ -49,25 +44,25 @@ class Sidebar(QFrame):
             # Not `clicked`: a screen reader may toggle the button, which is no click.
             button.toggled.connect(lambda on, key=key: self.chosen.emit(key) if on else None)
             shortcut = QShortcut(QKeySequence(f"Ctrl+{number}"), parent)
-            shortcut.activated.connect(lambda key=key: self._go(key))
+            shortcut.activated.connect(lambda key=key: self.go(key) if self.isVisible() else None)
             group.addButton(button)
             self.buttons[key] = button
             layout.addWidget(button)
         layout.addStretch(1)
+        self.show_name("")
+
+    def go(self, key: str) -> None:
+        """Show a page."""
+        if self.buttons[key].isChecked():
+            self.chosen.emit(key)
+        else:
+            self.buttons[key].setChecked(True)
 
     def show_name(self, name: str) -> None:
-        """Show whose pages these are."""
+        """Show whose pages these are; "" for none."""
         label = self.wallet_name
-        label.setText(_elided(label, name))
+        shown = plain(name, 60) or self._nobody
+        width = label.maximumWidth() - 2 * label.contentsMargins().left()
+        label.setText(label.fontMetrics().elidedText(shown, Qt.TextElideMode.ElideRight, width))
         label.setToolTip(tooltip(name))
         label.setAccessibleName(f"Wallet: {name or 'none open'}")
-
-    def _go(self, key: str) -> None:
-        if self.isVisible():
-            self.buttons[key].setChecked(True)
-            self.chosen.emit(key)
-
-
-def _elided(label: QLabel, text: str) -> str:
-    width = label.maximumWidth() - 2 * label.contentsMargins().left()
-    return label.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, width)

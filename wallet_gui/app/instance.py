@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from wallet_gui.storage.errors import InUse
 from wallet_gui.storage.locks import FileLock
+from wallet_gui.windows_system import allow_others_to_front
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +174,7 @@ class Instance:
 
     def _send(self, data: bytes, seconds: float) -> None:
         if sys.platform == "win32":
+            allow_others_to_front()
             with open(self._pipe_name(), "wb", buffering=0) as pipe:  # noqa: PTH123 - no file
                 pipe.write(data or b"\n")
             return

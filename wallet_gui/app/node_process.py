@@ -16,6 +16,7 @@ from typing import Self
 import platformdirs
 
 from wallet_gui.app.node_rpc import HOST, NodeRefused, NodeRpc
+from wallet_gui.windows_system import NO_CONSOLE
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -208,7 +209,8 @@ class NodeProcess:
                     stdout=output,
                     stderr=asyncio.subprocess.STDOUT,
                     # Ctrl-C in a terminal is for the wallet, which then stops bitcoind in order.
-                    start_new_session=True,
+                    start_new_session=os.name == "posix",
+                    creationflags=NO_CONSOLE,
                 )
             except OSError as error:
                 raise PlaygroundError(
@@ -253,7 +255,8 @@ class NodeProcess:
         pid = await asyncio.to_thread(self._forgotten)
         if pid is None:
             return
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        # Windows has no SIGKILL; nothing is ever found there (see _forgotten).
+        for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
             if await self._is_gone_soon():

@@ -80,8 +80,8 @@ def run_without_console(
     said = LastWords()
     before = sys.stdout, sys.stderr
     # Whichever is there stays: it may lead to a file.
-    sys.stdout = _stream("stdout") or said  # type: ignore[assignment]
-    sys.stderr = _stream("stderr") or said  # type: ignore[assignment]
+    sys.stdout = _stream("stdout") or said
+    sys.stderr = _stream("stderr") or said
     try:
         status = _status_of(run)
     finally:

@@ -16,6 +16,7 @@ from typing import Self
 import platformdirs
 
 from wallet_gui.app.node_rpc import HOST, NodeRefused, NodeRpc
+from wallet_gui.program_start import foreign_environment
 from wallet_gui.windows_system import NO_CONSOLE
 
 _START_SECONDS = 60.0
@@ -208,6 +209,7 @@ class NodeProcess:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=asyncio.subprocess.STDOUT,
+                    env=foreign_environment(),
                     # Ctrl-C in a terminal is for the wallet, which then stops bitcoind in order.
                     start_new_session=os.name == "posix",
                     creationflags=NO_CONSOLE,

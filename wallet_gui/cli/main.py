@@ -54,7 +54,7 @@ def _main(arguments: Sequence[str], vault_command: Sequence[str], *, is_json: bo
     from wallet_gui.cli.failures import FAILURES, status_of  # noqa: PLC0415
     from wallet_gui.curve import self_test  # noqa: PLC0415
 
-    run, failures = (_offline if options.offline else _online)(options, vault_command)
+    run, failures = _runner(options)(options, vault_command)
     sentences: tuple[type[Exception], ...] = (*FAILURES, *failures)
     try:
         self_test()
@@ -66,6 +66,18 @@ def _main(arguments: Sequence[str], vault_command: Sequence[str], *, is_json: bo
 
 Run = tuple[Callable[[], Result], tuple[type[Exception], ...]]
 """What does a command, and the errors besides FAILURES that are a sentence for the person."""
+
+
+def _runner(options: argparse.Namespace) -> Callable[[argparse.Namespace, Sequence[str]], Run]:
+    if options.command == "verify":
+        return _verify
+    return _offline if options.offline else _online
+
+
+def _verify(options: argparse.Namespace, _: Sequence[str]) -> Run:
+    from wallet_gui.cli.verify import run  # noqa: PLC0415 - needs neither wallets nor a network
+
+    return lambda: run(options), ()
 
 
 def _offline(options: argparse.Namespace, vault_command: Sequence[str]) -> Run:

@@ -55,6 +55,13 @@ NO_KEYS: Final = (
 )
 
 
+def way_of(use: ProxyUse, *, is_tor: bool) -> str:
+    """How the host is asked, in words that follow its name."""
+    if use is ProxyUse.NEVER:
+        return DIRECTLY
+    return "through Tor" if is_tor else "through the proxy of your settings"
+
+
 class Outcome(Enum):
     """How an attempt ended."""
 
@@ -193,6 +200,11 @@ class Updates:
     # --- what is known
 
     @property
+    def _way(self) -> str:
+        choice = self._online.network_choice()
+        return way_of(choice.proxy_use, is_tor=choice.is_tor)
+
+    @property
     def status(self) -> UpdateStatus:
         record, notice = self._record, self._notice
         outcome = _outcome(record.outcome)
@@ -200,7 +212,7 @@ class Updates:
         return UpdateStatus(
             version=self._version,
             host=self._host,
-            way=self._way(),
+            way=self._way,
             is_on=self._online.settings.update_check,
             is_checking=self._is_checking,
             tried=record.tried,
@@ -211,12 +223,6 @@ class Updates:
             is_newer=notice is not None and notice.is_newer_than(self._version),
             is_expired=is_expired,
         )
-
-    def _way(self) -> str:
-        choice = self._online.network_choice()
-        if choice.proxy_use is ProxyUse.NEVER:
-            return DIRECTLY
-        return "through Tor" if choice.is_tor else "through the proxy of your settings"
 
     async def load(self) -> None:
         """Read what was learned before; what is not signed counts as nothing."""

@@ -282,6 +282,7 @@ def make_parser() -> _Parser:
     backup_arguments.add_parser(add)
     message_arguments.add_parser(add)
     _add_connecting(add)
+    add("check-update", "ask once whether there is a newer version; downloads nothing")
     parser.commands = commands.choices
     return parser
 

@@ -16,6 +16,7 @@ from typing import Self
 import platformdirs
 
 from wallet_gui.app.node_rpc import HOST, NodeRefused, NodeRpc
+from wallet_gui.program_start import foreign_environment
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -207,6 +208,7 @@ class NodeProcess:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=asyncio.subprocess.STDOUT,
+                    env=foreign_environment(),
                     # Ctrl-C in a terminal is for the wallet, which then stops bitcoind in order.
                     start_new_session=True,
                 )

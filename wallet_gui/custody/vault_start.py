@@ -10,10 +10,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import wallet_gui
 from wallet_gui.custody.vault_errors import VaultError
+from wallet_gui.program_start import own_environment, own_program
 from wallet_gui.transfer.messages import STDIN, Request
 
 
@@ -96,17 +95,13 @@ def reads_standard_input(request: Request) -> bool:
 def _start_process(
     own: tuple[str, ...], pipe: VaultPipe, *, headless: bool
 ) -> subprocess.Popen[bytes]:
-    is_frozen = getattr(sys, "frozen", False)
-    command = own or ((sys.executable,) if is_frozen else (sys.executable, "-m", "wallet_gui"))
+    command = own or own_program()
     # Qt's log of input (qt.qpa.input) would repeat each key that is typed into the vault.
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("QT_LOGGING")
+        name: value
+        for name, value in own_environment().items()
+        if not name.startswith("QT_LOGGING")
     }
-    if not is_frozen:
-        # The child must find the same package, also when it was started from elsewhere.
-        root = str(Path(wallet_gui.__file__).resolve().parent.parent)
-        paths = [root, environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(part for part in paths if part)
     mode = ["--headless"] if headless else []
     arguments = [*command, "--vault", *mode]
     if sys.platform == "win32":

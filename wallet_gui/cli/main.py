@@ -10,6 +10,7 @@ from wallet_gui.cli.arguments import WrongArguments, make_parser, parse
 from wallet_gui.cli.printing import json_line
 from wallet_gui.cli.result import EXIT_FAILED, EXIT_USAGE, Result
 from wallet_gui.process_protection import protect_memory
+from wallet_gui.windows_system import broken_pipes
 
 EXIT_INTERRUPTED = 130
 # What a shell shows for a program that SIGPIPE ended, as it ends `yes` in `yes | head`.
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str], vault_command: Sequence[str] = ()) -> int:
             sys.stderr.write("\n")
             return EXIT_INTERRUPTED
         finally:
-            sys.stdout.flush()
+            with broken_pipes():
+                sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output went away, as `head` does: nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

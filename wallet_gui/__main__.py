@@ -22,6 +22,7 @@ COMMANDS = frozenset(
         "wallets",
         "doctor",
         "ssh-key",
+        "verify",
         "help",
     }
 )

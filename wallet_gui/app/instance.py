@@ -22,6 +22,7 @@ from urllib.parse import unquote_to_bytes
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.storage.errors import InUse
 from wallet_gui.storage.locks import FileLock
+from wallet_gui.windows_system import allow_others_to_front
 
 logger = logging.getLogger(__name__)
 
@@ -199,6 +200,7 @@ class Instance:
 
     def _send(self, data: bytes, seconds: float) -> None:
         if sys.platform == "win32":
+            allow_others_to_front()
             with open(self._pipe_name(), "wb", buffering=0) as pipe:  # noqa: PTH123 - no file
                 pipe.write(data or b"\n")
             return

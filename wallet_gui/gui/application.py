@@ -30,6 +30,7 @@ from wallet_gui.primitives.params import MAINNET, NETWORKS, REGTEST, ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.process_protection import protect_memory
+from wallet_gui.program_start import own_program
 from wallet_gui.storage.errors import StorageError
 from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile
 from wallet_gui.widgets.file_open import FileOpenFilter
@@ -235,10 +236,9 @@ class Application(QObject):
             )
 
     def _start_another(self, *options: str) -> bool:
-        is_frozen = getattr(sys, "frozen", False)
-        program = [] if is_frozen else ["-m", "wallet_gui"]
-        arguments = [*program, *options, "--data-dir", str(self._directory.root)]
-        return QProcess.startDetached(sys.executable, arguments)[0]
+        program, *beginning = own_program(outlives_us=True)
+        arguments = [*beginning, *options, "--data-dir", str(self._directory.root)]
+        return QProcess.startDetached(program, arguments)[0]
 
     def _take_link(self, text: str) -> None:
         """Handle the link of a later start; a wrong one gets a sentence, nothing else."""

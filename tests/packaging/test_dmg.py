@@ -135,7 +135,9 @@ def test_without_a_certificate_it_is_signed_for_nobody(job: Job, calls: Path) ->
 def test_with_a_certificate_it_is_hardened_notarised_and_stapled(job: Job, calls: Path) -> None:
     identity = "Developer ID Application: Anna Example (ABCDE12345)"
     made = dmg.make(
-        job, "x86_64", {"CODESIGN_IDENTITY": identity, "NOTARY_KEYCHAIN": "/tmp/k.keychain-db"}  # noqa: S108
+        job,
+        "x86_64",
+        {"CODESIGN_IDENTITY": identity, "NOTARY_KEYCHAIN": "/tmp/k.keychain-db"},  # noqa: S108
     )
     steps = called(calls)
     code = [step for step in steps if step[0] == "codesign" and "--sign" in step]
@@ -167,4 +169,4 @@ def test_the_script_for_the_keychain_is_sound_shell() -> None:
     assert f"store-credentials {dmg.PROFILE} " in text
     # Certificates and keys pass through files that only this job reads and that are gone after it.
     assert "umask 077" in text
-    assert text.count('rm "$place/') == text.count(">\"$place/")
+    assert text.count('rm "$place/') == text.count('>"$place/')

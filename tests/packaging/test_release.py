@@ -84,7 +84,9 @@ def test_a_spoiled_changelog_is_told(tmp_path: Path, text: str, problem: str) ->
 
 def test_the_checklist_names_files_and_programs_that_exist() -> None:
     text = RELEASE.read_text(encoding="utf-8")
-    named = set(re.findall(r"`((?:packaging|resources|wallet_gui|tests|\.github|\.ci)/[\w./-]+)`", text))
+    named = set(
+        re.findall(r"`((?:packaging|resources|wallet_gui|tests|\.github|\.ci)/[\w./-]+)`", text)
+    )
     assert named
     missing = sorted(name for name in named if not (ROOT / name).exists())
     assert missing == []

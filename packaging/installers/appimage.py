@@ -6,7 +6,6 @@ of the frozen folder behind it: AppImage type 2 of https://github.com/AppImage/A
 
 from __future__ import annotations
 
-import os
 import shutil
 import struct
 import zlib
@@ -84,7 +83,15 @@ def compile_runtime(root: Path, version: str, epoch: int) -> bytes:
     shutil.copytree(SOURCES, place)
     sources = [f"{tool_root.PLACE}/runtime/{path.name}" for path in sorted(SOURCES.glob("*.c"))]
     program = f"{tool_root.PLACE}/runtime/program"
-    line = ["gcc", "-std=c11", "-O2", f'-DWALLET_VERSION="{version}"', *WARNINGS, *HARDENING, *PLAIN]
+    line = [
+        "gcc",
+        "-std=c11",
+        "-O2",
+        f'-DWALLET_VERSION="{version}"',
+        *WARNINGS,
+        *HARDENING,
+        *PLAIN,
+    ]
     tool_root.run(root, [*line, *SMALL, *sources, "-o", program, *LIBRARIES], epoch)
     code = bytearray((place / "program").read_bytes())
     code[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] = MAGIC
@@ -121,4 +128,4 @@ def write(target: Path, contents: bytes) -> None:
     fresh = target.with_suffix(".new")
     fresh.write_bytes(contents)
     fresh.chmod(0o755)
-    os.replace(fresh, target)
+    fresh.replace(target)

@@ -1,4 +1,4 @@
-"""The package for Fedora, openSUSE and their relatives, built by rpmbuild from the frozen folder."""
+"""The package for Fedora, openSUSE and their relatives, built by rpmbuild of the frozen folder."""
 
 from __future__ import annotations
 

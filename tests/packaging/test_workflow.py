@@ -135,7 +135,9 @@ def test_programs_for_building_are_those_of_the_tests(capsys: pytest.CaptureFixt
     listed = runpy.run_path(str(ROOT / "packaging" / "run.py"))
     if "PACKAGE_PROGRAMS" not in listed:
         pytest.skip("packaging/run.py does not list the programs that build packages yet")
-    runpy.run_path(str(ROOT / "packaging" / "installers" / "build_programs.py"), run_name="__main__")
+    runpy.run_path(
+        str(ROOT / "packaging" / "installers" / "build_programs.py"), run_name="__main__"
+    )
     printed = capsys.readouterr().out.split()
     assert set(listed["PACKAGE_PROGRAMS"].values()) <= set(printed)
 

@@ -65,7 +65,7 @@ def short(status: UpdateStatus) -> str:
         return ""
     if notice.level is Level.KEY:
         return "Key warning"
-    return "Security update" if is_urgent(status) else f"New: {notice.version}"
+    return "Security fix" if is_urgent(status) else f"New: {notice.version}"
 
 
 def urgency(status: UpdateStatus) -> str:

@@ -105,7 +105,7 @@ def test_a_security_notice_is_urgent_while_it_is_newer(rig: UpdateRig) -> None:
     status = rig.check(rig.signed(replace(NEWER, level=Level.SECURITY)))
     assert update_words.is_urgent(status)
     assert "closes a hole" in update_words.urgency(status)
-    assert update_words.short(status) == "Security update"
+    assert update_words.short(status) == "Security fix"
     rig.version = "0.2.0"
     assert not update_words.is_urgent(rig.restart())
 

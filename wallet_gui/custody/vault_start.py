@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from wallet_gui.custody.vault_errors import VaultError
 from wallet_gui.program_start import own_environment, own_program
 from wallet_gui.transfer.messages import STDIN, Request
+from wallet_gui.windows_system import broken_pipes
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ class VaultPipe:
         """Write a frame; blocking."""
         view = memoryview(frame)
         # When the vault died, its silence is reported by whoever reads.
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError), broken_pipes():
             while view:
                 view = view[os.write(self.write_end, view) :]
 
@@ -105,7 +106,7 @@ def _start_process(
     mode = ["--headless"] if headless else []
     arguments = [*command, "--vault", *mode]
     if sys.platform == "win32":
-        return _start_on_windows(arguments, pipe, environment)
+        return _start_on_windows(arguments, pipe, environment, headless=headless)
     return subprocess.Popen(  # noqa: S603 - our own executable with fixed arguments
         [*arguments, "--pipe", f"{pipe.child_read},{pipe.child_write}"],
         pass_fds=(pipe.child_read, pipe.child_write),
@@ -114,7 +115,7 @@ def _start_process(
 
 
 def _start_on_windows(
-    arguments: list[str], pipe: VaultPipe, environment: dict[str, str]
+    arguments: list[str], pipe: VaultPipe, environment: dict[str, str], *, headless: bool
 ) -> subprocess.Popen[bytes]:
     import msvcrt  # noqa: PLC0415 - exists on Windows only
 
@@ -127,7 +128,9 @@ def _start_on_windows(
     startup.lpAttributeList = {"handle_list": handles}
     return subprocess.Popen(  # noqa: S603 - our own executable with fixed arguments
         [*arguments, "--pipe", ",".join(str(handle) for handle in handles)],
+        # A list of handles shuts out all others, and with them standard input, from which a vault
+        # without a window reads a password; one that is named here joins the list.
+        stdin=0 if headless else None,
         startupinfo=startup,
-        close_fds=False,
         env=environment,
     )

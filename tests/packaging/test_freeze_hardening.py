@@ -1,11 +1,11 @@
-"""Code from outside the folder does not get into the frozen program, and the loader is a hard one."""
+"""Code from outside the folder does not get into the frozen program; its loader is hardened."""
 
 import os
 import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,7 +55,7 @@ def mark(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(frozen_folder: Path, tmp_path: Path, mark: Path) -> Iterator[Run]:
+def run(frozen_folder: Path, tmp_path: Path, mark: Path) -> Run:
     """Run the frozen program with an environment and in a folder; it has a home of its own."""
     home = tmp_path / "home"
     home.mkdir()

@@ -23,6 +23,7 @@ COMMANDS = frozenset(
         "doctor",
         "ssh-key",
         "verify",
+        "check-update",
         "help",
     }
 )

@@ -7,6 +7,7 @@ the day, the machine or the order of a listing, so that two builds have the same
 
 import hashlib
 import json
+import platform
 import re
 import uuid
 from datetime import UTC, datetime
@@ -120,7 +121,8 @@ def locked_hashes(lock: str) -> dict[tuple[str, str], list[str]]:
 def _system(tree: Path) -> str:
     if (tree / f"{PROGRAM}.exe").exists():
         return "-windows"
-    return "-macos" if (tree / "Contents").is_dir() else ""
+    # One for each processor, beside each other in one release.
+    return f"-macos-{platform.machine()}" if (tree / "Contents").is_dir() else ""
 
 
 def _component(

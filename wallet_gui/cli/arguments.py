@@ -284,6 +284,7 @@ def make_parser() -> _Parser:
     message_arguments.add_parser(add)
     verify_arguments.add_parser(add, _count)
     _add_connecting(add)
+    add("check-update", "ask once whether there is a newer version; downloads nothing")
     parser.commands = commands.choices
     return parser
 

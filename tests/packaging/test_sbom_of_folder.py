@@ -105,12 +105,12 @@ def test_the_packaged_program_verifies_downloads(frozen_folder: Path, tmp_path: 
     key = make_key(tmp_path, "release")
     sums.sign(job, key.secret)
     command = [
-        frozen_folder / "wallet-gui",
+        str(frozen_folder / "wallet-gui"),
         "verify",
         "--json",
         "--signed-by",
-        key.public,
-        download,
+        str(key.public),
+        str(download),
     ]
     environment = {name: text for name, text in os.environ.items() if "PYTHON" not in name}
     for data, status in ((b"a package", 0), (b"another", 1)):

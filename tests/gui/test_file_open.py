@@ -26,5 +26,5 @@ def test_what_macos_opens_comes_as_it_was_written(
     came: list[str] = []
     events.opened.connect(came.append)
     assert QApplication.sendEvent(target, event)
-    assert QApplication.sendEvent(target, QEvent(QEvent.Type.User)) is False
+    assert events.eventFilter(target, QEvent(QEvent.Type.User)) is False
     assert came == [opened]

@@ -134,6 +134,7 @@ def test_a_wallet_is_made_and_signs_a_payment_without_a_network(
         ("peers",),
         ("doctor", "ssh://me@host"),
         ("ssh-key",),
+        ("check-update",),
         ("send", "bcrt1qqqqq", "1"),
         ("psbt", "create", "--to", "bcrt1qs758ursh4q9z627kt3pp5yysm78ddny6txaqgw=1"),
         ("connections",),

@@ -64,9 +64,8 @@ def short(status: UpdateStatus) -> str:
     if not headline(status) or notice is None:
         return ""
     if notice.level is Level.KEY:
-        return "Warning: release key"
-    kind = "Security: " if notice.level is Level.SECURITY else ""
-    return f"{kind}version {notice.version}" if kind else f"Version {notice.version} is out"
+        return "Key warning"
+    return "Security fix" if is_urgent(status) else f"New: {notice.version}"
 
 
 def urgency(status: UpdateStatus) -> str:

@@ -133,6 +133,11 @@ class UpdateStatus:
     is_newer: bool = False
     is_expired: bool = False
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether what came last pretended to be what it was not."""
+        return self.outcome in {Outcome.FORGED, Outcome.OLDER}
+
 
 class OnlineSide(Protocol):
     """What of `Online` is needed here."""
@@ -242,7 +247,7 @@ class Updates:
             return ""
         return self._problem or SENTENCES[Outcome.EXPIRED if outcome.is_answer else outcome]
 
-    def tell(self) -> None:
+    async def tell(self) -> None:
         """Publish what is known, again: what it depends on may have changed."""
         self._tell()
 

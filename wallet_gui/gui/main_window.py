@@ -48,6 +48,7 @@ from wallet_gui.gui.setup_wizard import SetupWizard
 from wallet_gui.gui.source_flow import SourceFlow
 from wallet_gui.gui.status_bar import StatusBar
 from wallet_gui.gui.sync_model import SyncModel
+from wallet_gui.gui.update_flow import UpdateFlow
 from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
@@ -127,7 +128,7 @@ class MainWindow(QMainWindow):
         for part in (
             *(self.backup_flow, self.request_flow, self.send_flow, self.psbt_flow),
             *(self.network_flow, self.source_flow, self.import_flow, self.message_flow),
-            self.export_card,
+            *(self.update_flow, self.export_card),
         ):
             part.attach(online)
         if self.play_flow is not None:
@@ -227,6 +228,9 @@ class MainWindow(QMainWindow):
         self.scan_again = ScanAgainCard(self.wallet_model, self)
         for card in (self.export_card, self.message_flow.card, self.scan_again):
             self.settings.add_card(card)
+        self.update_flow = UpdateFlow(
+            self._engine, self.settings, self.sidebar, self._say, self.show_page
+        )
 
     def _make_notice(self) -> QVBoxLayout:
         self.notice = Notice(self)

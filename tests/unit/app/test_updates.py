@@ -73,7 +73,7 @@ def test_a_newer_version_is_told(rig: UpdateRig) -> None:
     assert status.notice == NEWER
     assert (status.tried, status.checked) == (NOW, NOW)
     assert update_words.headline(status).startswith("Version 0.2.0 is out since 20")
-    assert update_words.short(status) == "Version 0.2.0 is out"
+    assert update_words.short(status) == "New: 0.2.0"
     assert not update_words.is_urgent(status)
     assert [entry.purpose.value for entry in rig.side.contacts] == ["look for a newer version"]
 
@@ -105,7 +105,7 @@ def test_a_security_notice_is_urgent_while_it_is_newer(rig: UpdateRig) -> None:
     status = rig.check(rig.signed(replace(NEWER, level=Level.SECURITY)))
     assert update_words.is_urgent(status)
     assert "closes a hole" in update_words.urgency(status)
-    assert update_words.short(status) == "Security: version 0.2.0"
+    assert update_words.short(status) == "Security fix"
     rig.version = "0.2.0"
     assert not update_words.is_urgent(rig.restart())
 
@@ -217,7 +217,7 @@ def test_a_withdrawn_key_is_believed_no_more(tmp_path: Path) -> None:
     status = rig.check(rig.signed(warning, other))
     assert update_words.is_urgent(status)
     assert update_words.headline(status).startswith("Warning of 20")
-    assert update_words.short(status) == "Warning: release key"
+    assert update_words.short(status) == "Key warning"
     # The thief signs a later one; also after a restart, and also after an ordinary notice.
     later = replace(NEWER, date=NOW, page="https://evil.example")
     assert rig.check(rig.signed(later, stolen)).outcome is Outcome.FORGED

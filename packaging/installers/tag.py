@@ -1,6 +1,6 @@
 """Checks that a tag is the version, and prints what changed in it, for the release's page.
 
-    python3 packaging/installers/tag.py v1.2.3
+python3 packaging/installers/tag.py v1.2.3
 """
 
 import sys

@@ -8,7 +8,7 @@ lies beside it.
 import argparse
 import hashlib
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -100,7 +100,9 @@ def _named_key(text: str) -> PublicKey:
         raise UsageError(f"{_shown(Path(text))} holds no public key of minisign.") from None
 
 
-def _vouched(path: Path, keys: Sequence[PublicKey], withdrawn: Set[str], at_least: int) -> Vouched:
+def _vouched(
+    path: Path, keys: Sequence[PublicKey], withdrawn: frozenset[str], at_least: int
+) -> Vouched:
     """Read a list of hashes that `at_least` different keys have signed. Raises CommandError."""
     if not path.is_file():
         raise CommandError(
@@ -143,7 +145,7 @@ def _vouched(path: Path, keys: Sequence[PublicKey], withdrawn: Set[str], at_leas
 
 
 def _verify(
-    data: bytes, signature: bytes, keys: tuple[PublicKey, ...], withdrawn: Set[str]
+    data: bytes, signature: bytes, keys: tuple[PublicKey, ...], withdrawn: frozenset[str]
 ) -> tuple[str, str]:
     """Return the key's id and the version that was signed. Raises BadSignature."""
     try:

@@ -7,7 +7,6 @@ Debian's keyring. A root that was made once is kept as a tar archive in the user
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shlex
@@ -21,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from installers.job import Missing
+
+if sys.platform != "win32":
+    import fcntl
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Older ones lack what Debian has repaired since.
@@ -81,14 +83,18 @@ def create(path: Path, suite: str = "bookworm", include: Sequence[str] = ()) -> 
 
 
 @contextlib.contextmanager
-def mounted(path: Path) -> Iterator[Path]:
-    """Mount what programs in the root expect; all of it is gone again at the end."""
+def mounted(path: Path, folders: Mapping[Path, str] | None = None) -> Iterator[Path]:
+    """Mount what programs in the root expect; all of it is gone again at the end.
+
+    `folders` are folders of this machine and where they are to be seen in the root.
+    """
     place = path.resolve()
     done: list[Path] = []
+    own = [(str(here), there, ["--bind"]) for here, there in (folders or {}).items()]
     try:
-        for source, name, options in MOUNTS:
+        for source, name, options in (*MOUNTS, *own):
             target = place / name
-            target.mkdir(exist_ok=True)
+            target.mkdir(parents=True, exist_ok=True)
             _run(["mount", *options, source, str(target)])
             done.append(target)
         yield place
@@ -193,7 +199,8 @@ def _archive(suite: str, include: list[str]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / f"{suite}-{key}.tar"
     with (folder / f"{suite}-{key}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        if sys.platform != "win32":
+            fcntl.flock(lock, fcntl.LOCK_EX)
         if archive.exists() and time.time() - archive.stat().st_mtime < DAYS_KEPT * 86400:
             return archive
         fresh = archive.with_suffix(".new")

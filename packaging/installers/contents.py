@@ -55,12 +55,15 @@ _WITH_PYTHON: Final = (
 )
 _VC_RUNTIME: Final = ("*vcruntime140*.dll", "*msvcp140*.dll", "*ucrtbase.dll", "*api-ms-win-*.dll")
 _FONTS: Final = {"inter": "Inter-*", "jetbrains-mono": "JetBrainsMono-*"}
+# The two of Windows: with a console and without.
+_EXECUTABLES: Final = (PROGRAM, f"{PROGRAM}.exe", f"{PROGRAM}-window.exe")
 _OURS: Final = (
-    PROGRAM,
-    f"{PROGRAM}.exe",
+    *_EXECUTABLES,
     f"{PROGRAM}.icns",
     f"{PROGRAM}.ico",
     "Contents/Info.plist",
+    "Contents/PkgInfo",
+    "Contents/_CodeSignature/CodeResources",
 )
 _BOOT: Final = ("pyi*", "_pyi*", "PyInstaller*")
 
@@ -155,7 +158,7 @@ class _Survey:
             self._part_of(name).files.append(path)
         own = self._own()
         for executable in own.files:
-            if inner(executable) in {PROGRAM, f"{PROGRAM}.exe"}:
+            if inner(executable) in _EXECUTABLES:
                 self._sort_modules(self._tree / executable)
         return sorted(self._parts.values(), key=lambda part: part.name)
 
@@ -286,7 +289,7 @@ class _Survey:
         scripts, modules = module_names(executable)
         for module in (*scripts, *modules):
             top = module.partition(".")[0]
-            if top in {"wallet_gui", "__main__"}:
+            if top in {"wallet_gui", "__main__", "frozen_program"}:
                 part = self._own()
             elif any(path.endswith(f"/rthooks/{top}.py") for path in self._owners):
                 part = self._package(self._owner_of_hook(top))

@@ -76,6 +76,8 @@ _GLIBC = frozenset(
         *(("resolv", 2), ("rt", 1), ("util", 1)),
     )
 ) | {"ld-linux-x86-64.so.2"}
+# What libxkbcommon, which is in the folder, reads keyboards from.
+DATA_PACKAGES = ("xkb-data",)
 # These make the desktop know the entries and the type of file, have the icon found, and open links.
 RECOMMENDS = ("desktop-file-utils", "hicolor-icon-theme", "shared-mime-info", "xdg-utils")
 # For "--ssh system", and for a proxy through which everything can go.
@@ -130,7 +132,7 @@ def dependencies(needs: shared_libraries.Needs) -> list[str]:
         )
     found = {LIBRARIES[soname] for soname in needs.sonames - _GLIBC}
     version = ".".join(map(str, needs.glibc))
-    return [f"libc6 (>= {version})" if version else "libc6", *sorted(found)]
+    return [f"libc6 (>= {version})" if version else "libc6", *sorted(found.union(DATA_PACKAGES))]
 
 
 def _copy_program(tree: Path, target: Path) -> None:

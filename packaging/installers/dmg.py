@@ -44,7 +44,7 @@ _MACH_O: Final = {
 
 def build(job: Job) -> Path:
     """Sign the application and put it into an image. Raises Missing."""
-    if sys.platform != "darwin":
+    if platform.system() != "Darwin":
         raise Missing("A disk image can be made on macOS only (hdiutil, codesign).")
     for tool in ("hdiutil", "codesign", "xcrun"):
         if shutil.which(tool) is None:

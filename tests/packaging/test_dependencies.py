@@ -54,10 +54,10 @@ def test_every_locked_package_has_hashes_and_no_address(kind: str) -> None:
 
 def test_every_entry_has_a_reason_and_what_ships_has_a_licence() -> None:
     for kind, entries in reviewed().items():
-        assert kind in {*LOCKS, "system", "part"}
+        assert kind in {*LOCKS, "system", "part", "action"}
         for name, entry in entries.items():
             assert entry["reason"].endswith("."), (kind, name)
-            assert name == canonical(name) or kind == "system"
+            assert name == canonical(name) or kind in {"system", "action"}
             if kind in {"runtime", "system", "part"}:
                 assert entry["licence"], (kind, name)
             for text in entry.get("texts", []):

@@ -1,4 +1,4 @@
-"""The macOS part, as far as it can be tried without a Mac: its files, and what is called in turn."""
+"""The macOS part, as far as it can be tried without a Mac: its files, and what it calls in turn."""
 
 import os
 import plistlib

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from installers.changelog import FILE, entries
 from installers.licences import own_version
+from installers.tag import WrongTag, main, notes
 
 import wallet_gui
 
@@ -46,13 +47,13 @@ def test_the_version_stands_in_one_file_only() -> None:
 
 def test_the_version_is_read_from_there() -> None:
     assert own_version() == wallet_gui.__version__
-    # As PEP 440, Debian and RPM all sort it: three numbers, and rcN before the release.
-    assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+(rc[0-9]+)?", own_version())
+    # Three numbers and nothing behind them: Debian, RPM and Python sort candidates differently.
+    assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", own_version())
 
 
 def test_the_changelog_begins_with_this_version() -> None:
     found = entries()
-    assert found[0].version == wallet_gui.__version__.partition("rc")[0]
+    assert found[0].version == wallet_gui.__version__
     assert [entry.date for entry in found] == sorted((e.date for e in found), reverse=True)
     assert all(entry.lines for entry in found)
 
@@ -66,3 +67,23 @@ def test_the_checklist_names_files_and_programs_that_exist() -> None:
     missing = sorted(name for name in named if not (ROOT / name).exists())
     assert missing == []
     assert FILE.name in text
+
+
+def test_a_tag_is_the_version_and_its_notes_are_the_changelog_s(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tag = f"v{wallet_gui.__version__}"
+    assert notes(tag) == "".join(f"- {line}\n" for line in entries()[0].lines)
+    with pytest.raises(WrongTag, match=r"The tag is v9\.9\.9 and"):
+        notes("v9.9.9")
+    assert main([tag]) == 0
+    assert main(["v9.9.9"]) == 1
+    assert "Raise the version first" in capsys.readouterr().err
+
+
+def test_a_version_that_nothing_was_written_about_is_no_release(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("installers.tag.own_version", lambda: "9.9.9")
+    with pytest.raises(WrongTag, match="Write down what changed"):
+        notes("v9.9.9")

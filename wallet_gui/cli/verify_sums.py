@@ -11,7 +11,7 @@ Sums = Mapping[str, bytes]
 
 # Two blanks, or a blank and the asterisk of binary mode. Names as ours are: no folder, no escape.
 _LINE: Final = re.compile(r"([0-9a-f]{64}) [ *]([A-Za-z0-9][A-Za-z0-9._+~-]{0,127})")
-_VERSION: Final = re.compile(r"wallet-gui[-_]([0-9]+(?:\.[0-9]+)+(?:rc[0-9]+)?)(?:[-_]|\.[a-z])")
+_VERSION: Final = re.compile(r"wallet-gui[-_]([0-9]+(?:\.[0-9]+)+)(?:[-_]|\.[a-z])")
 
 
 def parse_sums(data: bytes) -> Sums:

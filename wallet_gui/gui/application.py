@@ -109,7 +109,7 @@ class Application(QObject):
         unread_settings: str = "",
         connects: bool = True,
     ) -> None:
-        """Make everything; nothing is connected to without `connects`."""
+        """Make everything; without `connects` nobody but `peers` is connected to."""
         super().__init__(qt)
         self._qt = qt
         self._directory = directory
@@ -119,8 +119,9 @@ class Application(QObject):
         self._peers = peers
         self._playground = playground
         self._unread_settings = unread_settings
-        # Nobody may be asked, and nobody is named: the source stays where it is.
-        self._options = None if connects else P2POptions(only_own_peers=True)
+        # Nobody is contacted but who is named, whatever the settings say.
+        only_named = P2POptions(own_peers=peers or (), only_own_peers=True)
+        self._options = None if connects else only_named
         self._online: Online | None = None
         self._engine = Engine()
         install_fonts(qt, settings.text_scale)

@@ -1,5 +1,10 @@
 /* Finds the squashfs image behind this program and opens it.
  *
+ * libsquashfuse believes what the tables of an image say, to the point of reading elsewhere in
+ * memory. So their checksum is in this program, and damage to them is found before they are used.
+ * (Who damages it on purpose can change the program too.) What blocks of data unpack to is checked
+ * here.
+ *
  * Only zstd is understood, for our own images know nothing else: the decompressor table of
  * libsquashfuse is replaced, so that no other decompressor is linked in.
  */
@@ -15,6 +20,7 @@
 #include <zstd.h>
 
 #define ZSTD_IN_SQUASHFS 6
+#define CRC32 0xEDB88320u /* as zlib's, reversed */
 #define CACHED_BLOCKS 64
 
 sqfs_decompressor sqfs_decompressor_get(sqfs_compression_type type);
@@ -52,21 +58,50 @@ static off_t end_of_program(int fd)
     return (off_t)(header.e_shoff + (uint64_t)header.e_shentsize * header.e_shnum);
 }
 
+/* Written into the finished program by packaging/installers/appimage.py, which looks for the mark:
+ * the checksum of the superblock and of everything from the first table on. Volatile, for the
+ * compiler must not think that it knows the value. */
+static const volatile struct {
+    char mark[12];
+    uint32_t checksum;
+} sealed = {"IMAGE CRC32", 0};
+
+/* Go on with the checksum of `length` bytes of the file; false when they are not there. */
+static bool add_to_checksum(uint32_t *checksum, int fd, off_t start, uint64_t length)
+{
+    static unsigned char bytes[65536];
+    while (length > 0) {
+        size_t wanted = length < sizeof bytes ? (size_t)length : sizeof bytes;
+        ssize_t got = pread(fd, bytes, wanted, start);
+        if (got <= 0)
+            return false;
+        for (ssize_t i = 0; i < got; i++) {
+            *checksum ^= bytes[i];
+            for (int bit = 0; bit < 8; bit++)
+                *checksum = *checksum >> 1 ^ (-(*checksum & 1) & CRC32);
+        }
+        start += got;
+        length -= (uint64_t)got;
+    }
+    return true;
+}
+
 static bool is_whole(int fd, off_t offset)
 {
     struct squashfs_super_block super;
     struct stat st;
+    uint32_t checksum = UINT32_MAX;
     if (fstat(fd, &st) != 0 || offset <= 0 || offset >= st.st_size)
         return false;
     if (pread(fd, &super, sizeof super, offset) != (ssize_t)sizeof super)
         return false;
-    if (le32toh(super.s_magic) != SQUASHFS_MAGIC)
+    uint64_t tables = le64toh(super.inode_table_start), end = le64toh(super.bytes_used);
+    if (le32toh(super.s_magic) != SQUASHFS_MAGIC || tables > end ||
+        end > (uint64_t)(st.st_size - offset))
         return false;
-    /* The library takes its word for it when it makes room for a block. */
-    uint32_t block = le32toh(super.block_size);
-    if (block < 4096 || block > 1024 * 1024 || (block & (block - 1)) != 0)
-        return false;
-    return le64toh(super.bytes_used) <= (uint64_t)(st.st_size - offset);
+    return add_to_checksum(&checksum, fd, offset, sizeof super) &&
+           add_to_checksum(&checksum, fd, offset + (off_t)tables, end - tables) &&
+           ~checksum == sealed.checksum;
 }
 
 bool image_open(struct image *image)
@@ -118,16 +153,39 @@ bool image_stat(const sqfs_inode *inode, struct stat *st)
     return true;
 }
 
+/* A block of data by its position, decompressed; NULL: damaged. It belongs to the cache. */
+static const sqfs_block *data_block(sqfs *fs, sqfs_cache *cache, uint64_t position, uint32_t header)
+{
+    sqfs_block *block = NULL;
+    if (sqfs_data_cache(fs, cache, (sqfs_off_t)position, header, &block) != SQFS_OK)
+        return NULL;
+    return block;
+}
+
+/* The end of a file, which lies in one block with those of others; NULL: damaged. */
+static const char *fragment(sqfs *fs, sqfs_inode *inode, size_t length)
+{
+    struct squashfs_fragment_entry entry;
+    uint32_t offset = inode->xtra.reg.frag_off;
+    if (sqfs_frag_entry(fs, &entry, inode->xtra.reg.frag_idx) != SQFS_OK)
+        return NULL;
+    const sqfs_block *block = data_block(fs, &fs->frag_cache, entry.start_block, entry.size);
+    if (block == NULL || offset > block->size || length > block->size - offset)
+        return NULL;
+    return (const char *)block->data + offset;
+}
+
 /* What the library's own reading does, but it trusts the sizes of blocks and fragments. */
 ssize_t image_read(sqfs *fs, sqfs_inode *inode, uint64_t start, size_t size, char *out)
 {
+    static char zeros[1024 * 1024]; /* the largest block; not const, or they were in the file */
     uint64_t file_size = inode->xtra.reg.file_size, block_size = fs->sb.block_size;
-    if (!S_ISREG(inode->base.mode) || start >= file_size)
-        return S_ISREG(inode->base.mode) ? 0 : -1;
+    if (!S_ISREG(inode->base.mode) || size > SSIZE_MAX)
+        return -1;
+    if (start >= file_size)
+        return 0;
     if (size > file_size - start)
         size = (size_t)(file_size - start);
-    if (size > SSIZE_MAX)
-        return -1;
     sqfs_blocklist list;
     if (sqfs_blockidx_blocklist(fs, inode, &list, (sqfs_off_t)start) != SQFS_OK)
         return -1;
@@ -135,44 +193,33 @@ ssize_t image_read(sqfs *fs, sqfs_inode *inode, uint64_t start, size_t size, cha
     while (done < size) {
         uint64_t at = start + done; /* in the file */
         size_t from = (size_t)(at % block_size), length;
-        const char *data = NULL;
-        sqfs_block *block = NULL;
+        const char *data;
         if (list.remain == 0) {
-            size_t offset, ignored;
-            if (inode->xtra.reg.frag_idx == SQUASHFS_INVALID_FRAG ||
-                sqfs_frag_block(fs, inode, &offset, &ignored, &block) != SQFS_OK)
-                return -1;
             length = (size_t)(file_size % block_size);
-            if (offset > block->size || length > block->size - offset)
-                return -1;
-            data = (const char *)block->data + offset;
+            data = fragment(fs, inode, length);
         } else {
             if (sqfs_blocklist_next(&list) != SQFS_OK)
                 return -1;
             if (list.pos + block_size <= at)
                 continue;
-            length = file_size - list.pos < block_size ? (size_t)(file_size - list.pos)
-                                                       : (size_t)block_size;
-            if (list.input_size != 0) { /* else it is all zeros and takes no room */
-                if (sqfs_data_cache(fs, &fs->data_cache, (sqfs_off_t)list.block, list.header,
-                                    &block) != SQFS_OK || block->size != length)
-                    return -1;
-                data = block->data;
+            uint64_t left = file_size - list.pos;
+            length = (size_t)(left < block_size ? left : block_size);
+            data = zeros; /* they take no room */
+            if (list.input_size != 0) {
+                const sqfs_block *block = data_block(fs, &fs->data_cache, list.block, list.header);
+                data = block == NULL || block->size != length ? NULL : block->data;
             }
         }
-        if (from >= length)
+        if (data == NULL || from >= length)
             return -1;
         size_t take = length - from < size - done ? length - from : size - done;
-        if (data != NULL)
-            memcpy(out + done, data + from, take);
-        else
-            memset(out + done, 0, take);
+        memcpy(out + done, data + from, take);
         done += take;
     }
     return (ssize_t)done;
 }
 
-/* A damaged entry may claim a name of up to 65536 bytes, and the library believes it. */
+/* An entry may claim a name of up to 65536 bytes, and the library believes it. */
 static char claimed_name[UINT16_MAX + 3];
 
 bool listing_open(sqfs *fs, sqfs_inode *inode, struct listing *listing)

@@ -12,14 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifndef VERSION
-#define VERSION "0"
+#ifndef WALLET_VERSION
+#define WALLET_VERSION "0"
 #endif
 #define OPTION "--appimage-"
 #define UNPACKED "squashfs-root"
 
 static const char help[] =
-    "AppImage of Wallet GUI " VERSION "\n"
+    "AppImage of Wallet GUI " WALLET_VERSION "\n"
     "\n"
     "  --appimage-extract [PATTERN]   unpack into " UNPACKED ", all or what matches PATTERN\n"
     "  --appimage-extract-and-run     start without FUSE, unpacked into a temporary folder\n"
@@ -184,7 +184,7 @@ int main(int count, char **arguments)
         if (strcmp(option, "help") == 0)
             return fputs(help, stdout) < 0;
         if (strcmp(option, "version") == 0)
-            return puts("Wallet GUI " VERSION) < 0;
+            return puts("Wallet GUI " WALLET_VERSION) < 0;
     }
     if (!image_open(&image))
         return 1;

@@ -255,7 +255,7 @@ def test_any_bytes_are_a_list_or_an_error(data: bytes) -> None:
 
 def test_versions_are_read_from_names() -> None:
     assert version_in_name("wallet-gui_0.1.0_amd64.deb") == "0.1.0"
-    assert version_in_name("wallet-gui-1.2.3rc1-setup.exe") == "1.2.3rc1"
+    assert version_in_name("wallet-gui-1.2.13-setup.exe") == "1.2.13"
     assert version_in_name("wallet-gui-0.1.0.sbom.json") == "0.1.0"
     assert version_in_name("wallet-gui.exe") == ""
     assert version_in_name("holiday.jpg") == ""

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
 from installers import bare_root
 from installers.job import Missing
+
 from tests.journey.screen import why_not
 from tests.packaging.installed_debian import InstalledDebian, bare_debian, loaded
 from tests.packaging.user_screen import UserScreen

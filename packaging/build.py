@@ -76,18 +76,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def folder(
-    *, here: bool = False, release_keys: Path | None = None, work: Path = WORK, force: bool = False
+    *, here: bool = False, reuse: bool = False, release_keys: Path | None = None, work: Path = WORK
 ) -> Path:
     """Return the frozen folder, made anew when what it depends on has changed. Raises Missing.
 
-    `here` makes it with the Python that runs this, though a bare Debian could be made.
+    `here` makes it with the Python that runs this, though a bare Debian could be made. `reuse`
+    takes one of the same sources though it carries the date of another commit.
     """
     place = work / "folder" / freeze.NAME
     stamp = work / "folder" / "made-from"
     keys = b"" if release_keys is None else release_keys.read_bytes()
     seconds = freeze.epoch()
-    made_from = freeze.digest(more=[keys, str(seconds).encode(), str(here).encode()])
-    if not force and stamp.exists() and stamp.read_text() == made_from and place.exists():
+    made_from = freeze.digest(names=freeze.OF_THE_FOLDER, more=[keys, str(here).encode()])
+    known, _, date = stamp.read_text().partition(" ") if stamp.exists() else ("", "", "")
+    if known == made_from and (reuse or date == str(seconds)) and place.exists():
         return place
     stamp.unlink(missing_ok=True)
     temporary = _fresh(work / "folder" / "work")
@@ -102,7 +104,7 @@ def folder(
     print(f"The folder is made {where}.", file=sys.stderr, flush=True)
     way(place, temporary, seconds, release_keys)
     shutil.rmtree(temporary)
-    stamp.write_text(made_from)
+    stamp.write_text(f"{made_from} {seconds}")
     return place
 
 
@@ -120,15 +122,14 @@ def artefact(target: str, tree: Path, output: Path, work: Path = WORK) -> Path:
 
 
 def _build(target: str, options: argparse.Namespace) -> Path:
-    output = options.output.resolve()
+    output: Path = options.output.resolve()
     if target == "twice":
         twice = importlib.import_module("installers.twice")
-        compared: Path = twice.main(output)
-        return compared
+        return Path(twice.main(output))
     if target in WITHOUT_FOLDER:
         tree = WORK / "folder" / freeze.NAME
     else:
-        tree = folder(here=options.here, release_keys=options.release_keys)
+        tree = folder(here=options.here, reuse=options.reuse, release_keys=options.release_keys)
     if target == "folder":
         return tree
     stamp = output / f".{target}.made-from"

@@ -176,6 +176,24 @@ def test_only_tops_catch_everything() -> None:
     assert outside == []
 
 
+def _qt_arguments(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="QApplication" | "QGuiApplication"), args=arguments):
+                yield ast.unparse(ast.Tuple(arguments))
+
+
+def test_qt_is_told_the_name_of_the_program_and_nothing_else() -> None:
+    """Qt takes -stylesheet, -platformpluginpath and others from wherever they stand."""
+    told = {
+        name(path): set(_qt_arguments(ast.parse(path.read_text(encoding="utf-8"))))
+        for path in PRODUCT
+    }
+    found = {path: arguments for path, arguments in told.items() if arguments}
+    assert len(found) == 4
+    assert set.union(*found.values()) == {"(['wallet-gui'],)"}
+
+
 # Each process, really started
 
 

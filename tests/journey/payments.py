@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import time
 from decimal import Decimal
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.functional.bitcoind import Node
+from tests.functional.sshd import Sshd
 from tests.journey.program import FROM_SOURCE, Program
 from tests.journey.screen import Screen
 from tests.patience import PATIENCE
@@ -171,6 +173,51 @@ def by_p2p(person: Person) -> None:
     # A hundred blocks' filters were not asked for again.
     assert _filters_served(person.node) < 1_000
     person.picture("journey-p2p")
+
+
+def through_ssh(person: Person, server: Sshd) -> None:
+    """The same with the person's own node, reached through SSH and by nothing else."""
+    person.node.mature()
+    person.open_window()
+    person.begin_wallet()
+    _name_node(person, server)
+    person.make_wallet()
+    # Only the node of the person is listed, and the way to it.
+    _wait_for_node(person)
+    left = person.pays(person.is_paid())
+    person.close_window()
+    assert not person.node.rpc("getpeerinfo"), "the node was also met as a peer"
+    person.open_window()
+    person.open_wallet()
+    # The server is known by now: nothing is asked again.
+    person.finds_everything(left)
+    _wait_for_node(person)
+    person.picture("journey-ssh")
+
+
+def _name_node(person: Person, server: Sshd) -> None:
+    """Answer where the chain comes from, and compare the fingerprint of the server."""
+    screen, node = person.screen, person.node
+    # The key that ssh takes by itself, too.
+    keys = Path(screen.environment["HOME"]) / ".ssh"
+    keys.mkdir(mode=0o700)
+    shutil.copy(server.key_path, keys / "id_ed25519")
+    screen.press("My own node", WINDOW)
+    screen.fill("Address of my node: ssh://user@host", server.target.text, WINDOW)
+    screen.press("More settings", WINDOW)
+    screen.fill("RPC port", str(node.rpc_port), WINDOW)
+    screen.fill("P2P port", str(node.p2p_port), WINDOW)
+    cookie = node.directory / "regtest" / ".cookie"
+    screen.fill("Cookie file of the node", str(cookie), WINDOW)
+    screen.press("Continue in the vault", WINDOW)
+    shown = screen.wait_for("Fingerprint: SHA256:")
+    assert server.fingerprint() in shown.replace(" ", "")
+    screen.press("It is the same: trust it")
+
+
+def _wait_for_node(person: Person) -> None:
+    person.screen.wait_for("My node", WINDOW)
+    person.screen.wait_for("Sync: In sync", WINDOW)
 
 
 def _filters_served(node: Node) -> int:

@@ -21,7 +21,7 @@ from tests.hostile.notice_server import Authority, NoticeServer, notice_server, 
 from tests.release_keys import ReleaseSigner
 from wallet_gui.app.instance import Instance
 from wallet_gui.app.network_words import day_text
-from wallet_gui.app.update_notice import UpdateNotice, join
+from wallet_gui.app.update_notice import UpdateNotice
 from wallet_gui.chain.reports import Purpose
 from wallet_gui.gui import update_flow
 from wallet_gui.gui.application import Application
@@ -195,8 +195,7 @@ class ServedNotice:
         self._thread.join()
 
     def serve(self, notice: UpdateNotice) -> None:
-        body = notice.to_json()
-        self.server.answer = ok(join(self.signer.sign(body), body))
+        self.server.answer = ok(self.signer.notice(notice))
 
 
 @pytest.fixture

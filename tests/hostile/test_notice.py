@@ -310,6 +310,20 @@ def test_authorities_are_found_where_other_systems_keep_them(
     assert trusted().cert_store_stats()["x509_ca"] == 1
 
 
+def test_authorities_that_a_person_named_are_the_only_ones(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    assert trusted().cert_store_stats()["x509_ca"] == 1
+    # A folder is read when a certificate is looked for in it: nothing is added to it here.
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    monkeypatch.setattr(notice, "BUNDLES", (str(authority.file),))
+    assert trusted().cert_store_stats()["x509_ca"] == 0
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    assert trusted().cert_store_stats()["x509_ca"] == 1
+
+
 @pytest.mark.usefixtures("built_elsewhere")
 def test_without_authorities_nobody_is_connected_to(
     rig: Rig, monkeypatch: pytest.MonkeyPatch

@@ -299,6 +299,8 @@ def test_a_cancelled_fetch_is_noted_and_hangs_up(rig: Rig) -> None:
 @pytest.fixture
 def built_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenSSL looks where this system has nothing, as one that was built on another does."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):  # whoever runs the tests may have them
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda _, purpose=None: purpose)
 
 

@@ -44,7 +44,9 @@ def test_an_entry_opens_a_window_and_the_right_one(path: Path) -> None:
 
 def test_links_go_to_the_online_window_only() -> None:
     offline, online = (read(path)["Desktop Entry"] for path in ENTRIES)
-    assert "x-scheme-handler/bitcoin" in online["MimeType"]
+    assert online["MimeType"] == "x-scheme-handler/bitcoin;application/psbt;"
+    # What comes from a web page stands where no option is taken any more.
+    assert online["Exec"].split() == ["wallet-gui", "--", "%u"]
     assert "MimeType" not in offline
     assert "%" not in offline["Exec"]
 

@@ -22,6 +22,8 @@ COMMANDS = frozenset(
         "wallets",
         "doctor",
         "ssh-key",
+        "verify",
+        "check-update",
         "help",
     }
 )
@@ -51,25 +53,67 @@ WITH_VALUE = frozenset(
 _WINDOW_ONLY = frozenset({"--playground", "--smoke-test"})
 
 
-def is_command_line(arguments: list[str]) -> bool:
-    """Whether the command line is meant: a command, a request for help, or a word that is none.
+_EXIT_USAGE = 2
+_OPTIONS_AFTER = (
+    "wallet-gui: options cannot follow a link or a file. Whoever made the link may have wanted "
+    "this; nothing was opened.\n"
+)
+_NOT_ONE_LINK = (
+    "wallet-gui: after -- stands one bitcoin: link or one .psbt file, and nothing else. Nothing "
+    "was opened.\n"
+)
 
-    The window takes a bitcoin: link or a PSBT file, and nothing else.
+
+def is_link_or_file(argument: str) -> bool:
+    """Whether the window takes it: a bitcoin: link or a PSBT file, and nothing else."""
+    lower = argument.lower()
+    return lower.startswith("bitcoin:") or lower.endswith(".psbt")
+
+
+def first_word(arguments: list[str]) -> int | None:
+    """Where the first argument stands that is neither an option nor the value of one.
+
+    What follows "--" is no option, whatever it looks like. None when there is no such argument.
     """
     skip = False
-    for argument in arguments:
+    for position, argument in enumerate(arguments):
         if skip:
             skip = False
-        elif argument in {"-h", "--help"}:
-            return True
-        elif argument in _WINDOW_ONLY:
-            return False
+        elif argument == "--":
+            return position + 1 if position + 1 < len(arguments) else None
         elif argument in WITH_VALUE:
             skip = True
         elif not argument.startswith("-"):
-            lower = argument.lower()
-            return not (lower.startswith("bitcoin:") or lower.endswith(".psbt"))
-    return False
+            return position
+    return None
+
+
+def refusal(arguments: list[str]) -> str:
+    """Why these arguments are refused before anything is done with them; "" when they are not.
+
+    Desktops pass links that a web page wrote. What follows a link is never an option: a link must
+    not be able to choose the folder, the network, the vault or a plug-in (CVE-2021-3401).
+    """
+    word = first_word(arguments)
+    if word is None:
+        return ""
+    if arguments[word - 1 : word] == ["--"]:
+        is_one = is_link_or_file(arguments[word]) and len(arguments) == word + 1
+        return "" if is_one else _NOT_ONE_LINK
+    if is_link_or_file(arguments[word]) and len(arguments) > word + 1:
+        return _OPTIONS_AFTER
+    return ""
+
+
+def is_command_line(arguments: list[str]) -> bool:
+    """Whether the command line is meant: a command, a request for help, or a word that is none."""
+    word = first_word(arguments)
+    options = arguments[:word]
+    if not {"-h", "--help"}.isdisjoint(options):
+        return True
+    return _WINDOW_ONLY.isdisjoint(options) and (
+        word is not None and not is_link_or_file(arguments[word])
+    )
 
 
 def is_offline(arguments: list[str]) -> bool:
@@ -81,19 +125,29 @@ def is_offline(arguments: list[str]) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Start the program; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if "--vault" in arguments:
-        from wallet_gui.vault.process import main as vault  # noqa: PLC0415 - one process, one part
+    # Only this program itself starts its other processes, so these stand first or mean nothing.
+    match arguments[:1]:
+        case ["--vault"]:
+            from wallet_gui.vault.process import main as vault  # noqa: PLC0415 - one process
 
-        return vault(arguments)
-    if "--draw-sheet" in arguments:
-        from wallet_gui.widgets.sheet_process import main as sheet  # noqa: PLC0415 - as above
+            return vault(arguments)
+        case ["--draw-sheet"]:
+            from wallet_gui.widgets.sheet_process import main as sheet  # noqa: PLC0415 - as above
 
-        return sheet(arguments)
-    if "--version" in arguments:
-        from wallet_gui import __version__  # noqa: PLC0415
+            return sheet(arguments)
+        case ["--version"]:
+            from wallet_gui import __version__  # noqa: PLC0415
 
-        sys.stdout.write(f"wallet-gui {__version__}\n")
-        return 0
+            sys.stdout.write(f"wallet-gui {__version__}\n")
+            return 0
+    refused = refusal(arguments)
+    if refused:
+        sys.stderr.write(refused)
+        return _EXIT_USAGE
+    return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     protections = None
     if is_offline(arguments):
         # Before anything else is imported: no network from here on, in this process and its own.

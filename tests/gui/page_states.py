@@ -22,6 +22,7 @@ from tests.gui.samples import (
     snapshot,
     sync,
 )
+from tests.gui.update_states import UPDATE_PAGES
 from wallet_gui.app.published import PendingReport, PreviewSnapshot, SessionUpdate
 from wallet_gui.chain.backend import BroadcastStage, ConnectionState, Phase
 from wallet_gui.chain.reports import SeenBy
@@ -229,4 +230,5 @@ PAGES: dict[str, Callable[[Screen], None]] = (
     | IMPORT_PAGES
     | NODE_PAGES
     | PSBT_PAGES
+    | UPDATE_PAGES
 )

@@ -59,12 +59,19 @@ def test_the_first_window_needs_no_heavy_module(tmp_path: Path) -> None:
     assert HEAVY & set(json.loads(done.stdout)) == set()
 
 
-def test_the_smoke_test_opens_and_ends(tmp_path: Path) -> None:
-    done = run("--smoke-test", "--network", "regtest", "--data-dir", str(tmp_path))
-    assert done.returncode == 0
+def test_a_window_opens_its_files_and_ends_when_it_is_asked_to(
+    first_window: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    chain = DataDirectory(tmp_path, REGTEST).chain_db_path
+    deadline = time.monotonic() + PATIENCE
+    while not chain.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert chain.exists()
+    first_window.terminate()
+    _, said = first_window.communicate(timeout=PATIENCE)
+    assert first_window.returncode == 0
     noise = "This plugin does not support"
-    assert [line for line in done.stderr.splitlines() if noise not in line] == []
-    assert DataDirectory(tmp_path, REGTEST).chain_db_path.exists()
+    assert [line for line in said.splitlines() if noise not in line] == []
     assert not (tmp_path / "instance.socket").exists()
 
 
@@ -133,6 +140,19 @@ def test_a_killed_window_leaves_nothing_in_the_way(
 ) -> None:
     first_window.kill()
     first_window.wait()
-    assert (tmp_path / "instance.socket").exists()
-    done = run("--smoke-test", "--network", "regtest", "--data-dir", str(tmp_path))
-    assert done.returncode == 0
+    left = tmp_path / "instance.socket"
+    before = left.stat().st_ino
+    with subprocess.Popen(
+        [sys.executable, "-m", "wallet_gui", "--network", "regtest", "--data-dir", str(tmp_path)],
+        cwd=REPOSITORY,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": PYTHON_PATH},
+    ) as again:
+        deadline = time.monotonic() + PATIENCE
+        while left.stat().st_ino == before and time.monotonic() < deadline:
+            assert again.poll() is None
+            time.sleep(0.05)
+        # It listens: a later start reaches it.
+        done = run("--network", "regtest", "--data-dir", str(tmp_path), "bitcoin:bcrt1qexample")
+        assert (done.returncode, done.stderr) == (0, "")
+        again.terminate()
+    assert again.returncode == 0

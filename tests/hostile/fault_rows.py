@@ -264,7 +264,7 @@ ROWS: Final = {
         },
     ),
     22: Row(
-        "the supply chain: locked packages, the same wheel twice, self-tests",
+        "the supply chain: reviewed and locked packages, the same wheel twice, self-tests",
         (
             Driven("packages", locked_packages, (1, 1, 1)),
             Driven("wheels", same_wheel, (0, 1, 2)),
@@ -276,6 +276,13 @@ ROWS: Final = {
                 "test_lock_holds_what_the_project_asks_for",
                 "test_both_locks_agree",
             ],
+            "packaging/test_dependencies.py": ["test_every_locked_package_was_reviewed"],
+            "packaging/test_licences.py": [
+                "test_a_stranger_among_the_files_stops_the_build",
+                "test_an_unreviewed_package_stops_the_build",
+            ],
+            "packaging/test_sbom.py": ["test_every_file_is_in_it_once_with_its_hash"],
+            "packaging/test_workflow.py": ["test_actions_are_pinned_by_commit_and_reviewed"],
             PLAN: ["test_each_drive"],
         },
     ),

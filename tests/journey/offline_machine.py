@@ -2,21 +2,18 @@
 
 import contextlib
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 from PySide6.QtGui import QImage
 
 from tests.gui.qr_pictures import picture, saved
+from tests.journey.program import FROM_SOURCE, Program
 from tests.journey.screen import Screen
 from tests.patience import PATIENCE
-from tests.vault_with_cheap_kdf import KNOWN_WORDS
 from wallet_gui.transfer.qr_frames import Decoder, Format, Kind, encode
 from wallet_gui.widgets.qr_images import read_codes
 
-ROOT = Path(__file__).resolve().parents[2]
-ENTRY = ROOT / "tests" / "functional" / "offline_with_cheap_kdf.py"
 OFFLINE, VAULT = "Wallet GUI \u2013 Offline", "Vault"
 PASSWORD = "four lamps walk home slowly"
 
@@ -24,8 +21,15 @@ PASSWORD = "four lamps walk home slowly"
 class OfflineMachine:
     """One offline window with a data folder of its own."""
 
-    def __init__(self, screen: Screen, folder: Path, password: str = PASSWORD) -> None:
+    def __init__(
+        self,
+        screen: Screen,
+        folder: Path,
+        password: str = PASSWORD,
+        program: Program = FROM_SOURCE,
+    ) -> None:
         self.screen = screen
+        self.program = program
         self.data = folder / "data"
         self.folder = folder
         self.password = password
@@ -34,11 +38,8 @@ class OfflineMachine:
     def start(self) -> None:
         """Open the window."""
         self.process = self.screen.start(
-            [
-                *(sys.executable, str(ENTRY), "--known-words", "--offline"),
-                *("--network", "regtest", "--data-dir", str(self.data)),
-            ],
-            self.screen.environment | {"PYTHONPATH": str(ROOT)},
+            [*self.program.offline, "--network", "regtest", "--data-dir", str(self.data)],
+            self.screen.environment | dict(self.program.environment),
         )
         self.screen.wait_for("Offline: no network", OFFLINE, seconds=60)
 
@@ -57,21 +58,22 @@ class OfflineMachine:
     # --- wallets
 
     def create(self, name: str) -> None:
-        screen, words = self.screen, KNOWN_WORDS.split()
+        screen = self.screen
         screen.press("Create a wallet", OFFLINE)
         screen.fill("Name of the wallet", name, OFFLINE)
         screen.press("Continue in the vault", OFFLINE)
-        self._confirm_words(words)
+        self._confirm_words()
         screen.fill("Password", self.password, VAULT)
         screen.fill("Password once more", self.password, VAULT)
         screen.press("Continue", VAULT)
         screen.press("Open the wallet", VAULT, seconds=60)
         screen.wait_for(f"Wallet: {name}", OFFLINE)
 
-    def _confirm_words(self, words: list[str]) -> None:
+    def _confirm_words(self) -> None:
         screen = self.screen
         if "I have written them down" not in screen.names(VAULT):
             self._wait_for_words()
+        words = self.program.words()
         screen.press("I have written them down", VAULT)
         screen.wait_for("Check what you wrote", VAULT)
         asked = {name for name in screen.names(VAULT) if name.removeprefix("Word ").isdigit()}

@@ -1,12 +1,12 @@
 """The online window with wallets that only watch: what they ask for is signed elsewhere."""
 
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.functional.bitcoind import Node
-from tests.journey.offline_machine import OFFLINE, PASSWORD, ROOT, VAULT
+from tests.journey.offline_machine import OFFLINE, PASSWORD, VAULT
+from tests.journey.program import FROM_SOURCE, Program
 from tests.journey.screen import Screen
 from tests.patience import PATIENCE
 
@@ -22,8 +22,11 @@ SHOWN_OFFLINE, SHOWN_ONLINE = "Offline, regtest", "play money"
 class OnlineWindow:
     """One window that talks to one node, on the screen of an offline one."""
 
-    def __init__(self, screen: Screen, node: Node, data: Path) -> None:
+    def __init__(
+        self, screen: Screen, node: Node, data: Path, program: Program = FROM_SOURCE
+    ) -> None:
         self.screen = screen
+        self.program = program
         self.node = node
         self.data = data
 
@@ -31,11 +34,11 @@ class OnlineWindow:
         """Open the window."""
         self.screen.start(
             [
-                *(sys.executable, str(ROOT / "tests" / "journey" / "window.py")),
+                *self.program.window,
                 *("--network", "regtest", "--data-dir", str(self.data)),
                 *("--peer", f"{self.node.host}:{self.node.p2p_port}"),
             ],
-            self.screen.environment | {"PYTHONPATH": str(ROOT)},
+            self.screen.environment | dict(self.program.environment),
         )
         self.screen.wait_for("Pair with my offline computer", ONLINE)
 

@@ -17,9 +17,12 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
+from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.storage.errors import InUse
 from wallet_gui.storage.locks import FileLock
+from wallet_gui.windows_system import allow_others_to_front
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +31,7 @@ MAX_SIZE: Final = 2048
 
 LINK_SCHEME: Final = "bitcoin:"
 FILE_SUFFIX: Final = ".psbt"
+_FILE_SCHEME: Final = "file:"
 
 _HAND_OVER_SECONDS: Final = 1.0
 _PAUSE: Final = 0.05
@@ -53,6 +57,29 @@ def is_link(text: str) -> bool:
 
 def is_psbt_file(text: str) -> bool:
     return not is_link(text) and text.lower().endswith(FILE_SUFFIX)
+
+
+def psbt_path(text: str) -> str:
+    """Return the absolute path that a start was given as a path or, by desktops, as file: URI.
+
+    Raises ParseError for a URI of another computer: opening it would tell that computer of us.
+    """
+    if text[: len(_FILE_SCHEME)].lower() != _FILE_SCHEME:
+        return str(Path(text).absolute())
+    rest = text[len(_FILE_SCHEME) :]
+    if rest.startswith("//"):
+        host, slash, path = rest[2:].partition("/")
+        if host.lower() not in {"", "localhost"} or path.startswith("/"):
+            raise ParseError(
+                "This file is on another computer; copy it to this one and open it here."
+            )
+        rest = slash + path
+    path = os.fsdecode(unquote_to_bytes(rest))
+    if sys.platform == "win32":
+        path = path.lstrip("/")
+    if "\0" in path or not Path(path).is_absolute():
+        raise ParseError("This file: link has no complete path; open the file from its folder.")
+    return path
 
 
 def is_acceptable(text: str) -> bool:
@@ -173,6 +200,7 @@ class Instance:
 
     def _send(self, data: bytes, seconds: float) -> None:
         if sys.platform == "win32":
+            allow_others_to_front()
             with open(self._pipe_name(), "wb", buffering=0) as pipe:  # noqa: PTH123 - no file
                 pipe.write(data or b"\n")
             return

@@ -52,6 +52,7 @@ _USED_FOR: Final = {
     Purpose.ADDRESSES: "addresses",
     Purpose.BROADCAST: "sending",
     Purpose.NODE_TEST: "test",
+    Purpose.UPDATE: "newer version",
 }
 _STEP: Final = 1_000
 _TWO_DAYS: Final = 2 * 24 * 3600

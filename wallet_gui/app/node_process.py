@@ -16,6 +16,8 @@ from typing import Self
 import platformdirs
 
 from wallet_gui.app.node_rpc import HOST, NodeRefused, NodeRpc
+from wallet_gui.program_start import foreign_environment
+from wallet_gui.windows_system import NO_CONSOLE
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -207,8 +209,10 @@ class NodeProcess:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=asyncio.subprocess.STDOUT,
+                    env=foreign_environment(),
                     # Ctrl-C in a terminal is for the wallet, which then stops bitcoind in order.
-                    start_new_session=True,
+                    start_new_session=os.name == "posix",
+                    creationflags=NO_CONSOLE,
                 )
             except OSError as error:
                 raise PlaygroundError(
@@ -253,7 +257,8 @@ class NodeProcess:
         pid = await asyncio.to_thread(self._forgotten)
         if pid is None:
             return
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        # Windows has no SIGKILL; nothing is ever found there (see _forgotten).
+        for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
             if await self._is_gone_soon():

@@ -27,6 +27,7 @@ class Purpose(Enum):
     ADDRESSES = "ask for addresses of peers"
     BROADCAST = "send a payment"
     NODE_TEST = "test your node"
+    UPDATE = "look for a newer version"
 
 
 @dataclass(frozen=True, slots=True)

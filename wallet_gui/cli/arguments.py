@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from wallet_gui import __version__
-from wallet_gui.cli import backup_arguments, message_arguments
+from wallet_gui.cli import backup_arguments, message_arguments, verify_arguments
 from wallet_gui.cli.new_wallet_options import add_create_options, add_restore_options
 from wallet_gui.primitives.params import MAINNET, NETWORKS
 
@@ -28,7 +28,7 @@ _WINDOW = """\
 Without a command the window opens. It takes a bitcoin: link or a .psbt file, --network, --peer and
 --data-dir, and --playground for a private network with play money. --offline opens the window of a
 computer that keeps keys and has no network, and blocks the network in the process; so it does on
-the commands address, backup, create, descriptor, message, psbt, restore and wallets.
+the commands address, backup, create, descriptor, message, psbt, restore, verify and wallets.
 
 """
 
@@ -78,6 +78,7 @@ _LATE: Final[Mapping[str, Mapping[str, Callable[[str], object]]]] = {
     "message": {"text": str},
     "psbt": {"files": str},
     "send": {"payee": str, "amount": str},
+    "verify": {"files": Path},
 }
 """The positionals of commands that may be missing, in their order, each with its type."""
 
@@ -237,7 +238,7 @@ def _take_late(options: argparse.Namespace, words: Sequence[str]) -> list[str]:
     for name, made in _LATE.get(options.command, {}).items():
         given = getattr(options, name)
         if isinstance(given, list):
-            given.extend(left)
+            given.extend(map(made, left))
             left.clear()
         elif given is None and left:
             setattr(options, name, made(left.pop(0)))
@@ -281,7 +282,9 @@ def make_parser() -> _Parser:
     _add_paying(add)
     backup_arguments.add_parser(add)
     message_arguments.add_parser(add)
+    verify_arguments.add_parser(add, _count)
     _add_connecting(add)
+    add("check-update", "ask once whether there is a newer version; downloads nothing")
     parser.commands = commands.choices
     return parser
 

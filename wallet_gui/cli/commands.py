@@ -195,6 +195,13 @@ async def ssh_key(context: Context) -> Result:
     return await run(context)
 
 
+async def check_update(context: Context) -> Result:
+    """Ask for a newer version."""
+    from wallet_gui.cli.update import check_update as run  # noqa: PLC0415 - as above
+
+    return await run(context)
+
+
 COMMANDS: dict[str, Command] = {
     "wallets": wallets,
     "create": create,
@@ -214,4 +221,5 @@ COMMANDS: dict[str, Command] = {
     "connections": connections,
     "doctor": doctor,
     "ssh-key": ssh_key,
+    "check-update": check_update,
 }

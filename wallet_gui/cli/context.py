@@ -91,7 +91,7 @@ class Context:
                 f"{self.online.unread_settings} Nothing was connected to. Choose in the window how "
                 "to connect, or run the command again to use the standard settings."
             )
-        options = self._p2p_options()
+        options = self.p2p_options()
         source = await self._source()
         if not source.uses_node:
             reason = why_not_connect(options, self.params)
@@ -116,7 +116,7 @@ class Context:
                 source = await with_password(source, self.terminal)
         return source
 
-    def _p2p_options(self) -> P2POptions:
+    def p2p_options(self) -> P2POptions:
         """The settings, with what the command line says instead."""
         asked = self.options
         options = self.online.network_choice().options()
@@ -264,7 +264,7 @@ class Context:
     def _nobody_answers(self, snapshot: SyncSnapshot) -> str:
         if is_from_node(snapshot):
             return why_not_there(snapshot)
-        is_named = bool(self._p2p_options().own_peers)
+        is_named = bool(self.p2p_options().own_peers)
         what = "its address and that it runs" if is_named else "the connection to the internet"
         return f"No peer answers. {plain_text(snapshot.detail, 300) or f'Check {what}.'}"
 

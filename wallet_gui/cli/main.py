@@ -10,6 +10,7 @@ from wallet_gui.cli.arguments import WrongArguments, make_parser, parse
 from wallet_gui.cli.printing import json_line
 from wallet_gui.cli.result import EXIT_FAILED, EXIT_USAGE, Result
 from wallet_gui.process_protection import protect_memory
+from wallet_gui.windows_system import broken_pipes
 
 EXIT_INTERRUPTED = 130
 # What a shell shows for a program that SIGPIPE ended, as it ends `yes` in `yes | head`.
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str], vault_command: Sequence[str] = ()) -> int:
             sys.stderr.write("\n")
             return EXIT_INTERRUPTED
         finally:
-            sys.stdout.flush()
+            with broken_pipes():
+                sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output went away, as `head` does: nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -52,7 +54,7 @@ def _main(arguments: Sequence[str], vault_command: Sequence[str], *, is_json: bo
     from wallet_gui.cli.failures import FAILURES, status_of  # noqa: PLC0415
     from wallet_gui.curve import self_test  # noqa: PLC0415
 
-    run, failures = (_offline if options.offline else _online)(options, vault_command)
+    run, failures = _runner(options)(options, vault_command)
     sentences: tuple[type[Exception], ...] = (*FAILURES, *failures)
     try:
         self_test()
@@ -64,6 +66,18 @@ def _main(arguments: Sequence[str], vault_command: Sequence[str], *, is_json: bo
 
 Run = tuple[Callable[[], Result], tuple[type[Exception], ...]]
 """What does a command, and the errors besides FAILURES that are a sentence for the person."""
+
+
+def _runner(options: argparse.Namespace) -> Callable[[argparse.Namespace, Sequence[str]], Run]:
+    if options.command == "verify":
+        return _verify
+    return _offline if options.offline else _online
+
+
+def _verify(options: argparse.Namespace, _: Sequence[str]) -> Run:
+    from wallet_gui.cli.verify import run  # noqa: PLC0415 - needs neither wallets nor a network
+
+    return lambda: run(options), ()
 
 
 def _offline(options: argparse.Namespace, vault_command: Sequence[str]) -> Run:

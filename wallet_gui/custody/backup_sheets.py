@@ -3,13 +3,11 @@
 Drawing needs Qt, which the command line does not have and which would hold the window up.
 """
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
-import wallet_gui
+from wallet_gui.program_start import own_environment, own_program
 from wallet_gui.storage.errors import WriteFailed, write_failed
 from wallet_gui.storage.fs import write_atomically
 from wallet_gui.wallet.backup_sheet import SheetContents
@@ -36,19 +34,12 @@ def write_sheet(contents: SheetContents, path: Path, page_size: str) -> Path:
 
 def drawn(contents: SheetContents, page_size: str) -> bytes:
     """Return the PDF; blocking. Raises WriteFailed when it could not be drawn."""
-    is_frozen = getattr(sys, "frozen", False)
-    command = [sys.executable] if is_frozen else [sys.executable, "-m", "wallet_gui"]
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
-    if not is_frozen:
-        root = str(Path(wallet_gui.__file__).resolve().parent.parent)
-        paths = [root, environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(part for part in paths if part)
     try:
         done = subprocess.run(  # noqa: S603 - our own executable with fixed arguments
-            [*command, "--draw-sheet", page_size],
+            [*own_program(), "--draw-sheet", page_size],
             input=contents.to_json().encode(),
             capture_output=True,
-            env=environment,
+            env={**own_environment(), "QT_QPA_PLATFORM": "offscreen"},
             timeout=_SECONDS,
             check=False,
         )

@@ -10,11 +10,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import wallet_gui
 from wallet_gui.custody.vault_errors import VaultError
+from wallet_gui.program_start import own_environment, own_program
 from wallet_gui.transfer.messages import STDIN, Request
+from wallet_gui.windows_system import broken_pipes
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class VaultPipe:
         """Write a frame; blocking."""
         view = memoryview(frame)
         # When the vault died, its silence is reported by whoever reads.
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError), broken_pipes():
             while view:
                 view = view[os.write(self.write_end, view) :]
 
@@ -96,21 +96,17 @@ def reads_standard_input(request: Request) -> bool:
 def _start_process(
     own: tuple[str, ...], pipe: VaultPipe, *, headless: bool
 ) -> subprocess.Popen[bytes]:
-    is_frozen = getattr(sys, "frozen", False)
-    command = own or ((sys.executable,) if is_frozen else (sys.executable, "-m", "wallet_gui"))
+    command = own or own_program()
     # Qt's log of input (qt.qpa.input) would repeat each key that is typed into the vault.
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("QT_LOGGING")
+        name: value
+        for name, value in own_environment().items()
+        if not name.startswith("QT_LOGGING")
     }
-    if not is_frozen:
-        # The child must find the same package, also when it was started from elsewhere.
-        root = str(Path(wallet_gui.__file__).resolve().parent.parent)
-        paths = [root, environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(part for part in paths if part)
     mode = ["--headless"] if headless else []
     arguments = [*command, "--vault", *mode]
     if sys.platform == "win32":
-        return _start_on_windows(arguments, pipe, environment)
+        return _start_on_windows(arguments, pipe, environment, headless=headless)
     return subprocess.Popen(  # noqa: S603 - our own executable with fixed arguments
         [*arguments, "--pipe", f"{pipe.child_read},{pipe.child_write}"],
         pass_fds=(pipe.child_read, pipe.child_write),
@@ -119,7 +115,7 @@ def _start_process(
 
 
 def _start_on_windows(
-    arguments: list[str], pipe: VaultPipe, environment: dict[str, str]
+    arguments: list[str], pipe: VaultPipe, environment: dict[str, str], *, headless: bool
 ) -> subprocess.Popen[bytes]:
     import msvcrt  # noqa: PLC0415 - exists on Windows only
 
@@ -132,7 +128,9 @@ def _start_on_windows(
     startup.lpAttributeList = {"handle_list": handles}
     return subprocess.Popen(  # noqa: S603 - our own executable with fixed arguments
         [*arguments, "--pipe", ",".join(str(handle) for handle in handles)],
+        # A list of handles shuts out all others, and with them standard input, from which a vault
+        # without a window reads a password; one that is named here joins the list.
+        stdin=0 if headless else None,
         startupinfo=startup,
-        close_fds=False,
         env=environment,
     )

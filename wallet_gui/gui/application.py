@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from wallet_gui import __version__
-from wallet_gui.app.instance import HandOver, Instance, is_psbt_file
+from wallet_gui.app.instance import HandOver, Instance, is_psbt_file, psbt_path
 from wallet_gui.app.peer_address import parse_peer
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.options import P2POptions
@@ -29,8 +30,10 @@ from wallet_gui.primitives.params import MAINNET, NETWORKS, REGTEST, ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.process_protection import protect_memory
+from wallet_gui.program_start import own_program
 from wallet_gui.storage.errors import StorageError
 from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile
+from wallet_gui.widgets.file_open import FileOpenFilter
 from wallet_gui.widgets.fonts import change_scale, install_fonts
 from wallet_gui.widgets.notice import ERROR
 from wallet_gui.widgets.resources import resource
@@ -40,19 +43,19 @@ from wallet_gui.widgets.theme import ThemeSwitch
 
 if TYPE_CHECKING:
     from wallet_gui.app.online import Online
+    from wallet_gui.widgets.smoke_test import SmokeTest
 
 logger = logging.getLogger(__name__)
 
 APPLICATION_ID = "wallet-gui"
 _EXIT_USAGE = 2
-_SMOKE_TEST_LIMIT_MS = 60_000
-_SMOKE_TEST_LOOK_MS = 200
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line of the window; exits with status 2 and a sentence when it is wrong."""
     parser = argparse.ArgumentParser(
         prog="wallet-gui",
+        allow_abbrev=False,
         description="A Bitcoin wallet that needs nobody's server. Without a command it opens the "
         "window; the commands are create, restore, address, balance, history, send, sync, peers, "
         "connections, psbt.",
@@ -69,10 +72,19 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         "--playground", action="store_true", help="a private network with play money"
     )
     parser.add_argument(
-        "--smoke-test", action="store_true", help="open the window, check it, and end"
+        "--smoke-test",
+        action="store_true",
+        help="open the window in a temporary folder, check fonts, arithmetic, vault and the peers "
+        "that are named, and end; the exit status tells whether all is well",
     )
     parser.add_argument("--version", action="version", version=f"wallet-gui {__version__}")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.smoke_test and (options.data_dir or options.playground or options.link):
+        parser.error(
+            "--smoke-test works in a temporary folder of its own: it takes --network and --peer, "
+            "and no folder, link or file."
+        )
+    return options
 
 
 class Application(QObject):
@@ -97,7 +109,7 @@ class Application(QObject):
         unread_settings: str = "",
         connects: bool = True,
     ) -> None:
-        """Make everything; nothing is connected to without `connects`."""
+        """Make everything; without `connects` nobody but `peers` is connected to."""
         super().__init__(qt)
         self._qt = qt
         self._directory = directory
@@ -107,8 +119,9 @@ class Application(QObject):
         self._peers = peers
         self._playground = playground
         self._unread_settings = unread_settings
-        # Nobody may be asked, and nobody is named: the source stays where it is.
-        self._options = None if connects else P2POptions(only_own_peers=True)
+        # Nobody is contacted but who is named, whatever the settings say.
+        only_named = P2POptions(own_peers=peers or (), only_own_peers=True)
+        self._options = None if connects else only_named
         self._online: Online | None = None
         self._has_started = False
         self._engine = Engine()
@@ -237,10 +250,9 @@ class Application(QObject):
             )
 
     def _start_another(self, *options: str) -> bool:
-        is_frozen = getattr(sys, "frozen", False)
-        program = [] if is_frozen else ["-m", "wallet_gui"]
-        arguments = [*program, *options, "--data-dir", str(self._directory.root)]
-        return QProcess.startDetached(sys.executable, arguments)[0]
+        program, *beginning = own_program(outlives_us=True)
+        arguments = [*beginning, *options, "--data-dir", str(self._directory.root)]
+        return QProcess.startDetached(program, arguments)[0]
 
     def _take_link(self, text: str) -> None:
         """Handle the link of a later start; a wrong one gets a sentence, nothing else."""
@@ -308,10 +320,41 @@ def main(arguments: list[str]) -> int:
             "use the command line: wallet-gui help.\n"
         )
         return 1
+    if options.smoke_test:
+        return _smoke_test(options)
     params = REGTEST if options.playground else NETWORKS[options.network]
     root = options.data_dir
     if options.playground:
         root = DataDirectory(options.data_dir, params).root / "playground"
+    return _open(options, params, root)
+
+
+def _smoke_test(options: argparse.Namespace) -> int:
+    """Open the window in a folder that is gone afterwards, check it, and end."""
+    # Here and not above: a window that is used needs none of it.
+    from wallet_gui.storage.throw_away import throw_away_folder  # noqa: PLC0415
+    from wallet_gui.widgets.smoke_test import SmokeTest  # noqa: PLC0415
+
+    try:
+        with throw_away_folder() as folder:
+            test = SmokeTest(folder)
+            try:
+                status = _open(options, NETWORKS[options.network], folder, test)
+            finally:
+                test.close()
+            return status or (0 if test.passed else 1)
+    except OSError as error:
+        sys.stderr.write(f"wallet-gui: there is no room for temporary files: {error.strerror}\n")
+        return 1
+
+
+def _open(
+    options: argparse.Namespace,
+    params: ChainParams,
+    root: Path | None,
+    test: "SmokeTest | None" = None,
+) -> int:
+    """Open the window on the data folder `root`; returns the exit status."""
     try:
         peers = tuple(parse_peer(text, params) for text in options.peer) or None
         directory = DataDirectory(root, params)
@@ -320,7 +363,7 @@ def main(arguments: list[str]) -> int:
         settings = settings_file.load()
         link = options.link
         if is_psbt_file(link):
-            link = str(Path(link).absolute())
+            link = psbt_path(link)
         instance = Instance(directory.instance_lock(), directory.root / "instance.socket")
         if not instance.acquire():
             return _hand_over(instance, link)
@@ -342,34 +385,45 @@ def main(arguments: list[str]) -> int:
         peers=peers,
         playground=options.playground,
         unread_settings=" ".join(settings_file.notices),
-        connects=not options.smoke_test,
+        connects=test is None,
     )
     ShutdownSignals(qt)
+    if sys.platform == "darwin":
+        # There a link comes as an event, also the one that the program was started for.
+        events = FileOpenFilter(application)
+        events.opened.connect(application.take)
+        qt.installEventFilter(events)
+    if test is not None:
+        _check_when_started(qt, application, test, directory.root, params, peers or ())
     application.start()
     if options.link:
         application.take(link)
-    if options.smoke_test:
-        _end_when_started(qt, application)
     try:
         return qt.exec()
     finally:
         application.stop()
 
 
-def _end_when_started(qt: QApplication, application: Application) -> None:
-    """End by itself: with status 0 once the window can be used, with 1 and a sentence if it cannot.
+def _check_when_started(
+    qt: QApplication,
+    application: Application,
+    test: "SmokeTest",
+    folder: Path,
+    params: ChainParams,
+    peers: Sequence[PeerAddress],
+) -> None:
+    from wallet_gui.gui.smoke_test import checks  # noqa: PLC0415 - see _smoke_test
+    from wallet_gui.widgets.smoke_checks import FirstFrame  # noqa: PLC0415
 
-    A slow computer is no failure, so it is given a minute.
-    """
+    first_frame = FirstFrame(application.window, test.began)
 
-    def end(problem: str) -> None:
+    def begin(problem: str) -> None:
         if problem:
-            sys.stderr.write(f"wallet-gui: {problem}\n")
-        # Drawn once more with what was loaded.
-        QTimer.singleShot(_SMOKE_TEST_LOOK_MS, qt, lambda: qt.exit(1 if problem else 0))
+            test.fail(qt, problem)
+        else:
+            test.run(qt, checks(test, application.window, first_frame, folder, params, peers))
 
-    application.started.connect(end)
-    QTimer.singleShot(_SMOKE_TEST_LIMIT_MS, qt, lambda: end("The program did not start."))
+    application.started.connect(begin)
 
 
 def _has_screen() -> bool:

@@ -31,6 +31,7 @@ from wallet_gui.gui.play_flow import PlayFlow
 from wallet_gui.gui.setup_wizard import SetupWizard
 from wallet_gui.gui.source_flow import SourceFlow
 from wallet_gui.gui.status_bar import StatusBar
+from wallet_gui.gui.update_flow import UpdateFlow
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.widgets.clipboard import clipboard
@@ -102,8 +103,8 @@ class MainWindow(PagedWindow):
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""
         self._attached = online
-        self.source_flow.attach(online)
-        self.import_flow.attach(online)
+        for part in (self.source_flow, self.import_flow, self.update_flow):
+            part.attach(online)
         self.attach_pages()
         if self.play_flow is not None:
             self.play_flow.attach(online)
@@ -140,6 +141,7 @@ class MainWindow(PagedWindow):
         made.psbt_flow.page_wanted.connect(lambda: self.show_page("psbt"))
         made.request_flow.failed.connect(self.fail)
         self.source_flow.add_card(made.settings.source)
+        self.update_flow.add_card(made.settings)
         return made
 
     def _serve_source(self, card: "SourceCard") -> None:
@@ -175,6 +177,7 @@ class MainWindow(PagedWindow):
         self.pages.addWidget(self.wizard)
         self.import_flow = ImportFlow(self.engine, self.params, self.wizard, self._open_with)
         self.handed = HandedOver(self.wallet_model, self._say_open_first, self._deliver)
+        self.update_flow = UpdateFlow(self.engine, self.sidebar, self._say, self.show_page)
         self._connect()
 
     def _make_notice(self) -> QVBoxLayout:

@@ -18,7 +18,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-_BUSY: Final = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+# The last is wine's answer where Windows has EACCES.
+_BUSY: Final = (errno.EAGAIN, errno.EACCES, errno.EDEADLK, 0)
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
 

@@ -110,6 +110,7 @@ class Settings:
     a network that is not named was never decided about. `nodes`: the person's own, by network name.
     `recent_wallets`: paths, newest first.
     `lock_after_minutes`: 0 never locks by itself. `hide_amounts`: dots stand in their place.
+    `update_check`: ask once a week for a newer version; nobody is asked before that was chosen.
     `others` are keys of other versions, kept.
     """
 
@@ -133,6 +134,7 @@ class Settings:
     hide_amounts: bool = False
     filter_cache_mib: int = 256
     window_geometry: str = ""
+    update_check: bool = False
     others: Mapping[str, Any] = field(default_factory=dict)
 
     def with_recent(self, path: Path) -> Self:
@@ -196,6 +198,7 @@ class Settings:
             "hide_amounts": _strict,
             "filter_cache_mib": lambda v: _number(v, 1 << 20),
             "window_geometry": lambda v: v if isinstance(v, str) else None,
+            "update_check": lambda v: v is True,
         }
         read = {name: reader(known[name]) for name, reader in readers.items()}
         chosen: dict[str, Any] = {name: item for name, item in read.items() if item is not None}

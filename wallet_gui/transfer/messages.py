@@ -31,6 +31,7 @@ from wallet_gui.transfer.vault_replies import (
     PasswordChanged,
     Progress,
     PsbtSigned,
+    SelfTested,
     WalletCreated,
     WalletUnlocked,
     WordsDrilled,
@@ -50,6 +51,7 @@ from wallet_gui.transfer.vault_requests import (
     JoinMultisig,
     KnownIndex,
     RestoreWallet,
+    SelfTest,
     ShowWords,
     SignMessage,
     SignPsbt,
@@ -68,6 +70,7 @@ Request = (
     | DrillWords
     | SignMessage
     | ShowWords
+    | SelfTest
 )
 Reply = (
     WalletCreated
@@ -79,6 +82,7 @@ Reply = (
     | BackupChecked
     | WordsDrilled
     | WordsShown
+    | SelfTested
     | Cancelled
     | Failed
     | Progress
@@ -125,6 +129,8 @@ __all__ = [
     "Reply",
     "Request",
     "RestoreWallet",
+    "SelfTest",
+    "SelfTested",
     "ShowWords",
     "SignMessage",
     "SignPsbt",

@@ -109,6 +109,14 @@ class WordsShown:
 
 
 @dataclass(frozen=True, slots=True)
+class SelfTested:
+    """What the vault agrees with, by name; `problem` is a sentence when something is wrong."""
+
+    agreed: tuple[str, ...] = field(metadata=text(100))
+    problem: str = field(default="", metadata=text(MAX_SENTENCE))
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """The person closed the vault's window or answered no; nothing was changed."""
 

@@ -48,6 +48,15 @@ class HeadlessOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Ask the vault to compute official test vectors and to look at its random numbers."""
+
+    appearance: str = field(default="system", metadata=text(16))
+    headless: HeadlessOptions | None = None
+    text_scale: int = field(default=100, metadata=TEXT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
 class CreateWallet:
     """Make new words and a new wallet file `directory`/`name`.wallet.
 

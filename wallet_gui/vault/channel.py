@@ -8,6 +8,7 @@ from typing import Final, Self
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.transfer.messages import Progress, Reply, Request
 from wallet_gui.transfer.pipe import encode, request_decoder
+from wallet_gui.windows_system import broken_pipes
 
 _CHUNK: Final = 1 << 16
 
@@ -58,8 +59,9 @@ class Channel:
         """Write one frame; False when nobody reads any more."""
         view = memoryview(encode(reply))
         try:
-            while view:
-                view = view[os.write(self.write_end, view) :]
+            with broken_pipes():
+                while view:
+                    view = view[os.write(self.write_end, view) :]
         except BrokenPipeError:
             return False
         return True

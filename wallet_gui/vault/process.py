@@ -9,7 +9,7 @@ from typing import Final
 
 from wallet_gui.curve import self_test
 from wallet_gui.primitives.serialize import ParseError
-from wallet_gui.transfer.messages import Cancelled, Failed, FailureKind, Reply
+from wallet_gui.transfer.messages import Cancelled, Failed, FailureKind, Reply, SelfTest
 from wallet_gui.vault.channel import Channel
 from wallet_gui.vault.creation import Entropy
 from wallet_gui.vault.errors import EXPECTED, failure, internal_failure
@@ -57,6 +57,10 @@ def main(
         if request is None:
             return None
         is_answering.set()
+        if isinstance(request, SelfTest):
+            from wallet_gui.vault.self_test import answer  # noqa: PLC0415 - for smoke tests only
+
+            return answer(entropy)
         if reader is not None:
             return HeadlessVault(reader, cost, channel.progress, entropy).answer(request)
         from wallet_gui.vault.application import run  # noqa: PLC0415 - headless needs no Qt

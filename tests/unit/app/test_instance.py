@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from tests.functional.listening import listening
 from wallet_gui.app import instance as module
-from wallet_gui.app.instance import MAX_SIZE, HandOver, Instance, is_acceptable
+from wallet_gui.app.instance import MAX_SIZE, HandOver, Instance, is_acceptable, psbt_path
+from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.storage.locks import FileLock
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -219,3 +220,36 @@ def test_fifty_starts_at_once_have_one_owner(tmp_path: Path) -> None:
     owner = make(tmp_path)
     assert owner.acquire()
     asyncio.run(owner.close())
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("/home/me/pay.psbt", "/home/me/pay.psbt"),
+        ("file:///home/me/pay.psbt", "/home/me/pay.psbt"),
+        ("FILE:///home/me/a%20b%C3%A9.psbt", "/home/me/a bé.psbt"),
+        ("file://localhost/pay.psbt", "/pay.psbt"),
+        ("file:/pay.psbt", "/pay.psbt"),
+    ],
+)
+def test_a_file_comes_as_a_path_or_as_desktops_write_it(given: str, path: str) -> None:
+    assert psbt_path(given) == path
+
+
+def test_a_relative_path_is_seen_from_here() -> None:
+    assert psbt_path("pay.psbt") == str(Path.cwd() / "pay.psbt")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "file://203.0.113.7/share/pay.psbt",
+        "file://evil.example/pay.psbt",
+        "file:////evil.example/share/pay.psbt",
+        "file:pay.psbt",
+        "file:///a%00.psbt",
+    ],
+)
+def test_a_file_of_another_computer_is_refused(given: str) -> None:
+    with pytest.raises(ParseError):
+        psbt_path(given)

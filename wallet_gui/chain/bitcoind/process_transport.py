@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from wallet_gui.chain.bitcoind.channel import deliver
+from wallet_gui.program_start import foreign_environment
 
 _GRACE: Final = 1.0  # seconds that a program has to send what it was given, after its input ended
 _MOST_LINES: Final = 2000
@@ -42,7 +43,7 @@ class ProcessTransport(asyncio.SubprocessProtocol, asyncio.Transport):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C"},
+            env={**foreign_environment(), "LC_ALL": "C"},
             start_new_session=os.name == "posix",  # Ctrl-C in our terminal is not meant for it
             creationflags=_NO_WINDOW,
         )

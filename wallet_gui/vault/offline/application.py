@@ -6,9 +6,9 @@ import os
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -31,12 +31,13 @@ from wallet_gui.widgets.resources import resource
 from wallet_gui.widgets.shutdown_signals import ShutdownSignals
 from wallet_gui.widgets.theme import ThemeSwitch
 
+if TYPE_CHECKING:
+    from wallet_gui.widgets.smoke_test import SmokeTest
+
 logger = logging.getLogger(__name__)
 
 APPLICATION_ID: Final = "wallet-gui-offline"
 _EXIT_USAGE: Final = 2
-_SMOKE_TEST_LIMIT_MS: Final = 60_000
-_SMOKE_TEST_LOOK_MS: Final = 200
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -51,10 +52,19 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--network", choices=sorted(NETWORKS), default=MAINNET.name)
     parser.add_argument("--data-dir", type=Path, default=None, help="where everything is kept")
     parser.add_argument(
-        "--smoke-test", action="store_true", help="open the window, check it, and end"
+        "--smoke-test",
+        action="store_true",
+        help="open the window in a temporary folder, check fonts, arithmetic, vault and that there "
+        "is no network, and end; the exit status tells whether all is well",
     )
     parser.add_argument("--version", action="version", version=f"wallet-gui {__version__}")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.smoke_test and options.data_dir:
+        parser.error(
+            "--smoke-test works in a temporary folder of its own: it takes --network, and no "
+            "folder."
+        )
+    return options
 
 
 def main(
@@ -74,8 +84,42 @@ def main(
             "use the command line: wallet-gui --offline psbt sign.\n"
         )
         return 1
+    if options.smoke_test:
+        return _smoke_test(options, protections, vault_command)
+    return _open(options, options.data_dir, protections, vault_command)
+
+
+def _smoke_test(
+    options: argparse.Namespace, protections: Protections, vault_command: tuple[str, ...]
+) -> int:
+    """Open the window in a folder that is gone afterwards, check it, and end."""
+    # Here and not above: a window that is used needs none of it.
+    from wallet_gui.storage.throw_away import throw_away_folder  # noqa: PLC0415
+    from wallet_gui.widgets.smoke_test import SmokeTest  # noqa: PLC0415
+
+    try:
+        with throw_away_folder() as folder:
+            test = SmokeTest(folder)
+            try:
+                status = _open(options, folder, protections, vault_command, test)
+            finally:
+                test.close()
+            return status or (0 if test.passed else 1)
+    except OSError as error:
+        sys.stderr.write(f"wallet-gui: there is no room for temporary files: {error.strerror}\n")
+        return 1
+
+
+def _open(
+    options: argparse.Namespace,
+    root: Path | None,
+    protections: Protections,
+    vault_command: tuple[str, ...],
+    test: "SmokeTest | None" = None,
+) -> int:
+    """Open the window on the data folder `root`; returns the exit status."""
     params = NETWORKS[options.network]
-    directory = DataDirectory(options.data_dir, params)
+    directory = DataDirectory(root, params)
     try:
         self_test()
         directory.create()
@@ -92,17 +136,17 @@ def main(
     try:
         vault = VaultDialog(command=vault_command)
         keeper = Keeper(directory, params, vault, lambda: _vault_look(directory, settings))
-        return _run(options, settings, keeper, protections, vault_command)
+        return _run(settings, keeper, protections, vault_command, test)
     finally:
         lock.release()
 
 
 def _run(
-    options: argparse.Namespace,
     settings: Settings,
     keeper: Keeper,
     protections: Protections,
     vault_command: tuple[str, ...],
+    test: "SmokeTest | None",
 ) -> int:
     # Qt gets no argument of ours: it would take some of them for its own.
     qt = QApplication(["wallet-gui"])
@@ -120,8 +164,8 @@ def _run(
     window.sidebar.hide_button.setChecked(settings.hide_amounts)
     # Nothing that was copied here is needed on this computer once the window is gone.
     qt.aboutToQuit.connect(clipboard().forget)
-    if options.smoke_test:
-        _end_when_ready(qt, window)
+    if test is not None:
+        _check_when_ready(qt, window, test, keeper, protections)
     window.show()
     window.start()
     try:
@@ -130,15 +174,23 @@ def _run(
         bench.close()
 
 
-def _end_when_ready(qt: QApplication, window: OfflineWindow) -> None:
-    """End by itself: with status 0 once the window can be used, with 1 if that takes a minute."""
+def _check_when_ready(
+    qt: QApplication,
+    window: OfflineWindow,
+    test: "SmokeTest",
+    keeper: Keeper,
+    protections: Protections,
+) -> None:
+    from wallet_gui.vault.offline.smoke_test import checks  # noqa: PLC0415 - see _smoke_test
+    from wallet_gui.widgets.smoke_checks import FirstFrame  # noqa: PLC0415
 
-    def give_up() -> None:
-        sys.stderr.write("wallet-gui: The window did not open.\n")
-        qt.exit(1)
+    first_frame = FirstFrame(window, test.began)
+    folder = keeper.directory.root
 
-    window.ready.connect(lambda: QTimer.singleShot(_SMOKE_TEST_LOOK_MS, qt, lambda: qt.exit(0)))
-    QTimer.singleShot(_SMOKE_TEST_LIMIT_MS, qt, give_up)
+    def begin() -> None:
+        test.run(qt, checks(test, window, first_frame, folder, keeper.params, protections))
+
+    window.ready.connect(begin, Qt.ConnectionType.SingleShotConnection)
 
 
 def _vault_look(directory: DataDirectory, settings: Settings) -> VaultLook:

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Runs a command as root in a bare Debian 12, the checkout its working folder; the first call makes
+# it. GitHub's machines are Ubuntu, and carry much that a person's machine does not have.
+set -euo pipefail
+root="${RUNNER_TEMP:?}/debian"
+if [ ! -e "$root/made" ]; then
+    sudo apt-get -qq update
+    sudo apt-get -qq install --yes --no-install-recommends debootstrap debian-archive-keyring
+    sudo debootstrap --variant=minbase --include=git,python3 bookworm "$root" >"$RUNNER_TEMP/debian.log"
+    for place in proc sys dev dev/pts; do
+        sudo mount --bind "/$place" "$root/$place"
+    done
+    sudo mkdir "$root/work"
+    sudo mount --bind "${GITHUB_WORKSPACE:?}" "$root/work"
+    # The checkout belongs to another user than root.
+    sudo chroot "$root" git config --system --add safe.directory /work
+    sudo touch "$root/made"
+fi
+exec sudo chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 \
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    sh -c 'cd /work && exec "$@"' sh "$@"

@@ -1,0 +1,102 @@
+"""The package for Fedora, openSUSE and their relatives, built by rpmbuild of the frozen folder."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from installers import changelog, desktop_files, tool_root
+from installers.job import Job
+
+SPEC = desktop_files.DATA / "rpm" / "wallet-gui.spec"
+LICENCE = desktop_files.ROOT / "LICENSE"
+MAINTAINER = "The Wallet GUI developers <maintainers@wallet-gui.invalid>"
+# Of everything in the package; the texts are in it.
+LICENCES = (
+    "MIT AND Apache-2.0 AND BSD-3-Clause AND EPL-2.0 AND LGPL-3.0-only AND OFL-1.1 AND "
+    "PSF-2.0 AND Unicode-3.0"
+)
+
+
+def build(job: Job) -> Path:
+    """Write wallet-gui-VERSION-1.x86_64.rpm.
+
+    Raises Missing where no bare Debian can be made.
+    """
+    target = job.output / f"wallet-gui-{job.version}-1.x86_64.rpm"
+    job.output.mkdir(parents=True, exist_ok=True)
+    with tool_root.entered(job.work) as root:
+        place = tool_root.inside(root)
+        lay_out(job.tree, place / "tree")
+        tool_root.settle(place / "tree", job.epoch)
+        (place / SPEC.name).write_text(spec(job), encoding="utf-8")
+        line = ["rpmbuild", "-bb", "--quiet", f"--define=_topdir {tool_root.PLACE}/rpmbuild"]
+        tool_root.run(root, [*line, f"{tool_root.PLACE}/{SPEC.name}"], job.epoch)
+        (made,) = place.glob("rpmbuild/RPMS/x86_64/*.rpm")
+        shutil.copyfile(made, target)
+    return target
+
+
+def lay_out(tree: Path, folder: Path) -> None:
+    """Make the files as they are installed."""
+    usr = folder / "usr"
+    tool_root.place_program(tree, usr)
+    desktop_files.place(usr / "share")
+    manual = usr / "share/man/man1/wallet-gui.1"
+    manual.with_name("wallet-gui.1.gz").write_bytes(gzip.compress(manual.read_bytes(), 9, mtime=0))
+    manual.unlink()
+    documents = usr / "share/doc/wallet-gui"
+    documents.mkdir(parents=True)
+    # How to read a wallet file without this program.
+    for name in ("wallet-file-format.md", "recover_wallet.py"):
+        shutil.copyfile(desktop_files.ROOT / "packaging" / name, documents / name)
+    licences = usr / "share/licenses/wallet-gui"
+    licences.mkdir(parents=True)
+    shutil.copyfile(LICENCE, licences / "LICENSE")
+
+
+def spec(job: Job) -> str:
+    """Return the specification with what it leaves open filled in."""
+    given = {
+        "wallet_version": rpm_version(job.version),
+        "wallet_license": LICENCES,
+        "wallet_root": f"{tool_root.PLACE}/tree",
+        "wallet_bundled": bundled_pattern(job.tree),
+    }
+    text = SPEC.read_text(encoding="utf-8").replace("%{wallet_changelog}", _changelog(job))
+    return "".join(f"%global {name} {value}\n" for name, value in given.items()) + text
+
+
+def rpm_version(version: str) -> str:
+    """Return the version so that rpm sorts a pre-release before its release (0.2.0~rc1)."""
+    return re.sub(r"\.?(a|b|rc|dev)(?=\d)", r"~\1", version)
+
+
+def bundled_pattern(tree: Path) -> str:
+    """Return the pattern (POSIX, extended) of what is not asked of the system.
+
+    These are the shared libraries that the folder has itself: rpm writes what a file needs as
+    `libname.so.1(VERSION)(64bit)`.
+    """
+    names = sorted({path.name for path in tree.rglob("*") if ".so" in path.name})
+    escaped = (re.sub(r"([.+])", r"[\1]", name) for name in names)
+    return "^(" + "|".join(escaped) + ")[(]"
+
+
+def _changelog(job: Job) -> str:
+    """Return the releases in rpm's form, the newest first."""
+    entries = [(entry.version, entry.date, list(entry.lines)) for entry in changelog.entries()]
+    if job.version not in {version for version, _, _ in entries}:
+        today = datetime.fromtimestamp(job.epoch, UTC).date().isoformat()
+        entries.insert(0, (job.version, today, ["Built from the sources."]))
+    parts = []
+    for version, date, lines in entries:
+        day = datetime.fromisoformat(date).replace(tzinfo=UTC)
+        parts.append(f"* {day:%a %b %d %Y} {MAINTAINER} - {rpm_version(version)}-1")
+        # A percent sign would begin a macro.
+        parts += ["- " + line.replace("%", "%%") for line in lines]
+        parts.append("")
+    return "\n".join(parts)

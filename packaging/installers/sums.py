@@ -1,0 +1,74 @@
+"""Writes SHA256SUMS over everything of one release, and has minisign sign it.
+
+The file is what `sha256sum` writes and checks. The signature stands beside it, so that anybody can
+check it with `minisign -Vm SHA256SUMS -p KEY.pub`; further builders who got the same bytes add
+`SHA256SUMS.NAME.minisig`. The key never comes near this program: minisign reads it and asks for its
+password.
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from installers.job import Job, Missing
+
+NAME: Final = "SHA256SUMS"
+_BUILDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+
+
+def build(job: Job) -> Path:
+    """Write SHA256SUMS over the artefacts of `job.version` in `job.output`. Raises Missing."""
+    found = artefacts(job.output, job.version)
+    if not found:
+        raise Missing(
+            f"There is nothing of version {job.version} in {job.output} to write sums of. Build "
+            "the packages first (packaging/build.py all)."
+        )
+    target = job.output / NAME
+    target.write_text("".join(f"{_digest(path)}  {path.name}\n" for path in found))
+    return target
+
+
+def sign(job: Job, key: Path, builder: str = "") -> Path:
+    """Have minisign sign SHA256SUMS with a secret key; returns the signature.
+
+    `builder` names one of several who sign the same sums. Raises Missing.
+    """
+    if builder and not _BUILDER.fullmatch(builder):
+        raise Missing("Name the builder with small letters, digits and hyphens.")
+    if shutil.which("minisign") is None:
+        raise Missing("Signing needs minisign. Install it: apt-get install minisign")
+    sums = job.output / NAME
+    signature = job.output / signature_name(builder)
+    command = [
+        *("minisign", "-S", "-H", "-s", str(key), "-m", str(sums), "-x", str(signature)),
+        *("-t", trusted_comment(job.version), "-c", f"signature of wallet-gui {job.version}"),
+    ]
+    # The password is asked on the terminal, by minisign itself.
+    if subprocess.run(command, check=False).returncode != 0 or not signature.is_file():
+        raise Missing(f"minisign did not sign {sums}; what it said stands above.")
+    return signature
+
+
+def signature_name(builder: str = "") -> str:
+    """The file that holds the signature of one builder, or of the one who publishes."""
+    return f"{NAME}.{builder}.minisig" if builder else f"{NAME}.minisig"
+
+
+def trusted_comment(version: str) -> str:
+    """What is signed beside the sums, so that nothing else that is signed can stand for them."""
+    return f"wallet-gui {version} {NAME}"
+
+
+def artefacts(folder: Path, version: str) -> list[Path]:
+    """The files of one version of ours in a folder, by name."""
+    ours = re.compile(rf"wallet-gui[-_]{re.escape(version)}([-_]|\.(?=[a-z]))[A-Za-z0-9_.+-]+")
+    return sorted(path for path in folder.iterdir() if path.is_file() and ours.fullmatch(path.name))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

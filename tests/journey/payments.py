@@ -1,0 +1,178 @@
+"""A person is paid, pays and comes back: the steps, at the real windows of both processes."""
+
+import os
+import re
+import subprocess
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from tests.functional.bitcoind import Node
+from tests.journey.program import FROM_SOURCE, Program
+from tests.journey.screen import Screen
+from tests.patience import PATIENCE
+
+WINDOW, VAULT = "play money (regtest)", "Vault"
+PASSWORD: Final = "four lamps walk home slowly"
+PAID_SAT, BACK_SAT = 7_654_321, 2_000_000
+_ADDRESS: Final = re.compile(r"bcrt1[a-z0-9]{20,80}")
+
+
+class Person:
+    """Sits at one window, which keeps its data in one folder."""
+
+    def __init__(
+        self, screen: Screen, node: Node, data: Path, program: Program = FROM_SOURCE
+    ) -> None:
+        self.screen = screen
+        self.node = node
+        self.data = data
+        self.program = program
+        self.process: subprocess.Popen[Any] | None = None
+
+    def open_window(self, *options: str) -> None:
+        self.process = self.screen.start(
+            [*self.program.window, "--network", "regtest", "--data-dir", str(self.data), *options],
+            self.screen.environment | dict(self.program.environment),
+        )
+
+    def close_window(self) -> None:
+        """Close it with the keyboard; it must end well."""
+        assert self.process is not None
+        self.screen.close_window("play money")
+        assert self.process.wait(PATIENCE) == 0
+
+    @property
+    def peer(self) -> tuple[str, str]:
+        """The options of a window that is to connect to the node."""
+        return "--peer", f"{self.node.host}:{self.node.p2p_port}"
+
+    # --- the wallet
+
+    def begin_wallet(self) -> None:
+        """Go as far as the vault, or as what is asked before it."""
+        self.screen.press("Create a wallet", WINDOW)
+        self.screen.fill("Name of the wallet", "Journey", WINDOW)
+        self.screen.press("Continue in the vault", WINDOW)
+
+    def make_wallet(self) -> None:
+        """Write the words down, type some of them, choose a password: all in the vault."""
+        screen = self.screen
+        screen.press("I have written them down", VAULT)
+        screen.wait_for("Check what you wrote", VAULT)
+        words = self.program.words()
+        asked = sorted({name for name in screen.names(VAULT) if re.fullmatch(r"Word \d+", name)})
+        assert len(asked) >= 3
+        # With the keyboard, as a person types from paper.
+        for name in asked:
+            screen.focus(name, VAULT)
+            screen.type(words[int(name.split()[1]) - 1])
+        screen.press("Continue", VAULT)
+        screen.fill("Password", PASSWORD, VAULT)
+        screen.fill("Password once more", PASSWORD, VAULT)
+        screen.press("Continue", VAULT)
+        screen.press("Open the wallet", VAULT)
+        screen.wait_for("Wallet: Journey", WINDOW)
+
+    def open_wallet(self) -> None:
+        self.screen.press("Open wallet Journey", WINDOW)
+        self.screen.fill("Password", PASSWORD, VAULT)
+        self.screen.press("Unlock", VAULT)
+
+    # --- money
+
+    def is_paid(self) -> int:
+        """Be paid; seen before a block has it, then confirmed. Returns the balance."""
+        address = self.new_address("A lamp")
+        self.node.fund(address, PAID_SAT)
+        self.screen.press("Overview", WINDOW)
+        self.balance("Incoming, unconfirmed", PAID_SAT)
+        self.node.mine(1)
+        self.balance("Confirmed", PAID_SAT)
+        assert self.node.scan_balance([f"addr({address})"]) == PAID_SAT
+        return PAID_SAT
+
+    def pays(self, has: int) -> int:
+        """Pay through the review that the vault draws; returns what is left of the balance."""
+        screen, node = self.screen, self.node
+        back = node.rpc("getnewaddress")
+        screen.press("Send", WINDOW)
+        screen.fill("Pay to: address or bitcoin link", back, WINDOW)
+        screen.fill("Amount in BTC", btc(BACK_SAT), WINDOW)
+        screen.fill("Label", "A bicycle", WINDOW)
+        screen.press("Review and sign", WINDOW)
+        screen.fill("Password", PASSWORD, VAULT)
+        screen.press("Continue to the review", VAULT)
+        screen.wait_for(back, VAULT)
+        screen.wait_for(btc(BACK_SAT), VAULT)
+        screen.press("Sign", VAULT)
+        deadline = time.monotonic() + PATIENCE
+        while not node.mempool() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        (txid,) = node.mempool()
+        fee = int(node.rpc("getmempoolentry", txid)["fees"]["base"] * 100_000_000)
+        node.mine(1)
+        left = has - BACK_SAT - fee
+        screen.press("Overview", WINDOW)
+        self.balance("Confirmed", left)
+        history = screen.names(WINDOW)
+        assert any(f"+{btc(PAID_SAT)}" in name for name in history)
+        assert any(f"-{btc(BACK_SAT + fee)}" in name for name in history)
+        return left
+
+    def finds_everything(self, left: int) -> None:
+        """See what was there before the window was closed."""
+        self.balance("Confirmed", left)
+        self.screen.wait_for("Sync: In sync", WINDOW)
+        names = self.screen.names(WINDOW)
+        assert any(f"+{btc(PAID_SAT)}" in name for name in names)
+        assert any("A lamp" in name for name in names)
+        assert any("A bicycle" in name for name in names)
+
+    def new_address(self, label: str) -> str:
+        screen = self.screen
+        screen.press("Receive", WINDOW)
+        screen.fill("Label: who pays, and for what", label, WINDOW)
+        screen.press("New address", WINDOW)
+        shown = _ADDRESS.search(screen.wait_for("Receive address: bcrt1", WINDOW))
+        assert shown is not None
+        link = screen.wait_for("QR code of the payment request: bitcoin:", WINDOW)
+        assert shown.group() in link
+        return shown.group()
+
+    def balance(self, caption: str, sat: int) -> None:
+        self.screen.wait_for(f"{caption}: {btc(sat)} BTC", WINDOW)
+
+    def picture(self, name: str) -> None:
+        """Keep what the screen shows, where JOURNEY_PICTURES says."""
+        pictures = os.environ.get("JOURNEY_PICTURES")
+        if pictures:
+            self.screen.picture(Path(pictures) / f"{name}.png")
+
+
+def btc(sat: int) -> str:
+    return f"{Decimal(sat) / 100_000_000:.8f}"
+
+
+def by_p2p(person: Person) -> None:
+    """The whole of it, with a node that is met as any peer is."""
+    person.node.mature()
+    person.open_window(*person.peer)
+    person.begin_wallet()
+    person.make_wallet()
+    person.screen.wait_for("Sync: In sync", WINDOW)
+    left = person.pays(person.is_paid())
+    # Closed and opened again: everything is there, and nothing was read twice.
+    person.close_window()
+    person.open_window(*person.peer)
+    person.open_wallet()
+    person.finds_everything(left)
+    # A hundred blocks' filters were not asked for again.
+    assert _filters_served(person.node) < 1_000
+    person.picture("journey-p2p")
+
+
+def _filters_served(node: Node) -> int:
+    """Bytes of filters that the present connections were sent."""
+    return sum(peer["bytessent_per_msg"].get("cfilter", 0) for peer in node.rpc("getpeerinfo"))

@@ -52,11 +52,15 @@ CATCH_ALL = {
 # A process -> what it must never have imported, at its start or later. NumPy comes with the first
 # peer, after the window is on screen; without one there are no filters to match.
 NODE_CLIENT = "wallet_gui.chain.bitcoind.connection"
+NOTICE = "wallet_gui.chain.notice"
 FORBIDDEN = {
     # NumPy is loaded once the window is there; tests/gui/test_application.py sees to "not before".
-    # Both start with "Directly": the client of a person's node is loaded when one is wanted.
-    "window": ["wallet_gui.keys", "wallet_gui.vault", "asyncssh", NODE_CLIENT],
-    "command line": ["wallet_gui.keys", "wallet_gui.vault", "PySide6", "asyncssh", NODE_CLIENT],
+    # Both start with "Directly": the client of a person's node is loaded when one is wanted, and
+    # so is what fetches the update notice.
+    "window": ["wallet_gui.keys", "wallet_gui.vault", "asyncssh", NODE_CLIENT, NOTICE],
+    "command line": [
+        *("wallet_gui.keys", "wallet_gui.vault", "PySide6", "asyncssh", NODE_CLIENT, NOTICE)
+    ],
     "vault": [
         "wallet_gui.chain",
         "wallet_gui.app",
@@ -170,6 +174,24 @@ def test_only_tops_catch_everything() -> None:
             if isinstance(node, ast.ExceptHandler) and _catches_all(node)
         ]
     assert outside == []
+
+
+def _qt_arguments(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="QApplication" | "QGuiApplication"), args=arguments):
+                yield ast.unparse(ast.Tuple(arguments))
+
+
+def test_qt_is_told_the_name_of_the_program_and_nothing_else() -> None:
+    """Qt takes -stylesheet, -platformpluginpath and others from wherever they stand."""
+    told = {
+        name(path): set(_qt_arguments(ast.parse(path.read_text(encoding="utf-8"))))
+        for path in PRODUCT
+    }
+    found = {path: arguments for path, arguments in told.items() if arguments}
+    assert len(found) == 4
+    assert set.union(*found.values()) == {"(['wallet-gui'],)"}
 
 
 # Each process, really started

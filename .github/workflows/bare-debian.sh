@@ -6,7 +6,7 @@ root="${RUNNER_TEMP:?}/debian"
 if [ ! -e "$root/made" ]; then
     sudo apt-get -qq update
     sudo apt-get -qq install --yes --no-install-recommends debootstrap debian-archive-keyring
-    sudo debootstrap --variant=minbase --include=git,python3 bookworm "$root" >"$RUNNER_TEMP/debian.log"
+    sudo debootstrap --variant=minbase --include=git,python3 bookworm "$root"
     for place in proc sys dev dev/pts; do
         sudo mount --bind "/$place" "$root/$place"
     done

@@ -156,10 +156,12 @@ class _Survey:
             if name.startswith(f"{FOLDER}/"):
                 continue
             self._part_of(name).files.append(path)
-        own = self._own()
-        for executable in own.files:
+        found: set[str] = set()
+        for executable in self._own().files:
             if inner(executable) in _EXECUTABLES:
-                self._sort_modules(self._tree / executable)
+                for names in module_names(self._tree / executable):
+                    found.update(names)
+        self._sort_modules(sorted(found))
         return sorted(self._parts.values(), key=lambda part: part.name)
 
     def _part_of(self, name: str) -> Part:  # noqa: PLR0911 - one line for each kind of file
@@ -278,16 +280,16 @@ class _Survey:
 
     def _other(self, name: str, texts: dict[str, bytes], version: str = "") -> Part:
         known = reviewed()["part"][name]
+        texts |= {each: (OWN_TEXTS / each).read_bytes() for each in known.get("texts", [])}
         if name not in self._parts:
             version = version or known.get("version", "")
             purl = known.get("purl", f"pkg:generic/{name}" + (f"@{version}" if version else ""))
             self._parts[name] = Part(name, version, known["licence"], purl, texts=texts)
         return self._parts[name]
 
-    def _sort_modules(self, executable: Path) -> None:
-        """Say whose the modules inside the executable are. Raises Unknown."""
-        scripts, modules = module_names(executable)
-        for module in (*scripts, *modules):
+    def _sort_modules(self, modules: Iterable[str]) -> None:
+        """Say whose the modules inside the executables are. Raises Unknown."""
+        for module in modules:
             top = module.partition(".")[0]
             if top in {"wallet_gui", "__main__", "frozen_program"}:
                 part = self._own()

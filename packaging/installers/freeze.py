@@ -18,7 +18,7 @@ import tarfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from installers import bare_root, elf
+from installers import bare_root, elf, icu_data
 from installers.job import Missing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +27,13 @@ RUNTIME_LOCK = "requirements.lock"
 BUILD_LOCK = "packaging/requirements-build.lock"
 # What a build depends on; tests, pictures and documents do not belong to it.
 SOURCES = ("wallet_gui", "resources", "packaging", RUNTIME_LOCK, "pyproject.toml", "LICENSE")
+# What of packaging/ the folder depends on; the rest is of the packages that are made from it.
+OF_THE_FOLDER = (
+    *("wallet_gui", "resources", RUNTIME_LOCK, BUILD_LOCK, "packaging/wallet_gui.spec"),
+    *("packaging/frozen_program.py", "packaging/build_engine.py", "packaging/licences"),
+    *("packaging/dependencies.toml", "packaging/installers/freeze.py"),
+    *(f"packaging/installers/{name}.py" for name in ("elf", "icu_data", "licences", "contents")),
+)
 NOT_SOURCES = ("__pycache__", "screenshots", "*.pyc", "engine-*", ".engine-*", ".*.lock")
 # The date of what has no commit, such as an unpacked archive of the sources.
 DATE_WITHOUT_COMMIT = 1_790_000_000
@@ -99,20 +106,20 @@ def epoch(root: Path = ROOT) -> int:
     return DATE_WITHOUT_COMMIT
 
 
-def sources(root: Path = ROOT) -> list[Path]:
+def sources(root: Path = ROOT, names: Sequence[str] = SOURCES) -> list[Path]:
     """List the files that a build depends on, in order."""
     return sorted(
         path
-        for name in SOURCES
+        for name in names
         for path in ([root / name] if (root / name).is_file() else (root / name).rglob("*"))
         if path.is_file() and not _is_left_out(path.relative_to(root))
     )
 
 
-def digest(root: Path = ROOT, *, more: Iterable[bytes] = ()) -> str:
+def digest(root: Path = ROOT, *, names: Sequence[str] = SOURCES, more: Iterable[bytes] = ()) -> str:
     """Return a hash of everything that a build depends on."""
     found = hashlib.sha256()
-    for path in sources(root):
+    for path in sources(root, names):
         found.update(str(path.relative_to(root)).encode() + b"\0")
         found.update(hashlib.sha256(path.read_bytes()).digest())
     for part in more:
@@ -168,9 +175,8 @@ def in_bare_root(target: Path, work: Path, seconds: int, release_keys: Path | No
 
 def here(target: Path, work: Path, seconds: int, release_keys: Path | None = None) -> None:
     """Make the folder `target` with the Python that runs this; raises Missing without gcc."""
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None and os.name == "posix":
-        raise Missing("The loader is compiled here: gcc is needed (apt-get install gcc libc6-dev).")
+    if sys.platform.startswith("linux"):
+        _compiler()
     source = work / "source"
     copy_sources(source, release_keys=release_keys)
     python = _environment(work / "venv", source)
@@ -187,7 +193,7 @@ def here(target: Path, work: Path, seconds: int, release_keys: Path | None = Non
         cwd=source,
         env=settings,
     )
-    made = work / "dist" / NAME
+    made = work / "dist" / ("Wallet GUI.app" if sys.platform == "darwin" else NAME)
     _finish(made, python, source, settings)
     _move(made, target)
 
@@ -282,6 +288,11 @@ def _finish(folder: Path, python: str, source: Path, settings: dict[str, str]) -
     """Do what PyInstaller does not: names of places, rights, and the texts of licences."""
     _tidy_metadata(folder / "_internal")
     if sys.platform.startswith("linux"):
+        for path in folder.rglob("libicudata.so.*"):
+            if not path.is_symlink():
+                work = folder.parent / "icu"
+                work.mkdir()
+                icu_data.trim(path, work, _compiler())
         for path in elf.files(folder):
             elf.look_inside_first(path)
     licences = source / "packaging" / "installers" / "licences.py"
@@ -291,6 +302,13 @@ def _finish(folder: Path, python: str, source: Path, settings: dict[str, str]) -
         if not path.is_symlink():
             runs = path.is_dir() or path.name == NAME or path.suffix in {".exe", ".dll"}
             path.chmod(0o755 if runs else 0o644)
+
+
+def _compiler() -> str:
+    found = shutil.which("gcc") or shutil.which("cc")
+    if found is None:
+        raise Missing("The loader is compiled here: gcc is needed (apt-get install gcc libc6-dev).")
+    return found
 
 
 def _tidy_metadata(inside: Path) -> None:

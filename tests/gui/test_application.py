@@ -127,6 +127,10 @@ def test_a_later_start_hands_over_and_ends_at_once(
         assert (done.returncode, done.stderr) == (0, "")
         # The processor's time, which other work on the machine does not stretch.
         assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
+    # What follows a link is refused here too, and nothing is handed over.
+    done = run("--network", "regtest", "--data-dir", str(tmp_path), "bitcoin:x", "--vault")
+    assert done.returncode == 2
+    assert "options cannot follow a link" in done.stderr
     assert first_window.poll() is None
     # The window is reached through its socket and by nothing else.
     assert listening(first_window.pid) == {f"unix {tmp_path / 'instance.socket'}"}

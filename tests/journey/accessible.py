@@ -89,6 +89,12 @@ def focus(command: dict[str, Any]) -> bool:
     return bool(Atspi.Component.grab_focus(node.get_component_iface()))
 
 
+def text(command: dict[str, Any]) -> str:
+    """What stands in a field, which is not its name."""
+    node = find(command, lambda n: n.get_text_iface() is not None)
+    return str(Atspi.Text.get_text(node.get_text_iface(), 0, -1))
+
+
 def read(command: dict[str, Any]) -> str:
     return str(find(command, lambda _: True, exact=False).get_name())
 
@@ -102,6 +108,7 @@ _COMMANDS: dict[str, Callable[[dict[str, Any]], object]] = {
     "fill": fill,
     "focus": focus,
     "find": read,
+    "text": text,
     "names": names,
 }
 

@@ -173,6 +173,10 @@ class Screen:
         """Wait for something on screen whose accessible name holds `name`; gives the full name."""
         return str(self._patiently(seconds, do="find", name=name, window=window))
 
+    def text(self, name: str, window: str = "", seconds: float = PATIENCE) -> str:
+        """What stands in the field of that accessible name."""
+        return str(self._patiently(seconds, do="text", name=name, window=window))
+
     def names(self, window: str = "") -> list[str]:
         """Every accessible name on screen."""
         return [str(name) for name in self.ask(do="names", window=window)]

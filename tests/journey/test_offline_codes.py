@@ -10,8 +10,9 @@ import pytest
 
 from tests.functional.bitcoind import COIN, Node
 from tests.functional.command_line import PASSWORD, CommandLine
-from tests.journey.offline_machine import OFFLINE, VAULT, OfflineMachine
-from tests.journey.online_window import ONLINE, SHOWN_OFFLINE, SHOWN_ONLINE, OnlineWindow
+from tests.journey.codes import paid_by_codes_alone
+from tests.journey.offline_machine import OFFLINE, OfflineMachine
+from tests.journey.online_window import ONLINE, OnlineWindow
 from tests.journey.screen import Screen, why_not
 from wallet_gui.descriptors.descriptor import Descriptor
 from wallet_gui.primitives.params import REGTEST
@@ -36,54 +37,7 @@ def screen(tmp_path: Path) -> Iterator[Screen]:
 def test_paired_asked_signed_and_sent_by_codes_alone(
     screen: Screen, node: Node, tmp_path: Path
 ) -> None:
-    node.mature()
-    cold = OfflineMachine(screen, tmp_path / "cold")
-    online = OnlineWindow(screen, node, tmp_path / "online")
-    cold.start()
-    cold.create("Cold")
-    online.start()
-    online.side_by_side()
-
-    # Paired: the account as codes, the first address compared in both windows.
-    screen.press("Pair", OFFLINE)
-    first = online.pair_by_codes("Watch")
-    assert first.startswith("bcrt1q")
-    address = online.receive()
-    assert address == first
-    node.fund(address, 2 * COIN)
-    node.mine(1)
-    node.wait_for_filters()
-    screen.press("Overview", ONLINE)
-    screen.wait_for("Confirmed: 2.00000000 BTC", ONLINE)
-
-    # Asked for: over to the offline window, which shows the same payment before the vault does.
-    to = str(node.bank("getnewaddress"))
-    online.ask_payment(to, "0.75")
-    screen.press("Show as QR codes", ONLINE)
-    screen.press("Sign", OFFLINE)
-    online.film(SHOWN_ONLINE, OFFLINE, "Network fee")
-    screen.wait_for(to, OFFLINE)
-    screen.wait_for("0.75000000 BTC", OFFLINE)
-    screen.press("It is there: go on", ONLINE)
-    cold.sign()
-    screen.wait_for("Transaction", OFFLINE)
-
-    # And back: compared with what was asked for, then sent.
-    screen.press("Show as QR codes", OFFLINE)
-    online.film(SHOWN_OFFLINE, ONLINE, "Compared with what you asked for: done")
-    assert not node.mempool()
-    txid = online.send()
-    node.mine(1)
-    sent = node.rpc("getrawtransaction", txid, True)
-    assert sent["confirmations"] == 1
-    assert any(output["scriptPubKey"].get("address") == to for output in sent["vout"])
-    screen.press("Overview", ONLINE)
-    screen.wait_for("Confirmed: 1.2", ONLINE)
-
-    # The offline window was locked meanwhile by nobody, and ends well.
-    screen.press("Proof", OFFLINE)
-    screen.wait_for("Sockets asked of the system just now: Holds", OFFLINE)
-    assert VAULT not in screen.names()
+    paid_by_codes_alone(screen, node, tmp_path)
 
 
 def test_two_of_three_offline_windows_sign_for_the_online_one(

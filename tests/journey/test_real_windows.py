@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.functional.bitcoind import Node
-from tests.journey.payments import Person, by_p2p
+from tests.functional.sshd import running_sshd
+from tests.gui.rig_loop import RigLoop
+from tests.journey.payments import Person, by_p2p, through_ssh
 from tests.journey.screen import Screen, why_not
 
 pytestmark = [pytest.mark.functional, pytest.mark.slow]
@@ -23,5 +25,25 @@ def screen(tmp_path: Path) -> Iterator[Screen]:
         yield screen
 
 
+@pytest.fixture
+def tall_screen(tmp_path: Path) -> Iterator[Screen]:
+    """Room for a form with all of its settings unfolded."""
+    reason = why_not()
+    if reason:
+        pytest.skip(f"no real window can be driven here: {reason}")
+    folder = tmp_path / "tall-screen"
+    folder.mkdir()
+    with Screen(folder, "1360x2200x24") as screen:
+        yield screen
+
+
 def test_a_person_is_paid_pays_and_comes_back(screen: Screen, node: Node, tmp_path: Path) -> None:
     by_p2p(Person(screen, node, tmp_path / "data"))
+
+
+def test_the_same_with_a_node_of_ones_own_behind_ssh(
+    tall_screen: Screen, node: Node, tmp_path: Path
+) -> None:
+    with RigLoop() as rig:
+        server = rig.enter(running_sshd())
+        through_ssh(Person(tall_screen, node, tmp_path / "data"), server)

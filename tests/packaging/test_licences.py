@@ -76,6 +76,49 @@ def test_each_file_and_module_has_an_owner(tree: Path, site: Path) -> None:
     assert "pycparser" not in parts
 
 
+def test_files_of_windows_are_told_by_their_names(tree: Path, site: Path) -> None:
+    inner = tree / "_internal"
+    (tree / "wallet-gui").rename(tree / "wallet-gui.exe")
+    (tree / "wallet-gui-window.exe").write_bytes((tree / "wallet-gui.exe").read_bytes())
+    for name in (
+        "python313.dll",
+        "VCRUNTIME140.dll",
+        "VCRUNTIME140_1.dll",
+        "_ssl.pyd",
+        "libssl-3.dll",
+    ):
+        (inner / name).write_bytes(b"?")
+    parts = survey(tree, site)
+    assert {"wallet-gui.exe", "wallet-gui-window.exe"} <= set(parts["wallet-gui"].files)
+    assert len(parts["vc-runtime"].files) == 2
+    assert "Microsoft" in parts["vc-runtime"].texts["vc-runtime.txt"].decode()
+    assert "_internal/libssl-3.dll" in parts["python"].files
+    # In both programs, and named once.
+    named = [module for part in parts.values() for module in part.modules]
+    assert named.count("json") == 1
+    assert parts["wallet-gui"].modules == ["__main__", "wallet_gui", "wallet_gui.curve"]
+
+
+def test_the_parts_of_a_mac_s_application_are_found(tmp_path: Path, site: Path) -> None:
+    folder = frozen_by_hand.make(tmp_path / "folder", site)
+    contents_folder = tmp_path / "Wallet GUI.app" / "Contents"
+    for name in ("MacOS", "_CodeSignature", "Frameworks/Python.framework/Versions/3.13"):
+        (contents_folder / name).mkdir(parents=True)
+    (folder / "_internal").rename(contents_folder / "Resources")
+    (folder / "wallet-gui").rename(contents_folder / "MacOS" / "wallet-gui")
+    (contents_folder / "Info.plist").write_bytes(b"<plist/>")
+    (contents_folder / "_CodeSignature" / "CodeResources").write_bytes(b"<plist/>")
+    (contents_folder / "Frameworks/Python.framework/Versions/3.13/Python").write_bytes(b"?")
+    (contents_folder / "Frameworks" / "base_library.zip").symlink_to(
+        "../Resources/base_library.zip"
+    )
+    written = licences.write(contents_folder.parent, site=site)
+    assert written == contents_folder / "Resources" / "licences"
+    own = survey(contents_folder.parent, site)["wallet-gui"]
+    assert "Contents/Info.plist" in own.files
+    assert "wallet_gui.curve" in own.modules
+
+
 def test_a_stranger_among_the_files_stops_the_build(tree: Path, site: Path) -> None:
     (tree / "_internal" / "surprise.bin").write_bytes(b"?")
     with pytest.raises(Unknown, match=r"surprise\.bin .*dependencies\.toml"):

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,11 @@ from installers import sums
 from installers.job import Job, Missing
 
 from tests.packaging.minisign import make_key
+from tests.patience import PATIENCE
+from wallet_gui import __version__
 from wallet_gui.release_signature import PublicKey, verify
 
+ROOT = Path(__file__).resolve().parents[2]
 VERSION = "0.1.0"
 NAMES = [
     "wallet-gui-0.1.0-1.x86_64.rpm",
@@ -93,3 +97,23 @@ def test_a_machine_without_minisign_is_told_its_package(
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(Missing, match="apt-get install minisign"):
         sums.sign(job, Path("key"))
+
+
+def test_the_one_command_writes_and_signs(tmp_path: Path) -> None:
+    """As the release checklist says it."""
+    deb = tmp_path / f"wallet-gui_{__version__}_amd64.deb"
+    deb.write_bytes(b"a package")
+    anna = make_key(tmp_path, "anna")
+    command = [sys.executable, str(ROOT / "packaging" / "build.py"), "sums"]
+    for more in ([], ["--key", str(anna.secret)], ["--key", str(anna.secret), "--builder", "anna"]):
+        done = subprocess.run(
+            [*command, "--output", str(tmp_path), *more],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    written = tmp_path / "SHA256SUMS"
+    assert anna.accepts(written)
+    assert anna.accepts(written, tmp_path / "SHA256SUMS.anna.minisig")

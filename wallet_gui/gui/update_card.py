@@ -123,6 +123,9 @@ class _Found(QWidget):
         self.urgency = text_label(role="warning")
         self.urgency.setObjectName("update_urgency")
         layout.addWidget(self.urgency)
+        self.withdrawn = text_label()
+        self.withdrawn.setObjectName("update_withdrawn")
+        layout.addWidget(self.withdrawn)
         self.text = text_label()
         self.text.setObjectName("update_text")
         layout.addWidget(self.text)
@@ -155,6 +158,7 @@ class _Found(QWidget):
             return
         _say(self.headline, headline)
         _say(self.urgency, update_words.urgency(status))
+        _say(self.withdrawn, update_words.withdrawn(notice))
         _say(self.text, plain(notice.text, _WORDS))
         if self.page.line != notice.page:
             self.page.show_line(notice.page)

@@ -37,6 +37,7 @@ _ABOUT_THE_DESKTOP: Final = (
     "This plugin does not support",  # offscreen: hints of sizes, raising windows
     "XDG_RUNTIME_DIR",  # not set, or not as it should be: no session manager
     "propagateSizeHints",
+    "Detected locale",  # no UTF-8 locale is set: Qt takes C.UTF-8 by itself
     "Wayland does not support",
 )
 

@@ -8,7 +8,7 @@ import pytest
 from tests.release_keys import ReleaseSigner
 from tests.unit.app.update_rig import NEWER, NOW, URL, VERSION, UpdateRig
 from wallet_gui.app import update_words
-from wallet_gui.app.update_notice import DAY, Level
+from wallet_gui.app.update_notice import DAY, Level, join
 from wallet_gui.app.updates import (
     FIRST_MAX,
     FIRST_MIN,
@@ -190,7 +190,7 @@ def test_after_a_forgery_the_true_notice_stays(rig: UpdateRig) -> None:
 
 def test_a_notice_for_later_versions_says_to_look(rig: UpdateRig) -> None:
     body = NEWER.to_json().replace(b'"format": 1', b'"format": 7')
-    data = rig.signer.sign(body).encode() + body
+    data = join(rig.signer.sign(body), body)
     status = rig.check(data)
     assert status.outcome is Outcome.TOO_NEW
     assert "too old to read" in status.problem

@@ -1,0 +1,242 @@
+"""The package in a Debian with nothing else in it: installed, used by an ordinary user, removed.
+
+Links come the way a browser hands them on: through the desktop's own tools, which look the entry
+up. A link's author may write anything; nothing but the payment form may come of it (CVE-2021-3401).
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from installers import bare_root
+from installers.job import Missing
+
+from tests.journey.screen import why_not
+from tests.packaging.installed_debian import InstalledDebian, bare_debian, loaded
+from tests.packaging.user_screen import UserScreen
+from tests.patience import PATIENCE
+
+ADDRESSES = (  # BIP173 and BIP86, test vectors
+    "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+    "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr",
+)
+PASSWORD = "four lamps walk home slowly"
+WINDOW, VAULT = "Wallet GUI", "Vault"
+PROGRAM = "wallet-gui"
+# A PSBT of one input and one output without keys: BIP174's first valid vector begins like it.
+PSBT_BYTES = b"psbt\xff\x01\x00"
+PSBT_TEXT = b"cHNidP8BAHUCAAAAASaBcTce3/KF6Tet7qSze3gADAVmy7OtZGQXE8pCFxv2AAAAAAD+////"
+STYLE = b"* { background-color: #ff0000; color: #ff0000; }"
+
+pytestmark = [pytest.mark.slow]
+
+
+@pytest.fixture
+def deb(packages: Callable[[str], Path]) -> Path:
+    reason = why_not()
+    if reason:
+        pytest.skip(f"no real window can be driven here: {reason}")
+    try:
+        bare_root.require()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    return packages("deb")
+
+
+@contextmanager
+def _said(what: str) -> Iterator[None]:
+    start = time.monotonic()
+    yield
+    print(f"{what}: {time.monotonic() - start:.1f} s")
+
+
+@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+def test_installed_used_and_removed(suite: str, deb: Path, tmp_path: Path) -> None:
+    desktop = tmp_path / "desktop"
+    desktop.mkdir()
+    # The sockets in it are reached by somebody who may not read this user's other files.
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o711)
+    with (
+        _said("all"),
+        UserScreen(desktop, uid=1000) as screen,
+        bare_debian(tmp_path / "root", suite, screen.mounts()) as machine,
+    ):
+        assert machine.uid == 1000
+        bare = machine.files()
+        with _said("installing"):
+            shutil.copy(deb, machine.root / "root" / deb.name)
+            machine.install(f"/root/{deb.name}")
+        assert not (machine.root / "usr/bin/python3").exists()
+        with _said("smoke tests"):
+            _passes_its_own_test(machine, screen)
+        with _said("what the desktop knows"):
+            # What asks, as desktops do; nothing of it is needed by the program.
+            machine.install("libglib2.0-bin")
+            _is_known_to_the_desktop(machine)
+        machine.environment = {
+            name: value
+            for name, value in screen.environment.items()
+            if name not in {"HOME", "PATH", "XDG_DATA_HOME"}
+        }
+        with _said("links"):
+            _opens_links(machine, screen, tmp_path)
+        with _said("removing"):
+            _leaves_no_trace(machine, bare)
+
+
+def _passes_its_own_test(machine: InstalledDebian, screen: UserScreen) -> None:
+    assert machine.use(PROGRAM, "--version").stdout.startswith("wallet-gui ")
+    for environment in (
+        {"QT_QPA_PLATFORM": "offscreen"},
+        {"DISPLAY": screen.environment["DISPLAY"], "QT_QPA_PLATFORM": "xcb"},
+    ):
+        for mode in ([], ["--offline"]):
+            done = machine.use(PROGRAM, *mode, "--smoke-test", environment=environment)
+            assert done.returncode == 0, (environment, mode, done.stdout, done.stderr)
+            assert "FAILED" not in done.stdout
+            assert "All checks passed" in done.stdout
+    # It has looked after a folder of its own, and left the user's alone.
+    assert not (machine.home / ".local").exists()
+
+
+def _is_known_to_the_desktop(machine: InstalledDebian) -> None:
+    for scheme in ("x-scheme-handler/bitcoin", "application/psbt"):
+        # The entry is the default, and so is asked for by name, not only listed.
+        first = machine.use("gio", "mime", scheme).stdout.splitlines()[0]
+        assert first.endswith("wallet-gui.desktop"), first
+    files = {
+        machine.write("by-name.psbt", b"anything"): True,
+        machine.write("BY-NAME.PSBT", b"anything"): True,
+        machine.write("by-magic", PSBT_BYTES): True,
+        machine.write("by-text", PSBT_TEXT): True,
+        machine.write("letter", b"psbt is a format"): False,
+    }
+    for path, expected in files.items():
+        shown = machine.use("gio", "info", "--attributes=standard::content-type", path).stdout
+        assert ("application/psbt" in shown) == expected, (path, shown)
+    icons = machine.root / "usr/share/icons/hicolor"
+    assert (icons / "scalable/apps/wallet-gui.svg").exists()
+    assert len(list(icons.glob("*x*/apps/wallet-gui.png"))) >= 8
+
+
+# --- links
+
+
+def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> None:
+    evil = f"/home/{machine.home.name}/evil"
+    style = machine.write("evil/style.qss", STYLE)
+    plugin = machine.root / "usr/lib/wallet-gui/_internal/PySide6/Qt/plugins/platforms"
+    for copied in ("", "platforms/"):
+        machine.write(f"evil/{copied}libqoffscreen.so", (plugin / "libqoffscreen.so").read_bytes())
+    injected = f"-platformpluginpath {evil} -platform offscreen -stylesheet {style}"
+    injected += f" --data-dir {evil}/data --network regtest --vault"
+    password = machine.write("password", PASSWORD.encode() + b"\n")
+    words = f"/home/{machine.home.name}/words"
+    made = machine.use(
+        *(PROGRAM, "create", "--wallet", "savings"),
+        *("--password-file", password, "--words-file", words),
+    )
+    assert made.returncode == 0, made.stderr
+
+    # The label is the payee's words, whatever they look like.
+    first, second = ADDRESSES
+    spoken = injected.replace(" ", "%20")
+    link = f"bitcoin:{first}?amount=0.015&label=Ada%20{spoken}&message=--offline"
+    assert machine.use("gio", "open", link).returncode == 0
+    process = _the_window(machine, link)
+    screen.wait_for("Open a wallet to make the payment of the link.", WINDOW)
+    screen.press("Open wallet savings", WINDOW)
+    screen.fill("Password", PASSWORD, VAULT)
+    screen.press("Unlock", VAULT)
+    _form_says(screen, first, "0.01500000", f"Ada {injected}"[:80])
+    screen.picture(folder / "first.png")
+
+    # With the window open: the link goes there, by each way that desktops have.
+    entry = "/usr/share/applications/wallet-gui.desktop"
+    for number, opener in enumerate((("xdg-open",), ("gio", "open"), ("gio", "launch", entry)), 2):
+        link = f"bitcoin:{second}?amount=0.0{number}&label={spoken}"
+        done = machine.use(*opener, link, environment={"XDG_CURRENT_DESKTOP": ""})
+        assert done.returncode == 0, (opener, done.stderr)
+        _form_says(screen, second, f"0.0{number}000000", injected[:60])
+        _alone(machine, process)
+
+    # Raw spaces in the link, and words after it: refused, and the form stays as it was.
+    raw = f"bitcoin:{first}?amount=0.5 {injected}"
+    for opener in (("xdg-open",), ("gio", "open"), ("gio", "launch", entry)):
+        machine.use(*opener, raw)
+        _alone(machine, process)
+    machine.use("gio", "launch", entry, f"bitcoin:{second}?amount=0.04", *injected.split())
+    for words_after in (injected.split(), ["--data-dir", f"{evil}/data"], ["--", "--offline"]):
+        done = machine.use(PROGRAM, f"bitcoin:{first}?amount=0.6", *words_after)
+        assert (done.returncode, done.stdout) == (2, ""), words_after
+        assert "options cannot follow" in done.stderr
+    _alone(machine, process)
+    _form_says(screen, second, "0.04000000", "")
+    assert machine.windows()[process][1:2] == ["--"]
+
+    # No library, no folder and no style of the link's choice.
+    assert not {path for path in loaded(process) if "evil" in path}
+    assert sorted(path.name for path in (machine.home / "evil").iterdir()) == [
+        "libqoffscreen.so",
+        "platforms",
+        "style.qss",
+    ]
+    screen.picture(folder / "last.png")
+    screen.close_window(WINDOW)
+    deadline = time.monotonic() + PATIENCE
+    while machine.windows() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert machine.windows() == {}
+
+
+def _the_window(machine: InstalledDebian, link: str) -> int:
+    """Return the process of the one window; it was given the link in one piece, after "--"."""
+    deadline = time.monotonic() + PATIENCE
+    while not machine.windows() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    [(process, words)] = machine.windows().items()
+    assert words[1:] == ["--", link]
+    return process
+
+
+def _alone(machine: InstalledDebian, process: int) -> None:
+    """A later start ends by itself, and the first window goes on."""
+    deadline = time.monotonic() + PATIENCE
+    while list(machine.windows()) != [process] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert list(machine.windows()) == [process]
+
+
+def _form_says(screen: UserScreen, address: str, amount: str, label: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        shown = [
+            screen.text(name, WINDOW)
+            for name in ("Pay to: address or bitcoin link", "Amount in BTC", "Label")
+        ]
+        if shown[:2] == [address, amount.rstrip("0")] or shown[:2] == [address, amount]:
+            assert shown[2].startswith(label)
+            return
+        assert time.monotonic() < deadline, shown
+        time.sleep(0.1)
+
+
+# --- afterwards
+
+
+def _leaves_no_trace(machine: InstalledDebian, bare: set[str]) -> None:
+    before = {path for path in machine.files() if path.startswith("home/")}
+    machine.administer("apt-get", "-qq", "purge", "--yes", PROGRAM)
+    after = machine.files()
+    assert {path for path in after if path.startswith("home/")} == before
+    assert f"home/{machine.home.name}/.local/share/wallet-gui" in after
+    left = machine.unowned(after - bare)
+    assert {path for path in left if not path.startswith(("home/", "root/"))} == set()
+    # Nor is it named in what others wrote, such as the lists of entries and types.
+    assert machine.mentions(["wallet-gui", "application/psbt"]) == []
+    known = machine.administer("dpkg-query", "--show", "--showformat=${Package}\n")
+    assert PROGRAM not in known.split()

@@ -1,0 +1,127 @@
+"""What the folder that all packages are made from really contains, and under whose licence."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from installers import contents, sbom, sums
+from installers.job import Job
+
+from tests.packaging.minisign import make_key
+from tests.patience import PATIENCE
+from wallet_gui import __version__
+
+pytestmark = pytest.mark.slow
+
+# Reviewed, locked and installed where it is needed, but kept out of the packages.
+NOT_SHIPPED = {"numpy", "pycparser"}
+LICENCES = Path("_internal") / "licences"
+
+
+@pytest.fixture(scope="module")
+def bill(frozen_folder: Path) -> dict[str, Any]:
+    return sbom.describe(frozen_folder, __version__, 1_760_000_000)
+
+
+def components(bill: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {component["name"]: component for component in bill["components"]}
+
+
+def test_no_file_is_unaccounted_for(frozen_folder: Path, bill: dict[str, Any]) -> None:
+    listed = [
+        each["name"]
+        for component in (bill["metadata"]["component"], *bill["components"])
+        for each in component["components"]
+        if each["type"] == "file"
+    ]
+    there = list(contents.files_of(frozen_folder))
+    assert sorted(listed) == sorted(there)
+    assert len(there) > 100
+
+
+def test_what_ships_is_what_was_reviewed(bill: dict[str, Any]) -> None:
+    """A dependency of a dependency that gets in fails here, whatever brought it."""
+    shipped = set(components(bill))
+    known = contents.reviewed()
+    packages = {name for name, each in components(bill).items() if "pkg:pypi/" in each["purl"]}
+    expected = set(known["runtime"]) - NOT_SHIPPED | {"pyinstaller"}
+    assert packages - {"pyinstaller-hooks-contrib"} == expected, (
+        "Review what is new and add it to packaging/dependencies.toml; take out what is gone."
+    )
+    libraries = {name for name, each in components(bill).items() if "pkg:deb/" in each["purl"]}
+    if libraries:
+        assert libraries == set(known["system"])
+    assert {"inter", "jetbrains-mono"} <= shipped
+
+
+def test_what_is_compiled_in_is_named(bill: dict[str, Any]) -> None:
+    inside = {
+        name: {each["name"]: each for each in component["components"] if each["type"] == "library"}
+        for name, component in components(bill).items()
+    }
+    assert inside["pyside6-essentials"]["qt"]["version"] == "6.11.3"
+    assert inside["coincurve"]["libsecp256k1"]["version"] == "0.6.0"
+    # cryptography brings an OpenSSL of its own, and says which.
+    assert re.fullmatch(r"[0-9.]+", inside["cryptography"]["openssl"]["version"])
+
+
+def test_versions_are_those_of_the_locks(bill: dict[str, Any]) -> None:
+    locked = sbom.locked_hashes(sbom.LOCK.read_text(encoding="utf-8"))
+    for name, component in components(bill).items():
+        if component["purl"].startswith("pkg:pypi/") and not name.startswith("pyinstaller"):
+            assert (name, component["version"]) in locked
+
+
+def test_the_texts_of_all_licences_go_along(frozen_folder: Path, bill: dict[str, Any]) -> None:
+    folder = frozen_folder / LICENCES
+    for name in (*components(bill), "wallet-gui"):
+        texts = list((folder / name).iterdir())
+        assert texts, name
+        assert sum(len(text.read_bytes()) for text in texts) > 500, name
+    assert "Eclipse Public License" in (folder / "asyncssh" / "LICENSE").read_text()
+    assert "LESSER GENERAL PUBLIC" in (folder / "pyside6-essentials" / "LGPL-3.0.txt").read_text()
+    assert "SIL OPEN FONT LICENSE" in (folder / "inter" / "OFL.txt").read_text().upper()
+    overview = (folder / "README.txt").read_text()
+    assert "you may put your own build" in overview
+    # Such a build is loaded from where it says.
+    assert list((frozen_folder / "_internal" / "PySide6" / "Qt" / "lib").glob("libQt6Core.so.6"))
+
+
+def test_no_licence_is_in_doubt(bill: dict[str, Any]) -> None:
+    for name, component in components(bill).items():
+        (licence,) = component["licenses"]
+        assert "expression" in licence, name
+
+
+def test_the_packaged_program_verifies_downloads(frozen_folder: Path, tmp_path: Path) -> None:
+    download = tmp_path / f"wallet-gui_{__version__}_amd64.deb"
+    download.write_bytes(b"a package")
+    job = Job(frozen_folder, tmp_path, tmp_path, __version__, 0)
+    sums.build(job)
+    key = make_key(tmp_path, "release")
+    sums.sign(job, key.secret)
+    command = [
+        str(frozen_folder / "wallet-gui"),
+        "verify",
+        "--json",
+        "--signed-by",
+        str(key.public),
+        str(download),
+    ]
+    environment = {name: text for name, text in os.environ.items() if "PYTHON" not in name}
+    for data, status in ((b"a package", 0), (b"another", 1)):
+        download.write_bytes(data)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr
+        assert json.loads(done.stdout)["files"][0]["genuine"] is (status == 0)

@@ -227,6 +227,7 @@ class Program:
         with qtbot.waitSignal(self.application.started):
             self.application.start()
         self.flow = self.window.update_flow
+        assert self.window.settings is not None  # made when it is first asked for, with the card
         qtbot.waitUntil(lambda: not self.flow.card.isHidden())
 
     def stop(self) -> None:

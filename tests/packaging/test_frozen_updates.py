@@ -16,7 +16,7 @@ from tests.hostile.notice_server import HOST, Authority, NoticeServer, notice_se
 from tests.hostile.socks_server import socks_server
 from tests.patience import PATIENCE
 from tests.release_keys import ReleaseSigner
-from wallet_gui.app.update_notice import UpdateNotice, join
+from wallet_gui.app.update_notice import UpdateNotice
 
 KEYS = Path("_internal/wallet_gui/resources/release-keys.txt")
 
@@ -57,8 +57,8 @@ class FrozenCopy:
 
     def notice(self) -> bytes:
         now = int(time.time())
-        body = UpdateNotice("99.0", now - 60, "https://example.org/99", now + 10_000_000).to_json()
-        return ok(join(self.signer.sign(body), body))
+        notice = UpdateNotice("99.0", now - 60, "https://example.org/99", now + 10_000_000)
+        return ok(self.signer.notice(notice))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
     python3 packaging/build.py folder            what all packages are made from
     python3 packaging/build.py tar deb rpm appimage windows dmg sbom sums
     python3 packaging/build.py all               what can be made on this system
-    python3 packaging/build.py twice             two builds, compared
+    python3 packaging/build.py twice [TARGET...]  two builds of the same commit, compared
 
 They are written to `dist/`. What they are made from, and what is made on the way, lies in
 `build/packages/`; the folder is made anew when anything that it depends on has changed. The exit
@@ -45,9 +45,10 @@ MODULES = {
     "sbom": "sbom",
     "sums": "sums",
 }
-# Those that freeze the program themselves, on or for another system, and those that need no folder.
-WITHOUT_FOLDER = {"windows", "dmg", "sums"}
-# In the order of the list above: the checksums are those of all that was made before.
+# Windows' is frozen by its own Python, on this system; checksums are of what is there.
+WITHOUT_FOLDER = {"windows", "sums"}
+# What is compared when nothing is named. Checksums are those of all that was made before.
+TWICE = ("folder", "tar", "deb", "rpm", "appimage")
 ALL = {
     "linux": ("folder", "tar", "deb", "rpm", "appimage", "sbom", "sums"),
     "win32": ("windows", "sums"),
@@ -61,7 +62,12 @@ def main(arguments: list[str] | None = None) -> int:
     targets = options.targets
     if "all" in targets:
         targets = [*ALL.get(sys.platform, ALL["linux"]), *targets]
-    order = ["folder", *MODULES, "twice"]
+    order = ["folder", *MODULES]
+    if "twice" in targets:
+        wanted = [name for name in order if name in targets]
+        # Two copies of the sources, in each of which this command builds.
+        twice = importlib.import_module("installers.twice")
+        return int(twice.main(wanted or list(TWICE), options.output.resolve()))
     try:
         with _alone():
             for target in [name for name in order if name in targets]:
@@ -70,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(missing, file=sys.stderr)
         return 3
     except subprocess.CalledProcessError as error:
-        print(f"{error} {' '.join(error.__notes__)}".strip(), file=sys.stderr)
+        print("\n".join([str(error), *getattr(error, "__notes__", [])]), file=sys.stderr)
         return 1
     return 0
 
@@ -123,9 +129,6 @@ def artefact(target: str, tree: Path, output: Path, work: Path = WORK) -> Path:
 
 def _build(target: str, options: argparse.Namespace) -> Path:
     output: Path = options.output.resolve()
-    if target == "twice":
-        twice = importlib.import_module("installers.twice")
-        return Path(twice.main(output))
     if target in WITHOUT_FOLDER:
         tree = WORK / "folder" / freeze.NAME
     else:

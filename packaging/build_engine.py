@@ -130,6 +130,8 @@ def build(compiler: list[str], target: str, output: Path) -> None:
         all_at_once(commands)
         library = Path(folder, output.name)
         link = [*compiler, "-shared", "-O2", "-s" if system != "darwin" else "-Wl,-x", *objects]
+        if system == "linux":  # tables of addresses are filled at once and cannot be written then
+            link += ["-Wl,-z,relro", "-Wl,-z,now"]
         all_at_once([[*link, "-o", str(library)]])
         # A copy on the same disk takes the old one's place in one step: a program that has it
         # open keeps what it has.

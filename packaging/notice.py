@@ -37,6 +37,7 @@ from wallet_gui.app.update_notice import (  # noqa: E402
     moment,
     read,
     read_signed,
+    trusted_comment,
 )
 from wallet_gui.primitives.plain_text import plain_text  # noqa: E402
 from wallet_gui.primitives.serialize import ParseError  # noqa: E402
@@ -126,8 +127,7 @@ def signature_of(body: bytes, key: Path, version: str) -> str:
         file.write_bytes(body)
         command = [
             *(minisign, "-S", "-H", "-s", str(key), "-m", str(file), "-x", str(signature)),
-            # Not that of the sums, so that neither can stand for the other.
-            *("-t", f"wallet-gui {version} update notice", "-c", "wallet-gui update notice"),
+            *("-t", trusted_comment(version), "-c", "wallet-gui update notice"),
         ]
         ended = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         if ended.returncode != 0 or not signature.is_file():

@@ -63,6 +63,17 @@ SSH_PROGRAMS = {
     "ssh-keygen": "openssh-client",
     "ssh-agent": "openssh-client",
 }
+# What the tests of the packages build and install with; without them those tests are skipped, as
+# they are for whoever is not root. The compiler is above.
+PACKAGE_PROGRAMS = {
+    "mmdebstrap": "mmdebstrap",  # bare Debians to build in and to install into
+    "xz": "xz-utils",
+    "readelf": "binutils",
+    "fusermount3": "fuse3",  # mounts an AppImage
+    "rpm": "rpm",
+    "desktop-file-validate": "desktop-file-utils",
+    "minisign": "minisign",  # signs and verifies like anybody would
+}
 JOURNEY_TYPELIB = ("girepository-1.0/Atspi-2.0.typelib", "gir1.2-atspi-2.0")
 
 
@@ -154,6 +165,14 @@ def missing_compiler_packages() -> list[str]:
     return [] if has_compiler else COMPILER_PACKAGES
 
 
+def missing_package_programs() -> list[str]:
+    """Return the Debian packages that building and trying packages lacks."""
+    lacking = {
+        package for program, package in PACKAGE_PROGRAMS.items() if not shutil.which(program)
+    }
+    return sorted(lacking)
+
+
 def missing_venv_package() -> list[str]:
     """Return Debian's name for what makes virtual environments, when this Python lacks it."""
     if venv_python().exists() or importlib.util.find_spec("ensurepip") is not None:
@@ -213,6 +232,7 @@ def prepare_system(*, window: bool, tests: bool) -> None:
             *missing_journey_packages(),
             *missing_compiler_packages(),
             *missing_ssh_packages(),
+            *missing_package_programs(),
         ]
     if wished:
         try:

@@ -5,6 +5,7 @@ import hashlib
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from wallet_gui.app.update_notice import UpdateNotice, join, trusted_comment
 from wallet_gui.release_signature import PublicKey, ReleaseKeys
 
 
@@ -30,3 +31,8 @@ class ReleaseSigner:
             f"trusted comment: {comment}\n"
             f"{base64.b64encode(over_comment).decode()}\n"
         )
+
+    def notice(self, notice: UpdateNotice) -> bytes:
+        """Return the file that lies at the address of the update notice."""
+        body = notice.to_json()
+        return join(self.sign(body, trusted_comment(notice.version)), body)

@@ -52,11 +52,15 @@ CATCH_ALL = {
 # A process -> what it must never have imported, at its start or later. NumPy comes with the first
 # peer, after the window is on screen; without one there are no filters to match.
 NODE_CLIENT = "wallet_gui.chain.bitcoind.connection"
+NOTICE = "wallet_gui.chain.notice"
 FORBIDDEN = {
     # NumPy is loaded once the window is there; tests/gui/test_application.py sees to "not before".
-    # Both start with "Directly": the client of a person's node is loaded when one is wanted.
-    "window": ["wallet_gui.keys", "wallet_gui.vault", "asyncssh", NODE_CLIENT],
-    "command line": ["wallet_gui.keys", "wallet_gui.vault", "PySide6", "asyncssh", NODE_CLIENT],
+    # Both start with "Directly": the client of a person's node is loaded when one is wanted, and
+    # so is what fetches the update notice.
+    "window": ["wallet_gui.keys", "wallet_gui.vault", "asyncssh", NODE_CLIENT, NOTICE],
+    "command line": [
+        *("wallet_gui.keys", "wallet_gui.vault", "PySide6", "asyncssh", NODE_CLIENT, NOTICE)
+    ],
     "vault": [
         "wallet_gui.chain",
         "wallet_gui.app",

@@ -15,6 +15,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 RUNTIME_LOCK = ROOT / "requirements.lock"
 TEST_LOCK = ROOT / "packaging" / "requirements-test.lock"
+BUILD_LOCK = ROOT / "packaging" / "requirements-build.lock"
+LOCKS = [RUNTIME_LOCK, TEST_LOCK, BUILD_LOCK]
 
 
 @pytest.fixture
@@ -43,10 +45,11 @@ def wanted() -> dict[str, list[Requirement]]:
     return {
         RUNTIME_LOCK.name: [Requirement(text) for text in project["project"]["dependencies"]],
         TEST_LOCK.name: [Requirement(text) for text in groups["test"] + groups["lint"]],
+        BUILD_LOCK.name: [Requirement(text) for text in groups["build"]],
     }
 
 
-@pytest.mark.parametrize("path", [RUNTIME_LOCK, TEST_LOCK], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
 def test_lock_pins_hashes_and_names_no_address(path: Path) -> None:
     text = path.read_text()
     assert "://" not in text
@@ -57,7 +60,7 @@ def test_lock_pins_hashes_and_names_no_address(path: Path) -> None:
         assert "--hash=sha256:" in entry, entry[:60]
 
 
-@pytest.mark.parametrize("path", [RUNTIME_LOCK, TEST_LOCK], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
 def test_lock_holds_what_the_project_asks_for(path: Path) -> None:
     pins = locked(path)
     for requirement in wanted()[path.name]:
@@ -69,14 +72,30 @@ def test_lock_holds_what_the_project_asks_for(path: Path) -> None:
         assert any(requirement.specifier.contains(version) for version in versions), requirement
 
 
-def test_both_locks_agree() -> None:
+@pytest.mark.parametrize("path", [TEST_LOCK, BUILD_LOCK], ids=lambda path: path.name)
+def test_locks_agree(path: Path) -> None:
     runtime = {(pin.name, str(pin.specifier)) for pin in locked(RUNTIME_LOCK)}
     names = {name for name, _ in runtime}
-    for pin in locked(TEST_LOCK):
+    for pin in locked(path):
         assert pin.name not in names or (pin.name, str(pin.specifier)) in runtime
 
 
+def test_product_needs_nothing_of_what_builds_its_packages() -> None:
+    runtime = {pin.name for pin in locked(RUNTIME_LOCK)}
+    assert not runtime & {pin.name for pin in locked(BUILD_LOCK)}
+
+
 # The set-up command
+
+
+def test_programs_for_the_packages_are_wished_for_where_they_lack(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert {"mmdebstrap", "minisign"} <= set(run.missing_package_programs())
+    for program in run.PACKAGE_PROGRAMS:
+        (tmp_path / program).touch(0o755)
+    assert run.missing_package_programs() == []
 
 
 def test_old_python_can_read_the_setup() -> None:

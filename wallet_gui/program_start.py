@@ -26,6 +26,8 @@ LOADERS: Final = (
     "OPENSSL_MODULES",
 )
 """Environment variables that make a library load code from a place that they name."""
+_OF_THE_APPIMAGE: Final = ("APPIMAGE", "APPDIR", "ARGV0", "OWD")
+"""What the runtime of an AppImage tells its program; ARGV0 would rename what a shell starts."""
 _OF_THE_EXECUTABLE: Final = "_PYI_"  # what PyInstaller's loader leaves behind; no child needs it
 
 _taken: dict[str, str] = {}
@@ -48,7 +50,11 @@ def forget_loaders() -> None:
 
 def foreign_environment() -> dict[str, str]:
     """Return the environment for a program that is not ours: the one that we were started with."""
-    return {**os.environ, **_taken}
+    given = {**os.environ, **_taken}
+    if _is_our_appimage():
+        for name in _OF_THE_APPIMAGE:
+            given.pop(name, None)
+    return given
 
 
 def own_program(*, outlives_us: bool = False) -> list[str]:
@@ -59,12 +65,9 @@ def own_program(*, outlives_us: bool = False) -> list[str]:
     """
     if not is_frozen():
         return [sys.executable, "-m", "wallet_gui"]
-    if outlives_us:
-        image, mounted = os.environ.get("APPIMAGE", ""), os.environ.get("APPDIR", "")
-        # Both are also set in a terminal that runs in somebody else's AppImage.
-        ours = mounted and Path(sys.executable).is_relative_to(Path(mounted).resolve())
-        if ours and Path(image).is_file():
-            return [image]
+    image = os.environ.get("APPIMAGE", "")
+    if outlives_us and _is_our_appimage() and Path(image).is_file():
+        return [image]
     return [sys.executable]
 
 
@@ -77,3 +80,13 @@ def own_environment() -> dict[str, str]:
         paths = [root, environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(part for part in paths if part)
     return environment
+
+
+def _is_our_appimage() -> bool:
+    """Whether this program runs from an AppImage, and not in the terminal of another's."""
+    mounted = os.environ.get("APPDIR", "")
+    return (
+        is_frozen()
+        and bool(mounted)
+        and Path(sys.executable).is_relative_to(Path(mounted).resolve())
+    )

@@ -193,7 +193,7 @@ def here(target: Path, work: Path, seconds: int, release_keys: Path | None = Non
         cwd=source,
         env=settings,
     )
-    made = work / "dist" / NAME
+    made = work / "dist" / ("Wallet GUI.app" if sys.platform == "darwin" else NAME)
     _finish(made, python, source, settings)
     _move(made, target)
 

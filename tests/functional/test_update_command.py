@@ -13,7 +13,7 @@ from tests.functional.installed_copy import InstalledCopy
 from tests.hostile.notice_server import HOST, Authority, NoticeServer, notice_server, ok
 from tests.hostile.socks_server import socks_server
 from tests.release_keys import ReleaseSigner
-from wallet_gui.app.update_notice import Level, UpdateNotice, join
+from wallet_gui.app.update_notice import Level, UpdateNotice
 from wallet_gui.storage.update_file import NAME, UpdateFile
 
 LOCAL = "127.0.0.1"
@@ -41,17 +41,12 @@ def copy(tmp_path: Path, authority: Authority) -> InstalledCopy:
     return InstalledCopy(folder, authority.file)
 
 
-def signed(signer: ReleaseSigner, notice: UpdateNotice) -> bytes:
-    body = notice.to_json()
-    return join(signer.sign(body), body)
-
-
 def test_what_the_notice_says_is_printed(copy: InstalledCopy, authority: Authority) -> None:
     async def scenario() -> None:
         server = NoticeServer()
         async with notice_server(server, authority.server_context(LOCAL)):
             copy.trust(server.url())
-            server.answer = ok(signed(copy.signer, NEWER))
+            server.answer = ok(copy.signer.notice(NEWER))
             ended = await copy.run("check-update")
             assert (ended.status, ended.err) == (0, "")
             assert ended.out.startswith("Version 99.0.0 is out since ")
@@ -66,12 +61,12 @@ def test_what_the_notice_says_is_printed(copy: InstalledCopy, authority: Authori
             assert document["notice"]["page"] == "https://updates.example.org/99"
             # The newest version.
             own = replace(NEWER, version="0.0.1", date=NEWER.date + 1)
-            server.answer = ok(signed(copy.signer, own))
+            server.answer = ok(copy.signer.notice(own))
             ended = await copy.run("check-update")
             assert ended.status == 0
             assert "is the newest version, says 127.0.0.1, asked directly.\n" in ended.out
             # An older notice: what is known stays.
-            server.answer = ok(signed(copy.signer, NEWER))
+            server.answer = ok(copy.signer.notice(NEWER))
             ended = await copy.run("check-update")
             assert ended.status == 1
             assert "older than one already seen" in ended.err
@@ -86,7 +81,7 @@ def test_nothing_of_a_forgery_is_printed(copy: InstalledCopy, authority: Authori
         async with notice_server(server, authority.server_context(LOCAL)):
             copy.trust(server.url())
             evil = replace(NEWER, page="https://evil.example", text="Update now", level=Level.KEY)
-            server.answer = ok(signed(ReleaseSigner(), evil))
+            server.answer = ok(ReleaseSigner().notice(evil))
             ended = await copy.run("check-update")
             assert (ended.status, ended.out) == (1, "")
             assert "not signed by the makers of this program" in ended.err
@@ -107,7 +102,7 @@ def test_a_certificate_of_nobody_is_refused(copy: InstalledCopy, tmp_path: Path)
     async def scenario() -> None:
         folder = tmp_path / "other"
         folder.mkdir()
-        server = NoticeServer(ok(signed(copy.signer, NEWER)))
+        server = NoticeServer(ok(copy.signer.notice(NEWER)))
         async with notice_server(server, Authority(folder).server_context(LOCAL)):
             copy.trust(server.url())
             ended = await copy.run("check-update")
@@ -120,7 +115,7 @@ def test_a_certificate_of_nobody_is_refused(copy: InstalledCopy, tmp_path: Path)
 
 def test_it_goes_through_the_proxy(copy: InstalledCopy, authority: Authority) -> None:
     async def scenario() -> None:
-        server = NoticeServer(ok(signed(copy.signer, NEWER)))
+        server = NoticeServer(ok(copy.signer.notice(NEWER)))
         async with (
             notice_server(server, authority.server_context(HOST)),
             socks_server() as proxy,
@@ -147,7 +142,7 @@ def test_it_goes_through_the_proxy(copy: InstalledCopy, authority: Authority) ->
 
 def test_damaged_settings_contact_nobody(copy: InstalledCopy, authority: Authority) -> None:
     async def scenario() -> None:
-        server = NoticeServer(ok(signed(copy.signer, NEWER)))
+        server = NoticeServer(ok(copy.signer.notice(NEWER)))
         async with notice_server(server, authority.server_context(LOCAL)):
             copy.trust(server.url())
             copy.data.mkdir()
@@ -162,7 +157,7 @@ def test_damaged_settings_contact_nobody(copy: InstalledCopy, authority: Authori
 
 def test_offline_nobody_is_asked(copy: InstalledCopy, authority: Authority) -> None:
     async def scenario() -> None:
-        server = NoticeServer(ok(signed(copy.signer, NEWER)))
+        server = NoticeServer(ok(copy.signer.notice(NEWER)))
         async with notice_server(server, authority.server_context(LOCAL)):
             copy.trust(server.url())
             ended = await copy.run("--offline", "check-update")
@@ -192,7 +187,7 @@ def test_damaged_keys_trust_nobody(copy: InstalledCopy) -> None:
 
 def test_killed_while_it_asks_nothing_is_lost(copy: InstalledCopy, authority: Authority) -> None:
     async def scenario() -> None:
-        server = NoticeServer(ok(signed(copy.signer, NEWER)))
+        server = NoticeServer(ok(copy.signer.notice(NEWER)))
         async with notice_server(server, authority.server_context(LOCAL)):
             copy.trust(server.url())
             assert (await copy.run("check-update")).status == 0
@@ -222,13 +217,13 @@ def test_killed_after_the_answer_the_file_is_whole(
     copy: InstalledCopy, authority: Authority, delay: float
 ) -> None:
     async def scenario() -> None:
-        server = NoticeServer(ok(signed(copy.signer, NEWER)))
+        server = NoticeServer(ok(copy.signer.notice(NEWER)))
         async with notice_server(server, authority.server_context(LOCAL)):
             copy.trust(server.url())
             assert (await copy.run("check-update")).status == 0
             before = UpdateFile(copy.data).load()
             later = replace(NEWER, date=NEWER.date + 60)
-            server.answer = ok(signed(copy.signer, later))
+            server.answer = ok(copy.signer.notice(later))
             server.asked.clear()
             process = await copy.start("check-update", "--data-dir", str(copy.data))
             await server.asked.wait()
@@ -236,7 +231,7 @@ def test_killed_after_the_answer_the_file_is_whole(
             process.kill()
             await process.communicate()
             after = UpdateFile(copy.data).load()
-            assert after == before or after.notice == signed(copy.signer, later)
+            assert after == before or after.notice == copy.signer.notice(later)
 
     asyncio.run(scenario())
 
@@ -304,7 +299,7 @@ def test_a_fresh_start_asks_nobody(
     (copy.folder / "sitecustomize.py").write_text(RECORDER.format(path=str(path)))
 
     async def scenario() -> None:
-        server = NoticeServer(ok(signed(copy.signer, NEWER)))
+        server = NoticeServer(ok(copy.signer.notice(NEWER)))
         async with notice_server(server, authority.server_context(LOCAL)):
             copy.trust(server.url())
             process = await asyncio.create_subprocess_exec(

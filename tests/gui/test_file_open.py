@@ -6,7 +6,7 @@ from pytestqt.qtbot import QtBot
 
 from wallet_gui.widgets.file_open import FileOpenFilter
 
-LINK = "bitcoin:bcrt1qexample?amount=0.5&label=%2D%2Dvault"
+LINK = "bitcoin:bcrt1qexample?amount=0.5&label=A%20%26%20B%25"
 
 
 @pytest.mark.parametrize(

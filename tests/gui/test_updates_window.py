@@ -21,7 +21,7 @@ from tests.hostile.notice_server import Authority, NoticeServer, notice_server, 
 from tests.release_keys import ReleaseSigner
 from wallet_gui.app.instance import Instance
 from wallet_gui.app.network_words import day_text
-from wallet_gui.app.update_notice import UpdateNotice, join
+from wallet_gui.app.update_notice import UpdateNotice
 from wallet_gui.chain.reports import Purpose
 from wallet_gui.gui import update_flow
 from wallet_gui.gui.application import Application
@@ -195,8 +195,7 @@ class ServedNotice:
         self._thread.join()
 
     def serve(self, notice: UpdateNotice) -> None:
-        body = notice.to_json()
-        self.server.answer = ok(join(self.signer.sign(body), body))
+        self.server.answer = ok(self.signer.notice(notice))
 
 
 @pytest.fixture
@@ -302,5 +301,27 @@ def test_a_server_that_is_away_is_a_sentence(
         qtbot.waitUntil(lambda: "no update notice now (answer 503)" in body.notice.text)
         assert not body.weekly.isChecked()
         qtbot.waitUntil(body.check.isEnabled)
+    finally:
+        program.stop()
+
+
+def test_a_check_under_way_can_be_ended(
+    qapp: QApplication, qtbot: QtBot, themed: ThemeSwitch, served: ServedNotice, tmp_path: Path
+) -> None:
+    async def silent(_: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    served.server.script = silent
+    program = Program(qapp, qtbot, tmp_path / "data")
+    try:
+        body = program.flow.card.body
+        program.window._show_settings_alone()
+        body.check.click()
+        qtbot.waitUntil(lambda: bool(served.server.requests) and body.cancel.isVisible())
+        assert body.state.text().startswith("Asking 127.0.0.1 directly")
+        body.cancel.click()
+        qtbot.waitUntil(lambda: "was ended" in body.notice.text)
+        assert body.check.isEnabled()
+        assert body.cancel.isHidden()
     finally:
         program.stop()

@@ -32,7 +32,15 @@ NEWER: Final = replace(
 )
 SECURITY: Final = replace(NEWER, notice=replace(NOTICE, level=Level.SECURITY))
 KEY: Final = replace(
-    NEWEST, notice=replace(NOTICE, level=Level.KEY, sha256sums="", version="0.1.0", text="")
+    NEWEST,
+    notice=replace(
+        NOTICE,
+        level=Level.KEY,
+        sha256sums="",
+        version="0.1.0",
+        revoked=("452C8AB290925948", "77DCD7A3348C4ECD"),
+        text="The computer that held it was stolen.",
+    ),
 )
 FORGED: Final = replace(
     NEWEST, tried=NOW + 9, outcome=Outcome.FORGED, problem=SENTENCES[Outcome.FORGED]

@@ -271,6 +271,11 @@ ROWS: Final = {
             Driven("self-tests", named_tests("unit/test_curve.py", "test_setup.py"), (0, 1, 1)),
         ),
         {
+            "unit/test_release_signature.py": ["test_every_changed_byte_of_the_file_is_refused"],
+            "unit/app/test_updates.py": [
+                "test_a_forged_notice_is_told_loudly_and_nothing_of_it",
+                "test_an_older_notice_than_one_seen_is_a_replay",
+            ],
             "test_setup.py": [
                 "test_lock_pins_hashes_and_names_no_address",
                 "test_lock_holds_what_the_project_asks_for",

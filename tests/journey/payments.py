@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from tests.functional.bitcoind import Node
+from tests.functional.bitcoind import COIN, Node
 from tests.functional.sshd import Sshd
 from tests.journey.program import FROM_SOURCE, Program
 from tests.journey.screen import Screen
@@ -18,6 +18,8 @@ from tests.patience import PATIENCE
 WINDOW, VAULT = "play money (regtest)", "Vault"
 PASSWORD: Final = "four lamps walk home slowly"
 PAID_SAT, BACK_SAT = 7_654_321, 2_000_000
+# BIP173's example of a witness program, written for regtest: nobody's.
+SOMEBODY: Final = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 _ADDRESS: Final = re.compile(r"bcrt1[a-z0-9]{20,80}")
 
 
@@ -103,12 +105,7 @@ class Person:
         screen.fill("Pay to: address or bitcoin link", back, WINDOW)
         screen.fill("Amount in BTC", btc(BACK_SAT), WINDOW)
         screen.fill("Label", "A bicycle", WINDOW)
-        screen.press("Review and sign", WINDOW)
-        screen.fill("Password", PASSWORD, VAULT)
-        screen.press("Continue to the review", VAULT)
-        screen.wait_for(back, VAULT)
-        screen.wait_for(btc(BACK_SAT), VAULT)
-        screen.press("Sign", VAULT)
+        self.signs(back)
         deadline = time.monotonic() + PATIENCE
         while not node.mempool() and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -122,6 +119,16 @@ class Person:
         assert any(f"+{btc(PAID_SAT)}" in name for name in history)
         assert any(f"-{btc(BACK_SAT + fee)}" in name for name in history)
         return left
+
+    def signs(self, to: str) -> None:
+        """Look at the payment of BACK_SAT as the vault shows it, and agree."""
+        screen = self.screen
+        screen.press("Review and sign", WINDOW)
+        screen.fill("Password", PASSWORD, VAULT)
+        screen.press("Continue to the review", VAULT)
+        screen.wait_for(to, VAULT)
+        screen.wait_for(btc(BACK_SAT), VAULT)
+        screen.press("Sign", VAULT)
 
     def finds_everything(self, left: int) -> None:
         """See what was there before the window was closed."""
@@ -173,6 +180,28 @@ def by_p2p(person: Person) -> None:
     # A hundred blocks' filters were not asked for again.
     assert _filters_served(person.node) < 1_000
     person.picture("journey-p2p")
+
+
+def in_the_playground(person: Person) -> None:
+    """With the bitcoind that the program itself starts, which gives money and finds blocks."""
+    screen = person.screen
+    person.open_window("--playground")
+    person.begin_wallet()
+    person.make_wallet()
+    # A block comes by itself, too: what is not confirmed yet may be at any moment.
+    screen.press("Mine a block", WINDOW)
+    person.balance("Confirmed", COIN)
+    screen.press("Send", WINDOW)
+    screen.fill("Pay to: address or bitcoin link", SOMEBODY, WINDOW)
+    screen.fill("Amount in BTC", btc(BACK_SAT), WINDOW)
+    person.signs(SOMEBODY)
+    screen.wait_for("Wallet: Journey", WINDOW)
+    screen.press("Overview", WINDOW)
+    screen.wait_for(f"-{btc(BACK_SAT)[:6]}", WINDOW)
+    screen.press("Mine a block", WINDOW)
+    screen.wait_for(f"Confirmed: {btc(COIN - BACK_SAT - 1)[:5]}", WINDOW)
+    person.picture("journey-playground")
+    person.close_window()
 
 
 def through_ssh(person: Person, server: Sshd) -> None:

@@ -12,6 +12,7 @@ import pytest
 from installers import elf
 
 from tests.patience import PATIENCE
+from wallet_gui.wallet.backup_sheet import SheetAccount, SheetContents
 
 pytestmark = [
     pytest.mark.slow,
@@ -61,17 +62,20 @@ def run(frozen_folder: Path, tmp_path: Path, mark: Path) -> Run:
     home.mkdir()
 
     def run(
-        *arguments: str, cwd: Path = tmp_path, **environment: str
+        *arguments: str, cwd: Path = tmp_path, stdin: str = "", **environment: str
     ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [frozen_folder / "wallet-gui", *arguments],
+            input=stdin,
             capture_output=True,
             text=True,
+            errors="replace",  # a drawn sheet is no text
             cwd=cwd,
             timeout=PATIENCE * 4,
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(home),
+                "LANG": "C.UTF-8",
                 "QT_QPA_PLATFORM": "offscreen",
                 "MARK": str(mark),
                 **environment,
@@ -160,7 +164,7 @@ def test_foreign_libraries_are_not_loaded(
     assert mark.read_text() == "loaded\n"
     mark.unlink()
     done = run("--smoke-test", LD_LIBRARY_PATH=str(foreign))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     assert not mark.exists()
 
 
@@ -188,7 +192,7 @@ def test_foreign_python_is_not_run(run: Run, mark: Path, tmp_path: Path) -> None
         PYTHONWARNINGS="error",
         PYTHONDEVMODE="1",
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     assert not mark.exists()
     assert "import 'json'" not in done.stderr
 
@@ -214,8 +218,10 @@ def test_qt_looks_for_plugins_in_the_folder_only(run: Run, tmp_path: Path, varia
     foreign = tmp_path / "plugins"
     (foreign / "platforms").mkdir(parents=True)
     environment = {variable: str(foreign), "QT_DEBUG_PLUGINS": "1"}
-    done = run("--smoke-test", **environment)
-    assert done.returncode == 0, done.stderr
+    account = SheetAccount("Native SegWit (wpkh)", "m/84h/1h/0h")
+    contents = SheetContents("Savings", "73c5da0a", "regtest", (account,), word_count=12)
+    done = run("--draw-sheet", "A4", stdin=contents.to_json(), **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
     # Qt tells of every folder that it looks into.
     assert "_internal/PySide6/Qt/plugins/platforms" in done.stderr
     assert str(foreign) not in done.stderr
@@ -240,5 +246,5 @@ def test_openssl_loads_no_foreign_provider(
         assert mark.exists()
         mark.unlink()
     done = run("--smoke-test", OPENSSL_CONF=str(configuration))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     assert not mark.exists()

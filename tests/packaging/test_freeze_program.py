@@ -35,7 +35,8 @@ def surroundings(tmp_path: Path) -> dict[str, str]:
     """The environment of a login, with a home of its own."""
     home = tmp_path / "home"
     home.mkdir()
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "QT_QPA_PLATFORM": "offscreen"}
+    given = {"LANG": "C.UTF-8", "QT_QPA_PLATFORM": "offscreen"}
+    return {"PATH": os.environ["PATH"], "HOME": str(home), **given}
 
 
 @pytest.fixture
@@ -75,9 +76,11 @@ def test_through_a_link_and_from_another_folder(
     assert done.stdout == f"wallet-gui {__version__}\n"
 
 
-def test_window_opens(run: Run) -> None:
+def test_window_opens_and_checks_itself(run: Run) -> None:
     done = run("--smoke-test")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "engine: ok" in done.stdout
+    assert "vault: ok" in done.stdout
 
 
 def test_vault_process_makes_a_wallet_and_opens_it(run: Run, tmp_path: Path) -> None:
@@ -160,7 +163,7 @@ def test_programs_of_others_get_the_environment_that_we_got(run: Run, tmp_path: 
     environment = dict(line.split("=", 1) for line in said.read_text().splitlines() if "=" in line)
     for name, value in given.items():
         assert environment[name] == value
-    added = set(environment) - set(given) - {"HOME", "QT_QPA_PLATFORM"}
+    added = set(environment) - set(given) - {"HOME", "LANG", "QT_QPA_PLATFORM"}
     assert added <= {"LC_ALL", "PWD", "OLDPWD", "SHLVL", "_"}, added
 
 

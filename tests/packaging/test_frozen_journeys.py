@@ -4,6 +4,7 @@ Its vault checks passwords at their full cost and makes its words of the system'
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.functional.bitcoind import Node
 from tests.functional.sshd import running_sshd
 from tests.gui.rig_loop import RigLoop
 from tests.journey.codes import paid_by_codes_alone
-from tests.journey.payments import Person, by_p2p, through_ssh
+from tests.journey.payments import Person, by_p2p, in_the_playground, through_ssh
 from tests.journey.program import Program, packaged
 from tests.journey.screen import Screen, why_not
 
@@ -45,6 +46,18 @@ def test_a_person_is_paid_pays_and_comes_back(
     screen: Screen, node: Node, program: Program, tmp_path: Path
 ) -> None:
     by_p2p(Person(screen, node, tmp_path / "data", program))
+
+
+@pytest.mark.parametrize("screen", ["payments"], indirect=True)
+def test_the_playground_that_the_program_starts_itself(
+    screen: Screen,
+    node: Node,
+    bitcoind_binary: Path,
+    program: Program,
+    tmp_path: Path,
+) -> None:
+    found = replace(program, environment={**program.environment, "BITCOIND": str(bitcoind_binary)})
+    in_the_playground(Person(screen, node, tmp_path / "data", found))
 
 
 @pytest.mark.parametrize("screen", ["form"], indirect=True)

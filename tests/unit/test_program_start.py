@@ -96,6 +96,9 @@ def test_what_outlives_an_appimage_starts_from_its_file(
     monkeypatch.setenv("APPDIR", str(mounted))
     assert program_start.own_program(outlives_us=True) == [str(image)]
     assert program_start.own_program() == [sys.executable]
+    monkeypatch.setenv("ARGV0", "wallet.AppImage")
+    assert not {"APPIMAGE", "APPDIR", "ARGV0"} & set(program_start.foreign_environment())
     # A terminal in the AppImage of another program: those variables are not about us.
     monkeypatch.setenv("APPDIR", str(tmp_path / "other"))
     assert program_start.own_program(outlives_us=True) == [sys.executable]
+    assert program_start.foreign_environment()["ARGV0"] == "wallet.AppImage"

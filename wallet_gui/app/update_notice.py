@@ -140,12 +140,20 @@ def read_signed(data: bytes, keys: tuple[PublicKey, ...]) -> SignedNotice:
     except UnicodeDecodeError:
         raise BadSignature("The notice has no signature that can be read.") from None
     verified = verify(body, signature, keys)
-    return SignedNotice(read(body), verified.key_id)
+    notice = read(body)
+    if verified.trusted_comment != trusted_comment(notice.version):
+        raise BadSignature("Its signature was made for something else than an update notice.")
+    return SignedNotice(notice, verified.key_id)
 
 
 def join(signature_text: str, body: bytes) -> bytes:
     """Make the one file of what minisign wrote and what it signed."""
     return signature_text.removesuffix("\n").encode() + b"\n" + body
+
+
+def trusted_comment(version: str) -> str:
+    """What is signed beside a notice, so that nothing else that is signed can stand for one."""
+    return f"{PROGRAM} {version} update notice"
 
 
 def read(body: bytes) -> UpdateNotice:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from wallet_gui.app.network_words import day_text, moment_text
-from wallet_gui.app.update_notice import Level
+from wallet_gui.app.update_notice import Level, UpdateNotice
 from wallet_gui.app.updates import DIRECTLY, UpdateStatus
 
 HOW_TO_VERIFY: Final = (
@@ -71,6 +71,12 @@ def short(status: UpdateStatus) -> str:
 def urgency(status: UpdateStatus) -> str:
     """Why it must not wait; "" for an ordinary version."""
     return "" if status.notice is None else _LEVELS.get(status.notice.level, "")
+
+
+def withdrawn(notice: UpdateNotice) -> str:
+    """Which release keys its makers withdraw; "" for none."""
+    keys = ", ".join(notice.revoked)
+    return f"Not to be trusted any more: {keys}." if keys else ""
 
 
 def is_urgent(status: UpdateStatus) -> bool:

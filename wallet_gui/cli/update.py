@@ -29,13 +29,12 @@ def lines(status: UpdateStatus, way: str) -> list[str]:
         if outcome is None or not outcome.is_answer or status.is_expired:
             return []
         return [f"{status.version} is the newest version, says {status.host}, asked {way}."]
-    found = [f"{headline}; this is {status.version}.", update_words.urgency(status), notice.text]
+    found = [f"{headline}; this is {status.version}.", update_words.urgency(status)]
+    found += [update_words.withdrawn(notice), notice.text]
     found += ["", notice.page, "", update_words.HOW_TO_VERIFY, f"    {update_words.VERIFY_COMMAND}"]
     if notice.sha256sums:
         found.append(f"The SHA-256 of SHA256SUMS is {notice.sha256sums}")
-    if notice.revoked:
-        found.append(f"Keys that must not be trusted any more: {', '.join(notice.revoked)}")
-    return [line for number, line in enumerate(found) if line or number > 2]
+    return [line for number, line in enumerate(found) if line or number > 3]
 
 
 def document(status: UpdateStatus) -> dict[str, object]:

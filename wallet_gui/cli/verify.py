@@ -16,6 +16,7 @@ from typing import Final
 from wallet_gui import __version__
 from wallet_gui.cli.result import CommandError, Result, UsageError
 from wallet_gui.cli.verify_sums import Sums, parse_sums, version_in_name
+from wallet_gui.primitives.params import NETWORKS
 from wallet_gui.primitives.plain_text import plain_text
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.release_signature import (
@@ -26,6 +27,8 @@ from wallet_gui.release_signature import (
     verify,
 )
 from wallet_gui.storage.release_keys import built_in
+from wallet_gui.storage.settings import DataDirectory
+from wallet_gui.storage.update_file import UpdateFile
 
 SUMS: Final = "SHA256SUMS"
 _SIGNATURE: Final = ".minisig"
@@ -65,7 +68,10 @@ def run(options: argparse.Namespace, keys: ReleaseKeys | None = None) -> Result:
     if not believed:
         raise CommandError(_NO_KEY)
     path = options.sums or options.files[0].parent / SUMS
-    vouched = _vouched(path, believed, options.at_least)
+    # A signed update notice may have told this computer that a key was stolen.
+    root = DataDirectory(options.data_dir, NETWORKS[options.network]).root
+    withdrawn = frozenset(UpdateFile(root).load().revoked)
+    vouched = _vouched(path, believed, withdrawn, options.at_least)
     verdicts = [_judge(file, vouched) for file in options.files]
     document = {
         "version": vouched.version,
@@ -94,7 +100,9 @@ def _named_key(text: str) -> PublicKey:
         raise UsageError(f"{_shown(Path(text))} holds no public key of minisign.") from None
 
 
-def _vouched(path: Path, keys: Sequence[PublicKey], at_least: int) -> Vouched:
+def _vouched(
+    path: Path, keys: Sequence[PublicKey], withdrawn: frozenset[str], at_least: int
+) -> Vouched:
     """Read a list of hashes that `at_least` different keys have signed. Raises CommandError."""
     if not path.is_file():
         raise CommandError(
@@ -114,11 +122,12 @@ def _vouched(path: Path, keys: Sequence[PublicKey], at_least: int) -> Vouched:
     refused: list[str] = []
     for signature in beside:
         try:
-            found = _verify(data, _read(signature, MAX_SIGNATURE_FILE), tuple(keys))
+            text = _read(signature, MAX_SIGNATURE_FILE)
+            key_id, version = _verify(data, text, tuple(keys), withdrawn)
         except BadSignature as error:
             refused.append(f"{_shown(signature)}: {error}")
         else:
-            held.setdefault(*found)
+            held.setdefault(key_id, version)
     if len(held) < at_least:
         raise CommandError(_too_few(held, refused, at_least))
     versions = set(held.values())
@@ -135,13 +144,20 @@ def _vouched(path: Path, keys: Sequence[PublicKey], at_least: int) -> Vouched:
     return Vouched(sums, versions.pop(), tuple(sorted(held)), remarks)
 
 
-def _verify(data: bytes, signature: bytes, keys: tuple[PublicKey, ...]) -> tuple[str, str]:
+def _verify(
+    data: bytes, signature: bytes, keys: tuple[PublicKey, ...], withdrawn: frozenset[str]
+) -> tuple[str, str]:
     """Return the key's id and the version that was signed. Raises BadSignature."""
     try:
         text = signature.decode()
     except UnicodeDecodeError:
         raise BadSignature("This is not a signature file, or it is damaged.") from None
     verified = verify(data, text, keys)
+    if verified.key_id in withdrawn:
+        raise BadSignature(
+            f"It was made with the key {verified.key_id}, which the makers have withdrawn. Whoever "
+            "has that key can sign anything."
+        )
     match = _COMMENT.fullmatch(verified.trusted_comment)
     if match is None:
         raise BadSignature(

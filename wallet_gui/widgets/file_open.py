@@ -12,6 +12,6 @@ class FileOpenFilter(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if isinstance(event, QFileOpenEvent):
             # The text as it came: what an address is made of is for whoever reads it to judge.
-            self.opened.emit(event.file() or event.url().toString())
+            self.opened.emit(event.file() or event.url().toEncoded().toStdString())
             return True
         return super().eventFilter(watched, event)

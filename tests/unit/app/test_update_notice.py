@@ -166,8 +166,11 @@ def test_the_text_is_one_plain_line() -> None:
 # Signed ones
 
 
-def signed(body: bytes, signer: ReleaseSigner = SIGNER) -> bytes:
-    return join(signer.sign(body), body)
+COMMENT = "wallet-gui 0.2.0 update notice"
+
+
+def signed(body: bytes, signer: ReleaseSigner = SIGNER, comment: str = COMMENT) -> bytes:
+    return join(signer.sign(body, comment), body)
 
 
 def test_a_signed_notice_is_read() -> None:
@@ -221,6 +224,15 @@ def test_a_signed_list_of_hashes_is_no_notice() -> None:
     sums = b"ab" * 32 + b"  wallet-gui_0.2.0_amd64.deb\n"
     with pytest.raises(NotANotice, match="cannot be read"):
         read_signed(signed(sums), SIGNER.keys().keys)
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["", "wallet-gui 0.2.0 SHA256SUMS", "wallet-gui 0.3.0 update notice", COMMENT + " ", "a test"],
+)
+def test_a_signature_for_something_else_is_none_for_a_notice(comment: str) -> None:
+    with pytest.raises(BadSignature, match="something else"):
+        read_signed(signed(NOTICE.to_json(), comment=comment), SIGNER.keys().keys)
 
 
 @settings(deadline=None)

@@ -8,7 +8,7 @@ import pytest
 from tests.release_keys import ReleaseSigner
 from tests.unit.app.update_rig import NEWER, NOW, URL, VERSION, UpdateRig
 from wallet_gui.app import update_words
-from wallet_gui.app.update_notice import DAY, Level
+from wallet_gui.app.update_notice import DAY, Level, join
 from wallet_gui.app.updates import (
     FIRST_MAX,
     FIRST_MIN,
@@ -190,7 +190,7 @@ def test_after_a_forgery_the_true_notice_stays(rig: UpdateRig) -> None:
 
 def test_a_notice_for_later_versions_says_to_look(rig: UpdateRig) -> None:
     body = NEWER.to_json().replace(b'"format": 1', b'"format": 7')
-    data = rig.signer.sign(body).encode() + body
+    data = join(rig.signer.sign(body), body)
     status = rig.check(data)
     assert status.outcome is Outcome.TOO_NEW
     assert "too old to read" in status.problem
@@ -341,6 +341,24 @@ def test_a_check_that_is_given_up_is_over(rig: UpdateRig) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert not updates.status.is_checking
+        rig.gate = None
+        assert (await updates.check()).outcome is Outcome.NEWER
+
+    asyncio.run(once())
+
+
+def test_a_person_may_end_a_check(rig: UpdateRig) -> None:
+    async def once() -> None:
+        updates = rig.make()
+        await updates.cancel()  # nothing is under way
+        rig.gate = asyncio.Event()
+        task = asyncio.create_task(updates.check())
+        while not rig.fetches:  # noqa: ASYNC110 - it has no event of its own
+            await asyncio.sleep(0)
+        await updates.cancel()
+        status = await task
+        assert status.outcome is Outcome.UNREACHABLE
+        assert "was ended" in status.problem
         rig.gate = None
         assert (await updates.check()).outcome is Outcome.NEWER
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.release_keys import ReleaseSigner
 from wallet_gui.app.p2p_choice import NetworkChoice
-from wallet_gui.app.update_notice import UpdateNotice, join
+from wallet_gui.app.update_notice import UpdateNotice
 from wallet_gui.app.updates import Updates, UpdateStatus
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.reports import LedgerEntry, Purpose, Route
@@ -61,8 +61,7 @@ class UpdateRig:
         self.fetched: Callable[[], None] = lambda: None
 
     def signed(self, notice: UpdateNotice, signer: ReleaseSigner | None = None) -> bytes:
-        body = notice.to_json()
-        return join((signer or self.signer).sign(body), body)
+        return (signer or self.signer).notice(notice)
 
     async def _fetch(
         self, url: str, options: P2POptions, note: Callable[[LedgerEntry], None], /

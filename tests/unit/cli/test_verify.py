@@ -16,6 +16,7 @@ from wallet_gui.cli.verify import run
 from wallet_gui.cli.verify_sums import parse_sums, version_in_name
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.release_signature import ReleaseKeys
+from wallet_gui.storage.update_file import UpdateFile, UpdateRecord
 
 VERSION = wallet_gui.__version__
 DEB = f"wallet-gui_{VERSION}_amd64.deb"
@@ -53,7 +54,7 @@ class Download:
 
     def options(self, *arguments: str) -> argparse.Namespace:
         given = arguments or (str(self.folder / DEB),)
-        return parse(["verify", *given])
+        return parse(["verify", "--data-dir", str(self.folder / "data"), *given])
 
 
 @pytest.fixture
@@ -190,6 +191,22 @@ def test_builders_of_different_versions_do_not_add_up(download: Download) -> Non
     download.sign(download.ben, "ben", "wallet-gui 9.9.9 SHA256SUMS")
     with pytest.raises(CommandError, match="different versions"):
         download.verify()
+
+
+def test_a_key_that_a_notice_withdrew_no_longer_counts(download: Download) -> None:
+    (download.folder / "data").mkdir()
+    withdrawn = UpdateRecord(revoked=(download.anna.public.name,))
+    UpdateFile(download.folder / "data").save(withdrawn)
+    with pytest.raises(CommandError, match="which the makers have withdrawn"):
+        download.verify()
+    download.sign(download.ben, "ben")
+    result = download.verify()
+    assert result.lines[1] == f"Signed with the release key {download.ben.public.name}."
+
+
+def test_nothing_is_made_in_the_data_folder(download: Download) -> None:
+    download.verify()
+    assert not (download.folder / "data").exists()
 
 
 def test_without_a_key_nothing_is_called_genuine(download: Download) -> None:

@@ -134,10 +134,10 @@ def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> 
     injected = f"-platformpluginpath {evil} -platform offscreen -stylesheet {style}"
     injected += f" --data-dir {evil}/data --network regtest --vault"
     password = machine.write("password", PASSWORD.encode() + b"\n")
-    words = f"/home/{machine.home.name}/words"
+    seed = f"/home/{machine.home.name}/words"
     made = machine.use(
         *(PROGRAM, "create", "--wallet", "savings"),
-        *("--password-file", password, "--words-file", words),
+        *("--password-file", password, "--words-file", seed),
     )
     assert made.returncode == 0, made.stderr
 
@@ -167,7 +167,9 @@ def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> 
     for opener in (("xdg-open",), ("gio", "open"), ("gio", "launch", entry)):
         machine.hand_over(*opener, raw)
         _alone(machine, process)
-    machine.hand_over("gio", "launch", entry, f"bitcoin:{second}?amount=0.05", *injected.split())
+    # Each word is opened by itself, as a file where it is no link.
+    words = ["--", f"bitcoin:{second}?amount=0.05", *injected.split()]
+    assert machine.hand_over("gio", "launch", entry, *words) == 0
     for words_after in (injected.split(), ["--data-dir", f"{evil}/data"], ["--", "--offline"]):
         done = machine.use(PROGRAM, f"bitcoin:{first}?amount=0.6", *words_after)
         assert (done.returncode, done.stdout) == (2, ""), words_after

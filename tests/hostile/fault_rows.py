@@ -279,7 +279,7 @@ ROWS: Final = {
             "test_setup.py": [
                 "test_lock_pins_hashes_and_names_no_address",
                 "test_lock_holds_what_the_project_asks_for",
-                "test_both_locks_agree",
+                "test_locks_agree",
             ],
             "packaging/test_dependencies.py": ["test_every_locked_package_was_reviewed"],
             "packaging/test_licences.py": [

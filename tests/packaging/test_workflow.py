@@ -114,6 +114,7 @@ def test_the_release_key_is_not_in_ci() -> None:
 @pytest.mark.parametrize("path", WORKFLOWS, ids=name)
 def test_files_that_are_run_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
+    text = text.replace("packaging/windows/python.txt", "")  # made on the day that keys are
     named = re.findall(r"(?<![\w/])((?:packaging|\.ci|\.github)/[\w./-]+)", text)
     assert named
     assert [each for each in named if not (ROOT / each.rstrip(".)")).exists()] == []

@@ -20,7 +20,8 @@ ONLY_FOR_WAYLAND = {"libwayland-cursor.so.0"}
 LIST_MISSING = r"""
 cd /opt/wallet-gui
 find . -type f \( -name '*.so*' -o -name wallet-gui \) | while read -r file; do
-    LD_LIBRARY_PATH=/opt/wallet-gui/_internal ldd "$file" 2>&1 | sed -n "s|^\s*\(.*not found.*\)|$file: \1|p"
+    LD_LIBRARY_PATH=/opt/wallet-gui/_internal ldd "$file" 2>&1 \
+        | sed -n "s|^\s*\(.*not found.*\)|$file: \1|p"
 done
 """
 

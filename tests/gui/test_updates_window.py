@@ -227,6 +227,8 @@ class Program:
         with qtbot.waitSignal(self.application.started):
             self.application.start()
         self.flow = self.window.update_flow
+        # The card comes with the page of the settings.
+        assert self.window.settings.isHidden()
         qtbot.waitUntil(lambda: not self.flow.card.isHidden())
 
     def stop(self) -> None:
@@ -246,7 +248,7 @@ def test_switched_on_it_asks_once_and_lists_that(
         body = program.flow.card.body
         assert not body.weekly.isChecked()
         assert served.server.connections == 0
-        program.window._show_settings_alone()
+        program.window.show_settings_alone()
         body.weekly.click()
         qtbot.waitUntil(lambda: not body.found.isHidden())
         assert body.found.page.line == "https://example.org/99"

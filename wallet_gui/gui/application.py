@@ -350,11 +350,15 @@ def _smoke_test(options: argparse.Namespace) -> int:
             test = SmokeTest(folder)
             try:
                 status = _open(options, NETWORKS[options.network], folder, test)
+            except OSError as error:
+                # A file of the program is not there.
+                test.fail(str(error))
+                status = 1
             finally:
                 test.close()
             return status or (0 if test.passed else 1)
-    except OSError as error:
-        sys.stderr.write(f"wallet-gui: there is no room for temporary files: {error.strerror}\n")
+    except StorageError as error:
+        sys.stderr.write(f"wallet-gui: {error}\n")
         return 1
 
 
@@ -429,7 +433,7 @@ def _check_when_started(
 
     def begin(problem: str) -> None:
         if problem:
-            test.fail(qt, problem)
+            test.fail(problem, qt)
         else:
             test.run(qt, checks(test, application.window, first_frame, folder, params, peers))
 

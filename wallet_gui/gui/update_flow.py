@@ -60,6 +60,7 @@ class UpdateFlow(QObject):
         settings.add_card(card)
         card.switch_wanted.connect(self._switch)
         card.check_wanted.connect(self._check)
+        card.cancel_wanted.connect(self._cancel)
         card.open_wanted.connect(self._open)
         card.shown.connect(self._look_again)
         if self._status is not None:
@@ -145,6 +146,10 @@ class UpdateFlow(QObject):
     def _check(self) -> None:
         if self._updates is not None:
             self._call(self._updates.check())
+
+    def _cancel(self) -> None:
+        if self._updates is not None:
+            self._call(self._updates.cancel())
 
     def _look_again(self) -> None:
         """Say by which way it would go now: the proxy may have changed."""

@@ -20,7 +20,7 @@ CHECKS: Final = (
 )
 """What the online program checks, in this order, before the peers."""
 
-_LINE: Final = re.compile(r"(?P<name>.+?): (?P<verdict>ok|FAILED), \d+ ms(?: \((.*)\)|: (.*))")
+_LINE: Final = re.compile(r"(?P<name>.+?): (?P<verdict>ok|FAILED)(?:, \d+ ms)?(?: \((.*)\)|: (.*))")
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def step(screen: Screen, kind: type[STEP]) -> STEP:
 
 
 def params(screen: Screen) -> ChainParams:
-    return screen.window._params
+    return screen.window.params
 
 
 def found(panel: ImportPanel, text: str, chain: ChainParams) -> None:

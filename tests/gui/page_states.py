@@ -45,7 +45,7 @@ def _restore(screen: Screen) -> None:
 
 
 def _settings_alone(screen: Screen) -> None:
-    screen.window._show_settings_alone()
+    screen.window.show_settings_alone()
 
 
 def _overview(screen: Screen) -> None:
@@ -147,7 +147,7 @@ def _peers_empty(screen: Screen) -> None:
 
 
 def _peers_alone(screen: Screen) -> None:
-    screen.window._show_settings_alone()
+    screen.window.show_settings_alone()
     screen.window.settings.network.list_button.click()
 
 

@@ -262,7 +262,7 @@ def test_markup_and_direction_characters_from_outside_stay_text(screen: Screen) 
     )
     screen.sync(sync(detail=EVIL, warning=EVIL, user_agent=EVIL, state=ConnectionState.OFFLINE))
     window = screen.window
-    window._fail(EVIL)
+    window.fail(EVIL)
     window.wizard.say(EVIL)
     window.receive.show_failure(EVIL)
     window.receive.table.selectRow(0)

@@ -87,7 +87,7 @@ def test_nothing_of_the_wallet_is_left_after_locking(screen: Screen, qtbot: QtBo
     assert "Savings" not in screen.window.windowTitle()
     model = screen.window.wallet_model
     assert (model.snapshot, model.preview, dict(model.pending)) == (None, None, {})
-    assert screen.window.history_model._entries == ()
+    assert screen.window.wallet_pages.history_model._entries == ()
     assert screen.window.receive._shown is None
     assert screen.window.history._entry is None
 

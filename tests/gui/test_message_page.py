@@ -183,7 +183,7 @@ def test_part_of_a_multisig_goes_on_to_the_next(page: MessagePage) -> None:
 
 
 def test_without_a_wallet_it_only_verifies(screen: Screen, qtbot: QtBot) -> None:
-    screen.window._show_settings_alone()
+    screen.window.show_settings_alone()
     screen.window.message_flow.button.click()
     page = screen.window.messages
     assert screen.window.pages.currentWidget() is page

@@ -227,6 +227,7 @@ class Program:
         with qtbot.waitSignal(self.application.started):
             self.application.start()
         self.flow = self.window.update_flow
+        assert self.window.settings is not None  # made when it is first asked for, with the card
         qtbot.waitUntil(lambda: not self.flow.card.isHidden())
 
     def stop(self) -> None:
@@ -246,7 +247,7 @@ def test_switched_on_it_asks_once_and_lists_that(
         body = program.flow.card.body
         assert not body.weekly.isChecked()
         assert served.server.connections == 0
-        program.window._show_settings_alone()
+        program.window.show_settings_alone()
         body.weekly.click()
         qtbot.waitUntil(lambda: not body.found.isHidden())
         assert body.found.page.line == "https://example.org/99"
@@ -301,5 +302,27 @@ def test_a_server_that_is_away_is_a_sentence(
         qtbot.waitUntil(lambda: "no update notice now (answer 503)" in body.notice.text)
         assert not body.weekly.isChecked()
         qtbot.waitUntil(body.check.isEnabled)
+    finally:
+        program.stop()
+
+
+def test_a_check_under_way_can_be_ended(
+    qapp: QApplication, qtbot: QtBot, themed: ThemeSwitch, served: ServedNotice, tmp_path: Path
+) -> None:
+    async def silent(_: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    served.server.script = silent
+    program = Program(qapp, qtbot, tmp_path / "data")
+    try:
+        body = program.flow.card.body
+        program.window.show_settings_alone()
+        body.check.click()
+        qtbot.waitUntil(lambda: bool(served.server.requests) and body.cancel.isVisible())
+        assert body.state.text().startswith("Asking 127.0.0.1 directly")
+        body.cancel.click()
+        qtbot.waitUntil(lambda: "was ended" in body.notice.text)
+        assert body.check.isEnabled()
+        assert body.cancel.isHidden()
     finally:
         program.stop()

@@ -163,8 +163,8 @@ def test_lock_drops_all_that_was_shown(screen: Screen, qtbot: QtBot) -> None:
     screen.update(snapshot(name="Late"))
     qtbot.wait(50)
     assert window.wallet_model.snapshot is None
-    assert window.history_model.rowCount() == 0
-    assert window.history_model._snapshot is None
+    assert window.wallet_pages.history_model.rowCount() == 0
+    assert window.wallet_pages.history_model._snapshot is None
     assert window.history._entry is None
     assert window.receive._items.rowCount() == 0
     assert window.receive.address_label.address == ""
@@ -211,7 +211,7 @@ def test_a_snapshot_of_another_wallet_is_not_shown(screen: Screen, qtbot: QtBot)
     screen.open(EMPTY)
     screen.engine.publish(SessionUpdate("other", snapshot()))
     qtbot.wait(50)
-    assert screen.window.history_model.rowCount() == 0
+    assert screen.window.wallet_pages.history_model.rowCount() == 0
 
 
 def test_a_link_waits_for_the_wallet(screen: Screen, qtbot: QtBot) -> None:

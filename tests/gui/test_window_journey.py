@@ -133,7 +133,7 @@ def test_from_an_empty_folder_to_a_payment_and_back(
     # Paid: seen before it confirms, then confirmed.
     paid = node.fund(address, PAID)
     program.until(lambda: program.balance("incoming") == PAID)
-    assert window.history_model.rowCount() == 1
+    assert window.wallet_pages.history_model.rowCount() == 1
     assert program.balance("confirmed") == 0
     node.mine(1)
     program.until(lambda: program.balance("confirmed") == PAID)

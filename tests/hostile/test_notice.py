@@ -299,6 +299,8 @@ def test_a_cancelled_fetch_is_noted_and_hangs_up(rig: Rig) -> None:
 @pytest.fixture
 def built_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenSSL looks where this system has nothing, as one that was built on another does."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):  # whoever runs the tests may have them
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda _, purpose=None: purpose)
 
 
@@ -307,6 +309,20 @@ def test_authorities_are_found_where_other_systems_keep_them(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(notice, "BUNDLES", (str(tmp_path / "none.pem"), str(authority.file)))
+    assert trusted().cert_store_stats()["x509_ca"] == 1
+
+
+def test_authorities_that_a_person_named_are_the_only_ones(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    assert trusted().cert_store_stats()["x509_ca"] == 1
+    # A folder is read when a certificate is looked for in it: nothing is added to it here.
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    monkeypatch.setattr(notice, "BUNDLES", (str(authority.file),))
+    assert trusted().cert_store_stats()["x509_ca"] == 0
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
     assert trusted().cert_store_stats()["x509_ca"] == 1
 
 

@@ -67,9 +67,9 @@ def packaged(executable: Path, folder: Path) -> Program:
 
     Raises FileNotFoundError where there is no C compiler.
     """
-    compiler = shutil.which("cc")
+    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     if compiler is None:
-        raise FileNotFoundError("cc (Debian: gcc)")
+        raise FileNotFoundError("A C compiler (Debian: gcc)")
     library, draws = folder / "random_recorder.so", folder / "draws"
     draws.touch(mode=0o600)
     command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.bitcoind import Node
+from tests.journey.payments import SOMEBODY
 from tests.journey.screen import Screen, why_not
 from tests.patience import PATIENCE
 from tests.smoke import CHECKS, environment, smoke_test
@@ -19,7 +20,7 @@ from tests.smoke import CHECKS, environment, smoke_test
 pytestmark = pytest.mark.slow
 
 OFFLINE = {"fonts", "icons", "curve", "vectors", "QR codes", "vault", "wallet", "window"}
-LINK = "bitcoin:bcrt1qcr8te4kr609gcawutmrza0j4xv80jy8zkrh0ed?amount=1"
+LINK = f"bitcoin:{SOMEBODY}?amount=1"
 
 
 @pytest.fixture
@@ -76,18 +77,23 @@ def test_a_damaged_folder_is_found_out(frozen_folder: Path, tmp_path: Path) -> N
     copy = tmp_path / "copy"
     shutil.copytree(frozen_folder, copy, symlinks=True, copy_function=os.link)
     inside = copy / "_internal" / "wallet_gui"
-    (inside / "resources" / "fonts" / "Inter-Regular.otf").unlink()
-    (inside / "resources" / "fonts" / "Inter-SemiBold.otf").unlink()
-    checkpoints = inside / "resources" / "checkpoints" / "mainnet.bin"
-    data = bytearray(checkpoints.read_bytes())
-    checkpoints.unlink()
-    data[len(data) // 2] ^= 1
-    checkpoints.write_bytes(data)
+    fonts = sorted((inside / "resources" / "fonts").glob("Inter*"))
+    for path in (*fonts, inside / "resources" / "checkpoints" / "mainnet.bin"):
+        data = path.read_bytes()
+        path.unlink()  # and not changed in place: it is the folder's own file, too
+        path.write_bytes(data[: len(data) // 2])
     next((inside / "chain" / "native").glob("engine-*")).unlink()
-    told = smoke_test(env=environment(tmp_path), command=[str(copy / "wallet-gui")])
+    command = [str(copy / "wallet-gui")]
+    told = smoke_test("--network", "regtest", env=environment(tmp_path), command=command)
     assert told.status == 1
     assert set(told.problems) == {"fonts", "checkpoints", "engine"}
     assert "Inter is missing" in told.problems["fonts"]
+    # Where it cannot even open its window, it says why.
+    fonts[0].unlink()
+    for mode in ([], ["--offline"]):
+        told = smoke_test(env=environment(tmp_path), command=[*command, *mode])
+        assert told.status == 1
+        assert told.problems == {"start": f"resources/fonts/{fonts[0].name}"}
 
 
 # Links that a web page wrote, CVE-2021-3401
@@ -132,16 +138,14 @@ def test_a_hostile_link_only_fills_the_form(program: str, screen: Screen, tmp_pa
     """Options inside of a link, and what it wants fetched, are text and nothing more."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        address = LINK.split("?", maxsplit=1)[0]
         hostile = (
-            f"{address}?amount=0.5&label=x%20-stylesheet%20{tmp_path}/evil.qss%22%20--vault"
+            f"bitcoin:{SOMEBODY}?amount=0.5&label=x%20-stylesheet%20{tmp_path}/evil.qss%22%20--vault"
             f"&r=http://127.0.0.1:{port}/request&R2=file:///etc/passwd --data-dir {tmp_path}/evil"
         )
         data = tmp_path / "data"
         command = [program, "--network", "regtest", "--data-dir", str(data)]
         window = screen.start([*command, "--", hostile])
-        said = screen.wait_for("Open or create a wallet", "play money", PATIENCE)
-        assert "link" in said or "payment" in said.lower()
+        screen.wait_for("Open a wallet to make the payment of the link.", "play money")
         # A later start hands its link over; one with options behind the link hands nothing over.
         later = subprocess.run(
             [*command, LINK, "--playground"],

@@ -1,18 +1,12 @@
 """What the folder that all packages are made from really contains, and under whose licence."""
 
-import json
-import os
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from installers import contents, sbom, sums
-from installers.job import Job
+from installers import contents, sbom
 
-from tests.packaging.minisign import make_key
-from tests.patience import PATIENCE
 from wallet_gui import __version__
 
 pytestmark = pytest.mark.slow
@@ -95,33 +89,3 @@ def test_no_licence_is_in_doubt(bill: dict[str, Any]) -> None:
     for name, component in components(bill).items():
         (licence,) = component["licenses"]
         assert "expression" in licence, name
-
-
-def test_the_packaged_program_verifies_downloads(frozen_folder: Path, tmp_path: Path) -> None:
-    download = tmp_path / f"wallet-gui_{__version__}_amd64.deb"
-    download.write_bytes(b"a package")
-    job = Job(frozen_folder, tmp_path, tmp_path, __version__, 0)
-    sums.build(job)
-    key = make_key(tmp_path, "release")
-    sums.sign(job, key.secret)
-    command = [
-        str(frozen_folder / "wallet-gui"),
-        "verify",
-        "--json",
-        "--signed-by",
-        str(key.public),
-        str(download),
-    ]
-    environment = {name: text for name, text in os.environ.items() if "PYTHON" not in name}
-    for data, status in ((b"a package", 0), (b"another", 1)):
-        download.write_bytes(data)
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            env=environment,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == status, done.stderr
-        assert json.loads(done.stdout)["files"][0]["genuine"] is (status == 0)

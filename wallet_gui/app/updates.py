@@ -111,6 +111,10 @@ class NotOffered(ChainError):
     """No check is possible in this copy of the program, or on this network; the sentence why."""
 
 
+class GivenUp(ChainError):
+    """A person ended the check."""
+
+
 @dataclass(frozen=True, slots=True)
 class UpdateStatus:
     """What is known, for a screen. Times are Unix times, 0 for never.
@@ -197,6 +201,8 @@ class Updates:
         self._notice: UpdateNotice | None = None
         self._problem = ""
         self._is_checking = False
+        self._fetching: asyncio.Future[bytes] | None = None
+        self._is_given_up = False
         self._lock = asyncio.Lock()
         self._changed = asyncio.Event()
         self._not_before = clock() + FIRST_MIN + random_below(FIRST_MAX - FIRST_MIN)
@@ -273,7 +279,7 @@ class Updates:
         `options` take the place of what the settings say about proxies.
         """
         async with self._lock:
-            self._is_checking = True
+            self._is_checking, self._is_given_up = True, False
             self._tell()
             try:
                 record = await self._ask(options)
@@ -285,16 +291,18 @@ class Updates:
         self._changed.set()
         return self.status
 
+    async def cancel(self) -> None:
+        """Give a check that is under way up."""
+        if self._fetching is not None:
+            self._is_given_up = True
+            self._fetching.cancel()
+
     async def _ask(self, options: P2POptions | None) -> UpdateRecord:
         contacts: list[LedgerEntry] = []
         self._problem = ""
         self._join(await asyncio.to_thread(self._file.load))
         try:
-            outcome = self._judge(
-                await self._fetch(
-                    self._keys.notice_url, options or self._options(), contacts.append
-                )
-            )
+            outcome = self._judge(await self._fetched(options or self._options(), contacts))
         except ChainError as error:
             outcome, self._problem = Outcome.UNREACHABLE, str(error)
         except BadSignature as error:
@@ -314,6 +322,18 @@ class Updates:
         if outcome.is_answer:
             self._record = replace(self._record, checked=now)
         return self._record
+
+    async def _fetched(self, options: P2POptions, contacts: list[LedgerEntry]) -> bytes:
+        fetching = self._fetch(self._keys.notice_url, options, contacts.append)
+        self._fetching = asyncio.ensure_future(fetching)
+        try:
+            return await self._fetching
+        except asyncio.CancelledError:
+            if self._is_given_up:
+                raise GivenUp("The check was ended before an answer came.") from None
+            raise
+        finally:
+            self._fetching = None
 
     def _join(self, stored: UpdateRecord) -> None:
         """Take over what another process learned meanwhile, unless it is older."""

@@ -9,6 +9,7 @@ all. The name of an onion service is its key, so that Tor already does what TLS 
 import asyncio
 import errno
 import ipaddress
+import os
 import ssl
 import time
 from collections.abc import Callable
@@ -122,7 +123,10 @@ def trusted() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificates and names
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_default_certs()
-    if not context.cert_store_stats()["x509_ca"]:
+    # Whoever named authorities of their own meant these and no others.
+    own = [os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
+    is_chosen = any(text and Path(text).exists() for text in own)
+    if not is_chosen and not context.cert_store_stats()["x509_ca"]:
         for bundle in BUNDLES:
             if Path(bundle).is_file():
                 context.load_verify_locations(bundle)

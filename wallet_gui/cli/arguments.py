@@ -29,6 +29,9 @@ Without a command the window opens. It takes a bitcoin: link or a .psbt file, --
 --data-dir, and --playground for a private network with play money. --offline opens the window of a
 computer that keeps keys and has no network, and blocks the network in the process; so it does on
 the commands address, backup, create, descriptor, message, psbt, restore, verify and wallets.
+Nothing may follow a link or a file; -- before it says that it is none of the options. --smoke-test
+opens the window in a temporary folder, checks the installation (with --peer: also that peer), and
+ends; the exit status tells whether all is well.
 
 """
 

@@ -6,6 +6,7 @@ the network code are loaded by the engine's thread while the window is on screen
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -123,18 +124,15 @@ class Application(QObject):
         only_named = P2POptions(own_peers=peers or (), only_own_peers=True)
         self._options = None if connects else only_named
         self._online: Online | None = None
+        self._has_started = False
         self._engine = Engine()
         install_fonts(qt, settings.text_scale)
         self._theme = ThemeSwitch(qt, settings.appearance)
         self.window = MainWindow(self._engine, params)
-        page = self.window.settings
-        page.show_settings(settings.appearance, settings.text_scale, settings.lock_after_minutes)
+        self.window.pages_made.connect(self._follow_settings)
         self.window.idle_lock.set_minutes(settings.lock_after_minutes)
         self.window.status.hide_button.setChecked(settings.hide_amounts)
         self.window.status.hide_wanted.connect(lambda hidden: self._change(hide_amounts=hidden))
-        page.theme_wanted.connect(self._choose_theme)
-        page.scale_wanted.connect(self._choose_scale)
-        page.lock_minutes_wanted.connect(self._choose_lock)
         self.window.wizard.play_wanted.connect(self._start_playground)
         self.window.wizard.offline_wanted.connect(self._start_offline)
         self.window.link_received.connect(self._take_link, Qt.ConnectionType.QueuedConnection)
@@ -178,25 +176,43 @@ class Application(QObject):
     def _started(self, _: object) -> None:
         if self._online is None:
             return
-        settings = self._online.settings
-        self.window.settings.show_settings(
-            settings.appearance, settings.text_scale, settings.lock_after_minutes
-        )
-        choice = self._online.network_choice()
-        if self._peers is not None:
-            choice = replace(choice, own_peers=self._peers)
-        self.window.network_flow.show_choice(choice)
+        self._has_started = True
+        if self.window.has_pages:
+            self._show_stored()
         self.window.source_flow.show_stored()
         # A start that names its peers has decided for itself, and so has the playground.
         is_free = self._peers is None and self._online.playground is None
         self.window.wizard.offer_source(offered=is_free and not self._online.has_chosen_source())
         self.window.list_wallets()
+        _collect_garbage_again()
         self.started.emit("")
+
+    def _follow_settings(self) -> None:
+        """Listen to the page of the settings, which is made when it is needed."""
+        page = self.window.settings
+        page.theme_wanted.connect(self._choose_theme)
+        page.scale_wanted.connect(self._choose_scale)
+        page.lock_minutes_wanted.connect(self._choose_lock)
+        self._show_stored()
+
+    def _show_stored(self) -> None:
+        """Show what is stored; what is stored about connections is known after the start."""
+        settings = self._settings if self._online is None else self._online.settings
+        self.window.settings.show_settings(
+            settings.appearance, settings.text_scale, settings.lock_after_minutes
+        )
+        if self._online is None or not self._has_started:
+            return
+        choice = self._online.network_choice()
+        if self._peers is not None:
+            choice = replace(choice, own_peers=self._peers)
+        self.window.network_flow.show_choice(choice)
 
     def _failed(self, error: BaseException) -> None:
         # Nothing works without the files and the curve: the buttons stay held back.
         self.window.wizard.set_busy(sentence(error))
         self.window.wizard.say(sentence(error), ERROR)
+        _collect_garbage_again()
         self.started.emit(sentence(error))
 
     def _change(self, **changes: object) -> None:
@@ -274,6 +290,13 @@ class Application(QObject):
         self._engine.stop()
 
 
+def _collect_garbage_again() -> None:
+    """Leave what the start has loaded out of the search for garbage: it stays to the end."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
 def load_online(
     directory: DataDirectory, params: ChainParams, engine: Engine, *, playground: bool
 ) -> "Online":
@@ -327,11 +350,15 @@ def _smoke_test(options: argparse.Namespace) -> int:
             test = SmokeTest(folder)
             try:
                 status = _open(options, NETWORKS[options.network], folder, test)
+            except OSError as error:
+                # A file of the program is not there.
+                test.fail(str(error))
+                status = 1
             finally:
                 test.close()
             return status or (0 if test.passed else 1)
-    except OSError as error:
-        sys.stderr.write(f"wallet-gui: there is no room for temporary files: {error.strerror}\n")
+    except StorageError as error:
+        sys.stderr.write(f"wallet-gui: {error}\n")
         return 1
 
 
@@ -406,7 +433,7 @@ def _check_when_started(
 
     def begin(problem: str) -> None:
         if problem:
-            test.fail(qt, problem)
+            test.fail(problem, qt)
         else:
             test.run(qt, checks(test, application.window, first_frame, folder, params, peers))
 

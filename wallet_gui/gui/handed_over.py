@@ -5,8 +5,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject
 
-from wallet_gui.gui.psbt_flow import PsbtFlow
-from wallet_gui.gui.send_page import SendPage
 from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.uri import PaymentUri
 
@@ -15,25 +13,21 @@ _OPEN_TO_LOOK = "Open a wallet to look at the payment of the file."
 
 
 class HandedOver(QObject):
-    """Fills the page that it is for, now or once a wallet is open; the last one counts.
+    """Keeps the last one that was given, and gives it to `deliver` once a wallet is open.
 
-    `say` tells a person that a wallet has to be open first, `show_page` shows one by its key.
+    `say` tells a person that a wallet has to be open first.
     """
 
     def __init__(
         self,
         wallet: WalletModel,
-        send: SendPage,
-        psbt: PsbtFlow,
         say: Callable[[str], None],
-        show_page: Callable[[str], None],
+        deliver: Callable[[PaymentUri | Path], None],
     ) -> None:
-        super().__init__(psbt)
+        super().__init__(wallet)
         self._wallet = wallet
-        self._send = send
-        self._psbt = psbt
         self._say = say
-        self._show_page = show_page
+        self._deliver = deliver
         self._waiting: PaymentUri | Path | None = None
 
     def pay(self, uri: PaymentUri) -> None:
@@ -47,12 +41,8 @@ class HandedOver(QObject):
     def deliver(self) -> None:
         """Use what waits; a wallet is open now."""
         given, self._waiting = self._waiting, None
-        if isinstance(given, PaymentUri):
-            self._send.fill(given)
-            self._show_page("send")
-        elif given is not None:
-            self._show_page("psbt")
-            self._psbt.board.given.emit(given)
+        if given is not None:
+            self._deliver(given)
 
     def _take(self, given: PaymentUri | Path, open_first: str) -> None:
         self._waiting = given

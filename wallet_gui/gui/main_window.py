@@ -1,15 +1,15 @@
 """The main window: sidebar, pages and status bar; wires signals of pages to the engine's calls."""
 
 from collections.abc import Callable, Coroutine
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
-    QMainWindow,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -22,40 +22,20 @@ from wallet_gui.app.published import (
     SyncSnapshot,
     WalletEntry,
 )
-from wallet_gui.gui.backup_flow import BackupFlow
 from wallet_gui.gui.engine import Call, Engine
-from wallet_gui.gui.export_card import ExportCard
 from wallet_gui.gui.handed_over import HandedOver
-from wallet_gui.gui.history_model import HistoryModel
-from wallet_gui.gui.history_page import HistoryPage
 from wallet_gui.gui.import_flow import ImportFlow
-from wallet_gui.gui.message_flow import MessageFlow
-from wallet_gui.gui.network_flow import NetworkFlow
-from wallet_gui.gui.node_prompts import NodePrompts
-from wallet_gui.gui.overview_page import OverviewPage
-from wallet_gui.gui.peers_page import PeersPage
+from wallet_gui.gui.paged_window import PagedWindow
 from wallet_gui.gui.play_banner import PlayBanner
 from wallet_gui.gui.play_flow import PlayFlow
-from wallet_gui.gui.psbt_flow import PsbtFlow
-from wallet_gui.gui.psbt_page import PsbtPage
-from wallet_gui.gui.receive_page import ReceivePage
-from wallet_gui.gui.request_flow import RequestFlow
-from wallet_gui.gui.scan_again_card import ScanAgainCard
-from wallet_gui.gui.send_flow import SendFlow
-from wallet_gui.gui.send_page import SendPage
-from wallet_gui.gui.settings_page import SettingsPage
 from wallet_gui.gui.setup_wizard import SetupWizard
 from wallet_gui.gui.source_flow import SourceFlow
 from wallet_gui.gui.status_bar import StatusBar
-from wallet_gui.gui.sync_model import SyncModel
 from wallet_gui.gui.update_flow import UpdateFlow
-from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.uri import PaymentUri
-from wallet_gui.wallet.snapshot import HistoryEntry
 from wallet_gui.widgets.clipboard import clipboard
 from wallet_gui.widgets.lock_flow import LockFlow
-from wallet_gui.widgets.message_page import MessagePage
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.page_sidebar import PageSidebar
 from wallet_gui.widgets.sentences import sentence
@@ -63,6 +43,10 @@ from wallet_gui.widgets.text import plain
 
 if TYPE_CHECKING:
     from wallet_gui.app.online import Online
+    from wallet_gui.gui.node_prompts import NodePrompts
+    from wallet_gui.gui.source_card import SourceCard
+    from wallet_gui.gui.wallet_pages import WalletPages
+    from wallet_gui.wallet.snapshot import HistoryEntry
 
 _TITLE = "Wallet GUI"
 _PAGES = (
@@ -80,7 +64,7 @@ _VAULT_CLOSED = (
 )
 
 
-class MainWindow(QMainWindow):
+class MainWindow(PagedWindow):
     """One window on one network, with at most one wallet open."""
 
     closing = Signal()
@@ -91,17 +75,11 @@ class MainWindow(QMainWindow):
 
     def __init__(self, engine: Engine, params: ChainParams) -> None:
         """Draw the window; it does nothing before `attach` gives it the online side."""
-        super().__init__()
+        super().__init__(engine, params)
         self.setObjectName("main_window")
-        self._engine = engine
-        self._attached: Online | None = None
-        self._params = params
         self._opening: Call | None = None
         self.play_flow: PlayFlow | None = None
         self._wizard_words = ""
-        self.wallet_model = WalletModel(self)
-        self.sync_model = SyncModel(self)
-        self.history_model = HistoryModel(self.wallet_model)
         self.setMinimumSize(820, 560)
         self.resize(1120, 760)
         self._build()
@@ -125,20 +103,49 @@ class MainWindow(QMainWindow):
     def attach(self, online: "Online") -> None:
         """Take the online side, once it is loaded."""
         self._attached = online
-        for part in (
-            *(self.backup_flow, self.request_flow, self.send_flow, self.psbt_flow),
-            *(self.network_flow, self.source_flow, self.import_flow, self.message_flow),
-            *(self.update_flow, self.export_card),
-        ):
+        for part in (self.source_flow, self.import_flow, self.update_flow):
             part.attach(online)
+        self.attach_pages()
         if self.play_flow is not None:
             self.play_flow.attach(online)
 
-    @property
-    def _online(self) -> "Online":
-        if self._attached is None:
-            raise RuntimeError("The window has no online side yet.")
-        return self._attached
+    # --- what is made when it is needed
+
+    @cached_property
+    def prompts(self) -> "NodePrompts":
+        from wallet_gui.gui.node_prompts import NodePrompts  # noqa: PLC0415 - not for the first window
+
+        return NodePrompts(self)
+
+    @cached_property
+    def source_flow(self) -> SourceFlow:
+        return SourceFlow(self.engine, self.sync_model, self.prompts)
+
+    def _make_pages(self) -> "WalletPages":
+        from wallet_gui.gui.wallet_pages import WalletPages  # noqa: PLC0415 - see there
+
+        made = WalletPages(
+            self, self.pages, self.engine, self.params, self.wallet_model, self.sync_model
+        )
+        made.settings.back_wanted.connect(self.show_wizard)
+        made.settings.network.peers_wanted.connect(self._show_peers)
+        made.peers.back_wanted.connect(self.show_settings_alone)
+        made.message_flow.page_wanted.connect(lambda: self.pages.setCurrentWidget(made.messages))
+        made.messages.back_wanted.connect(self._leave_messages)
+        made.scan_again.wanted.connect(self._look_from)
+        made.overview.settings_wanted.connect(lambda: self.show_page("settings"))
+        made.overview.receive_wanted.connect(lambda: self.show_page("receive"))
+        made.overview.send_wanted.connect(lambda: self.show_page("send"))
+        made.overview.history_wanted.connect(lambda: self.show_page("history"))
+        made.overview.table.opened.connect(self._show_payment)
+        made.psbt_flow.page_wanted.connect(lambda: self.show_page("psbt"))
+        made.request_flow.failed.connect(self.fail)
+        self.source_flow.add_card(made.settings.source)
+        self.update_flow.add_card(made.settings)
+        return made
+
+    def _serve_source(self, card: "SourceCard") -> None:
+        self.source_flow.add_card(card)
 
     # --- building
 
@@ -147,9 +154,9 @@ class MainWindow(QMainWindow):
         outer = QVBoxLayout(central)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
-        if self._params.is_test:
-            banner = PlayBanner(self._params.name, self)
-            self.play_flow = PlayFlow(self._engine, self.wallet_model, banner, self._say)
+        if self.params.is_test:
+            banner = PlayBanner(self.params.name, self)
+            self.play_flow = PlayFlow(self.engine, self.wallet_model, banner, self._say)
             outer.addWidget(banner)
         middle = QHBoxLayout()
         middle.setSpacing(0)
@@ -160,77 +167,18 @@ class MainWindow(QMainWindow):
         right = QVBoxLayout()
         right.setSpacing(0)
         right.addLayout(self._make_notice())
-        self.pages = QStackedWidget()
         right.addWidget(self.pages, 1)
         middle.addLayout(right, 1)
         outer.addLayout(middle, 1)
         self.status = StatusBar(self.sync_model, self)
         outer.addWidget(self.status)
         self.setCentralWidget(central)
-        self.wizard = SetupWizard(self._params, self)
-        self.overview = OverviewPage(self.wallet_model, self.sync_model, self.history_model, self)
-        self.receive = ReceivePage(self.wallet_model, self._params, self)
-        self.send = SendPage(self.wallet_model, self._params, self)
-        self.history = HistoryPage(self.wallet_model, self.history_model, self)
-        self.psbt = PsbtPage(self)
-        self.peers = PeersPage(self.sync_model, self)
-        self.settings = SettingsPage(self._params, self)
-        self._pages: dict[str, QWidget] = {
-            "overview": self.overview,
-            "receive": self.receive,
-            "send": self.send,
-            "history": self.history,
-            "psbt": self.psbt,
-            "peers": self.peers,
-            "settings": self.settings,
-        }
-        self.messages = MessagePage(self)
-        for page in (self.wizard, *self._pages.values(), self.messages):
-            self.pages.addWidget(page)
-        self._add_cards()
-        self._make_flows()
+        self.wizard = SetupWizard(self.params, self)
+        self.pages.addWidget(self.wizard)
+        self.import_flow = ImportFlow(self.engine, self.params, self.wizard, self._open_with)
+        self.handed = HandedOver(self.wallet_model, self._say_open_first, self._deliver)
+        self.update_flow = UpdateFlow(self.engine, self.sidebar, self._say, self.show_page)
         self._connect()
-
-    def _make_flows(self) -> None:
-        """Make what stands between the pages and the engine."""
-        self.backup_flow = BackupFlow(self._engine, self.wallet_model, self.overview, self.settings)
-        self.import_flow = ImportFlow(self._engine, self._params, self.wizard, self._open_with)
-        self.send_flow = SendFlow(self._engine, self.wallet_model, self.send, self.history)
-        self.request_flow = RequestFlow(self._engine, self.wallet_model, self.receive, self.history)
-        self.psbt_flow = PsbtFlow(
-            self._engine, self.wallet_model, self.psbt, self.send, self.send_flow
-        )
-        self.handed = HandedOver(
-            self.wallet_model, self.send, self.psbt_flow, self._say_open_first, self.show_page
-        )
-        self.network_flow = NetworkFlow(
-            self._engine,
-            self.wallet_model,
-            self.sync_model,
-            self.settings.network,
-            self.overview.plan,
-        )
-        self.prompts = NodePrompts(self)
-        self.source_flow = SourceFlow(
-            self._engine,
-            self.sync_model,
-            self.prompts,
-            self.settings.source,
-            self.wizard.source,
-        )
-
-    def _add_cards(self) -> None:
-        """Add to the settings what belongs to the open wallet."""
-        self.export_card = ExportCard(self._engine, self.wallet_model, self.pages)
-        self.message_flow = MessageFlow(
-            self._engine, self.wallet_model, self.messages, self._params
-        )
-        self.scan_again = ScanAgainCard(self.wallet_model, self)
-        for card in (self.export_card, self.message_flow.card, self.scan_again):
-            self.settings.add_card(card)
-        self.update_flow = UpdateFlow(
-            self._engine, self.settings, self.sidebar, self._say, self.show_page
-        )
 
     def _make_notice(self) -> QVBoxLayout:
         self.notice = Notice(self)
@@ -246,30 +194,17 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         self.wizard.open_wanted.connect(self.open_wallet)
-        self.scan_again.wanted.connect(self._look_from)
         self.wizard.create_wanted.connect(self._create)
         self.wizard.restore_wanted.connect(self._restore)
-        self.wizard.source_wanted.connect(self.source_flow.use_first)
+        self.wizard.source_wanted.connect(
+            lambda choice: self.source_flow.use(self.wizard.source, choice)
+        )
+        self.wizard.source_made.connect(self._serve_source)
         self.wizard.cancel_wanted.connect(self._cancel_opening)
-        self.wizard.settings_wanted.connect(self._show_settings_alone)
-        self.settings.back_wanted.connect(self.show_wizard)
-        self.message_flow.page_wanted.connect(lambda: self.pages.setCurrentWidget(self.messages))
-        self.messages.back_wanted.connect(self._leave_messages)
-        self.receive.sign_wanted.connect(self.message_flow.begin)
-        self.overview.settings_wanted.connect(lambda: self.show_page("settings"))
-        self.overview.receive_wanted.connect(lambda: self.show_page("receive"))
-        self.overview.send_wanted.connect(lambda: self.show_page("send"))
-        self.overview.history_wanted.connect(lambda: self.show_page("history"))
-        self.overview.table.opened.connect(self._show_payment)
-        self.psbt_flow.page_wanted.connect(lambda: self.show_page("psbt"))
+        self.wizard.settings_wanted.connect(self.show_settings_alone)
         self.psbt_file_wanted.connect(self.handed.open_file)
-        self.request_flow.failed.connect(self._fail)
-        self.settings.network.peers_wanted.connect(self._show_peers)
-        self.peers.back_wanted.connect(self._show_settings_alone)
-        self.wallet_model.check_changed.connect(self.peers.node.show_check)
         self.pages.currentChanged.connect(lambda _: self._say_what_is_shown())
         self.wallet_model.wallet_changed.connect(lambda _: self._say_what_is_shown())
-        self.sync_model.changed.connect(lambda s: self.send.fees.show_advice(s.fee_advice))
         self.status.lock_wanted.connect(self.lock)
         self.status.hide_wanted.connect(self.wallet_model.hide_amounts)
         self.sync_model.warned.connect(lambda text: self.notice.say(plain(text, 400), WARNING))
@@ -282,7 +217,7 @@ class MainWindow(QMainWindow):
         self.status.set_wallet_open(is_open=False)
         self.pages.setCurrentWidget(self.wizard)
 
-    def _show_settings_alone(self) -> None:
+    def show_settings_alone(self) -> None:
         """Show the settings while no wallet is open."""
         self.settings.back_button.show()
         self.pages.setCurrentWidget(self.settings)
@@ -291,16 +226,16 @@ class MainWindow(QMainWindow):
         if self.wallet_model.wallet_id:
             self.show_page("settings")
         else:
-            self._show_settings_alone()
+            self.show_settings_alone()
 
-    def _show_payment(self, entry: HistoryEntry) -> None:
+    def _show_payment(self, entry: "HistoryEntry") -> None:
         self.show_page("history")
         self.history.show_payment(entry)
 
     def show_page(self, key: str) -> None:
         """Show one of the pages of an open wallet."""
         self.navigation[key].setChecked(True)
-        self.pages.setCurrentWidget(self._pages[key])
+        self.pages.setCurrentWidget(self.wallet_pages.by_key[key])
         if key == "send":
             self.send.rows[0].payee.setFocus()
         elif key == "receive":
@@ -315,6 +250,8 @@ class MainWindow(QMainWindow):
         self.pages.setCurrentWidget(self.peers)
 
     def _say_what_is_shown(self) -> None:
+        if self._made is None:
+            return
         page = self.pages.currentWidget() if self.wallet_model.wallet_id else None
         self.network_flow.set_busy_with(
             is_receiving=page is self.receive, is_paying=page is self.send
@@ -325,8 +262,8 @@ class MainWindow(QMainWindow):
         name = plain(snapshot.name, 60) if snapshot is not None else ""
         parts = [name] if name else []
         parts.append(_TITLE)
-        if self._params.is_test:
-            parts.append(f"play money ({self._params.name})")
+        if self.params.is_test:
+            parts.append(f"play money ({self.params.name})")
         self.setWindowTitle(" \u2013 ".join(parts))
         self.sidebar.show_name(name)
 
@@ -347,12 +284,14 @@ class MainWindow(QMainWindow):
         on_success: Callable[[Any], None],
         on_failure: Callable[[str], None],
     ) -> None:
-        self._engine.call(coroutine, self, on_success, lambda error: on_failure(sentence(error)))
+        self.engine.call(coroutine, self, on_success, lambda error: on_failure(sentence(error)))
 
     def _open_with(self, coroutine: Coroutine[Any, Any, OpenedWallet], words: str) -> None:
         """Open a wallet through the vault; the person may cancel while its window is there."""
         self.wizard.set_busy(words, can_cancel=True)
-        call = self._engine.call(
+        # While the vault starts, nobody waits for this window.
+        QTimer.singleShot(0, self, lambda: self.wallet_pages)
+        call = self.engine.call(
             coroutine, self, self._opened, lambda error: self._wizard_failed(sentence(error))
         )
         call.cancelled.connect(lambda: self._wizard_failed(""))
@@ -366,7 +305,7 @@ class MainWindow(QMainWindow):
 
     def list_wallets(self) -> None:
         """Read which wallets there are and show them."""
-        self._call(self._online.wallets(), self._show_wallets, self._fail)
+        self._call(self._online.wallets(), self._show_wallets, self._list_failed)
 
     def _show_wallets(self, entries: tuple[WalletEntry, ...]) -> None:
         if not self.wallet_model.wallet_id:
@@ -402,6 +341,8 @@ class MainWindow(QMainWindow):
             self.wizard.say(self._wizard_words, INFORMATION)
 
     def _opened(self, opened: OpenedWallet) -> None:
+        # Before anything of the wallet is told: pages show what they hear from their models.
+        pages = self.wallet_pages
         self._opening = None
         self._wizard_words = ""
         self.wizard.set_busy("")
@@ -409,8 +350,8 @@ class MainWindow(QMainWindow):
         self.wallet_model.show_wallet(opened.wallet_id)
         self.wallet_model.update(SessionUpdate(opened.wallet_id, opened.snapshot))
         self.sidebar.show()
-        self.settings.back_button.hide()
-        self.peers.back_button.hide()
+        pages.settings.back_button.hide()
+        pages.peers.back_button.hide()
         self.status.set_wallet_open(is_open=True)
         self.idle_lock.watch(is_open=True)
         self.show_page("overview")
@@ -454,23 +395,42 @@ class MainWindow(QMainWindow):
             self._leave_wallet()
         elif self._opening is not None and reason:
             self._wizard_words = _VAULT_CLOSED
-        if self._attached is not None:
-            self._call(
-                lock_wallet(self._attached, wallet_id),
-                lambda _: self.list_wallets() if wallet_id else None,
-                self._fail,
-            )
+        if self._attached is None:
+            return
+        if wallet_id:
+            # Its file is free for another opening once it is closed.
+            self.wizard.set_busy("Closing the wallet.")
+        self._call(
+            lock_wallet(self._attached, wallet_id),
+            lambda _: self.list_wallets() if wallet_id else None,
+            self._list_failed,
+        )
+
+    def _list_failed(self, text: str) -> None:
+        if self._opening is None:
+            self.wizard.set_busy("")
+        self.fail(text)
 
     def _is_in_vault(self) -> bool:
         """Whether the person may be busy in a window of the vault, which this one does not see."""
-        flows = (self.send_flow, self.message_flow)
-        if any(flow.is_signing for flow in flows) or self.backup_flow.is_asking:
-            return True
+        if self._made is not None:
+            flows = (self._made.send_flow, self._made.message_flow)
+            if any(flow.is_signing for flow in flows) or self._made.backup_flow.is_asking:
+                return True
         return self._attached is not None and self._attached.vault.is_asking
 
     def pay(self, uri: PaymentUri) -> None:
         """Fill the send page from a bitcoin: link, now or once a wallet is open."""
         self.handed.pay(uri)
+
+    def _deliver(self, given: PaymentUri | Path) -> None:
+        """Show what the program was started with, now that a wallet is open."""
+        if isinstance(given, PaymentUri):
+            self.send.fill(given)
+            self.show_page("send")
+        else:
+            self.show_page("psbt")
+            self.psbt_flow.board.given.emit(given)
 
     def _say_open_first(self, words: str) -> None:
         # Said again with the list of wallets, which may not be there yet.
@@ -482,7 +442,8 @@ class MainWindow(QMainWindow):
     def _say(self, text: str, kind: str) -> None:
         self.notice.say(text, kind)
 
-    def _fail(self, text: str) -> None:
+    def fail(self, text: str) -> None:
+        """Show a sentence about what went wrong; "" is nothing to show."""
         if text:
             self.notice.say(text, ERROR)
 
@@ -493,6 +454,7 @@ class MainWindow(QMainWindow):
         super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self.prompts.close_all()
+        if self._attached is not None:
+            self.prompts.close_all()
         self.closing.emit()
         event.accept()

@@ -1,23 +1,30 @@
 """The pages before a wallet is open: welcome, the form of a new wallet, how to see the chain."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import shiboken6
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
+    QComboBox,
+    QLineEdit,
     QPushButton,
     QStackedWidget,
     QWidget,
 )
 
 from wallet_gui.app.published import NewWallet, WalletEntry
-from wallet_gui.gui.new_wallet_page import NewWalletPage
-from wallet_gui.gui.source_card import SourceCard
-from wallet_gui.gui.welcome_page import RestorePage, WelcomePage
+from wallet_gui.gui.welcome_page import WelcomePage
 from wallet_gui.gui.wizard_step import WizardStep
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.widgets.notice import INFORMATION, Notice
+
+if TYPE_CHECKING:
+    from wallet_gui.gui.new_wallet_page import NewWalletPage
+    from wallet_gui.gui.restore_page import RestorePage
+    from wallet_gui.gui.source_card import SourceCard
 
 
 class SetupWizard(QStackedWidget):
@@ -39,6 +46,8 @@ class SetupWizard(QStackedWidget):
     pair_wanted = Signal()
     file_wanted = Signal()
     offline_wanted = Signal()
+    # The SourceCard of the page that asks where the chain comes from, once it is there.
+    source_made = Signal(object)
 
     def __init__(self, params: ChainParams, parent: QWidget) -> None:
         super().__init__(parent)
@@ -51,16 +60,11 @@ class SetupWizard(QStackedWidget):
         self._after_source: Callable[[], None] = lambda: None
         self._steps: list[WizardStep] = []
         self._trail: list[WizardStep] = []
+        self._params = params
         self.welcome = WelcomePage(params)
-        self.restore = RestorePage()
-        self.form = NewWalletPage(params)
-        self.source_page = self._make_source_page()
-        for step in (self.welcome, self.restore, self.form, self.source_page):
-            self.add_step(step)
+        self.add_step(self.welcome)
         self._connect()
         self.greeting = self.welcome.text
-        self.form_notice, self.name_edit = self.form.notice, self.form.name_edit
-        self.type_box, self.words_box = self.form.type_box, self.form.words_box
         self.welcome_notice = self.welcome.notice
         self.settings_button = self.welcome.settings_button
 
@@ -73,14 +77,61 @@ class SetupWizard(QStackedWidget):
             (self.welcome.multisig_wanted, self.multisig_wanted),
             (self.welcome.pair_wanted, self.pair_wanted),
             (self.welcome.offline_wanted, self.offline_wanted),
-            (self.restore.file_wanted, self.file_wanted),
-            (self.restore.watch_wanted, self.watch_wanted),
         ):
             wanted.connect(signal)
         self.welcome.create_wanted.connect(self._start_create)
         self.welcome.restore_wanted.connect(lambda: self.go_to(self.restore))
-        self.form.wanted.connect(self._submit)
-        self.restore.words_wanted.connect(self._start_restore)
+
+    # --- pages that are made when they are asked for, so that the first window is there sooner
+
+    @cached_property
+    def restore(self) -> "RestorePage":
+        from wallet_gui.gui.restore_page import RestorePage  # noqa: PLC0415
+
+        page = RestorePage()
+        page.file_wanted.connect(self.file_wanted)
+        page.watch_wanted.connect(self.watch_wanted)
+        page.words_wanted.connect(self._start_restore)
+        self.add_step(page)
+        return page
+
+    @cached_property
+    def form(self) -> "NewWalletPage":
+        from wallet_gui.gui.new_wallet_page import NewWalletPage  # noqa: PLC0415
+
+        page = NewWalletPage(self._params)
+        page.wanted.connect(self._submit)
+        self.add_step(page)
+        return page
+
+    @cached_property
+    def source_page(self) -> WizardStep:
+        from wallet_gui.gui.source_card import SourceCard  # noqa: PLC0415
+
+        page = WizardStep(
+            "source_page",
+            "How shall it see the blockchain?",
+            "Both ways are checked by this program itself, and both can be changed at any time in "
+            "Settings, without reading anything again.",
+        )
+        page.setObjectName("source_page")
+        card = SourceCard("first_source", page, is_part=True)
+        page.column.addWidget(card)
+        page.add_bottom("&Continue in the vault")
+        page.next_wanted.connect(self._submit_source)
+        self.add_step(page)
+        self.source_made.emit(card)
+        return page
+
+    @property
+    def source(self) -> "SourceCard":
+        """The card of the page that asks where the chain comes from."""
+        from wallet_gui.gui.source_card import SourceCard  # noqa: PLC0415
+
+        card = self.source_page.findChild(SourceCard)
+        if card is None:
+            raise RuntimeError("The page has no card.")
+        return card
 
     # --- pages
 
@@ -151,6 +202,22 @@ class SetupWizard(QStackedWidget):
     def next_button(self) -> QPushButton:
         return self.form.next_button
 
+    @property
+    def form_notice(self) -> Notice:
+        return self.form.notice
+
+    @property
+    def name_edit(self) -> QLineEdit:
+        return self.form.name_edit
+
+    @property
+    def type_box(self) -> QComboBox:
+        return self.form.type_box
+
+    @property
+    def words_box(self) -> QComboBox:
+        return self.form.words_box
+
     def _start_create(self) -> None:
         self._show_form(is_restore=False)
 
@@ -172,20 +239,6 @@ class SetupWizard(QStackedWidget):
         (self.restore_wanted if self._is_restore else self.create_wanted).emit(wanted)
 
     # --- where the chain comes from
-
-    def _make_source_page(self) -> WizardStep:
-        page = WizardStep(
-            "source_page",
-            "How shall it see the blockchain?",
-            "Both ways are checked by this program itself, and both can be changed at any time in "
-            "Settings, without reading anything again.",
-        )
-        page.setObjectName("source_page")
-        self.source = SourceCard("first_source", page, is_part=True)
-        page.column.addWidget(self.source)
-        page.add_bottom("&Continue in the vault")
-        page.next_wanted.connect(self._submit_source)
-        return page
 
     @property
     def source_next(self) -> QPushButton:

@@ -27,6 +27,7 @@ class UpdateCard(QFrame):
 
     switch_wanted = Signal(bool)
     check_wanted = Signal()
+    cancel_wanted = Signal()
     open_wanted = Signal(str)
     shown = Signal()
 
@@ -85,6 +86,11 @@ class _Body(QWidget):
         self.check.setAccessibleName("Check now for a newer version")
         self.check.clicked.connect(card.check_wanted.emit)
         row.addWidget(self.check)
+        self.cancel = QPushButton("Cancel the check")
+        self.cancel.setObjectName("update_cancel")
+        self.cancel.setAccessibleName(self.cancel.text())
+        self.cancel.clicked.connect(card.cancel_wanted.emit)
+        row.addWidget(self.cancel)
         layout.addLayout(row)
         self.notice = Notice(self)
         self.notice.setObjectName("update_notice")
@@ -100,6 +106,7 @@ class _Body(QWidget):
         self.weekly.setChecked(status.is_on)
         self.weekly.blockSignals(False)
         self.check.setEnabled(not status.is_checking)
+        self.cancel.setVisible(status.is_checking)
         _say(self.state, update_words.state(status))
         if status.problem and not status.is_checking:
             self.notice.say(status.problem, ERROR if status.is_refused else WARNING)

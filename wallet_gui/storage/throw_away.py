@@ -6,14 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from wallet_gui.storage.errors import write_failed
+
 
 @contextmanager
 def throw_away_folder() -> Iterator[Path]:
     """Make a folder for the owner only, where the system keeps temporary files; gone afterwards.
 
-    Raises OSError when none can be made.
+    Raises WriteFailed when none can be made.
     """
-    folder = Path(tempfile.mkdtemp(prefix="wallet-gui-smoke-"))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="wallet-gui-smoke-"))
+    except OSError as error:
+        raise write_failed("The folder for temporary files", error) from error
     try:
         yield folder
     finally:

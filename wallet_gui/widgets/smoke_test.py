@@ -83,6 +83,7 @@ class SmokeTest(QObject):
         self._failures = 0
         self._has_ended = False
         self._qt: QApplication | None = None
+        self._running: Future[str | None] | None = None
         self._worker = ThreadPoolExecutor(1, "smoke test")
         self._done.connect(self._finish, Qt.ConnectionType.QueuedConnection)
         self._watchdog = threading.Timer(_KILL_SECONDS, self._kill, (folder,))
@@ -98,7 +99,7 @@ class SmokeTest(QObject):
         QTimer.singleShot(LIMIT_SECONDS * 1000, self, self._give_up)
         self._next()
 
-    def fail(self, qt: QApplication, sentence: str) -> None:
+    def fail(self, sentence: str, qt: QApplication | None = None) -> None:
         """End at once: the program could not be started."""
         self._qt = qt
         say(f"start: FAILED: {sentence}")
@@ -107,8 +108,10 @@ class SmokeTest(QObject):
 
     def close(self) -> None:
         """Give everything back that outlives the window."""
-        self._watchdog.cancel()
         self._worker.shutdown(wait=False, cancel_futures=True)
+        # A check that never ends would keep the process: then the watchdog ends both.
+        if self._running is None or self._running.done():
+            self._watchdog.cancel()
         qInstallMessageHandler(None)
 
     # --- one check after the other
@@ -124,7 +127,8 @@ class SmokeTest(QObject):
         if self._current.on_screen:
             QTimer.singleShot(0, self, self._look)
         else:
-            self._worker.submit(self._current.run).add_done_callback(self._done.emit)
+            self._running = self._worker.submit(self._current.run)
+            self._running.add_done_callback(self._done.emit)
 
     def _look(self) -> None:
         """Run a check of Qt's own thread; what it raises comes to `_unexpected`."""

@@ -347,6 +347,24 @@ def test_a_check_that_is_given_up_is_over(rig: UpdateRig) -> None:
     asyncio.run(once())
 
 
+def test_a_person_may_end_a_check(rig: UpdateRig) -> None:
+    async def once() -> None:
+        updates = rig.make()
+        await updates.cancel()  # nothing is under way
+        rig.gate = asyncio.Event()
+        task = asyncio.create_task(updates.check())
+        while not rig.fetches:  # noqa: ASYNC110 - it has no event of its own
+            await asyncio.sleep(0)
+        await updates.cancel()
+        status = await task
+        assert status.outcome is Outcome.UNREACHABLE
+        assert "was ended" in status.problem
+        rig.gate = None
+        assert (await updates.check()).outcome is Outcome.NEWER
+
+    asyncio.run(once())
+
+
 # By itself
 
 

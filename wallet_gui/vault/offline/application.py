@@ -102,11 +102,15 @@ def _smoke_test(
             test = SmokeTest(folder)
             try:
                 status = _open(options, folder, protections, vault_command, test)
+            except OSError as error:
+                # A file of the program is not there.
+                test.fail(str(error))
+                status = 1
             finally:
                 test.close()
             return status or (0 if test.passed else 1)
-    except OSError as error:
-        sys.stderr.write(f"wallet-gui: there is no room for temporary files: {error.strerror}\n")
+    except StorageError as error:
+        sys.stderr.write(f"wallet-gui: {error}\n")
         return 1
 
 

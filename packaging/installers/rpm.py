@@ -8,6 +8,7 @@ import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from installers import changelog, desktop_files, tool_root
 from installers.job import Job
@@ -81,20 +82,26 @@ def licences(tree: Path) -> str:
     found: set[str] = set()
     if listed.exists():
         for part in json.loads(listed.read_text(encoding="utf-8"))["parts"]:
-            # What is compiled into a part has no licence of its own there when it is the same.
-            said = (thing.get("licence", "") for thing in (part, *part["inside"]))
-            found |= {text for licence in said if licence for text in _conditions(licence)}
+            for thing in (part, *part["inside"]):
+                for licence in _said(thing):
+                    found |= _conditions(licence)
     return " AND ".join([OWN_LICENCE, *sorted(found - {OWN_LICENCE})])
+
+
+def _said(thing: dict[str, Any]) -> list[str]:
+    """Return what is said of a part's licence, by us or by its own bill of materials."""
+    listed = thing.get("licenses") or []
+    said = [entry.get("expression") or entry.get("license", {}).get("id", "") for entry in listed]
+    return [text for text in (thing.get("licence", ""), *said) if text]
 
 
 def _conditions(licence: str) -> set[str]:
     """Divide an expression into what holds at the same time; a choice stays one, in brackets."""
-    if "(" in licence:
-        return {f"({licence})"}
-    conditions = licence.split(" AND ")
-    if any(" OR " in text for text in conditions) and len(conditions) > 1:
-        return {f"({licence})"}
-    return {f"({text})" if " OR " in text else text for text in conditions}
+    found = set()
+    for text in re.split(r" AND (?![^(]*\))", licence):
+        choices = sorted(text.strip("()").split(" OR "))
+        found.add(f"({' OR '.join(choices)})" if len(choices) > 1 else choices[0])
+    return found
 
 
 def bundled_pattern(tree: Path) -> str:

@@ -154,7 +154,11 @@ def test_licences_are_those_of_all_parts(tmp_path: Path) -> None:
     assert rpm.licences(tmp_path) == "MIT"
     listed = tmp_path / "_internal/licences/contents.json"
     listed.parent.mkdir(parents=True)
-    inside = [{"licence": "Unicode-3.0"}, {"name": "as the whole"}]
+    inside = [
+        {"licence": "BSL-1.0"},
+        {"name": "as the whole"},
+        {"licenses": [{"expression": "(MIT OR Apache-2.0) AND Unicode-3.0"}]},
+    ]
     parts = [
         {"licence": "MIT", "inside": []},
         {"licence": "LGPL-3.0-only", "inside": inside},
@@ -163,7 +167,8 @@ def test_licences_are_those_of_all_parts(tmp_path: Path) -> None:
     ]
     listed.write_text(json.dumps({"format": 1, "parts": parts}))
     assert rpm.licences(tmp_path) == (
-        "MIT AND (MIT OR Apache-2.0) AND BSD-3-Clause AND LGPL-3.0-only AND OFL-1.1 AND Unicode-3.0"
+        "MIT AND (Apache-2.0 OR MIT) AND BSD-3-Clause AND BSL-1.0 AND LGPL-3.0-only AND OFL-1.1 "
+        "AND Unicode-3.0"
     )
 
 

@@ -107,7 +107,8 @@ def wanted(options: argparse.Namespace, now: int) -> UpdateNotice:
         expires=now + options.days * DAY,
         sha256sums=sums,
         level=level,
-        revoked=tuple(options.revoke),
+        # minisign prints an id without the zeros at its beginning.
+        revoked=tuple(each.upper().zfill(16) for each in options.revoke),
         text=options.text,
     )
     try:

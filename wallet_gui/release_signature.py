@@ -83,13 +83,13 @@ class PublicKey:
 
     @property
     def name(self) -> str:
-        """The id as minisign prints it: 16 hexadecimal digits."""
+        """The id in 16 hexadecimal digits; minisign itself leaves zeros at its beginning out."""
         return _id_text(self.key_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Whose signature held, as minisign prints the id, and the words that were signed with it.
+    """Whose signature held (`PublicKey.name`), and the words that were signed with it.
 
     `trusted_comment` has no control characters and at most MAX_TRUSTED_COMMENT characters.
     """

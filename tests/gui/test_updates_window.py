@@ -227,6 +227,7 @@ class Program:
         with qtbot.waitSignal(self.application.started):
             self.application.start()
         self.flow = self.window.update_flow
+        assert self.window.settings is not None  # made when it is first asked for, with the card
         qtbot.waitUntil(lambda: not self.flow.card.isHidden())
 
     def stop(self) -> None:
@@ -246,7 +247,7 @@ def test_switched_on_it_asks_once_and_lists_that(
         body = program.flow.card.body
         assert not body.weekly.isChecked()
         assert served.server.connections == 0
-        program.window._show_settings_alone()
+        program.window.show_settings_alone()
         body.weekly.click()
         qtbot.waitUntil(lambda: not body.found.isHidden())
         assert body.found.page.line == "https://example.org/99"
@@ -315,7 +316,7 @@ def test_a_check_under_way_can_be_ended(
     program = Program(qapp, qtbot, tmp_path / "data")
     try:
         body = program.flow.card.body
-        program.window._show_settings_alone()
+        program.window.show_settings_alone()
         body.check.click()
         qtbot.waitUntil(lambda: bool(served.server.requests) and body.cancel.isVisible())
         assert body.state.text().startswith("Asking 127.0.0.1 directly")

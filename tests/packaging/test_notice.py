@@ -91,7 +91,7 @@ def test_minisign_alone_can_check_it(maintainer: Maintainer) -> None:
         (("--version", "v1"), "no version"),
         (("--days", "0"), "before its date"),
         (("--revoke", "452C8AB290925948"), "of the level key"),
-        (("--level", "key", "--revoke", "abc"), "withdraws"),
+        (("--level", "key", "--revoke", "xyz"), "withdraws"),
         (("--sums", "/nowhere/SHA256SUMS"), "No such file"),
     ],
 )
@@ -104,6 +104,12 @@ def test_what_no_program_would_read_is_not_made(
     assert maintainer.make(*options) == 1
     assert words in capsys.readouterr().err
     assert not maintainer.output.exists()
+
+
+def test_a_key_is_withdrawn_by_the_id_that_minisign_prints(maintainer: Maintainer) -> None:
+    assert maintainer.make("--level", "key", "--revoke", "114BD0A8D601364") == 0
+    signed = read_signed(maintainer.output.read_bytes(), (maintainer.public,))
+    assert signed.notice.revoked == ("0114BD0A8D601364",)
 
 
 def test_a_key_that_is_not_built_in_is_told(

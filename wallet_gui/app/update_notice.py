@@ -119,7 +119,7 @@ class UpdateNotice:
 
 @dataclass(frozen=True, slots=True)
 class SignedNotice:
-    """A notice whose signature held, and the key that made it, as minisign prints its id."""
+    """A notice whose signature held, and the key that made it (`PublicKey.name`)."""
 
     notice: UpdateNotice
     key_id: str

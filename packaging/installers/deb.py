@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -167,7 +168,10 @@ def _changelog(job: Job) -> str:
     for version, date, lines in entries:
         day = datetime.fromisoformat(date).replace(tzinfo=UTC)
         parts.append(f"wallet-gui ({debian_version(version)}) stable; urgency=medium\n\n")
-        parts += [f"  * {line}\n" for line in lines]
+        parts += [
+            textwrap.fill(line, 76, initial_indent="  * ", subsequent_indent="    ") + "\n"
+            for line in lines
+        ]
         parts.append(f"\n -- {MAINTAINER}  {day:%a, %d %b %Y %H:%M:%S} +0000\n\n")
     return "".join(parts).rstrip("\n") + "\n"
 

@@ -1,7 +1,7 @@
 """A bare Debian with an ordinary user, in which the package is installed, used and removed."""
 
 import os
-import shlex
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from installers import bare_root
+
+from tests.patience import PATIENCE
 
 USER = "anna"
 # What changes whenever anything is installed or removed, and says nothing about what is there.
@@ -19,17 +21,6 @@ _RECORDS = (
     "var/lib/apt/",
     "var/lib/dpkg/",
     "var/log/",
-)
-# What other packages make of what is installed, as their triggers do.
-_DERIVED = (
-    "etc/ca-certificates",
-    "etc/ssl/certs",
-    "usr/share/applications/mimeinfo.cache",
-    "usr/share/icons/hicolor/icon-theme.cache",
-    "usr/share/mime/",
-    "usr/share/fonts",
-    "usr/lib/x86_64-linux-gnu/gdk-pixbuf",
-    "usr/lib/x86_64-linux-gnu/gio/modules/giomodule.cache",
 )
 _WITHOUT_FILES = ("proc", "sys", "dev", "tmp", "run")
 
@@ -71,9 +62,22 @@ class InstalledDebian:
             capture_output=True,
             text=True,
             check=False,
-            timeout=180,
+            timeout=PATIENCE,
             **options,
         )
+
+    def hand_over(self, *command: str, environment: Mapping[str, str] | None = None) -> int:
+        """Run a command that leaves a program behind, and return its status."""
+        with (self.root / "var/log/handed-over").open("ab") as log:
+            return subprocess.run(
+                self.command_line(*command),
+                env=self.settings(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=PATIENCE,
+            ).returncode
 
     def write(self, name: str, content: bytes) -> str:
         """Put a file into the user's home; returns its path in the root."""
@@ -102,14 +106,16 @@ class InstalledDebian:
             found |= {str(here / name) for name in (*folders, *names)}
         return {path for path in found if not path.startswith(_RECORDS)}
 
-    def unowned(self, paths: set[str]) -> set[str]:
-        """Those paths that belong to no package that is installed and that no trigger made."""
-        owned = set()
-        for listed in (self.root / "var/lib/dpkg/info").glob("*.list"):
-            owned |= {line.lstrip("/") for line in listed.read_text().splitlines()}
-        # Debian 12 and 13: /bin and the like are links into /usr, and lists may name either.
-        owned |= {f"usr/{path}" for path in owned}
-        return {path for path in paths - owned if not path.startswith(_DERIVED)}
+    def files_of(self, package: str) -> set[str]:
+        """The paths that a package has and no other one."""
+        lists = self.root / "var/lib/dpkg/info"
+
+        def read(path: Path) -> set[str]:
+            return {line.lstrip("/") for line in path.read_text().splitlines()}
+
+        own = lists / f"{package}.list"
+        others = [read(path) for path in lists.glob("*.list") if path != own]
+        return read(own).difference(*others)
 
     def mentions(self, words: Sequence[str]) -> list[str]:
         """Files outside of homes and records that hold one of the words."""
@@ -167,11 +173,11 @@ def bare_debian(folder: Path, suite: str, mounts: dict[Path, str]) -> Iterator[I
             machine = InstalledDebian(root, suite)
             machine.administer("useradd", "--create-home", USER)
             machine.administer("apt-get", "-qq", "update")
-            yield machine
+            try:
+                yield machine
+            finally:
+                # A test that failed leaves its windows behind.
+                for process in machine.windows():
+                    os.kill(process, signal.SIGKILL)
     finally:
         bare_root.remove(root)
-
-
-def shell(*words: str) -> str:
-    """Quote a command for a shell."""
-    return shlex.join(words)

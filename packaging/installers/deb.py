@@ -88,7 +88,7 @@ SUGGESTS = ("openssh-client", "tor")
 def build(job: Job) -> Path:
     """Write wallet-gui_VERSION_amd64.deb.
 
-    Raises Missing where dpkg-deb or objdump is not installed, ValueError when the folder needs a
+    Raises Missing where dpkg-deb is not installed, ValueError when the folder needs a
     library that no package is known for.
     """
     if shutil.which("dpkg-deb") is None:

@@ -13,6 +13,7 @@ from installers import bare_root
 from tests.patience import PATIENCE
 
 USER = "anna"
+_PLENTY = 6 * 1024 * 1024  # KiB
 # What changes whenever anything is installed or removed, and says nothing about what is there.
 _RECORDS = (
     "etc/.pwd.lock",
@@ -161,23 +162,46 @@ def loaded(process: int) -> set[str]:
 
 
 @contextmanager
+def quick_folder(folder: Path) -> Iterator[Path]:
+    """A new folder, in memory where there is plenty: a root is thousands of files for a while."""
+    folder.mkdir()
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    if free < _PLENTY:
+        yield folder
+        return
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2g,mode=755", "tmpfs", str(folder)]
+    subprocess.run(mount, check=True)
+    try:
+        yield folder
+    finally:
+        # Whatever of it is still in use goes with the last that uses it.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
 def bare_debian(folder: Path, suite: str, mounts: dict[Path, str]) -> Iterator[InstalledDebian]:
     """A root with an ordinary user; packages that were fetched once are kept in the cache."""
     kept = bare_root.cache_directory() / f"packages-{suite}"
     (kept / "partial").mkdir(parents=True, exist_ok=True)
-    root = bare_root.create(folder, suite)
+    with quick_folder(folder) as place:
+        root = bare_root.create(place / "root", suite)
+        try:
+            yield from _entered(root, suite, {**mounts, kept: "var/cache/apt/archives"})
+        finally:
+            bare_root.remove(root)
+
+
+def _entered(root: Path, suite: str, mounts: dict[Path, str]) -> Iterator[InstalledDebian]:
     # It is thrown away: what it holds need not survive a power cut, which takes most of the time.
     (root / "etc/dpkg/dpkg.cfg.d/quick").write_text("force-unsafe-io\n")
-    try:
-        with bare_root.mounted(root, {**mounts, kept: "var/cache/apt/archives"}):
-            machine = InstalledDebian(root, suite)
-            machine.administer("useradd", "--create-home", USER)
-            machine.administer("apt-get", "-qq", "update")
-            try:
-                yield machine
-            finally:
-                # A test that failed leaves its windows behind.
-                for process in machine.windows():
-                    os.kill(process, signal.SIGKILL)
-    finally:
-        bare_root.remove(root)
+    with bare_root.mounted(root, mounts):
+        machine = InstalledDebian(root, suite)
+        machine.administer("useradd", "--create-home", USER)
+        machine.administer("apt-get", "-qq", "update")
+        try:
+            yield machine
+        finally:
+            # A test that failed leaves its windows behind.
+            for process in machine.windows():
+                os.kill(process, signal.SIGKILL)

@@ -13,6 +13,8 @@ import pytest
 from installers import bare_root, deb, desktop_files, shared_libraries, tarball
 from installers.job import Job, Missing
 
+from tests.packaging.installed_debian import quick_folder
+
 ROOT = Path(__file__).resolve().parents[2]
 EPOCH = 1_790_000_000
 LARGEST_DOWNLOAD = 40_000_000
@@ -193,16 +195,14 @@ def test_the_portable_folder_runs_where_it_is_unpacked(
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A root with the programs that judge packages and descriptions."""
-    root = tmp_path_factory.mktemp("tools") / "root"
     try:
-        bare_root.create(root, "bookworm", TOOLS)
+        bare_root.require()
+        with quick_folder(tmp_path_factory.mktemp("tools") / "place") as place:
+            root = bare_root.create(place / "root", "bookworm", TOOLS)
+            with bare_root.mounted(root):
+                yield root
     except Missing as missing:
         pytest.skip(str(missing))
-    try:
-        with bare_root.mounted(root):
-            yield root
-    finally:
-        bare_root.remove(root)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from installers.job import Missing
 
 from tests.journey.screen import why_not
 from tests.packaging.installed_debian import InstalledDebian, bare_debian, loaded
-from tests.packaging.user_screen import UserScreen
+from tests.packaging.user_screen import UserScreen, folder_of_a_user
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,13 +57,9 @@ def _said(what: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("suite", ["bookworm", "trixie"])
 def test_installed_used_and_removed(suite: str, deb: Path, tmp_path: Path) -> None:
-    desktop = tmp_path / "desktop"
-    desktop.mkdir()
-    # The sockets in it are reached by somebody who may not read this user's other files.
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o711)
     with (
         _said("all"),
+        folder_of_a_user() as desktop,
         UserScreen(desktop, uid=1000) as screen,
         bare_debian(tmp_path / "root", suite, screen.mounts()) as machine,
     ):

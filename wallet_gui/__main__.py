@@ -55,6 +55,10 @@ _WINDOW_ONLY = frozenset({"--playground", "--smoke-test"})
 
 
 _EXIT_USAGE = 2
+_NO_CONSOLE = (
+    "This program has no console to write to. The command line is wallet-gui.exe in the same "
+    "folder."
+)
 _OPTIONS_AFTER = (
     "wallet-gui: options cannot follow a link or a file. Whoever made the link may have wanted "
     "this; nothing was opened.\n"
@@ -126,6 +130,24 @@ def is_offline(arguments: list[str]) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Start the program; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    # The program of Windows that opens no console has no standard streams.
+    if None in (getattr(sys, "stdout", None), getattr(sys, "stderr", None)):
+        return _main_without_console(arguments)
+    return _main(arguments)
+
+
+def _main_without_console(arguments: list[str]) -> int:
+    from wallet_gui.windows_system import message_box, run_without_console  # noqa: PLC0415
+
+    # Our own processes and tests are read by programs, which see the exit status.
+    is_watched = arguments[:1] in (["--vault"], ["--draw-sheet"]) or "--smoke-test" in arguments
+    if not is_watched and (arguments[:1] == ["--version"] or is_command_line(arguments)):
+        message_box(_NO_CONSOLE)
+        return _EXIT_USAGE
+    return run_without_console(lambda: _main(arguments), None if is_watched else message_box)
+
+
+def _main(arguments: list[str]) -> int:
     # Only this program itself starts its other processes, so these stand first or mean nothing.
     match arguments[:1]:
         case ["--vault"]:

@@ -68,6 +68,10 @@ def own_program(*, outlives_us: bool = False) -> list[str]:
     image = os.environ.get("APPIMAGE", "")
     if outlives_us and _is_our_appimage() and Path(image).is_file():
         return [image]
+    # On Windows, of the two programs in the folder the one that opens no console.
+    twin = Path(sys.executable).with_name("wallet-gui-window.exe")
+    if outlives_us and sys.platform == "win32" and twin.is_file():
+        return [str(twin)]
     return [sys.executable]
 
 

@@ -86,6 +86,10 @@ class Wine:
             self.command_line(command), env=self.environment(env), text=True, **options
         )
 
+    def run_tool(self, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a program of the Debian around this Windows; as bare_root.run does."""
+        return bare_root.run(self.root, command, **options)
+
     def make(self) -> None:
         """Make this Windows; takes some seconds."""
         self.run(["wineboot", "--init"], timeout=_MAKING_A_PREFIX)

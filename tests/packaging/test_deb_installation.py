@@ -66,16 +66,16 @@ def test_installed_used_and_removed(suite: str, deb: Path, tmp_path: Path) -> No
         bare_debian(tmp_path / "root", suite, screen.mounts()) as machine,
     ):
         assert machine.uid == 1000
-        bare = machine.files()
         with _said("installing"):
             shutil.copy(deb, machine.root / "root" / deb.name)
             machine.install(f"/root/{deb.name}")
         assert not (machine.root / "usr/bin/python3").exists()
         with _said("smoke tests"):
             _passes_its_own_test(machine, screen)
+        # What asks in the name of a desktop; nothing of it is needed by the program.
+        machine.install("libglib2.0-bin")
+        unused = machine.files() - machine.files_of(PROGRAM)
         with _said("what the desktop knows"):
-            # What asks, as desktops do; nothing of it is needed by the program.
-            machine.install("libglib2.0-bin")
             _is_known_to_the_desktop(machine)
         machine.environment = {
             name: value
@@ -85,20 +85,19 @@ def test_installed_used_and_removed(suite: str, deb: Path, tmp_path: Path) -> No
         with _said("links"):
             _opens_links(machine, screen, tmp_path)
         with _said("removing"):
-            _leaves_no_trace(machine, bare)
+            _leaves_no_trace(machine, unused)
 
 
 def _passes_its_own_test(machine: InstalledDebian, screen: UserScreen) -> None:
     assert machine.use(PROGRAM, "--version").stdout.startswith("wallet-gui ")
-    for environment in (
-        {"QT_QPA_PLATFORM": "offscreen"},
-        {"DISPLAY": screen.environment["DISPLAY"], "QT_QPA_PLATFORM": "xcb"},
-    ):
-        for mode in ([], ["--offline"]):
-            done = machine.use(PROGRAM, *mode, "--smoke-test", environment=environment)
-            assert done.returncode == 0, (environment, mode, done.stdout, done.stderr)
-            assert "FAILED" not in done.stdout
-            assert "All checks passed" in done.stdout
+    offscreen = {"QT_QPA_PLATFORM": "offscreen"}
+    on_screen = {"DISPLAY": screen.environment["DISPLAY"], "QT_QPA_PLATFORM": "xcb"}
+    for mode, environment in (([], offscreen), ([], on_screen), (["--offline"], on_screen)):
+        done = machine.use(PROGRAM, *mode, "--smoke-test", environment=environment)
+        assert done.returncode == 0, (environment, mode, done.stdout, done.stderr)
+        assert "FAILED" not in done.stdout
+        assert "All checks passed" in done.stdout
+        assert f"platform {environment['QT_QPA_PLATFORM']}" in done.stdout
     # It has looked after a folder of its own, and left the user's alone.
     assert not (machine.home / ".local").exists()
 
@@ -135,10 +134,10 @@ def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> 
     injected = f"-platformpluginpath {evil} -platform offscreen -stylesheet {style}"
     injected += f" --data-dir {evil}/data --network regtest --vault"
     password = machine.write("password", PASSWORD.encode() + b"\n")
-    words = f"/home/{machine.home.name}/words"
+    seed = f"/home/{machine.home.name}/words"
     made = machine.use(
         *(PROGRAM, "create", "--wallet", "savings"),
-        *("--password-file", password, "--words-file", words),
+        *("--password-file", password, "--words-file", seed),
     )
     assert made.returncode == 0, made.stderr
 
@@ -146,7 +145,7 @@ def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> 
     first, second = ADDRESSES
     spoken = injected.replace(" ", "%20")
     link = f"bitcoin:{first}?amount=0.015&label=Ada%20{spoken}&message=--offline"
-    assert machine.use("gio", "open", link).returncode == 0
+    assert machine.hand_over("gio", "open", link) == 0
     process = _the_window(machine, link)
     screen.wait_for("Open a wallet to make the payment of the link.", WINDOW)
     screen.press("Open wallet savings", WINDOW)
@@ -159,23 +158,24 @@ def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> 
     entry = "/usr/share/applications/wallet-gui.desktop"
     for number, opener in enumerate((("xdg-open",), ("gio", "open"), ("gio", "launch", entry)), 2):
         link = f"bitcoin:{second}?amount=0.0{number}&label={spoken}"
-        done = machine.use(*opener, link, environment={"XDG_CURRENT_DESKTOP": ""})
-        assert done.returncode == 0, (opener, done.stderr)
+        assert machine.hand_over(*opener, link) == 0
         _form_says(screen, second, f"0.0{number}000000", injected[:60])
         _alone(machine, process)
 
     # Raw spaces in the link, and words after it: refused, and the form stays as it was.
     raw = f"bitcoin:{first}?amount=0.5 {injected}"
     for opener in (("xdg-open",), ("gio", "open"), ("gio", "launch", entry)):
-        machine.use(*opener, raw)
+        machine.hand_over(*opener, raw)
         _alone(machine, process)
-    machine.use("gio", "launch", entry, f"bitcoin:{second}?amount=0.04", *injected.split())
+    # Each word is opened by itself, as a file where it is no link.
+    words = ["--", f"bitcoin:{second}?amount=0.05", *injected.split()]
+    assert machine.hand_over("gio", "launch", entry, *words) == 0
     for words_after in (injected.split(), ["--data-dir", f"{evil}/data"], ["--", "--offline"]):
         done = machine.use(PROGRAM, f"bitcoin:{first}?amount=0.6", *words_after)
         assert (done.returncode, done.stdout) == (2, ""), words_after
         assert "options cannot follow" in done.stderr
     _alone(machine, process)
-    _form_says(screen, second, "0.04000000", "")
+    _form_says(screen, second, "0.05000000", "")
     assert machine.windows()[process][1:2] == ["--"]
 
     # No library, no folder and no style of the link's choice.
@@ -228,15 +228,21 @@ def _form_says(screen: UserScreen, address: str, amount: str, label: str) -> Non
 # --- afterwards
 
 
-def _leaves_no_trace(machine: InstalledDebian, bare: set[str]) -> None:
+def _leaves_no_trace(machine: InstalledDebian, unused: set[str]) -> None:
+    """`unused` is what was there before the program was used, without what its package brought."""
     before = {path for path in machine.files() if path.startswith("home/")}
     machine.administer("apt-get", "-qq", "purge", "--yes", PROGRAM)
     after = machine.files()
+    # What is the user's stays.
     assert {path for path in after if path.startswith("home/")} == before
     assert f"home/{machine.home.name}/.local/share/wallet-gui" in after
-    left = machine.unowned(after - bare)
-    assert {path for path in left if not path.startswith(("home/", "root/"))} == set()
-    # Nor is it named in what others wrote, such as the lists of entries and types.
+    # Nothing else is new, nor does a name or a text tell of it, such as in the list of entries.
+    outside = {path for path in after if not path.startswith(("home/", "root/", "var/log/"))}
+    assert outside - unused == set()
+    assert {path for path in outside if "wallet-gui" in path or "psbt" in path} == set()
     assert machine.mentions(["wallet-gui", "application/psbt"]) == []
+    # What is gone is what triggers had made for it.
+    gone = {path for path in unused - after if not path.startswith(("home/", "root/"))}
+    assert {path for path in gone if not path.startswith("usr/share/mime/")} == set()
     known = machine.administer("dpkg-query", "--show", "--showformat=${Package}\n")
     assert PROGRAM not in known.split()

@@ -19,9 +19,9 @@ LIBRARIES = ("libegl1", "libgl1", "libfontconfig1", "libglib2.0-0", "libdbus-1-3
 ONLY_FOR_WAYLAND = {"libwayland-cursor.so.0"}
 LIST_MISSING = r"""
 cd /opt/wallet-gui
+export LD_LIBRARY_PATH=/opt/wallet-gui/_internal
 find . -type f \( -name '*.so*' -o -name wallet-gui \) | while read -r file; do
-    LD_LIBRARY_PATH=/opt/wallet-gui/_internal ldd "$file" 2>&1 \
-        | sed -n "s|^\s*\(.*not found.*\)|$file: \1|p"
+    ldd "$file" 2>&1 | sed -n "s|^\s*\(.*not found.*\)|$file: \1|p"
 done
 """
 

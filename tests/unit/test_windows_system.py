@@ -1,9 +1,12 @@
 import errno
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
+from wallet_gui.__main__ import main
+from wallet_gui.program_start import own_program
 from wallet_gui.windows_system import (
     LastWords,
     broken_pipes,
@@ -85,3 +88,41 @@ def test_only_the_end_of_much_text_is_kept() -> None:
         assert words.write(f"line {number}\n")
     assert words.said.endswith("line 1999")
     assert len(words.said) <= 4000
+
+
+def complain(_: list[str]) -> int:
+    sys.stderr.write("usage: ...")
+    return 2
+
+
+def test_window_without_a_console_shows_why_it_cannot_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without_streams(monkeypatch)
+    shown: list[str] = []
+    monkeypatch.setattr("wallet_gui.windows_system.message_box", shown.append)
+    # What a page may have written behind a link.
+    assert main(["bitcoin:x", "--data-dir", "C:\\elsewhere"]) == 2
+    assert "options cannot follow a link" in shown.pop()
+    assert main(["balance"]) == 2
+    assert main(["--version"]) == 2
+    assert main(["--help"]) == 2
+    assert len(shown) == 3
+    assert all("wallet-gui.exe" in text for text in shown)
+    # The window that started the vault sees its status; nobody would close a box.
+    monkeypatch.setattr("wallet_gui.vault.process.main", complain)
+    assert main(["--vault", "--pipe", "none"]) == 2
+    assert len(shown) == 3
+
+
+def test_another_window_is_started_without_a_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console, window = tmp_path / "wallet-gui.exe", tmp_path / "wallet-gui-window.exe"
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", str(console))
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert own_program(outlives_us=True) == [str(console)]
+    window.touch()
+    assert own_program(outlives_us=True) == [str(window)]
+    assert own_program() == [str(console)]  # the vault of a command asks on its console

@@ -10,6 +10,8 @@ import errno
 import os
 import stat
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,6 +21,10 @@ if sys.platform != "win32":
 _NO_FOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
 _BINARY: Final[int] = getattr(os, "O_BINARY", 0)
 _NON_BLOCKING: Final[int] = getattr(os, "O_NONBLOCK", 0)
+
+# Elsewhere a refusal is a matter of rights, which stay.
+_PATIENCE_SECONDS: Final[float] = {"win32": 2.0}.get(sys.platform, 0.0)
+_PAUSE_SECONDS: Final = 0.02
 
 # Answers of file systems that have no hard links (FAT, some network shares).
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -100,10 +106,10 @@ class OsFileSystem:
             self.write_new(target, source.read_bytes())
 
     def replace(self, source: Path, target: Path) -> None:
-        os.replace(source, target)  # noqa: PTH105
+        _patiently(lambda: os.replace(source, target))  # noqa: PTH105
 
     def remove(self, path: Path) -> None:
-        os.unlink(path)  # noqa: PTH108
+        _patiently(lambda: os.unlink(path))  # noqa: PTH108
 
     def names(self, directory: Path) -> list[str]:
         return os.listdir(directory)  # noqa: PTH208
@@ -120,6 +126,21 @@ class OsFileSystem:
                 raise
         finally:
             os.close(handle)
+
+
+def _patiently(act: Callable[[], None]) -> None:
+    """Try again for a moment on Windows, where nobody may rename what another has open.
+
+    Virus scanners and search indexes open each new file, for some milliseconds.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return act()
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _to_disk(handle: int) -> None:

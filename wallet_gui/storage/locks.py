@@ -4,6 +4,7 @@ A lock is an exclusive hold of `NAME.lock` beside the file that it protects. The
 never deleted: deleting it would let two processes hold two files of the same name.
 """
 
+import ctypes
 import errno
 import os
 import sys
@@ -18,8 +19,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-# The last is wine's answer where Windows has EACCES.
-_BUSY: Final = (errno.EAGAIN, errno.EACCES, errno.EDEADLK, 0)
+_BUSY: Final = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -111,7 +111,11 @@ class FileLock:
 def _lock(handle: int) -> None:
     try:
         if sys.platform == "win32":
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+            # Not msvcrt.locking, whose error under wine is that of whatever failed last.
+            kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+            place = ctypes.c_void_p(msvcrt.get_osfhandle(handle))
+            if not kernel.LockFile(place, 0, 0, 1, 0):
+                raise ctypes.WinError(ctypes.get_last_error())
         else:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -97,3 +97,32 @@ def test_link_and_names(tmp_path: Path) -> None:
     OS_FILES.replace(tmp_path / "a", tmp_path / "c")
     OS_FILES.remove(tmp_path / "b")
     assert sorted(OS_FILES.names(tmp_path)) == ["c", "x"]
+
+
+def test_what_another_program_has_open_is_waited_for_on_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "new", tmp_path / "wallet"
+    rename = os.replace
+    refused = iter([True, True, False])
+
+    def replace(old: Path, new: Path) -> None:
+        if next(refused):
+            raise PermissionError(errno.EACCES, "a virus scanner has it open")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "replace", replace)
+    source.write_bytes(b"saved")
+    with pytest.raises(PermissionError):
+        OS_FILES.replace(source, target)
+    monkeypatch.setattr("wallet_gui.storage.fs._PATIENCE_SECONDS", 60.0)
+    OS_FILES.replace(source, target)
+    assert target.read_bytes() == b"saved"
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, "somebody has it open all day")
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    monkeypatch.setattr("wallet_gui.storage.fs._PATIENCE_SECONDS", 0.1)
+    with pytest.raises(PermissionError):
+        OS_FILES.remove(target)

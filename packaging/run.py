@@ -72,6 +72,8 @@ PACKAGE_PROGRAMS = {
     "fusermount3": "fuse3",  # mounts an AppImage
     "rpm": "rpm",
     "desktop-file-validate": "desktop-file-utils",
+    "gio": "libglib2.0-bin",  # opens menu entries as a desktop does
+    "groff": "groff-base",
     "minisign": "minisign",  # signs and verifies like anybody would
 }
 JOURNEY_TYPELIB = ("girepository-1.0/Atspi-2.0.typelib", "gir1.2-atspi-2.0")

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -87,7 +88,7 @@ SUGGESTS = ("openssh-client", "tor")
 def build(job: Job) -> Path:
     """Write wallet-gui_VERSION_amd64.deb.
 
-    Raises Missing where dpkg-deb or objdump is not installed, ValueError when the folder needs a
+    Raises Missing where dpkg-deb is not installed, ValueError when the folder needs a
     library that no package is known for.
     """
     if shutil.which("dpkg-deb") is None:
@@ -167,7 +168,10 @@ def _changelog(job: Job) -> str:
     for version, date, lines in entries:
         day = datetime.fromisoformat(date).replace(tzinfo=UTC)
         parts.append(f"wallet-gui ({debian_version(version)}) stable; urgency=medium\n\n")
-        parts += [f"  * {line}\n" for line in lines]
+        parts += [
+            textwrap.fill(line, 76, initial_indent="  * ", subsequent_indent="    ") + "\n"
+            for line in lines
+        ]
         parts.append(f"\n -- {MAINTAINER}  {day:%a, %d %b %Y %H:%M:%S} +0000\n\n")
     return "".join(parts).rstrip("\n") + "\n"
 

@@ -37,7 +37,9 @@ General Public License, version 3. They are separate shared libraries: you may p
 the same versions, changed or not, in their place under the same file names, and the program loads
 it; it checks neither their contents nor their signatures. On macOS sign the changed application
 anew (codesign --force --deep --sign - "Wallet GUI.app"). You may change them for your own use and
-take the program apart to find faults in such changes. Their sources:
+take the program apart to find faults in such changes. On Linux the library libicudata, which Qt
+loads, holds only the part of ICU's data that is used here; the whole one fits in its place, too.
+Their sources:
 https://download.qt.io/archive/qt/ and https://download.qt.io/official_releases/QtForPython/
 
 asyncssh is used under the Eclipse Public License 2.0; its unchanged source is at

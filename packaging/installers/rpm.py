@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from installers import changelog, desktop_files, tool_root
 from installers.job import Job
@@ -14,11 +16,7 @@ from installers.job import Job
 SPEC = desktop_files.DATA / "rpm" / "wallet-gui.spec"
 LICENCE = desktop_files.ROOT / "LICENSE"
 MAINTAINER = "The Wallet GUI developers <maintainers@wallet-gui.invalid>"
-# Of everything in the package; the texts are in it.
-LICENCES = (
-    "MIT AND Apache-2.0 AND BSD-3-Clause AND EPL-2.0 AND LGPL-3.0-only AND OFL-1.1 AND "
-    "PSF-2.0 AND Unicode-3.0"
-)
+OWN_LICENCE = "MIT"
 
 
 def build(job: Job) -> Path:
@@ -62,7 +60,7 @@ def spec(job: Job) -> str:
     """Return the specification with what it leaves open filled in."""
     given = {
         "wallet_version": rpm_version(job.version),
-        "wallet_license": LICENCES,
+        "wallet_license": licences(job.tree),
         "wallet_root": f"{tool_root.PLACE}/tree",
         "wallet_bundled": bundled_pattern(job.tree),
     }
@@ -73,6 +71,37 @@ def spec(job: Job) -> str:
 def rpm_version(version: str) -> str:
     """Return the version so that rpm sorts a pre-release before its release (0.2.0~rc1)."""
     return re.sub(r"\.?(a|b|rc|dev)(?=\d)", r"~\1", version)
+
+
+def licences(tree: Path) -> str:
+    """Return the licences of all that is in the package, as one SPDX expression, ours first.
+
+    They are listed in the frozen folder (installers/licences.py), with their texts.
+    """
+    listed = tree / "_internal" / "licences" / "contents.json"
+    found: set[str] = set()
+    if listed.exists():
+        for part in json.loads(listed.read_text(encoding="utf-8"))["parts"]:
+            for thing in (part, *part["inside"]):
+                for licence in _said(thing):
+                    found |= _conditions(licence)
+    return " AND ".join([OWN_LICENCE, *sorted(found - {OWN_LICENCE})])
+
+
+def _said(thing: dict[str, Any]) -> list[str]:
+    """Return what is said of a part's licence, by us or by its own bill of materials."""
+    listed = thing.get("licenses") or []
+    said = [entry.get("expression") or entry.get("license", {}).get("id", "") for entry in listed]
+    return [text for text in (thing.get("licence", ""), *said) if text]
+
+
+def _conditions(licence: str) -> set[str]:
+    """Divide an expression into what holds at the same time; a choice stays one, in brackets."""
+    found = set()
+    for text in re.split(r" AND (?![^(]*\))", licence):
+        choices = sorted(text.strip("()").split(" OR "))
+        found.add(f"({' OR '.join(choices)})" if len(choices) > 1 else choices[0])
+    return found
 
 
 def bundled_pattern(tree: Path) -> str:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from installers.job import Missing
+from installers import elf
 
-_NEEDED = re.compile(r"^\s+NEEDED\s+(\S+)$", re.MULTILINE)
-_GLIBC = re.compile(r"\bGLIBC_(\d+(?:\.\d+)+)\b")
+# How a file's table of names has the versions of the symbols that it uses.
+_GLIBC = re.compile(rb"\0GLIBC_(\d+(?:\.\d+)+)(?=\0)")
 
 
 @dataclass(frozen=True)
@@ -22,27 +20,16 @@ class Needs:
     glibc: tuple[int, ...]
 
 
-def is_elf(path: Path) -> bool:
-    """Whether a file is an executable or a shared library of Linux."""
-    with path.open("rb") as file:
-        return file.read(4) == b"\x7fELF"
-
-
 def outside(tree: Path) -> Needs:
-    """Read what the files of `tree` ask the dynamic loader for; raises Missing without objdump."""
-    objdump = shutil.which("objdump")
-    if objdump is None:
-        raise Missing("objdump is not installed: please install Debian's package binutils.")
-    present = {path.name for path in tree.rglob("*")}
-    files = [path for path in sorted(tree.rglob("*")) if path.is_file() and is_elf(path)]
+    """Read what the files of `tree` ask the dynamic loader for; ValueError without any program."""
+    files = elf.files(tree)
     if not files:
         raise ValueError(f"{tree} holds no program.")
-    shown = subprocess.run(
-        [objdump, "--private-headers", *map(str, files)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"LC_ALL": "C"},
-    ).stdout
-    versions = [tuple(map(int, text.split("."))) for text in _GLIBC.findall(shown)]
-    return Needs(frozenset(_NEEDED.findall(shown)) - present, max(versions, default=()))
+    present = {path.name for path in tree.rglob("*")}
+    needed: set[str] = set()
+    versions: set[tuple[int, ...]] = set()
+    for path in files:
+        needed.update(elf.needed(path))
+        for found in _GLIBC.findall(path.read_bytes()):
+            versions.add(tuple(map(int, found.split(b"."))))
+    return Needs(frozenset(needed - present), max(versions, default=()))

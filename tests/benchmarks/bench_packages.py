@@ -147,14 +147,14 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="save what was on screen to this folder")
     parser.add_argument("--isolated", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if not options.isolated:
+        # What is mounted into the roots is there for this run only, and leaves with it.
+        again = (sys.executable, "-m", "tests.benchmarks.bench_packages", "--isolated")
+        sys.exit(subprocess.run(("unshare", "-m", *again, *sys.argv[1:]), check=False).returncode)
     try:
         wallets = prepare(options.ours, rivals=not options.no_rivals)
     except CannotPrepare as problem:
         sys.exit(f"bench_packages: {problem}")
-    if not options.isolated:
-        # /proc and /dev of the roots are mounted for this run only, and leave with it.
-        again = (sys.executable, "-m", "tests.benchmarks.bench_packages", "--isolated")
-        sys.exit(subprocess.run(("unshare", "-m", *again, *sys.argv[1:]), check=False).returncode)
     for root in {wallet.root for wallet in wallets} - {Path("/")}:
         for kind in ("proc", "dev", "tmp/.X11-unix"):
             (root / kind).mkdir(exist_ok=True)

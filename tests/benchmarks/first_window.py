@@ -33,6 +33,10 @@ PICTURE: Final = 0.02
 LIMIT: Final = 60.0
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 _KIB: Final = 1024
+_TABS, _TAB_WAIT = 5, 2.0
+_CLOSING: Final = 10.0
+# What comes after the answer to a first question may take long where much else runs.
+_LONG_QUIET: Final = 8.0
 USER: Final = 1000
 
 Picture = npt.NDArray[np.uint32]
@@ -262,15 +266,19 @@ def watch(launch: Launch, on: Screen, *, memory_after: float, picture: Path | No
 
 
 def _answer(on: Screen) -> float:
-    """Seconds until a key changes the picture; the time of sending it is in it."""
-    before = on.picture()
-    pressed = time.monotonic()
-    on.press("Tab")
-    while not changed(before, on.picture()):
-        if time.monotonic() - pressed > LIMIT:
-            raise NoWindow("The window does not answer a key.")
-        time.sleep(POLL)
-    return time.monotonic() - pressed
+    """Seconds until a key changes the picture; the time of sending it is in it.
+
+    Where the first Tab moves the focus to something that shows none, the next one is measured.
+    """
+    for _ in range(_TABS):
+        before = on.picture()
+        pressed = time.monotonic()
+        on.press("Tab")
+        while time.monotonic() - pressed < _TAB_WAIT:
+            if changed(before, on.picture()):
+                return time.monotonic() - pressed
+            time.sleep(POLL)
+    raise NoWindow("The window does not answer a key.")
 
 
 def answered_home(launch: Launch, on: Screen, key: str, keep: Path) -> Path:
@@ -280,6 +288,10 @@ def answered_home(launch: Launch, on: Screen, key: str, keep: Path) -> Path:
         if key:
             on.press(key)
             _wait_quiet(on, process)
+        # Some store what was answered when their window is closed.
+        on.press("alt+F4")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_CLOSING)
         shutil.rmtree(keep, ignore_errors=True)
         # Sockets and locks of the process that runs are none of the next one's.
         shutil.copytree(home, keep, symlinks=True, ignore=_only_files)
@@ -298,7 +310,7 @@ def _only_files(folder: str, names: list[str]) -> set[str]:
 def _wait_quiet(on: Screen, process: subprocess.Popen[bytes]) -> None:
     begin = last = time.monotonic()
     first = seen = on.picture()
-    while time.monotonic() - last < QUIET or changed(first, seen) < SMALL:
+    while time.monotonic() - last < _LONG_QUIET or changed(first, seen) < SMALL:
         current = on.picture()
         if changed(seen, current) > SMALL:
             seen, last = current, time.monotonic()

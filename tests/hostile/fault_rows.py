@@ -264,7 +264,7 @@ ROWS: Final = {
         },
     ),
     22: Row(
-        "the supply chain: reviewed and locked packages, the same wheel twice, self-tests",
+        "the supply chain: reviewed and locked packages, the same build twice, self-tests",
         (
             Driven("packages", locked_packages, (1, 1, 1)),
             Driven("wheels", same_wheel, (0, 1, 2)),
@@ -279,7 +279,7 @@ ROWS: Final = {
             "test_setup.py": [
                 "test_lock_pins_hashes_and_names_no_address",
                 "test_lock_holds_what_the_project_asks_for",
-                "test_both_locks_agree",
+                "test_locks_agree",
             ],
             "packaging/test_dependencies.py": ["test_every_locked_package_was_reviewed"],
             "packaging/test_licences.py": [
@@ -287,6 +287,11 @@ ROWS: Final = {
                 "test_an_unreviewed_package_stops_the_build",
             ],
             "packaging/test_sbom.py": ["test_every_file_is_in_it_once_with_its_hash"],
+            "packaging/test_sbom_of_folder.py": ["test_what_ships_is_what_was_reviewed"],
+            "packaging/test_twice_packages.py": [
+                "test_built_again_elsewhere_everything_is_the_same"
+            ],
+            "packaging/test_frozen_smoke.py": ["test_it_passes_its_own_test_with_a_real_node"],
             "packaging/test_workflow.py": ["test_actions_are_pinned_by_commit_and_reviewed"],
             PLAN: ["test_each_drive"],
         },

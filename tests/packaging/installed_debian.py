@@ -1,7 +1,7 @@
 """A bare Debian with an ordinary user, in which the package is installed, used and removed."""
 
 import os
-import shlex
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,10 @@ from typing import Any
 
 from installers import bare_root
 
+from tests.patience import PATIENCE
+
 USER = "anna"
+_PLENTY = 6 * 1024 * 1024  # KiB
 # What changes whenever anything is installed or removed, and says nothing about what is there.
 _RECORDS = (
     "etc/.pwd.lock",
@@ -19,17 +22,6 @@ _RECORDS = (
     "var/lib/apt/",
     "var/lib/dpkg/",
     "var/log/",
-)
-# What other packages make of what is installed, as their triggers do.
-_DERIVED = (
-    "etc/ca-certificates",
-    "etc/ssl/certs",
-    "usr/share/applications/mimeinfo.cache",
-    "usr/share/icons/hicolor/icon-theme.cache",
-    "usr/share/mime/",
-    "usr/share/fonts",
-    "usr/lib/x86_64-linux-gnu/gdk-pixbuf",
-    "usr/lib/x86_64-linux-gnu/gio/modules/giomodule.cache",
 )
 _WITHOUT_FILES = ("proc", "sys", "dev", "tmp", "run")
 
@@ -71,9 +63,22 @@ class InstalledDebian:
             capture_output=True,
             text=True,
             check=False,
-            timeout=180,
+            timeout=PATIENCE,
             **options,
         )
+
+    def hand_over(self, *command: str, environment: Mapping[str, str] | None = None) -> int:
+        """Run a command that leaves a program behind, and return its status."""
+        with (self.root / "var/log/handed-over").open("ab") as log:
+            return subprocess.run(
+                self.command_line(*command),
+                env=self.settings(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=PATIENCE,
+            ).returncode
 
     def write(self, name: str, content: bytes) -> str:
         """Put a file into the user's home; returns its path in the root."""
@@ -102,14 +107,16 @@ class InstalledDebian:
             found |= {str(here / name) for name in (*folders, *names)}
         return {path for path in found if not path.startswith(_RECORDS)}
 
-    def unowned(self, paths: set[str]) -> set[str]:
-        """Those paths that belong to no package that is installed and that no trigger made."""
-        owned = set()
-        for listed in (self.root / "var/lib/dpkg/info").glob("*.list"):
-            owned |= {line.lstrip("/") for line in listed.read_text().splitlines()}
-        # Debian 12 and 13: /bin and the like are links into /usr, and lists may name either.
-        owned |= {f"usr/{path}" for path in owned}
-        return {path for path in paths - owned if not path.startswith(_DERIVED)}
+    def files_of(self, package: str) -> set[str]:
+        """The paths that a package has and no other one."""
+        lists = self.root / "var/lib/dpkg/info"
+
+        def read(path: Path) -> set[str]:
+            return {line.lstrip("/") for line in path.read_text().splitlines()}
+
+        own = lists / f"{package}.list"
+        others = [read(path) for path in lists.glob("*.list") if path != own]
+        return read(own).difference(*others)
 
     def mentions(self, words: Sequence[str]) -> list[str]:
         """Files outside of homes and records that hold one of the words."""
@@ -155,23 +162,46 @@ def loaded(process: int) -> set[str]:
 
 
 @contextmanager
+def quick_folder(folder: Path) -> Iterator[Path]:
+    """A new folder, in memory where there is plenty: a root is thousands of files for a while."""
+    folder.mkdir()
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    if free < _PLENTY:
+        yield folder
+        return
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2g,mode=755", "tmpfs", str(folder)]
+    subprocess.run(mount, check=True)
+    try:
+        yield folder
+    finally:
+        # Whatever of it is still in use goes with the last that uses it.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
 def bare_debian(folder: Path, suite: str, mounts: dict[Path, str]) -> Iterator[InstalledDebian]:
     """A root with an ordinary user; packages that were fetched once are kept in the cache."""
     kept = bare_root.cache_directory() / f"packages-{suite}"
     (kept / "partial").mkdir(parents=True, exist_ok=True)
-    root = bare_root.create(folder, suite)
+    with quick_folder(folder) as place:
+        root = bare_root.create(place / "root", suite)
+        try:
+            yield from _entered(root, suite, {**mounts, kept: "var/cache/apt/archives"})
+        finally:
+            bare_root.remove(root)
+
+
+def _entered(root: Path, suite: str, mounts: dict[Path, str]) -> Iterator[InstalledDebian]:
     # It is thrown away: what it holds need not survive a power cut, which takes most of the time.
     (root / "etc/dpkg/dpkg.cfg.d/quick").write_text("force-unsafe-io\n")
-    try:
-        with bare_root.mounted(root, {**mounts, kept: "var/cache/apt/archives"}):
-            machine = InstalledDebian(root, suite)
-            machine.administer("useradd", "--create-home", USER)
-            machine.administer("apt-get", "-qq", "update")
+    with bare_root.mounted(root, mounts):
+        machine = InstalledDebian(root, suite)
+        machine.administer("useradd", "--create-home", USER)
+        machine.administer("apt-get", "-qq", "update")
+        try:
             yield machine
-    finally:
-        bare_root.remove(root)
-
-
-def shell(*words: str) -> str:
-    """Quote a command for a shell."""
-    return shlex.join(words)
+        finally:
+            # A test that failed leaves its windows behind.
+            for process in machine.windows():
+                os.kill(process, signal.SIGKILL)

@@ -4,6 +4,7 @@ Links come the way a browser hands them on: through the desktop's own tools, whi
 up. A link's author may write anything; nothing but the payment form may come of it (CVE-2021-3401).
 """
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -16,17 +17,18 @@ from installers.job import Missing
 
 from tests.journey.screen import why_not
 from tests.packaging.installed_debian import InstalledDebian, bare_debian, loaded
-from tests.packaging.user_screen import UserScreen
+from tests.packaging.user_screen import UserScreen, folder_of_a_user
 from tests.patience import PATIENCE
 
+ROOT = Path(__file__).resolve().parents[2]
 ADDRESSES = (  # BIP173 and BIP86, test vectors
     "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
     "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr",
 )
 PASSWORD = "four lamps walk home slowly"
-WINDOW, VAULT = "Wallet GUI", "Vault"
+WINDOW, VAULT, OFFLINE = "Wallet GUI", "Vault", "Offline"
 PROGRAM = "wallet-gui"
-# A PSBT of one input and one output without keys: BIP174's first valid vector begins like it.
+# How files of the two forms begin.
 PSBT_BYTES = b"psbt\xff\x01\x00"
 PSBT_TEXT = b"cHNidP8BAHUCAAAAASaBcTce3/KF6Tet7qSze3gADAVmy7OtZGQXE8pCFxv2AAAAAAD+////"
 STYLE = b"* { background-color: #ff0000; color: #ff0000; }"
@@ -55,27 +57,23 @@ def _said(what: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("suite", ["bookworm", "trixie"])
 def test_installed_used_and_removed(suite: str, deb: Path, tmp_path: Path) -> None:
-    desktop = tmp_path / "desktop"
-    desktop.mkdir()
-    # The sockets in it are reached by somebody who may not read this user's other files.
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o711)
     with (
         _said("all"),
+        folder_of_a_user() as desktop,
         UserScreen(desktop, uid=1000) as screen,
         bare_debian(tmp_path / "root", suite, screen.mounts()) as machine,
     ):
         assert machine.uid == 1000
-        bare = machine.files()
         with _said("installing"):
             shutil.copy(deb, machine.root / "root" / deb.name)
             machine.install(f"/root/{deb.name}")
         assert not (machine.root / "usr/bin/python3").exists()
         with _said("smoke tests"):
             _passes_its_own_test(machine, screen)
+        # What asks in the name of a desktop; nothing of it is needed by the program.
+        machine.install("libglib2.0-bin")
+        unused = machine.files() - machine.files_of(PROGRAM)
         with _said("what the desktop knows"):
-            # What asks, as desktops do; nothing of it is needed by the program.
-            machine.install("libglib2.0-bin")
             _is_known_to_the_desktop(machine)
         machine.environment = {
             name: value
@@ -84,21 +82,22 @@ def test_installed_used_and_removed(suite: str, deb: Path, tmp_path: Path) -> No
         }
         with _said("links"):
             _opens_links(machine, screen, tmp_path)
+        with _said("the offline window"):
+            _opens_the_offline_window(machine, screen, tmp_path)
         with _said("removing"):
-            _leaves_no_trace(machine, bare)
+            _leaves_no_trace(machine, unused)
 
 
 def _passes_its_own_test(machine: InstalledDebian, screen: UserScreen) -> None:
     assert machine.use(PROGRAM, "--version").stdout.startswith("wallet-gui ")
-    for environment in (
-        {"QT_QPA_PLATFORM": "offscreen"},
-        {"DISPLAY": screen.environment["DISPLAY"], "QT_QPA_PLATFORM": "xcb"},
-    ):
-        for mode in ([], ["--offline"]):
-            done = machine.use(PROGRAM, *mode, "--smoke-test", environment=environment)
-            assert done.returncode == 0, (environment, mode, done.stdout, done.stderr)
-            assert "FAILED" not in done.stdout
-            assert "All checks passed" in done.stdout
+    offscreen = {"QT_QPA_PLATFORM": "offscreen"}
+    on_screen = {"DISPLAY": screen.environment["DISPLAY"], "QT_QPA_PLATFORM": "xcb"}
+    for mode, environment in (([], offscreen), ([], on_screen), (["--offline"], on_screen)):
+        done = machine.use(PROGRAM, *mode, "--smoke-test", environment=environment)
+        assert done.returncode == 0, (environment, mode, done.stdout, done.stderr)
+        assert "FAILED" not in done.stdout
+        assert "All checks passed" in done.stdout
+        assert f"platform {environment['QT_QPA_PLATFORM']}" in done.stdout
     # It has looked after a folder of its own, and left the user's alone.
     assert not (machine.home / ".local").exists()
 
@@ -135,10 +134,10 @@ def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> 
     injected = f"-platformpluginpath {evil} -platform offscreen -stylesheet {style}"
     injected += f" --data-dir {evil}/data --network regtest --vault"
     password = machine.write("password", PASSWORD.encode() + b"\n")
-    words = f"/home/{machine.home.name}/words"
+    seed = f"/home/{machine.home.name}/words"
     made = machine.use(
         *(PROGRAM, "create", "--wallet", "savings"),
-        *("--password-file", password, "--words-file", words),
+        *("--password-file", password, "--words-file", seed),
     )
     assert made.returncode == 0, made.stderr
 
@@ -146,7 +145,7 @@ def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> 
     first, second = ADDRESSES
     spoken = injected.replace(" ", "%20")
     link = f"bitcoin:{first}?amount=0.015&label=Ada%20{spoken}&message=--offline"
-    assert machine.use("gio", "open", link).returncode == 0
+    assert machine.hand_over("gio", "open", link) == 0
     process = _the_window(machine, link)
     screen.wait_for("Open a wallet to make the payment of the link.", WINDOW)
     screen.press("Open wallet savings", WINDOW)
@@ -159,24 +158,30 @@ def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> 
     entry = "/usr/share/applications/wallet-gui.desktop"
     for number, opener in enumerate((("xdg-open",), ("gio", "open"), ("gio", "launch", entry)), 2):
         link = f"bitcoin:{second}?amount=0.0{number}&label={spoken}"
-        done = machine.use(*opener, link, environment={"XDG_CURRENT_DESKTOP": ""})
-        assert done.returncode == 0, (opener, done.stderr)
+        assert machine.hand_over(*opener, link) == 0
         _form_says(screen, second, f"0.0{number}000000", injected[:60])
         _alone(machine, process)
 
     # Raw spaces in the link, and words after it: refused, and the form stays as it was.
     raw = f"bitcoin:{first}?amount=0.5 {injected}"
     for opener in (("xdg-open",), ("gio", "open"), ("gio", "launch", entry)):
-        machine.use(*opener, raw)
+        machine.hand_over(*opener, raw)
         _alone(machine, process)
-    machine.use("gio", "launch", entry, f"bitcoin:{second}?amount=0.04", *injected.split())
+    # Each word is opened by itself, as a file where it is no link.
+    words = ["--", f"bitcoin:{second}?amount=0.05", *injected.split()]
+    assert machine.hand_over("gio", "launch", entry, *words) == 0
     for words_after in (injected.split(), ["--data-dir", f"{evil}/data"], ["--", "--offline"]):
         done = machine.use(PROGRAM, f"bitcoin:{first}?amount=0.6", *words_after)
         assert (done.returncode, done.stdout) == (2, ""), words_after
         assert "options cannot follow" in done.stderr
     _alone(machine, process)
-    _form_says(screen, second, "0.04000000", "")
+    _form_says(screen, second, "0.05000000", "")
     assert machine.windows()[process][1:2] == ["--"]
+
+    # A file, too, with a name like options.
+    assert machine.hand_over("gio", "open", machine.write("pay --vault.psbt", _a_payment())) == 0
+    screen.wait_for("Payment to be signed", WINDOW)
+    _alone(machine, process)
 
     # No library, no folder and no style of the link's choice.
     assert not {path for path in loaded(process) if "evil" in path}
@@ -186,11 +191,33 @@ def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> 
         "style.qss",
     ]
     screen.picture(folder / "last.png")
-    screen.close_window(WINDOW)
+    _close(machine, screen, WINDOW)
+
+
+def _opens_the_offline_window(machine: InstalledDebian, screen: UserScreen, folder: Path) -> None:
+    entry = "/usr/share/applications/wallet-gui-offline.desktop"
+    assert machine.hand_over("gio", "launch", entry) == 0
+    screen.wait_for("Offline: no network", OFFLINE)
+    [words] = machine.windows().values()
+    assert words[1:] == ["--offline"]
+    screen.picture(folder / "offline.png")
+    _close(machine, screen, OFFLINE)
+
+
+def _close(machine: InstalledDebian, screen: UserScreen, title: str) -> None:
+    screen.close_window(title)
     deadline = time.monotonic() + PATIENCE
     while machine.windows() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert machine.windows() == {}
+
+
+def _a_payment() -> bytes:
+    """BIP174's first valid example."""
+    vectors = json.loads((ROOT / "tests" / "vectors" / "bip174.json").read_text())
+    words = vectors["valid"][0][1].split()
+    pieces = vectors["pieces"]
+    return bytes.fromhex("".join(pieces[w[1:]] if w.startswith("$") else w for w in words))
 
 
 def _the_window(machine: InstalledDebian, link: str) -> int:
@@ -228,15 +255,21 @@ def _form_says(screen: UserScreen, address: str, amount: str, label: str) -> Non
 # --- afterwards
 
 
-def _leaves_no_trace(machine: InstalledDebian, bare: set[str]) -> None:
+def _leaves_no_trace(machine: InstalledDebian, unused: set[str]) -> None:
+    """`unused` is what was there before the program was used, without what its package brought."""
     before = {path for path in machine.files() if path.startswith("home/")}
     machine.administer("apt-get", "-qq", "purge", "--yes", PROGRAM)
     after = machine.files()
+    # What is the user's stays.
     assert {path for path in after if path.startswith("home/")} == before
     assert f"home/{machine.home.name}/.local/share/wallet-gui" in after
-    left = machine.unowned(after - bare)
-    assert {path for path in left if not path.startswith(("home/", "root/"))} == set()
-    # Nor is it named in what others wrote, such as the lists of entries and types.
+    # Nothing else is new, nor does a name or a text tell of it, such as in the list of entries.
+    outside = {path for path in after if not path.startswith(("home/", "root/", "var/log/"))}
+    assert outside - unused == set()
+    assert {path for path in outside if "wallet-gui" in path or "psbt" in path} == set()
     assert machine.mentions(["wallet-gui", "application/psbt"]) == []
+    # What is gone is what triggers had made for it.
+    gone = {path for path in unused - after if not path.startswith(("home/", "root/"))}
+    assert {path for path in gone if not path.startswith("usr/share/mime/")} == set()
     known = machine.administer("dpkg-query", "--show", "--showformat=${Package}\n")
     assert PROGRAM not in known.split()

@@ -19,9 +19,9 @@ LIBRARIES = ("libegl1", "libgl1", "libfontconfig1", "libglib2.0-0", "libdbus-1-3
 ONLY_FOR_WAYLAND = {"libwayland-cursor.so.0"}
 LIST_MISSING = r"""
 cd /opt/wallet-gui
+export LD_LIBRARY_PATH=/opt/wallet-gui/_internal
 find . -type f \( -name '*.so*' -o -name wallet-gui \) | while read -r file; do
-    LD_LIBRARY_PATH=/opt/wallet-gui/_internal ldd "$file" 2>&1 \
-        | sed -n "s|^\s*\(.*not found.*\)|$file: \1|p"
+    ldd "$file" 2>&1 | sed -n "s|^\s*\(.*not found.*\)|$file: \1|p"
 done
 """
 
@@ -66,6 +66,14 @@ def test_smoke_test_passes_offscreen(debian: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
+
+
+def test_devices_are_those_that_programs_expect_and_no_others(debian: Path) -> None:
+    said = bare_root.run(debian, ["ls", "/dev"]).stdout.split()
+    assert {"null", "urandom", "tty", "pts", "ptmx", "shm", "fd"} <= set(said)
+    assert not [name for name in said if name.startswith(("sd", "vd", "nvme", "mem", "kmsg"))]
+    write = "echo gone > /dev/null && head -c 4 /dev/urandom | wc -c && touch /dev/shm/a"
+    assert bare_root.run(debian, ["sh", "-c", write], user="person").stdout.strip() == "4"
 
 
 def test_root_is_not_removed_while_something_is_mounted_in_it(debian: Path) -> None:

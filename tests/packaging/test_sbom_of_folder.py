@@ -52,12 +52,14 @@ def test_what_ships_is_what_was_reviewed(bill: dict[str, Any]) -> None:
     assert {"inter", "jetbrains-mono"} <= shipped
 
 
-def test_what_is_compiled_in_is_named(bill: dict[str, Any]) -> None:
+def test_what_is_compiled_in_is_named(frozen_folder: Path, bill: dict[str, Any]) -> None:
     inside = {
         name: {each["name"]: each for each in component["components"] if each["type"] == "library"}
         for name, component in components(bill).items()
     }
     assert inside["pyside6-essentials"]["qt"]["version"] == "6.11.3"
+    icu = inside["pyside6-essentials"]["icu"]["version"]
+    assert (frozen_folder / f"_internal/PySide6/Qt/lib/libicuuc.so.{icu}").is_file()
     assert inside["coincurve"]["libsecp256k1"]["version"] == "0.6.0"
     # cryptography brings an OpenSSL of its own, and says which.
     assert re.fullmatch(r"[0-9.]+", inside["cryptography"]["openssl"]["version"])

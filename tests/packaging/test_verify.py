@@ -1,6 +1,7 @@
 """`wallet-gui verify` as a process, with the real minisign and SHA256SUMS as build.py makes it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from installers.job import Job
 
 from tests.packaging.minisign import MinisignKey, make_key
 from tests.patience import PATIENCE
+from tests.release_keys import ReleaseSigner
 from wallet_gui import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,3 +84,20 @@ def test_the_ways_without_the_program_say_the_same(job: Job, key: MinisignKey) -
             ["sh", "-c", lines], cwd=job.output, capture_output=True, text=True, check=False
         )
         assert done.returncode == status, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["prehashed", "legacy"])
+def test_minisign_accepts_what_the_tests_sign(job: Job, tmp_path: Path, *, legacy: bool) -> None:
+    """So that tests with that signer say something about real signatures."""
+    if shutil.which("minisign") is None:
+        pytest.skip("minisign is not installed (Debian: minisign)")
+    signer = ReleaseSigner()
+    listed = job.output / "SHA256SUMS"
+    signature = job.output / "SHA256SUMS.minisig"
+    signature.write_text(signer.sign(listed.read_bytes(), "wallet-gui SHA256SUMS", legacy=legacy))
+    public = tmp_path / "signer.pub"
+    public.write_text(f"untrusted comment: a test\n{signer.public.to_text()}\n")
+    key = MinisignKey(tmp_path / "none", public)
+    assert key.accepts(listed)
+    listed.write_text(listed.read_text() + "\n")
+    assert not key.accepts(listed)

@@ -114,10 +114,9 @@ def test_the_release_key_is_not_in_ci() -> None:
 @pytest.mark.parametrize("path", WORKFLOWS, ids=name)
 def test_files_that_are_run_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
+    text = text.replace("packaging/windows/python.txt", "")  # made on the day that keys are
     named = re.findall(r"(?<![\w/])((?:packaging|\.ci|\.github)/[\w./-]+)", text)
     assert named
-    if not (ROOT / "packaging" / "build.py").exists():
-        pytest.skip("packaging/build.py is not in this checkout")
     assert [each for each in named if not (ROOT / each.rstrip(".)")).exists()] == []
 
 
@@ -133,8 +132,6 @@ def test_the_script_for_the_bare_debian_is_sound_shell() -> None:
 
 def test_programs_for_building_are_those_of_the_tests(capsys: pytest.CaptureFixture[str]) -> None:
     listed = runpy.run_path(str(ROOT / "packaging" / "run.py"))
-    if "PACKAGE_PROGRAMS" not in listed:
-        pytest.skip("packaging/run.py does not list the programs that build packages yet")
     runpy.run_path(
         str(ROOT / "packaging" / "installers" / "build_programs.py"), run_name="__main__"
     )

@@ -13,12 +13,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from wallet_gui.app.fail_over import FailOverTimes
 from wallet_gui.app.node_source import NodePlan
 from wallet_gui.app.published import SyncSnapshot
 from wallet_gui.app.recent_transactions import RecentTransactions
-from wallet_gui.app.session import WalletSession
 from wallet_gui.app.source_switch import BackendFactory, PeerBackend, SourceSwitch
 from wallet_gui.app.source_words import DIRECTLY
 from wallet_gui.app.sync_picture import SyncPicture
@@ -42,6 +42,9 @@ from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.storage.errors import Damaged, StorageError
+
+if TYPE_CHECKING:
+    from wallet_gui.app.session import WalletSession
 
 __all__ = ["BackendFactory", "BackendSelector", "PeerBackend"]
 
@@ -271,7 +274,7 @@ class BackendSelector:
                 return
         await self.start(self._source.options, self._source.plan)
 
-    def add(self, session: WalletSession) -> None:
+    def add(self, session: "WalletSession") -> None:
         """Scan for one more wallet."""
         self._sessions[session.wallet_id] = session
         if self._backend is not None:
@@ -279,7 +282,7 @@ class BackendSelector:
         task = asyncio.get_running_loop().create_task(self._catch_up(session))
         self._catching_up[session.wallet_id] = task
 
-    async def _catch_up(self, session: WalletSession) -> None:
+    async def _catch_up(self, session: "WalletSession") -> None:
         """Show a wallet what peers relayed before it was opened: they do not send it again."""
         for count, tx in enumerate(self._recent.transactions()):
             await self._hand_to(session, TxSeen(tx, ""))
@@ -288,7 +291,7 @@ class BackendSelector:
         self._catching_up.pop(session.wallet_id, None)
         self._changed.set()
 
-    def remove(self, session: WalletSession) -> None:
+    def remove(self, session: "WalletSession") -> None:
         """Forget a wallet."""
         if self._sessions.pop(session.wallet_id, None) is not None:
             session.detach()
@@ -371,7 +374,7 @@ class BackendSelector:
             await self._hand_to(session, event)
         self._changed.set()
 
-    async def _hand_to(self, session: WalletSession, event: ChainEvent) -> None:
+    async def _hand_to(self, session: "WalletSession", event: ChainEvent) -> None:
         try:
             await session.handle(event)
         except StorageError as error:

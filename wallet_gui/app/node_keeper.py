@@ -12,13 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wallet_gui.app.node_choice import NodeChoice, NodeSecrets
 from wallet_gui.app.node_source import NodePlan
 from wallet_gui.app.p2p_choice import NotPossible
 from wallet_gui.app.published import NodeTestResult, OwnSshKey
-from wallet_gui.app.session import WalletSession
 from wallet_gui.chain.bitcoind.networks import FOLDERS, P2P_PORTS, RPC_PORTS
 from wallet_gui.chain.bitcoind.ssh_target import SSH_PORT, SshTarget
 from wallet_gui.chain.bitcoind.steps import StepResult
@@ -31,6 +30,9 @@ from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.storage.errors import StorageError
 from wallet_gui.storage.ssh_files import SshFiles
+
+if TYPE_CHECKING:
+    from wallet_gui.app.session import WalletSession
 
 logger = logging.getLogger(__name__)
 
@@ -70,13 +72,13 @@ class NodeKeeper:
         """Whether the password of this node is known."""
         return bool(choice.secrets(self._secrets).password)
 
-    async def take_password(self, choice: NodeChoice, session: WalletSession | None) -> None:
+    async def take_password(self, choice: NodeChoice, session: "WalletSession | None") -> None:
         """Take over what was typed; it is kept in the wallet when one is open."""
         self._secrets = choice.secrets(self._secrets)
         self._keeper = session
         await self._keep()
 
-    async def wallet_opened(self, choice: NodeChoice, session: WalletSession) -> bool:
+    async def wallet_opened(self, choice: NodeChoice, session: "WalletSession") -> bool:
         """Take over what a wallet holds for this node; whether that opens a way that was closed."""
         self._keeper = session
         known, found = (
@@ -93,7 +95,7 @@ class NodeKeeper:
         self._secrets = choice.secrets(found)
         return bool(choice.node.user and self._secrets.password)
 
-    def wallet_closed(self, session: WalletSession) -> None:
+    def wallet_closed(self, session: "WalletSession") -> None:
         """Write nothing into a wallet that was closed; what is in memory serves on."""
         if self._keeper is session:
             self._keeper = None

@@ -1,7 +1,8 @@
 """Online: the use cases of the window and of the command line, on the engine's loop.
 
 One object per data directory and network: it owns the chain database, the backend selector and
-the open wallets, and asks the vault for whatever needs a key.
+the open wallets, and asks the vault for whatever needs a key. The code of wallets is loaded with
+the first of them: the start, which may open none, does not wait for it.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 from wallet_gui.app.backend_selector import BackendFactory, BackendSelector
 from wallet_gui.app.node_choice import NodeChoice
@@ -28,19 +29,9 @@ from wallet_gui.app.published import (
     WalletEntry,
 )
 from wallet_gui.app.rebroadcast import Rebroadcast
-from wallet_gui.app.session import WalletSession
+from wallet_gui.app.vault_asking import VaultAsking
 from wallet_gui.app.vault_client import VaultClient, VaultError
-from wallet_gui.app.vault_requests import (
-    VaultLook,
-    create_request,
-    restore_request,
-    sign_request,
-    unlock_request,
-)
-from wallet_gui.app.wallet_opening import open_session
 from wallet_gui.chain.backend import BroadcastProgress, BroadcastResult
-from wallet_gui.chain.bitcoind.steps import StepResult
-from wallet_gui.chain.bitcoind.tunnel_protocol import Asker
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.p2p.proxy_check import check_proxy
@@ -49,36 +40,30 @@ from wallet_gui.chain.reports import LedgerEntry
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.params import ChainParams
-from wallet_gui.primitives.psbt import Psbt
-from wallet_gui.primitives.transaction import Transaction
-from wallet_gui.sealing import KdfParameters
 from wallet_gui.storage.chain_db import ChainDb
 from wallet_gui.storage.locks import FileLock
 from wallet_gui.storage.peer_store import PeerFile
 from wallet_gui.storage.settings import DataDirectory, Settings, SettingsFile
-from wallet_gui.storage.wallet_file import WalletFile
-from wallet_gui.transfer.messages import (
-    CosignerKeyExported,
-    ExportCosignerKey,
-    HeadlessOptions,
-    NewWalletRequest,
-    PsbtSigned,
-    Request,
-    WalletCreated,
-    WalletUnlocked,
-)
-from wallet_gui.wallet.draft import SpendPlan, check_signs_alone
-from wallet_gui.wallet.errors import NotReplaceable
-from wallet_gui.wallet.signed import finish
-from wallet_gui.wallet.spend import Recipient
+
+if TYPE_CHECKING:
+    from wallet_gui.app.session import WalletSession
+    from wallet_gui.chain.bitcoind.steps import StepResult
+    from wallet_gui.chain.bitcoind.tunnel_protocol import Asker
+    from wallet_gui.primitives.transaction import Transaction
+    from wallet_gui.sealing import KdfParameters
+    from wallet_gui.transfer.messages import (
+        HeadlessOptions,
+        NewWalletRequest,
+    )
+    from wallet_gui.wallet.draft import SpendPlan
+    from wallet_gui.wallet.spend import Recipient
 
 _PLAY_MONEY_SAT = 100_000_000
 
-R = TypeVar("R")
 Published = SessionUpdate | SyncSnapshot | BroadcastProgress
 
 
-class Online:
+class Online(VaultAsking):
     """The online side of one network. Every method is called on the engine's loop."""
 
     def __init__(
@@ -89,27 +74,24 @@ class Online:
         publish: Callable[[Published], None],
         *,
         vault: VaultClient | None = None,
-        headless: HeadlessOptions | None = None,
+        headless: "HeadlessOptions | None" = None,
         playground: Playground | None = None,
-        minimum_kdf: KdfParameters | None = None,
+        minimum_kdf: "KdfParameters | None" = None,
     ) -> None:
         """Prepare; nothing is opened yet.
 
         `minimum_kdf` lets tests open wallet files that are cheaper to unlock than is allowed.
         """
+        super().__init__(data_directory, vault or VaultClient(), headless)
         self.params = params
-        self.data_directory = data_directory
         self._make_backend = make_backend
         self._publish = publish
-        self.vault = vault or VaultClient()
-        self._headless = headless
         self._minimum_kdf = minimum_kdf
         self.playground = playground
         self._settings_file = SettingsFile(data_directory.settings_path)
         self._sessions: dict[str, WalletSession] = {}
         self._chain_db: ChainDb | None = None
         self.selector: BackendSelector | None = None
-        self.settings = Settings()
         self._rebroadcasting: asyncio.Task[None] | None = None
         self._session = ForThisSession()
         self.unread_settings = ""
@@ -262,7 +244,7 @@ class Online:
             await self.selector.try_node_again()
 
     async def test_node(
-        self, choice: NodeChoice, asker: Asker, on_result: Callable[[StepResult], None]
+        self, choice: NodeChoice, asker: "Asker", on_result: "Callable[[StepResult], None]"
     ) -> NodeTestResult:
         """Go through the thirteen steps; nothing is stored. Raises NotPossible."""
         return await self.node_keeper.test(choice, asker, on_result)
@@ -280,7 +262,7 @@ class Online:
         """Forget the identity of the node's machine; whether it was known."""
         return await self.node_keeper.forget_server(choice)
 
-    def _newest_session(self) -> WalletSession | None:
+    def _newest_session(self) -> "WalletSession | None":
         return next(reversed(self._sessions.values()), None)
 
     async def find_tor(self) -> PeerAddress | None:
@@ -322,37 +304,45 @@ class Online:
 
     async def create_wallet(self, wanted: NewWallet) -> OpenedWallet:
         """Let the vault make a wallet, then open it. Raises VaultError."""
-        opened = await self.make_wallet(create_request(wanted, self.params, self.vault_look()))
+        from wallet_gui.app import wallet_work  # noqa: PLC0415
+
+        opened = await self.make_wallet(
+            wallet_work.create_request(wanted, self.params, self.vault_look())
+        )
         if self.playground is not None:
             await self.get_play_money(opened.wallet_id)
         return opened
 
     async def restore_wallet(self, wanted: NewWallet) -> OpenedWallet:
         """Let the vault make a wallet file from words, then open it. Raises VaultError."""
-        return await self.make_wallet(restore_request(wanted, self.params, self.vault_look()))
+        from wallet_gui.app import wallet_work  # noqa: PLC0415
 
-    async def make_wallet(self, request: NewWalletRequest) -> OpenedWallet:
+        return await self.make_wallet(
+            wallet_work.restore_request(wanted, self.params, self.vault_look())
+        )
+
+    async def make_wallet(self, request: "NewWalletRequest") -> OpenedWallet:
         """Let the vault make a wallet file of whatever kind, then open it. Raises VaultError."""
-        created = await self.ask_vault(request, WalletCreated)
-        return await self._open(Path(created.path), created.view_key)
+        from wallet_gui.app import wallet_work  # noqa: PLC0415
 
-    async def cosigner_key(self, request: ExportCosignerKey) -> str:
-        """Ask the vault for the public key with which a wallet joins a multisig."""
-        return (await self.ask_vault(request, CosignerKeyExported)).key
+        created = await self.ask_vault(request, wallet_work.WalletCreated)
+        return await self._open(Path(created.path), created.view_key)
 
     async def open_wallet(self, path: str) -> OpenedWallet:
         """Unlock and open a wallet file; the lock is taken before the password is asked."""
+        from wallet_gui.app import wallet_work  # noqa: PLC0415
+
         resolved = await asyncio.to_thread(Path(path).resolve)
         for session in self._sessions.values():
             if session.path == str(resolved):
                 return OpenedWallet(session.wallet_id, session.wallet.snapshot(int(time.time())))
         # Before the lock file is made: a mistyped path must not leave one behind.
-        await asyncio.to_thread(WalletFile.read, resolved, minimum=self._minimum_kdf)
+        await asyncio.to_thread(wallet_work.WalletFile.read, resolved, minimum=self._minimum_kdf)
         lock = FileLock(resolved)
         await asyncio.to_thread(lock.acquire)
         try:
-            request = unlock_request(str(resolved), self.vault_look())
-            unlocked = await self.ask_vault(request, WalletUnlocked)
+            request = wallet_work.unlock_request(str(resolved), self.vault_look())
+            unlocked = await self.ask_vault(request, wallet_work.WalletUnlocked)
             return await self._open(resolved, unlocked.view_key, lock)
         except BaseException:
             lock.release()
@@ -361,8 +351,16 @@ class Online:
     async def _open(
         self, path: Path, view_key: bytes, lock: FileLock | None = None
     ) -> OpenedWallet:
+        from wallet_gui.app import wallet_work  # noqa: PLC0415
+
         session, notices = await asyncio.to_thread(
-            open_session, path, view_key, self.params, self._publish, lock, self._minimum_kdf
+            wallet_work.open_session,
+            path,
+            view_key,
+            self.params,
+            self._publish,
+            lock,
+            self._minimum_kdf,
         )
         self._sessions[session.wallet_id] = session
         if self.selector is not None:
@@ -382,7 +380,7 @@ class Online:
         self.node_keeper.wallet_closed(session)
         await session.close()
 
-    def session(self, wallet_id: str) -> WalletSession:
+    def session(self, wallet_id: str) -> "WalletSession":
         """An open wallet; raises VaultError when it was locked meanwhile."""
         try:
             return self._sessions[wallet_id]
@@ -400,11 +398,11 @@ class Online:
     async def plan_payment(
         self,
         wallet_id: str,
-        recipients: Sequence[Recipient],
+        recipients: "Sequence[Recipient]",
         fee_rate: FeeRate,
         *,
         allow_high_fee: bool = False,
-    ) -> SpendPlan:
+    ) -> "SpendPlan":
         """Build an unsigned payment, to show what it would cost. Raises WalletError."""
         return await self.session(wallet_id).plan_payment(
             recipients, fee_rate, allow_high_fee=allow_high_fee
@@ -413,11 +411,11 @@ class Online:
     async def pay(
         self,
         wallet_id: str,
-        recipients: Sequence[Recipient],
+        recipients: "Sequence[Recipient]",
         fee_rate: FeeRate,
         *,
         allow_high_fee: bool = False,
-    ) -> Transaction:
+    ) -> "Transaction":
         """Plan, let the vault review and sign, check and store. Not sent yet."""
         session = self.session(wallet_id)
         plan = await session.plan_payment(recipients, fee_rate, allow_high_fee=allow_high_fee)
@@ -432,7 +430,7 @@ class Online:
         fee_rate: FeeRate | None = None,
         *,
         allow_high_fee: bool = False,
-    ) -> Transaction:
+    ) -> "Transaction":
         """Replace an unconfirmed payment by one with a higher fee; signed and stored."""
         session = self.session(wallet_id)
         return await self.sign(
@@ -440,43 +438,32 @@ class Online:
         )
 
     async def sign(
-        self, session: WalletSession, plan: SpendPlan, *, keep: bool = True
-    ) -> Transaction:
+        self, session: "WalletSession", plan: "SpendPlan", *, keep: bool = True
+    ) -> "Transaction":
         """Let the vault sign a plan; what comes back is compared with it and stored.
 
         Without `keep` only its change address is kept: somebody else sends it, or nobody. Raises
         CosignersNeeded, before anything is asked, where one signature is not enough.
         """
-        check_signs_alone(session.wallet)
+        from wallet_gui.app import wallet_work  # noqa: PLC0415
+
+        wallet_work.check_signs_alone(session.wallet)
         await session.reserve(plan)
         signed = await self.sign_psbt(session, plan.psbt)
-        return await session.accept_signed(plan, signed) if keep else finish(plan.psbt, signed)
-
-    async def ask_vault(self, request: Request, reply_type: type[R]) -> R:
-        """Ask the vault for whatever needs a key. Raises VaultError, VaultCancelled."""
-        return await self.vault.ask(request, reply_type)
-
-    def vault_look(self) -> VaultLook:
-        """What goes with every request to the vault."""
-        return VaultLook(
-            str(self.data_directory.wallets_directory),
-            self.settings.appearance,
-            self.settings.text_scale,
-            self._headless,
+        return (
+            await session.accept_signed(plan, signed)
+            if keep
+            else wallet_work.finish(plan.psbt, signed)
         )
-
-    async def sign_psbt(self, session: WalletSession, psbt: Psbt) -> Psbt:
-        """Let the vault review and sign any PSBT that spends this wallet's coins."""
-        request = sign_request(session.path, session.wallet, psbt, self.vault_look())
-        signed = await self.ask_vault(request, PsbtSigned)
-        return Psbt.parse(signed.psbt_base64)
 
     async def broadcast(self, wallet_id: str, txid: bytes) -> BroadcastResult:
         """Send a stored payment and wait for evidence. Raises ChainError, NotReplaceable."""
+        from wallet_gui.app import wallet_work  # noqa: PLC0415
+
         session = self.session(wallet_id)
         tx = session.wallet.transaction(txid)
         if tx is None:
-            raise NotReplaceable("This payment is not in the wallet any more.")
+            raise wallet_work.NotReplaceable("This payment is not in the wallet any more.")
         return await session.broadcast(tx)
 
     async def abandon(self, wallet_id: str, txid: bytes) -> None:

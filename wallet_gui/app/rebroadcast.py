@@ -13,11 +13,13 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from random import Random
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from wallet_gui.chain.backend import BroadcastResult, ChainError
 from wallet_gui.primitives.transaction import Transaction
-from wallet_gui.wallet.changes import Attempts
+
+if TYPE_CHECKING:
+    from wallet_gui.wallet.changes import Attempts
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class _Source(Protocol):
 
 
 class _Sending(Protocol):
-    def attempts(self, txid: bytes) -> Attempts | None: ...
+    def attempts(self, txid: bytes) -> "Attempts | None": ...
 
     def is_sending(self, txid: bytes) -> bool: ...
 
@@ -116,7 +118,7 @@ class Rebroadcast:
                 self._waiting.add(task)
                 task.add_done_callback(self._waiting.discard)
 
-    def _is_due(self, txid: bytes, tried: Attempts | None, height: int) -> bool:
+    def _is_due(self, txid: bytes, tried: "Attempts | None", height: int) -> bool:
         offered_at = self._offered.get(txid)
         if tried is None:
             return offered_at is None

@@ -11,13 +11,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wallet_gui.custody.vault_errors import VaultCancelled, VaultError, VaultRefused
 from wallet_gui.custody.vault_start import VaultPipe, reads_standard_input, start_vault
 from wallet_gui.primitives.serialize import ParseError
-from wallet_gui.transfer.messages import Cancelled, Failed, Progress, Reply, Request
-from wallet_gui.transfer.pipe import encode, reply_decoder
+
+if TYPE_CHECKING:
+    from wallet_gui.transfer.messages import Progress, Reply, Request
 
 __all__ = ["VaultCancelled", "VaultClient", "VaultError", "VaultRefused"]
 
@@ -43,9 +44,9 @@ class VaultClient:
 
     async def ask(
         self,
-        request: Request,
+        request: "Request",
         expected: type[R],
-        on_progress: Callable[[Progress], None] | None = None,
+        on_progress: "Callable[[Progress], None] | None" = None,
     ) -> R:
         """Send one request and return the reply of the expected kind.
 
@@ -76,10 +77,14 @@ class VaultClient:
 
     async def _ask(
         self,
-        request: Request,
+        request: "Request",
         expected: type[R],
-        on_progress: Callable[[Progress], None] | None,
+        on_progress: "Callable[[Progress], None] | None",
     ) -> R:
+        # With the first request: the start asks for nothing.
+        from wallet_gui.transfer.messages import Cancelled, Failed  # noqa: PLC0415
+        from wallet_gui.transfer.pipe import encode  # noqa: PLC0415
+
         frame = encode(request)
         is_kept = self._headless and reads_standard_input(request)
         vault, self._kept = self._kept, None
@@ -120,14 +125,16 @@ class _Vault:
     def __init__(
         self, process: subprocess.Popen[bytes], pipe: VaultPipe, *, headless: bool
     ) -> None:
+        from wallet_gui.transfer.pipe import reply_decoder  # noqa: PLC0415
+
         self._process = process
         self._headless = headless
         self._pipe = pipe
         self._decoder = reply_decoder()
 
     async def exchange(
-        self, frame: bytes, on_progress: Callable[[Progress], None] | None, *, is_last: bool
-    ) -> Reply | None:
+        self, frame: bytes, on_progress: "Callable[[Progress], None] | None", *, is_last: bool
+    ) -> "Reply | None":
         """Send a request and wait for its reply; None when the vault died."""
         reading = asyncio.create_task(self._read_reply(on_progress))
         try:
@@ -142,7 +149,9 @@ class _Vault:
                 await self._interrupt()
                 await asyncio.wait([reading])
 
-    async def _read_reply(self, on_progress: Callable[[Progress], None] | None) -> Reply | None:
+    async def _read_reply(self, on_progress: "Callable[[Progress], None] | None") -> "Reply | None":
+        from wallet_gui.transfer.messages import Progress  # noqa: PLC0415
+
         while True:
             data = await asyncio.to_thread(os.read, self._pipe.read_end, _CHUNK)
             if not data:

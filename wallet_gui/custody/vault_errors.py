@@ -1,6 +1,9 @@
 """How a request to the vault fails, for whoever sent it."""
 
-from wallet_gui.transfer.messages import FailureKind
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wallet_gui.transfer.messages import FailureKind
 
 
 class VaultError(Exception):
@@ -10,7 +13,7 @@ class VaultError(Exception):
 class VaultRefused(VaultError):
     """The vault answered with a reason."""
 
-    def __init__(self, kind: FailureKind, sentence: str) -> None:
+    def __init__(self, kind: "FailureKind", sentence: str) -> None:
         super().__init__(sentence)
         self.kind = kind
 

@@ -10,11 +10,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wallet_gui.custody.vault_errors import VaultError
 from wallet_gui.program_start import own_environment, own_program
-from wallet_gui.transfer.messages import STDIN, Request
 from wallet_gui.windows_system import broken_pipes
+
+if TYPE_CHECKING:
+    from wallet_gui.transfer.messages import Request
 
 
 @dataclass(slots=True)
@@ -81,8 +84,10 @@ def start_vault(
     return process, pipe
 
 
-def reads_standard_input(request: Request) -> bool:
+def reads_standard_input(request: "Request") -> bool:
     """Whether a secret of the request is a line of standard input, which is there only once."""
+    from wallet_gui.transfer.messages import STDIN  # noqa: PLC0415 - with the first request
+
     options = request.headless
     return options is not None and STDIN in {
         options.password_file,

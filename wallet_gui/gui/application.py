@@ -6,6 +6,7 @@ the network code are loaded by the engine's thread while the window is on screen
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -183,6 +184,7 @@ class Application(QObject):
         is_free = self._peers is None and self._online.playground is None
         self.window.wizard.offer_source(offered=is_free and not self._online.has_chosen_source())
         self.window.list_wallets()
+        _collect_garbage_again()
         self.started.emit("")
 
     def _follow_settings(self) -> None:
@@ -210,6 +212,7 @@ class Application(QObject):
         # Nothing works without the files and the curve: the buttons stay held back.
         self.window.wizard.set_busy(sentence(error))
         self.window.wizard.say(sentence(error), ERROR)
+        _collect_garbage_again()
         self.started.emit(sentence(error))
 
     def _change(self, **changes: object) -> None:
@@ -285,6 +288,13 @@ class Application(QObject):
         """Store, disconnect and end the engine; called once the event loop has ended."""
         self._engine.finish(self._close())
         self._engine.stop()
+
+
+def _collect_garbage_again() -> None:
+    """Leave what the start has loaded out of the search for garbage: it stays to the end."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def load_online(

@@ -96,6 +96,8 @@ bool folder_make(struct folder *folder, uint64_t bytes)
             }
             if (lock(folder))
                 return true;
+            reason = EAGAIN;
+            rmdir(folder->path); /* where files cannot be locked it is still there */
         }
     }
     errno = reason;

@@ -18,10 +18,16 @@ if [ "${1-}" = --remove ]; then
     rm -f -- "$data/mime/packages/wallet-gui.xml"
     for picture in "$data"/icons/hicolor/*/apps/wallet-gui.*; do rm -f -- "$picture"; done
 else
-    # In an Exec line, the path stands in quotes with these characters escaped twice (once for the
-    # quotes, once for the file) and a per cent sign doubled; sed's own & and \ need one more.
+    case $here in
+        *%*)
+            echo "Menus cannot start programs from a folder with % in its name: please rename it." >&2
+            exit 1
+            ;;
+    esac
+    # In an Exec line, the path stands in quotes with these characters escaped twice: once for the
+    # quotes, once for the file. What means something to sed is escaped once more.
     program=$(printf '%s' "$here/wallet-gui" |
-        sed -e 's/[\\"`$]/\\&/g' -e 's/\\/\\\\/g' -e 's/%/%%/g' -e 's/[\\&|]/\\&/g')
+        sed -e 's/[\\"`$]/\\&/g' -e 's/\\/\\\\/g' -e 's/[\\&|]/\\&/g')
     mkdir -p -- "$data/applications" "$data/mime/packages" "$data/icons"
     for name in $entries; do
         sed "s|^Exec=wallet-gui|Exec=\"$program\"|" "$here/share/applications/$name" \

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Fetches the packages of the two locks for the Flatpak, each checked by its hash, from the index
+# that pip uses on this machine. 3.12 is the Python of the runtime that the manifest names.
+set -eu
+cd -- "$(dirname -- "$0")/../../.."
+fetch() {
+    python3 -m pip download --quiet --dest "build/flatpak-wheels/$1" --requirement "$2" \
+        --require-hashes --no-deps --only-binary=:all: --python-version 3.12 \
+        --implementation cp --abi cp312 --abi abi3 --abi none --platform manylinux_2_34_x86_64 \
+        --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 \
+        --platform manylinux2014_x86_64 --platform manylinux1_x86_64
+}
+fetch run requirements.lock
+fetch build packaging/requirements-build.lock

@@ -32,7 +32,7 @@ from tests.packaging.wine_desktop import (
     desktop,
 )
 from tests.patience import PATIENCE
-from tests.smoke import CHECKS, smoke_test
+from tests.smoke import CHECKS, Told, smoke_test
 
 pytestmark = [pytest.mark.slow]
 
@@ -151,18 +151,32 @@ def test_command_line_prints_and_asks(person: Desktop, installed: Registry) -> N
     assert "options cannot follow a link" in refused.stderr
 
 
+def patient_smoke_test(person: Desktop, command: list[str], options: list[str]) -> Told:
+    """Try again when its minute was not enough, for wine on a machine that does other things too.
+
+    What it found wrong is never tried again.
+    """
+    for last in (False, False, True):
+        told = smoke_test(
+            *options,
+            env=person.wine.environment(person.environment),
+            command=person.wine.command_line(command),
+        )
+        said = [*told.problems.values(), told.last]
+        if last or told.is_good or not any("within 60 seconds" in text for text in said):
+            return told
+    raise AssertionError
+
+
 @pytest.mark.functional
 def test_it_passes_its_own_test_with_a_real_node(
     person: Desktop, installed: Registry, module_node: Node
 ) -> None:
+    module_node.mature()
     peer = f"{module_node.host}:{module_node.p2p_port}"
     for command, wanted in (([CONSOLE], CHECKS), ([CONSOLE, "--offline"], ("vault", "window"))):
         peers = [] if "--offline" in command else ["--network", "regtest", "--peer", peer]
-        told = smoke_test(
-            *peers,
-            env=person.wine.environment(person.environment),
-            command=person.wine.command_line(command),
-        )
+        told = patient_smoke_test(person, command, peers)
         assert told.is_good, told
         assert set(wanted) <= set(told.found)
         if peers:
@@ -183,7 +197,6 @@ def test_a_wallet_is_created_and_finds_its_payment_by_p2p(
     assert created.stderr == ""
     address = person.run(CONSOLE, "address", *regtest, input=secret).stdout.strip()
     assert address.startswith("bcrt1")
-    module_node.mature()
     module_node.fund(address, 123_456)
     module_node.mine()
     module_node.wait_for_filters()

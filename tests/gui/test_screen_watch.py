@@ -1,7 +1,6 @@
 """Whether the window hears that the screen was locked: stand-ins, and a real message bus."""
 
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -160,7 +159,7 @@ def test_windows_messages(qtbot: QtBot) -> None:
 def test_a_system_that_says_nothing_is_no_source(
     qapp: QObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     owner = QObject()
     watch = ScreenWatch(owner)
     watch.start(0)

@@ -197,6 +197,7 @@ def test_a_wallet_is_created_and_finds_its_payment_by_p2p(
     assert created.stderr == ""
     address = person.run(CONSOLE, "address", *regtest, input=secret).stdout.strip()
     assert address.startswith("bcrt1")
+    module_node.mature()
     module_node.fund(address, 123_456)
     module_node.mine()
     module_node.wait_for_filters()

@@ -6,7 +6,7 @@ under Wayland the compositor asks the person; neither has a way to exclude one w
 """
 
 import ctypes
-import platform
+import sys
 from typing import Any, Final
 
 from PySide6.QtWidgets import QWidget
@@ -25,10 +25,10 @@ NOT_EXCLUDED: Final = (
 
 def exclude_from_capture(window: QWidget) -> bool:
     """Ask the system to leave a top-level window out of every capture; tells whether it will."""
-    match platform.system():
-        case "Windows":
+    match sys.platform:  # platform.system() would import socket on Windows
+        case "win32":
             return exclude_on_windows(int(window.winId()), _user32())
-        case "Darwin":
+        case "darwin":
             return mac.exclude_from_capture(int(window.winId()))
         case _:
             return False

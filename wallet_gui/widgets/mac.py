@@ -6,7 +6,7 @@ was: none of them is worth a window that does not open.
 
 import ctypes
 import ctypes.util
-import platform
+import sys
 from typing import Any, Final
 
 _SHARING_NONE: Final = 0  # NSWindowSharingNone
@@ -46,7 +46,8 @@ def conceal_pasteboard() -> bool:
 
 
 def _runtime() -> Any:
-    if platform.system() != "Darwin":
+    system: str = sys.platform
+    if system != "darwin":
         return None
     name = ctypes.util.find_library("objc")
     if name is None:

@@ -6,7 +6,7 @@ lock is what remains, and `sources` is empty.
 """
 
 import os
-import platform
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -31,10 +31,10 @@ class ScreenWatch(QObject):
 
     def start(self, window_id: int) -> None:
         """Listen to whatever this system has; `window_id` is the window that Windows tells."""
-        match platform.system():
-            case "Windows":
+        match sys.platform:  # platform.system() would import socket on Windows
+            case "win32":
                 self._listen_to_messages(window_id)
-            case "Darwin":
+            case "darwin":
                 pass
             case _:
                 self._listen_to_buses()

@@ -68,7 +68,9 @@ class Person:
         words = self.program.words()
         asked = sorted({name for name in screen.names(VAULT) if re.fullmatch(r"Word \d+", name)})
         assert len(asked) >= 3
-        # With the keyboard, as a person types from paper.
+        # With the keyboard, as a person types from paper. A question of the other window may have
+        # taken it meanwhile.
+        screen.activate(VAULT)
         for name in asked:
             screen.focus(name, VAULT)
             screen.type(words[int(name.split()[1]) - 1])

@@ -161,6 +161,7 @@ def _alone() -> Iterator[None]:
 
 
 def _fresh(path: Path) -> Path:
+    bare_root.unmount_below(path)
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     return path

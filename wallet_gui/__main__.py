@@ -182,12 +182,18 @@ def _run(arguments: list[str]) -> int:
 
         return command_line(arguments)
     if protections is not None:
+        from wallet_gui.widgets.qt_loading import load_qt  # noqa: PLC0415
+
+        load_qt()
         from wallet_gui.vault.offline.application import main as offline_window  # noqa: PLC0415
 
         return offline_window(arguments, protections)
     # What the start loads stays; to look for garbage in it again and again takes a tenth of the
     # start. The window switches the collector on once it can be used.
     gc.disable()
+    from wallet_gui.widgets.qt_loading import load_qt  # noqa: PLC0415
+
+    load_qt()
     from wallet_gui.gui.application import main as window  # noqa: PLC0415
 
     return window(arguments)

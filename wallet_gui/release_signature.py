@@ -19,9 +19,6 @@ import re
 from dataclasses import dataclass
 from typing import Final, Self
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from wallet_gui.primitives.serialize import ParseError
 
 MAX_SIGNATURE_FILE: Final = 4096
@@ -103,6 +100,12 @@ def verify(data: bytes, signature_text: str, keys: tuple[PublicKey, ...]) -> Ver
 
     Raises BadSignature with a sentence: nothing else of the two may then be shown or used.
     """
+    # The keys are read at every start, a signature hardly ever.
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+        Ed25519PublicKey,
+    )
+
     algorithm, key_id, signature, comment, global_signature = _parse_signature(signature_text)
     candidates = [key for key in keys if key.key_id == key_id]
     if not candidates:

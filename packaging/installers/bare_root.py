@@ -33,9 +33,18 @@ CERTIFICATES = "/usr/local/share/host-certificates.crt"
 MOUNTS = (
     ("proc", "proc", ["-t", "proc"]),
     ("sysfs", "sys", ["-t", "sysfs", "-o", "ro"]),
-    ("/dev", "dev", ["--bind"]),
-    ("/dev/pts", "dev/pts", ["--bind"]),
+    # Not this machine's /dev: whoever removed the folder while it was mounted would remove that.
+    ("tmpfs", "dev", ["-t", "tmpfs", "-o", "mode=755,nosuid"]),
+    ("devpts", "dev/pts", ["-t", "devpts", "-o", "newinstance,ptmxmode=0666,mode=620,gid=5"]),
 )
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "fuse")
+DEVICE_LINKS = {
+    "ptmx": "pts/ptmx",
+    "fd": "/proc/self/fd",
+    "stdin": "fd/0",
+    "stdout": "fd/1",
+    "stderr": "fd/2",
+}
 # What a login would set: nothing of the caller's environment gets in.
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -90,13 +99,23 @@ def mounted(path: Path, folders: Mapping[Path, str] | None = None) -> Iterator[P
     """
     place = path.resolve()
     done: list[Path] = []
-    own = [(str(here), there, ["--bind"]) for here, there in (folders or {}).items()]
+    own = [(f"/dev/{name}", f"dev/{name}", ["--bind"]) for name in DEVICES]
+    own += [(str(here), there, ["--bind"]) for here, there in (folders or {}).items()]
     try:
         for source, name, options in (*MOUNTS, *own):
+            if name.startswith("dev/") and source.startswith("/") and not Path(source).exists():
+                continue
             target = place / name
-            target.mkdir(parents=True, exist_ok=True)
+            if Path(source).is_absolute() and not Path(source).is_dir():
+                target.touch()
+            else:
+                target.mkdir(parents=True, exist_ok=True)
             _run(["mount", *options, source, str(target)])
             done.append(target)
+        (place / "dev" / "shm").mkdir(mode=0o1777)
+        (place / "dev" / "shm").chmod(0o1777)
+        for name, there in DEVICE_LINKS.items():
+            (place / "dev" / name).symlink_to(there)
         yield place
     finally:
         for target in reversed(done):
@@ -180,12 +199,26 @@ def use_host_network(root: Path) -> dict[str, str]:
 
 def remove(path: Path) -> None:
     """Remove a root; refuses while something is mounted in it."""
-    place = path.resolve()
-    for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
-        target = line.split()[1].encode().decode("unicode_escape")
-        if Path(target).is_relative_to(place):
-            raise OSError(f"{target} is still mounted, so {place} is not removed.")
-    shutil.rmtree(place)
+    still = mounts_below(path)
+    if still:
+        raise OSError(f"{still[0]} is still mounted, so {path} is not removed.")
+    shutil.rmtree(path)
+
+
+def unmount_below(path: Path) -> None:
+    """Unmount what a build that was killed has left mounted in a folder."""
+    for target in reversed(mounts_below(path)):
+        _unmount(target)
+
+
+def mounts_below(path: Path) -> list[Path]:
+    """List what is mounted in a folder, in the order in which it was."""
+    place, table = path.resolve(), Path("/proc/self/mounts")
+    if not table.exists():
+        return []
+    lines = table.read_text(encoding="utf-8").splitlines()
+    targets = [Path(line.split()[1].encode().decode("unicode_escape")) for line in lines]
+    return [target for target in targets if target.is_relative_to(place)]
 
 
 # What create needs

@@ -55,7 +55,10 @@ app.exec()
 )
 # Installed as soon as the program makes its QApplication; nothing else of it is touched.
 _PROGRAM = """
-import sys
+import gc, sys
+from wallet_gui.widgets.qt_loading import load_qt
+gc.disable()  # both as __main__ does
+load_qt()
 from wallet_gui.gui import application
 make = application.QApplication
 def started(arguments):

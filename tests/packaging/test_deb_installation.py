@@ -4,6 +4,7 @@ Links come the way a browser hands them on: through the desktop's own tools, whi
 up. A link's author may write anything; nothing but the payment form may come of it (CVE-2021-3401).
 """
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -16,17 +17,18 @@ from installers.job import Missing
 
 from tests.journey.screen import why_not
 from tests.packaging.installed_debian import InstalledDebian, bare_debian, loaded
-from tests.packaging.user_screen import UserScreen
+from tests.packaging.user_screen import UserScreen, folder_of_a_user
 from tests.patience import PATIENCE
 
+ROOT = Path(__file__).resolve().parents[2]
 ADDRESSES = (  # BIP173 and BIP86, test vectors
     "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
     "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr",
 )
 PASSWORD = "four lamps walk home slowly"
-WINDOW, VAULT = "Wallet GUI", "Vault"
+WINDOW, VAULT, OFFLINE = "Wallet GUI", "Vault", "Offline"
 PROGRAM = "wallet-gui"
-# A PSBT of one input and one output without keys: BIP174's first valid vector begins like it.
+# How files of the two forms begin.
 PSBT_BYTES = b"psbt\xff\x01\x00"
 PSBT_TEXT = b"cHNidP8BAHUCAAAAASaBcTce3/KF6Tet7qSze3gADAVmy7OtZGQXE8pCFxv2AAAAAAD+////"
 STYLE = b"* { background-color: #ff0000; color: #ff0000; }"
@@ -55,13 +57,9 @@ def _said(what: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("suite", ["bookworm", "trixie"])
 def test_installed_used_and_removed(suite: str, deb: Path, tmp_path: Path) -> None:
-    desktop = tmp_path / "desktop"
-    desktop.mkdir()
-    # The sockets in it are reached by somebody who may not read this user's other files.
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o711)
     with (
         _said("all"),
+        folder_of_a_user() as desktop,
         UserScreen(desktop, uid=1000) as screen,
         bare_debian(tmp_path / "root", suite, screen.mounts()) as machine,
     ):
@@ -84,6 +82,8 @@ def test_installed_used_and_removed(suite: str, deb: Path, tmp_path: Path) -> No
         }
         with _said("links"):
             _opens_links(machine, screen, tmp_path)
+        with _said("the offline window"):
+            _opens_the_offline_window(machine, screen, tmp_path)
         with _said("removing"):
             _leaves_no_trace(machine, unused)
 
@@ -178,6 +178,11 @@ def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> 
     _form_says(screen, second, "0.05000000", "")
     assert machine.windows()[process][1:2] == ["--"]
 
+    # A file, too, with a name like options.
+    assert machine.hand_over("gio", "open", machine.write("pay --vault.psbt", _a_payment())) == 0
+    screen.wait_for("Payment to be signed", WINDOW)
+    _alone(machine, process)
+
     # No library, no folder and no style of the link's choice.
     assert not {path for path in loaded(process) if "evil" in path}
     assert sorted(path.name for path in (machine.home / "evil").iterdir()) == [
@@ -186,11 +191,33 @@ def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> 
         "style.qss",
     ]
     screen.picture(folder / "last.png")
-    screen.close_window(WINDOW)
+    _close(machine, screen, WINDOW)
+
+
+def _opens_the_offline_window(machine: InstalledDebian, screen: UserScreen, folder: Path) -> None:
+    entry = "/usr/share/applications/wallet-gui-offline.desktop"
+    assert machine.hand_over("gio", "launch", entry) == 0
+    screen.wait_for("Offline: no network", OFFLINE)
+    [words] = machine.windows().values()
+    assert words[1:] == ["--offline"]
+    screen.picture(folder / "offline.png")
+    _close(machine, screen, OFFLINE)
+
+
+def _close(machine: InstalledDebian, screen: UserScreen, title: str) -> None:
+    screen.close_window(title)
     deadline = time.monotonic() + PATIENCE
     while machine.windows() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert machine.windows() == {}
+
+
+def _a_payment() -> bytes:
+    """BIP174's first valid example."""
+    vectors = json.loads((ROOT / "tests" / "vectors" / "bip174.json").read_text())
+    words = vectors["valid"][0][1].split()
+    pieces = vectors["pieces"]
+    return bytes.fromhex("".join(pieces[w[1:]] if w.startswith("$") else w for w in words))
 
 
 def _the_window(machine: InstalledDebian, link: str) -> int:

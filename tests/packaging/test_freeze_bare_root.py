@@ -68,6 +68,14 @@ def test_smoke_test_passes_offscreen(debian: Path) -> None:
     assert done.stderr == ""
 
 
+def test_devices_are_those_that_programs_expect_and_no_others(debian: Path) -> None:
+    said = bare_root.run(debian, ["ls", "/dev"]).stdout.split()
+    assert {"null", "urandom", "tty", "pts", "ptmx", "shm", "fd"} <= set(said)
+    assert not [name for name in said if name.startswith(("sd", "vd", "nvme", "mem", "kmsg"))]
+    write = "echo gone > /dev/null && head -c 4 /dev/urandom | wc -c && touch /dev/shm/a"
+    assert bare_root.run(debian, ["sh", "-c", write], user="person").stdout.strip() == "4"
+
+
 def test_root_is_not_removed_while_something_is_mounted_in_it(debian: Path) -> None:
     with pytest.raises(OSError, match="is still mounted"):
         bare_root.remove(debian)

@@ -137,12 +137,19 @@ def test_offline_window_opens_and_has_no_network(
         while "QtWidgets" not in maps.read_text() and time.monotonic() < deadline:
             assert process.poll() is None
             time.sleep(0.1)
+        libraries = set(re.findall(r" (/\S+\.so[.\d]*)$", maps.read_text(), re.MULTILINE))
         status = Path(f"/proc/{process.pid}/status").read_text()
         assert re.search(r"^Seccomp:\s+2$", status, re.MULTILINE)
     finally:
         process.terminate()
         _, said = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in said
+    # Everything that is loaded is the folder's own or the system's; what both have, the folder's.
+    folder = str(frozen_folder.resolve())
+    own = {path.name for path in frozen_folder.rglob("*.so*")}
+    for path in libraries:
+        assert path.startswith((folder, "/usr/lib/", "/lib/", "/lib64/"))
+        assert path.startswith(folder) or Path(path).name not in own, path
 
 
 def test_programs_of_others_get_the_environment_that_we_got(run: Run, tmp_path: Path) -> None:

@@ -55,7 +55,6 @@ def test_it_says_what_it_is(package: Path) -> None:
     form = "%{NAME}|%{VERSION}|%{RELEASE}|%{ARCH}|%{BUILDHOST}|%{VENDOR}|%{PAYLOADCOMPRESSOR}\\n"
     (told,) = _ask(package, "--queryformat", form)
     assert told == f"wallet-gui|{rpm.rpm_version(freeze.version())}|1|x86_64|localhost|(none)|xz"
-    assert _ask(package, "--queryformat", "%{BUILDTIME}") == [str(freeze.epoch())]
     (licence,) = _ask(package, "--queryformat", "%{LICENSE}")
     for name in ("LGPL-3.0-only", "EPL-2.0", "OFL-1.1"):
         assert name in licence.split(" AND ")
@@ -93,10 +92,11 @@ def test_it_runs_nothing_when_it_is_installed(package: Path) -> None:
 
 
 def test_files_belong_to_root_and_to_it_alone(package: Path) -> None:
+    (built,) = _ask(package, "--queryformat", "%{BUILDTIME}\\n")
     form = "[%{FILENAMES}|%{FILEMODES:octal}|%{FILEUSERNAME}|%{FILEGROUPNAME}|%{FILEMTIMES}\\n]"
     for line in _ask(package, "--queryformat", form):
         name, mode, user, group, time = line.split("|")
-        assert (user, group, time) == ("root", "root", str(freeze.epoch()))
+        assert (user, group, time) == ("root", "root", built)
         assert not int(mode, 8) & (stat.S_ISUID | stat.S_ISGID | stat.S_IWGRP) or stat.S_ISLNK(
             int(mode, 8)
         )

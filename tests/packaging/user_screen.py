@@ -7,8 +7,9 @@ to reach them, not even its own machine's.
 
 import contextlib
 import os
-import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,8 @@ class UserScreen(Screen):
         return {X_SOCKETS: str(X_SOCKETS).lstrip("/"), self._folder: str(self._folder).lstrip("/")}
 
 
-def leave(folder: Path) -> None:
-    """Remove what the desktop left behind, which belongs to its user."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(folder)
+@contextlib.contextmanager
+def folder_of_a_user() -> Iterator[Path]:
+    """A folder to which everybody finds the way, as to no folder of pytest; empty again after."""
+    with tempfile.TemporaryDirectory(prefix="wallet-gui-desktop-") as name:
+        yield Path(name)

@@ -63,7 +63,10 @@ def main(
             return answer(entropy)
         if reader is not None:
             return HeadlessVault(reader, cost, channel.progress, entropy).answer(request)
-        from wallet_gui.vault.application import run  # noqa: PLC0415 - headless needs no Qt
+        from wallet_gui.widgets.qt_loading import load_qt  # noqa: PLC0415 - headless needs no Qt
+
+        load_qt()
+        from wallet_gui.vault.application import run  # noqa: PLC0415
 
         return run(request, protections, cost, channel, entropy)
 

@@ -15,18 +15,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from wallet_gui import curve
+from wallet_gui.chain.p2p.packet_sizes import (
+    DECOY,
+    LENGTH_SIZE,
+    TERMINATOR_SIZE,
+)
 
 REKEY_INTERVAL: Final = 224
-LENGTH_SIZE: Final = 3
-HEADER_SIZE: Final = 1
-TAG_SIZE: Final = 16
-EXPANSION: Final = LENGTH_SIZE + HEADER_SIZE + TAG_SIZE
-"""How much longer a packet is than its contents."""
-
-DECOY: Final = 0x80  # in the header: to be ignored
-KEY_SIZE: Final = 64
-TERMINATOR_SIZE: Final = 16
-MAX_GARBAGE: Final = 4095
 
 _COUNTERS: Final = tuple(struct.pack("<I", index) for index in range(REKEY_INTERVAL))
 _REKEY_COUNTER: Final = b"\xff\xff\xff\xff"

@@ -22,6 +22,7 @@ from wallet_gui.chain.p2p.protocol import Event, PeerProtocol
 from wallet_gui.chain.p2p.socks5 import Credentials, Socks5Client, SocksFailed
 from wallet_gui.chain.p2p.sync_state import Instant
 from wallet_gui.chain.p2p.transport import ProtocolViolation, Transport, V1Transport
+from wallet_gui.chain.p2p.transport_v2 import V2Transport
 from wallet_gui.chain.reports import Route
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
@@ -124,9 +125,6 @@ class Connector:
         is_old = prefer_v2 is False or self.is_v1_only(address) or route is Route.SSH
         if self.options.encrypted_only or not is_old:
             try:
-                # With the first peer: the start does not wait for its ciphers.
-                from wallet_gui.chain.p2p.transport_v2 import V2Transport  # noqa: PLC0415
-
                 return await self._attempt(fresh(V2Transport(magic)), address, route)
             except _ClosedOnV2 as closed:
                 if self.options.encrypted_only:

@@ -9,14 +9,21 @@ import itertools
 import secrets
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wallet_gui import curve
 from wallet_gui.chain.filter_runs import offsets
-from wallet_gui.chain.p2p import bip324
-from wallet_gui.chain.p2p.bip324 import DECOY, EXPANSION, HEADER_SIZE, LENGTH_SIZE, TERMINATOR_SIZE
 from wallet_gui.chain.p2p.filter_messages import FilterRun, split_cfilter
 from wallet_gui.chain.p2p.messages import MAX_MESSAGE_SIZE, payload_limit
+from wallet_gui.chain.p2p.packet_sizes import (
+    DECOY,
+    EXPANSION,
+    HEADER_SIZE,
+    KEY_SIZE,
+    LENGTH_SIZE,
+    MAX_GARBAGE,
+    TERMINATOR_SIZE,
+)
 from wallet_gui.chain.p2p.receive_buffers import CAPACITY as STREAM_CAPACITY
 from wallet_gui.chain.p2p.receive_buffers import SHARED
 from wallet_gui.chain.p2p.transport import (
@@ -26,6 +33,9 @@ from wallet_gui.chain.p2p.transport import (
     ProtocolViolation,
 )
 from wallet_gui.primitives.serialize import ParseError
+
+if TYPE_CHECKING:
+    from wallet_gui.chain.p2p.bip324 import Session
 
 _READ_SIZE: Final = 32 * 1024  # offer the socket at least this much room
 _LONGEST_NAME: Final = 12
@@ -91,10 +101,10 @@ class V2Transport:
         self._is_initiator = is_initiator
         self._secret, self._public_key = _new_keys() if keys is None else keys
         if garbage is None:
-            garbage = secrets.token_bytes(secrets.randbelow(bip324.MAX_GARBAGE + 1))
+            garbage = secrets.token_bytes(secrets.randbelow(MAX_GARBAGE + 1))
         self._garbage = garbage
         self._stage = _Stage.KEY
-        self._session: bip324.Session | None = None
+        self._session: Session | None = None
         self._pending = [self._public_key + garbage] if is_initiator else []
         self._queue: list[bytes] = []  # contents that wait for the keys
         self._their_garbage = b""
@@ -176,11 +186,13 @@ class V2Transport:
     # --- the handshake ----------------------------------------------------------------------------
 
     def _receive_key(self) -> None:
-        if self._end - self._start < bip324.KEY_SIZE:
+        if self._end - self._start < KEY_SIZE:
             return
-        theirs = bytes(self._view[self._start : self._start + bip324.KEY_SIZE])
-        self._start += bip324.KEY_SIZE
-        session = bip324.Session(
+        theirs = bytes(self._view[self._start : self._start + KEY_SIZE])
+        self._start += KEY_SIZE
+        from wallet_gui.chain.p2p.bip324 import Session  # noqa: PLC0415 - somebody has answered
+
+        session = Session(
             self._secret, self._public_key, theirs, self._magic, is_initiator=self._is_initiator
         )
         self._secret = b""
@@ -196,7 +208,7 @@ class V2Transport:
     def _receive_terminator(self) -> None:
         if self._session is None:
             return
-        longest = self._start + bip324.MAX_GARBAGE + TERMINATOR_SIZE
+        longest = self._start + MAX_GARBAGE + TERMINATOR_SIZE
         terminator = self._session.receive_terminator
         found = self._bytes.find(terminator, self._start, min(self._end, longest))
         if found < 0:
@@ -209,7 +221,7 @@ class V2Transport:
 
     # --- packets ----------------------------------------------------------------------------------
 
-    def _receive_packets(self, session: bip324.Session) -> Sequence[Frame | FilterRun]:
+    def _receive_packets(self, session: "Session") -> Sequence[Frame | FilterRun]:
         spans = self._decrypt(session)
         if spans and self._stage is _Stage.VERSION_PACKET:
             del spans[0]  # what it holds is for versions to come
@@ -233,7 +245,7 @@ class V2Transport:
             position += 1
         return found
 
-    def _decrypt(self, session: bip324.Session) -> list[tuple[int, int]]:
+    def _decrypt(self, session: "Session") -> list[tuple[int, int]]:
         """Decrypt every complete packet; return where the contents lie, without those of decoys.
 
         They go one after the other into a buffer that belongs to what is given out: filters stay
@@ -290,7 +302,7 @@ class V2Transport:
             self._command, self._room = None, 0
         self._start = position
 
-    def _look_ahead(self, session: bip324.Session) -> None:
+    def _look_ahead(self, session: "Session") -> None:
         """Refuse a message that is too long for its kind before memory is set aside for it.
 
         What is read here is not proved yet, so it only ever ends the connection.

@@ -7,16 +7,8 @@ from hypothesis import strategies as st
 
 from tests.unit.chain.facts import REPOSITORY, shared
 from wallet_gui import curve
-from wallet_gui.chain.p2p.bip324 import (
-    DECOY,
-    EXPANSION,
-    HEADER_SIZE,
-    LENGTH_SIZE,
-    REKEY_INTERVAL,
-    TAG_SIZE,
-    PacketCipher,
-    Session,
-)
+from wallet_gui.chain.p2p.bip324 import REKEY_INTERVAL, PacketCipher, Session
+from wallet_gui.chain.p2p.packet_sizes import DECOY, EXPANSION, HEADER_SIZE, LENGTH_SIZE, TAG_SIZE
 from wallet_gui.primitives.params import MAINNET
 
 

@@ -107,7 +107,7 @@ def build(job: Job) -> Path:
     target = job.output / f"wallet-gui_{job.version}_{ARCHITECTURE}.deb"
     job.output.mkdir(parents=True, exist_ok=True)
     subprocess.run(
-        ["dpkg-deb", "--root-owner-group", "-Zxz", "-z9", "--build", str(root), str(target)],
+        ["dpkg-deb", "--root-owner-group", "-Zxz", "-z6", "--build", str(root), str(target)],
         check=True,
         stdout=subprocess.DEVNULL,
         env={"PATH": os.environ["PATH"], "SOURCE_DATE_EPOCH": str(job.epoch), "LC_ALL": "C"},

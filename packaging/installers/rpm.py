@@ -29,7 +29,9 @@ def build(job: Job) -> Path:
     with tool_root.entered(job.work) as root:
         place = tool_root.inside(root)
         lay_out(job.tree, place / "tree")
-        tool_root.settle(place / "tree", job.epoch)
+        # As in Fedora; and of a library that can be started besides (Qt's first) rpm sees what it
+        # needs only when it may be.
+        tool_root.settle(place / "tree", job.epoch, libraries=0o755)
         (place / SPEC.name).write_text(spec(job), encoding="utf-8")
         line = ["rpmbuild", "-bb", "--quiet", f"--define=_topdir {tool_root.PLACE}/rpmbuild"]
         tool_root.run(root, [*line, f"{tool_root.PLACE}/{SPEC.name}"], job.epoch)

@@ -65,12 +65,18 @@ def place_program(tree: Path, prefix: Path) -> None:
     (prefix / "bin" / "wallet-gui").symlink_to("../lib/wallet-gui/wallet-gui")
 
 
-def settle(folder: Path, epoch: int) -> None:
-    """Give everything one owner, one time, and modes that no umask has touched."""
+def settle(folder: Path, epoch: int, *, libraries: int = 0o644) -> None:
+    """Give everything one owner, one time, and modes that no umask has touched.
+
+    `libraries` is the mode of shared libraries, which are loaded and not started.
+    """
     for path in (*sorted(folder.rglob("*"), reverse=True), folder):
         if not path.is_symlink():
-            # A shared library is loaded, not started.
-            starts = path.is_dir() or (path.stat().st_mode & 0o100 and ".so" not in path.name)
-            path.chmod(0o755 if starts else 0o644)
+            starts = path.is_dir() or path.stat().st_mode & 0o100
+            path.chmod(libraries if _is_library(path) else 0o755 if starts else 0o644)
         os.chown(path, 0, 0, follow_symlinks=False)
         os.utime(path, (epoch, epoch), follow_symlinks=False)
+
+
+def _is_library(path: Path) -> bool:
+    return ".so" in path.suffixes and path.is_file()

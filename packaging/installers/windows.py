@@ -18,9 +18,10 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from installers import authenticode, bare_root, freeze, windows_python, wine_root
+from installers import authenticode, bare_root, freeze, sbom, windows_python, wine_root
 from installers.job import Job
 from installers.wine_root import Wine
 
@@ -41,6 +42,7 @@ def build(job: Job) -> Path:
     with wine_root.entered(job.work / "root") as wine:
         tree = job.work / freeze.NAME
         make_folder(wine, tree, job.version, job.epoch)
+        sbom.build(replace(job, tree=tree))
         return make_setup(wine.root, tree, job)
 
 

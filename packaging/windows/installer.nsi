@@ -189,15 +189,18 @@ Section "Install"
   WriteRegStr HKCU "${CAPABILITIES}\FileAssociations" ".psbt" "${FILE_CLASS}"
   WriteRegStr HKCU "Software\RegisteredApplications" "${NAME}" "${CAPABILITIES}"
 
-  ; Where no wallet has the links, in the registry of this person or of all, they are ours.
+  ; Where no wallet has ever had the links, of this person or of all, they are ours. Enumerating
+  ; fails only where there is no key at all.
   ClearErrors
-  ReadRegStr $0 HKCR "bitcoin" "URL Protocol"
-  ReadRegStr $1 HKCR "bitcoin\shell\open\command" ""
-  ${If} "$0$1" == ""
-  ${AndIf} ${Errors}
-    WriteRegStr HKCU "${CLASSES}\bitcoin" "" "URL:Bitcoin payment link"
-    WriteRegStr HKCU "${CLASSES}\bitcoin" "URL Protocol" ""
-    WriteRegStr HKCU "${CLASSES}\bitcoin\shell\open\command" "" `${OPENS}`
+  EnumRegKey $0 HKCU "${CLASSES}\bitcoin" 0
+  ${If} ${Errors}
+    ClearErrors
+    EnumRegKey $0 HKLM "${CLASSES}\bitcoin" 0
+    ${If} ${Errors}
+      WriteRegStr HKCU "${CLASSES}\bitcoin" "" "URL:Bitcoin payment link"
+      WriteRegStr HKCU "${CLASSES}\bitcoin" "URL Protocol" ""
+      WriteRegStr HKCU "${CLASSES}\bitcoin\shell\open\command" "" `${OPENS}`
+    ${EndIf}
   ${EndIf}
   ClearErrors
   !insertmacro TELL_WINDOWS

@@ -77,8 +77,6 @@ class OfflineMachine:
         screen.press("I have written them down", VAULT)
         screen.wait_for("Check what you wrote", VAULT)
         asked = {name for name in screen.names(VAULT) if name.removeprefix("Word ").isdigit()}
-        # A question of another window may have taken the keyboard.
-        screen.activate(VAULT)
         for name in sorted(asked):
             screen.focus(name, VAULT)
             screen.type(words[int(name.split()[1]) - 1])

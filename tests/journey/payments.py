@@ -68,9 +68,7 @@ class Person:
         words = self.program.words()
         asked = sorted({name for name in screen.names(VAULT) if re.fullmatch(r"Word \d+", name)})
         assert len(asked) >= 3
-        # With the keyboard, as a person types from paper. A question of the other window may have
-        # taken it meanwhile.
-        screen.activate(VAULT)
+        # With the keyboard, as a person types from paper.
         for name in asked:
             screen.focus(name, VAULT)
             screen.type(words[int(name.split()[1]) - 1])
@@ -212,6 +210,9 @@ def through_ssh(person: Person, server: Sshd) -> None:
     person.open_window()
     person.begin_wallet()
     _name_node(person, server)
+    # The question about the server took the keyboard from the vault.
+    person.screen.wait_for("I have written them down", VAULT)
+    person.screen.activate(VAULT)
     person.make_wallet()
     # Only the node of the person is listed, and the way to it.
     _wait_for_node(person)

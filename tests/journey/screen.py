@@ -219,11 +219,13 @@ class Screen:
         self._on_window(title, *middle, "click", "--repeat", str(notches), "5")
 
     def _on_window(self, title: str, *action: str) -> None:
-        subprocess.run(
-            ["xdotool", "search", "--onlyvisible", "--name", title, *action],
-            env=self.environment,
-            check=True,
-        )
+        """Do something to a window; what accessibility shows, the X server may show a bit later."""
+        command = ["xdotool", "search", "--onlyvisible", "--name", title, *action]
+        deadline = time.monotonic() + PATIENCE
+        while subprocess.run(command, env=self.environment, check=False).returncode:
+            if time.monotonic() > deadline:
+                raise LookupError(f"no window {title!r} took {action}")
+            time.sleep(0.1)
 
     def picture(self, path: Path) -> None:
         """Save what the screen shows, where a tool for that is installed."""

@@ -44,6 +44,11 @@ class Desktop:
         settings = {"check": False, "timeout": PATIENCE, "errors": "replace", **options}
         return self.wine.run(command, self.environment, **settings)
 
+    def type_in(self, line: str) -> int:
+        """Run a line of the command prompt as it is, for programs that read it unquoted."""
+        self.wine.place("C:\\line.bat").write_text(f"{line}\r\nexit %errorlevel%\r\n")
+        return self.run("cmd", "/c", "C:\\line.bat").returncode
+
     def start(self, *command: str) -> subprocess.Popen[str]:
         return self.wine.start(
             command, self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -106,8 +111,15 @@ def parsed(text: str) -> Registry:
         if line.startswith("["):
             key = found.setdefault(line.strip("[]"), {})
         elif match := re.fullmatch(r'(@|"(?:[^"\\]|\\.)*")=(.*)', line):
-            key[match[1].strip('"')] = match[2].strip('"').replace('\\"', '"').replace("\\\\", "\\")
+            key[plain(match[1])] = plain(match[2])
     return found
+
+
+def plain(text: str) -> str:
+    """Take a text out of its quotes; numbers have none."""
+    if not text.startswith('"'):
+        return text
+    return re.sub(r"\\(.)", r"\1", text[1:-1])
 
 
 @contextlib.contextmanager

@@ -10,8 +10,8 @@ whose first questions (language; kind of network) are answered: what appears is 
 wallet is made or chosen. The programs take turns. Told are, as medians:
 
 window      from exec to the first picture that fills 2 % of the screen
-usable      from exec to the last change of the picture before it stays as it is; then Tab is
-            pressed, and must change the picture
+usable      from exec to the last change of the picture before it stays as it is (all but 0.2 %
+            of the screen: the words of a status bar); then Tab must change it
 CPU         seconds of processor time of all its processes until then: steadier than the clock
             where other programs run on the machine
 RSS, PSS    of all its processes, five seconds later

@@ -25,9 +25,10 @@ WIDTH, HEIGHT = 1280, 900
 # One row in so many is looked at; the finest letters are higher.
 EACH_ROW: Final = 4
 POLL: Final = 0.002
-# A start is over when nothing but small things (a blinking cursor, a counter) changed for so long.
+# A start is over when nothing but small things changed for so long: a blinking cursor, the words of
+# a status bar, which go on telling how it stands with the network.
 QUIET: Final = 2.5
-SMALL: Final = 0.0006
+SMALL: Final = 0.002
 # The first picture fills at least this share of the screen: more than a frame around nothing.
 PICTURE: Final = 0.02
 LIMIT: Final = 60.0

@@ -145,7 +145,7 @@ def folder_size(folder: Path) -> int:
 def _packed_size(folder: Path) -> int:
     """Bytes of the folder as a .tar.xz."""
     with tempfile.TemporaryFile() as file:
-        packed = ("nice", "tar", "-C", str(folder), "-cJf", "-", ".")
+        packed = ("nice", "tar", "-I", "xz -T0", "-C", str(folder), "-cf", "-", ".")
         subprocess.run(packed, stdout=file, check=True)
         return file.tell() or os.fstat(file.fileno()).st_size
 

@@ -151,14 +151,14 @@ def test_a_killed_window_leaves_nothing_in_the_way(
     first_window.kill()
     first_window.wait()
     left = tmp_path / "instance.socket"
-    before = left.stat().st_ino
+    before = left.stat().st_mtime_ns  # the number of a file is used again
     with subprocess.Popen(
         [sys.executable, "-m", "wallet_gui", "--network", "regtest", "--data-dir", str(tmp_path)],
         cwd=REPOSITORY,
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": PYTHON_PATH},
     ) as again:
         deadline = time.monotonic() + PATIENCE
-        while left.stat().st_ino == before and time.monotonic() < deadline:
+        while left.stat().st_mtime_ns == before and time.monotonic() < deadline:
             assert again.poll() is None
             time.sleep(0.05)
         # It listens: a later start reaches it.

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import importlib
 import os
 import shutil
@@ -114,7 +113,9 @@ def folder(
     return place
 
 
-def artefact(target: str, tree: Path, output: Path, work: Path = WORK) -> Path:
+def artefact(
+    target: str, tree: Path, output: Path, work: Path = WORK, *, release_keys: Path | None = None
+) -> Path:
     """Make one package of a frozen folder; returns where it is. Raises Missing."""
     try:
         module = importlib.import_module(f"installers.{MODULES[target]}")
@@ -122,7 +123,8 @@ def artefact(target: str, tree: Path, output: Path, work: Path = WORK) -> Path:
         raise Missing(f"{target} cannot be built: there is no module {error.name}.") from error
     output.mkdir(parents=True, exist_ok=True)
     own = _fresh(work / target)
-    made: Path = module.build(Job(tree, output, own, freeze.version(), freeze.epoch()))
+    job = Job(tree, output, own, freeze.version(), freeze.epoch(), release_keys)
+    made: Path = module.build(job)
     shutil.rmtree(own, ignore_errors=True)
     return made
 
@@ -136,11 +138,13 @@ def _build(target: str, options: argparse.Namespace) -> Path:
     if target == "folder":
         return tree
     stamp = output / f".{target}.made-from"
-    made_from = hashlib.sha256(f"{freeze.digest()}{tree}".encode()).hexdigest()
+    # Keys of a test must never be taken for those of a release.
+    keys = b"" if options.release_keys is None else options.release_keys.read_bytes()
+    made_from = freeze.digest(more=[keys, str(options.here).encode(), str(tree).encode()])
     known, _, name = stamp.read_text().partition(" ") if stamp.exists() else ("", "", "")
     if options.reuse and known == made_from and (output / name).is_file():
         return output / name
-    made = artefact(target, tree, output)
+    made = artefact(target, tree, output, release_keys=options.release_keys)
     if options.reuse:
         stamp.write_text(f"{made_from} {made.name}")
     if target == "sums" and options.key is not None:

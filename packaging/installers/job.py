@@ -10,7 +10,8 @@ class Job:
 
     `tree` is the frozen folder with the executable in it and is not changed; `output` is where the
     artefact goes; `work` is an empty folder of this job's own; `epoch` is SOURCE_DATE_EPOCH in
-    seconds: the only time that may show in what is built.
+    seconds: the only time that may show in what is built. `release_keys` is put in the place of
+    resources/release-keys.txt by what does not start from `tree`, which has it already.
     """
 
     tree: Path
@@ -18,6 +19,7 @@ class Job:
     work: Path
     version: str
     epoch: int
+    release_keys: Path | None = None
 
 
 class Missing(Exception):

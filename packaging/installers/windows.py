@@ -41,7 +41,7 @@ def build(job: Job) -> Path:
     wine_root.require()
     with wine_root.entered(job.work / "root") as wine:
         tree = job.work / freeze.NAME
-        make_folder(wine, tree, job.version, job.epoch)
+        make_folder(wine, tree, job)
         sbom.build(replace(job, tree=tree))
         return make_setup(wine.root, tree, job)
 
@@ -54,17 +54,17 @@ def file_name(version: str) -> str:
 # The folder
 
 
-def make_folder(wine: Wine, tree: Path, version: str, epoch: int) -> None:
+def make_folder(wine: Wine, tree: Path, job: Job) -> None:
     """Freeze the program for Windows into the folder `tree`."""
     windows_python.place(wine.place(PYTHON))
     source = wine.place(SOURCE)
-    freeze.copy_sources(source)
+    freeze.copy_sources(source, release_keys=job.release_keys)
     _build_engine(source)
     windows = source / "packaging" / "windows"
-    (windows / "version_info.py").write_text(version_resource(version), encoding="utf-8")
+    (windows / "version_info.py").write_text(version_resource(job.version), encoding="utf-8")
     (windows / "wallet-gui.ico").write_bytes(icon())
     settings = {
-        "SOURCE_DATE_EPOCH": str(epoch),
+        "SOURCE_DATE_EPOCH": str(job.epoch),
         "PYTHONHASHSEED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",

@@ -75,6 +75,28 @@ def test_artefact_is_made_again_only_when_its_sources_changed(
     assert made[0].tree == tmp_path
 
 
+def test_artefact_with_other_release_keys_is_never_taken_for_this_one(
+    build: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[Path | None] = []
+
+    class Windows(ModuleType):
+        @staticmethod
+        def build(job: Job) -> Path:
+            made.append(job.release_keys)
+            (job.output / "setup.exe").touch()
+            return job.output / "setup.exe"
+
+    keys = tmp_path / "keys.txt"
+    keys.write_text("# of a test\n")
+    monkeypatch.setitem(sys.modules, "installers.windows", Windows("installers.windows"))
+    monkeypatch.setattr(build, "folder", lambda **_: tmp_path)
+    command = ["windows", "--reuse", "--output", str(tmp_path / "out")]
+    for more in (["--release-keys", str(keys)], [], []):
+        assert build.main([*command, *more]) == 0
+    assert made == [keys, None]
+
+
 def test_folder_of_the_same_sources_is_reused_across_commits(
     build: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -80,7 +80,7 @@ class Screen:
         self._processes: list[subprocess.Popen[bytes]] = []
         reader, writer = os.pipe()
         size = f"{WIDTH}x{HEIGHT}x24"
-        screen = ("-screen", "0", size, "-nolisten", "tcp", "-fbdir", str(self._folder))
+        screen = ("-noreset", "-screen", "0", size, "-nolisten", "tcp", "-fbdir", str(self._folder))
         self._start("Xvfb", "-displayfd", str(writer), *screen, pass_fds=(writer,))
         os.close(writer)
         with os.fdopen(reader) as stream:

@@ -21,6 +21,9 @@ from tests.patience import PATIENCE
 DRIVER = Path(__file__).with_name("accessible.py")
 SYSTEM_PYTHON = "/usr/bin/python3"
 PROGRAMS = ("Xvfb", "openbox", "dbus-daemon", "xdotool")
+# A server that resets itself when its last program has left refuses the next one meanwhile: the bus
+# launcher comes and goes, and the window manager would come to a closed door.
+X_SERVER = ("Xvfb", "-noreset", "-nolisten", "tcp")
 _BUS_LAUNCHER = Path("/usr/libexec/at-spi-bus-launcher")
 
 
@@ -68,7 +71,7 @@ class Screen:
     def _start(self) -> None:
         read_end, write_end = os.pipe()
         self.start(
-            ["Xvfb", "-displayfd", str(write_end), "-screen", "0", self._size, "-nolisten", "tcp"],
+            [*X_SERVER, "-displayfd", str(write_end), "-screen", "0", self._size],
             dict(os.environ),
             pass_fds=(write_end,),
         )
@@ -106,6 +109,7 @@ class Screen:
         self.environment = environment
         self.start([str(_BUS_LAUNCHER), "--launch-immediately"], environment)
         self.start(["openbox", "--sm-disable"], environment)
+        self._wait_for_window_manager()
         self._driver = subprocess.Popen(
             [SYSTEM_PYTHON, str(DRIVER)],
             env=environment,
@@ -114,6 +118,17 @@ class Screen:
             text=True,
         )
         self._processes.append(self._driver)
+
+    def _wait_for_window_manager(self) -> None:
+        """Wait until windows can be given the keyboard, placed and found."""
+        deadline = time.monotonic() + PATIENCE
+        question = ["xdotool", "get_num_desktops"]
+        while subprocess.run(
+            question, env=self.environment, check=False, capture_output=True
+        ).returncode:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the window manager did not start")
+            time.sleep(0.05)
 
     def start(
         self,

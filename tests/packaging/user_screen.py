@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.journey.screen import DRIVER, SYSTEM_PYTHON, Screen
+from tests.journey.screen import DRIVER, SYSTEM_PYTHON, X_SERVER, Screen
 
 X_SOCKETS = Path("/tmp/.X11-unix")  # noqa: S108 - where X servers and clients meet
 _BUS_LAUNCHER = "/usr/libexec/at-spi-bus-launcher"
@@ -31,7 +31,7 @@ class UserScreen(Screen):
         self._folder.chmod(0o700)
         read_end, write_end = os.pipe()
         self.start(
-            ["Xvfb", "-displayfd", str(write_end), "-screen", "0", self._size, "-nolisten", "tcp"],
+            [*X_SERVER, "-displayfd", str(write_end), "-screen", "0", self._size],
             dict(os.environ),
             pass_fds=(write_end,),
         )
@@ -60,6 +60,7 @@ class UserScreen(Screen):
         self.environment = environment
         self._start_as_user([_BUS_LAUNCHER, "--launch-immediately"], environment)
         self._start_as_user(["openbox", "--sm-disable"], environment)
+        self._wait_for_window_manager()
         # As text, for the user may not be allowed to read the folder that it lies in.
         self._driver = self._start_as_user(
             [SYSTEM_PYTHON, "-c", DRIVER.read_text(encoding="utf-8")],

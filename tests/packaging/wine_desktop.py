@@ -13,6 +13,7 @@ from typing import Any, Final
 from installers import wine_root
 from installers.wine_root import Wine
 
+from tests.journey.screen import X_SERVER
 from tests.patience import PATIENCE
 
 HOME: Final = "C:\\users\\root"
@@ -135,8 +136,8 @@ def screen(folder: Path) -> Iterator[str]:
     """Start a screen whose picture is the file Xvfb_screen0; gives its name."""
     read_end, write_end = os.pipe()
     command: Sequence[str] = [
-        *("Xvfb", "-displayfd", str(write_end), "-screen", "0", "1280x900x24"),
-        *("-nolisten", "tcp", "-fbdir", str(folder)),
+        *(*X_SERVER, "-displayfd", str(write_end), "-screen", "0", "1280x900x24"),
+        *("-fbdir", str(folder)),
     ]
     process = subprocess.Popen(command, pass_fds=(write_end,), stderr=subprocess.DEVNULL)
     os.close(write_end)

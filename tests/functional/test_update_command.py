@@ -275,6 +275,7 @@ assert instance.acquire()
 # Peers are contacted at a fresh start, and are not what is asked about here.
 application = Application(qt, directory, Settings(), instance, MAINNET, connects=False)
 application.start()
+assert application.window.settings is not None  # made when it is first asked for, with the card
 
 def look():
     if application.window.update_flow.card.isHidden():

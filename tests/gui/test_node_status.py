@@ -176,6 +176,7 @@ def test_directly_is_one_more_press_and_asked_once(screen: Screen, qtbot: QtBot)
     assert screen.online.named("restore_wallet")
     assert screen.online.named("set_source") == [(NodeChoice(),)]
     screen.window.lock()
+    qtbot.waitUntil(lambda: not wizard._is_busy)  # until the wallet's file is closed
     wizard._start_create()
     wizard.next_button.click()
     qtbot.waitUntil(lambda: bool(screen.online.named("create_wallet")))

@@ -17,12 +17,12 @@ from typing import Any
 
 from tests.journey.canary_vault import COMMAND
 from tests.patience import PATIENCE
-from wallet_gui.app import online, vault_client, vault_requests
+from wallet_gui.app import vault_client, wallet_work
 from wallet_gui.gui.application import main
 from wallet_gui.transfer.messages import RestoreWallet
 
 _make = vault_client.VaultClient.__init__
-_restore = vault_requests.restore_request
+_restore = wallet_work.restore_request
 
 
 def _make_with_cheap_vault(self: vault_client.VaultClient, **options: Any) -> None:
@@ -34,7 +34,7 @@ def _restore_with_passphrase(*arguments: Any, **options: Any) -> RestoreWallet:
 
 
 vault_client.VaultClient.__init__ = _make_with_cheap_vault  # type: ignore[method-assign]
-vars(online)["restore_request"] = _restore_with_passphrase
+vars(wallet_work)["restore_request"] = _restore_with_passphrase
 
 
 def record_protections() -> None:

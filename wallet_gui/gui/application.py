@@ -342,21 +342,12 @@ def main(arguments: list[str]) -> int:
 def _smoke_test(options: argparse.Namespace) -> int:
     """Open the window in a folder that is gone afterwards, check it, and end."""
     # Here and not above: a window that is used needs none of it.
-    from wallet_gui.storage.throw_away import throw_away_folder  # noqa: PLC0415
-    from wallet_gui.widgets.smoke_test import SmokeTest  # noqa: PLC0415
+    from wallet_gui.widgets.smoke_test import run_smoke_test  # noqa: PLC0415
 
     try:
-        with throw_away_folder() as folder:
-            test = SmokeTest(folder)
-            try:
-                status = _open(options, NETWORKS[options.network], folder, test)
-            except OSError as error:
-                # A file of the program is not there.
-                test.fail(str(error))
-                status = 1
-            finally:
-                test.close()
-            return status or (0 if test.passed else 1)
+        return run_smoke_test(
+            lambda folder, test: _open(options, NETWORKS[options.network], folder, test)
+        )
     except StorageError as error:
         sys.stderr.write(f"wallet-gui: {error}\n")
         return 1

@@ -26,7 +26,7 @@ from PySide6.QtCore import (
 from PySide6.QtWidgets import QApplication
 
 from wallet_gui.primitives.check_failed import CheckFailed
-from wallet_gui.storage.throw_away import remove_folder
+from wallet_gui.storage.throw_away import remove_folder, throw_away_folder
 
 LIMIT_SECONDS: Final = 60
 _LOOK_EVERY_MS: Final = 50
@@ -194,3 +194,22 @@ def _words(error: BaseException) -> str:
     text = " ".join(str(error).split())
     # The errors of this program are sentences already.
     return text if text.endswith(".") else f"{type(error).__name__}: {text}"
+
+
+def run_smoke_test(open_window: Callable[[Path, SmokeTest], int]) -> int:
+    """Open a window in a folder that is gone afterwards, check it, and end; the exit status.
+
+    `open_window` takes the folder and the test, and returns when the window is closed. Raises
+    StorageError where no such folder can be made.
+    """
+    with throw_away_folder() as folder:
+        test = SmokeTest(folder)
+        try:
+            status = open_window(folder, test)
+        except OSError as error:
+            # A file of the program is not there.
+            test.fail(str(error))
+            status = 1
+        finally:
+            test.close()
+        return status or (0 if test.passed else 1)

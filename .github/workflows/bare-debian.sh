@@ -10,12 +10,12 @@ if [ ! -e "$root/made" ]; then
     for place in proc sys dev dev/pts; do
         sudo mount --bind "/$place" "$root/$place"
     done
-    sudo mkdir "$root/work"
-    sudo mount --bind "${GITHUB_WORKSPACE:?}" "$root/work"
+    sudo mkdir "$root/checkout"
+    sudo mount --bind "${GITHUB_WORKSPACE:?}" "$root/checkout"
     # The checkout belongs to another user than root.
-    sudo chroot "$root" git config --system --add safe.directory /work
+    sudo chroot "$root" git config --system --add safe.directory /checkout
     sudo touch "$root/made"
 fi
 exec sudo chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    sh -c 'cd /work && exec "$@"' sh "$@"
+    sh -c 'cd /checkout && exec "$@"' sh "$@"

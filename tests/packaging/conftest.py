@@ -8,11 +8,13 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
+
+from tests.packaging.little_appimage import Workshop, make_folder, opened_workshop
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 MADE: Final = ROOT / "build" / "packages" / "made"
@@ -56,3 +58,21 @@ def frozen_folder() -> Path:
 def packages() -> Callable[[str], Path]:
     """Return the artefact of a target (`deb`, `tar`...); not to be changed."""
     return build_or_skip
+
+
+@pytest.fixture(scope="module")
+def workshop() -> Iterator[Workshop]:
+    with opened_workshop() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def app_dir(workshop: Workshop) -> Path:
+    """The AppDir of the little program."""
+    return make_folder(workshop)
+
+
+@pytest.fixture(scope="module")
+def little(workshop: Workshop, app_dir: Path) -> Path:
+    """The AppImage of the little program."""
+    return workshop.write("little.AppImage", workshop.pack(app_dir))

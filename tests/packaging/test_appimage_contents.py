@@ -8,7 +8,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,42 +19,22 @@ from tests.packaging.little_appimage import (
     PROGRAM,
     VERSION,
     Workshop,
-    make_folder,
     mounts,
-    opened_workshop,
     run,
 )
 
 
-@pytest.fixture(scope="module")
-def workshop() -> Iterator[Workshop]:
-    with opened_workshop() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def folder(workshop: Workshop) -> Path:
-    """The AppDir of the little program."""
-    return make_folder(workshop)
-
-
-@pytest.fixture(scope="module")
-def little(workshop: Workshop, folder: Path) -> Path:
-    """The AppImage of the little program."""
-    return workshop.write("little.AppImage", workshop.pack(folder))
-
-
-def test_extracting(little: Path, folder: Path, tmp_path: Path) -> None:
+def test_extracting(little: Path, app_dir: Path, tmp_path: Path) -> None:
     done = run([little, "--appimage-extract"], tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     names = {
         str(path.relative_to(tmp_path / "squashfs-root"))
         for path in (tmp_path / "squashfs-root").rglob("*")
     }
-    assert names == {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    assert names == {str(path.relative_to(app_dir)) for path in app_dir.rglob("*")}
     assert {line.partition("/")[2] for line in done.stdout.splitlines()} == names
     for name in names:
-        here, there = tmp_path / "squashfs-root" / name, folder / name
+        here, there = tmp_path / "squashfs-root" / name, app_dir / name
         assert here.is_symlink() == there.is_symlink()
         if here.is_symlink():
             assert here.readlink() == there.readlink()
@@ -90,14 +69,14 @@ def test_extracting_follows_no_links(little: Path, tmp_path: Path) -> None:
     assert list(outside.iterdir()) == []
 
 
-def test_mounting(little: Path, folder: Path) -> None:
+def test_mounting(little: Path, app_dir: Path) -> None:
     if not Path("/dev/fuse").exists():
         pytest.skip("this machine has no FUSE")
     with subprocess.Popen([little, "--appimage-mount"], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         mounted = Path(process.stdout.readline().decode().strip())
         assert {path.name for path in mounted.iterdir()} == {"AppRun", "data", "later"}
-        assert (mounted / "data/text").read_bytes() == (folder / "data/text").read_bytes()
+        assert (mounted / "data/text").read_bytes() == (app_dir / "data/text").read_bytes()
         with pytest.raises(OSError, match="Read-only"):
             (mounted / "new").touch()
         assert not (mounted / "missing").exists()
@@ -133,10 +112,10 @@ def test_a_cut_appimage_says_so(workshop: Workshop, little: Path, share: float) 
 
 
 def test_no_damage_makes_it_crash_or_write_elsewhere(
-    workshop: Workshop, folder: Path, tmp_path: Path
+    workshop: Workshop, app_dir: Path, tmp_path: Path
 ) -> None:
     chance = random.Random(2)
-    whole = workshop.pack(folder)
+    whole = workshop.pack(app_dir)
     seen = set()
     for number in range(90):
         image = bytearray(whole)
@@ -219,14 +198,14 @@ def _program_headers(code: bytes) -> dict[int, int]:
     }
 
 
-def test_compiled_and_packed_again_it_is_the_same(workshop: Workshop, folder: Path) -> None:
+def test_compiled_and_packed_again_it_is_the_same(workshop: Workshop, app_dir: Path) -> None:
     shutil.rmtree(tool_root.inside(workshop.root) / "runtime")
     before = os.umask(0o077)
     try:
         assert appimage.compile_runtime(workshop.root, VERSION, EPOCH + 86400) == workshop.runtime
-        first = workshop.pack(folder)
+        first = workshop.pack(app_dir)
         time.sleep(1.1)
-        assert workshop.pack(folder) == first
+        assert workshop.pack(app_dir) == first
     finally:
         os.umask(before)
 

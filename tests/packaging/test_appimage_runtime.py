@@ -14,28 +14,8 @@ from tests.packaging.little_appimage import (
     WAYS,
     Way,
     Workshop,
-    make_folder,
     mounts,
-    opened_workshop,
 )
-
-
-@pytest.fixture(scope="module")
-def workshop() -> Iterator[Workshop]:
-    with opened_workshop() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def folder(workshop: Workshop) -> Path:
-    """The AppDir of the little program."""
-    return make_folder(workshop)
-
-
-@pytest.fixture(scope="module")
-def little(workshop: Workshop, folder: Path) -> Path:
-    """The AppImage of the little program."""
-    return workshop.write("little.AppImage", workshop.pack(folder))
 
 
 @pytest.fixture(params=list(WAYS))
@@ -113,14 +93,14 @@ def test_what_the_program_started_goes_on_from_the_image_when_it_is_killed(
     assert written.read_text() == "text of the image\n"
 
 
-def test_files_are_read_as_they_are(way: Way, little: Path, folder: Path) -> None:
+def test_files_are_read_as_they_are(way: Way, little: Path, app_dir: Path) -> None:
     for name in ("large", "text", "empty", "link"):
         # In a different place than the standard output, which is read as text here.
         written = way.temporary.parent / "written"
         written.touch()
         written.chmod(0o666)
         assert way.run("sh", "-c", f'"{little}" read {name} > "{written}"') == (0, "", "")
-        assert written.read_bytes() == (folder / "data" / name).read_bytes()
+        assert written.read_bytes() == (app_dir / "data" / name).read_bytes()
 
 
 def test_the_second_process_lets_go_of_pipes(way: Way, little: Path) -> None:

@@ -45,7 +45,8 @@ https://download.qt.io/archive/qt/ and https://download.qt.io/official_releases/
 asyncssh is used under the Eclipse Public License 2.0; its unchanged source is at
 https://github.com/ronf/asyncssh and on PyPI under the version named above. The part of PyInstaller
 that starts the program is under the GPL with an exception that lets it be part of any program.
-Sources of Debian's libraries: https://sources.debian.org/ and https://snapshot.debian.org/
+Sources of Debian's libraries: Debian's source packages of these versions, and its archive of
+snapshots.
 
 The list in contents.json says for each file whose it is.
 """

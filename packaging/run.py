@@ -348,11 +348,12 @@ def pytest_commands(python: str, arguments: list[str]) -> dict[str, list[str]]:
         return {"pytest": [python, "-m", "pytest", *arguments]}
     # One more than there are processors, for most tests wait for other programs. The files keep
     # their order: the longest come first. What measures time runs when nothing else does.
-    side_by_side = ["-n", str(min(os.cpu_count() or 1, 7) + 1), "--dist", "loadfile"]
+    slowest = ["--durations=30", "--durations-min=15"]
+    side_by_side = [*slowest, "-n", str(min(os.cpu_count() or 1, 7) + 1), "--dist", "loadfile"]
     side_by_side += ["--no-loadscope-reorder", "-m", "not alone"]
     return {
         "pytest, several at a time": [python, "-m", "pytest", *side_by_side],
-        "pytest, one at a time": [python, "-m", "pytest", "-m", "alone"],
+        "pytest, one at a time": [python, "-m", "pytest", *slowest, "-m", "alone"],
     }
 
 

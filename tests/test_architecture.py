@@ -176,6 +176,27 @@ def test_only_tops_catch_everything() -> None:
     assert outside == []
 
 
+def _losing_gathers(tree: ast.AST) -> Iterator[int]:
+    """Find calls of `gather` that may raise what a part raised in place of a cancellation."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="gather"), keywords=keywords):
+                options = {keyword.arg: ast.unparse(keyword.value) for keyword in keywords}
+                if options.get("return_exceptions") != "True":
+                    yield node.lineno
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=name)
+def test_no_gather_loses_a_cancellation(path: Path) -> None:
+    """`together` and task groups do not: what is to stop stops, whenever it is told to."""
+    assert not list(_losing_gathers(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def test_losing_gathers_are_found() -> None:
+    code = "await asyncio.gather(a, b)\nawait asyncio.gather(a, return_exceptions=True)"
+    assert list(_losing_gathers(ast.parse(code))) == [1]
+
+
 def _qt_arguments(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         match node:

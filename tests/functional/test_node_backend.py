@@ -9,6 +9,7 @@ from tests.functional.bitcoind import Node
 from tests.functional.node_wallet import DirectLink, running
 from tests.functional.p2p_wallet import ScriptWallet, run
 from tests.functional.p2p_wallet import running as p2p_running
+from tests.patience import PATIENCE
 from wallet_gui.chain.backend import (
     BackendState,
     BackendWarning,
@@ -304,6 +305,31 @@ def test_node_restart_with_a_new_cookie(node: Node, tmp_path: Path) -> None:
             assert wallet.balance == BTC
 
     run(scenario)
+
+
+@pytest.mark.slow
+def test_it_stops_in_every_moment_after_the_line_was_lost(node: Node, tmp_path: Path) -> None:
+    """The failure of what was asked and the order to stop may come at once: it stops."""
+    wallet = ScriptWallet()
+    node.mature()
+
+    async def scenario(turns: int) -> None:
+        async with running(tmp_path, DirectLink(node), wallet) as client:
+            await client.until_checked(node)
+            client.link.drop()  # what was under way is asked again
+            for _ in range(turns % 30):
+                await asyncio.sleep(0)
+            client.link.drop()  # and now it fails
+            for _ in range(turns // 30):
+                await asyncio.sleep(0)
+            async with asyncio.timeout(PATIENCE):
+                await client.backend.stop()
+
+    async def every_moment() -> None:
+        for turns in range(0, 30 * 12, 4):
+            await scenario(turns)
+
+    run(every_moment)
 
 
 def test_a_node_that_is_behind_what_is_known_says_so(node: Node, tmp_path: Path) -> None:

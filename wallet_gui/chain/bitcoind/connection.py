@@ -318,11 +318,10 @@ class NodeConnection:
 
         None: it is to be made anew, for the node can do other things by now.
         """
-        clients = [
+        self._clients = clients = [
             client_for(tunnel, self._rpc_port, self._params, login, channels, self._clock)
             for channels in (2, 1, 1)
         ]
-        self._clients = clients
         rpc, scan_rpc, poll_rpc = clients
         try:
             self._tell(NodeState.RPC_LOGIN, self._status.problem)
@@ -337,7 +336,8 @@ class NodeConnection:
             return problem
         finally:
             self._session = None
-            await asyncio.gather(*(client.close() for client in clients))
+            for client in clients:
+                await client.close()
             self._moved = self._bytes()
             self._clients = []
 

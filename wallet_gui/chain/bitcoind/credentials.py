@@ -5,12 +5,12 @@ The cookie (Core src/rpc/request.cpp) is a file that bitcoind writes anew at eac
 costs several ways there and back. Nothing here shows a secret: not `repr`, not an exception.
 """
 
-import asyncio
 import base64
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
+from wallet_gui.chain.bitcoind.in_order import together
 from wallet_gui.chain.bitcoind.networks import FOLDERS
 from wallet_gui.chain.bitcoind.problems import (
     NodeProblem,
@@ -186,7 +186,7 @@ class CookieCredentials:
         if first:
             return [first]
         # The session for files is open by now: the others are read side by side.
-        others = await asyncio.gather(*(self._read_file(path) for path in self._paths[1:]))
+        others = await together(*(self._read_file(path) for path in self._paths[1:]))
         return [cookie for cookie in others if cookie]
 
     async def _read_file(self, path: str) -> bytes:

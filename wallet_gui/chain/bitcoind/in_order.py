@@ -51,10 +51,18 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
 async def together(*parts: Coroutine[Any, Any, Any]) -> list[Any]:
     """Run parts beside each other; give their outcomes, or raise what the first to fail raised.
 
-    Whatever the end, none of them is left running.
+    Whatever the end, none of them is left running. Unlike `asyncio.gather`, it never loses a
+    cancellation: that one, cancelled in the moment in which a part fails, raises what the part
+    raised, and whoever takes that for a lost connection and tries again runs for ever.
     """
     tasks = [asyncio.get_running_loop().create_task(part) for part in parts]
     try:
-        return await asyncio.gather(*tasks)
+        running = set(tasks)
+        while running:
+            ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task in ended:
+                    task.result()  # raises what it raised
+        return [task.result() for task in tasks]
     finally:
         await end(tasks)

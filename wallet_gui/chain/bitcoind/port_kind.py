@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from wallet_gui.chain.bitcoind.in_order import together
 from wallet_gui.chain.bitcoind.problems import NodeProblem
 from wallet_gui.chain.bitcoind.tunnel_protocol import Channel
 from wallet_gui.chain.p2p.messages import Services, Version
@@ -92,7 +93,7 @@ async def port_kind(
         if finding is not None:
             return finding
         magics.remove(params.magic)
-    found = await asyncio.gather(
+    found = await together(
         *(_greeted(open_channel, magic, seconds) for magic in magics),
         _answers_noise(open_channel, seconds),
     )

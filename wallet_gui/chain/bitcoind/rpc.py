@@ -15,6 +15,7 @@ from wallet_gui.chain.bitcoind.batch_size import BatchSize
 from wallet_gui.chain.bitcoind.calls import ALLOWED as ALLOWED  # noqa: PLC0414 - offered here
 from wallet_gui.chain.bitcoind.credentials import Credentials
 from wallet_gui.chain.bitcoind.http import HttpViolation, NotHttp, ReplyTooLong, Response, post
+from wallet_gui.chain.bitcoind.in_order import together
 from wallet_gui.chain.bitcoind.pipeline import ByteStream, Pipeline, Unanswered
 from wallet_gui.chain.bitcoind.problems import (
     NodeProblem,
@@ -172,7 +173,7 @@ class NodeRpc:
         self._is_closed = True
         pipelines = self._pipelines
         self._forget(pipelines)
-        await asyncio.gather(*(pipeline.wait_closed() for pipeline in pipelines))
+        await together(*(pipeline.wait_closed() for pipeline in pipelines))
 
     async def _batch(
         self, calls: Sequence[tuple[str, Sequence[Any]]], seconds: float | None, limit: int

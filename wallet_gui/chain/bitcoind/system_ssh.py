@@ -176,7 +176,8 @@ class SystemTunnel:
         running = list(self._running)
         for process in running:
             process.abort()
-        await asyncio.gather(*(asyncio.wait([process.ended]) for process in running))
+        for process in running:
+            await asyncio.wait([process.ended])
 
     async def wait_lost(self) -> NodeProblem:
         """Return when one of the programs lost its connection, with the reason."""

@@ -21,9 +21,10 @@ async def find_tor(ports: Sequence[int] = TOR_PORTS) -> PeerAddress | None:
 
     Nothing is asked of the proxy, so nothing leaves the computer.
     """
-    answers = await asyncio.gather(*(_answers(port) for port in ports))
+    async with asyncio.TaskGroup() as asking:
+        answers = [asking.create_task(_answers(port)) for port in ports]
     for port, answered in zip(ports, answers, strict=True):
-        if answered:
+        if answered.result():
             return PeerAddress(_HOST, port)
     return None
 

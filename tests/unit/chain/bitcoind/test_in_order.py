@@ -73,6 +73,27 @@ def test_a_failure_is_raised_in_its_place() -> None:
     assert work.running == 0
 
 
+@pytest.mark.parametrize("failing_turns", range(6))
+def test_no_cancellation_of_together_is_lost(failing_turns: int) -> None:
+    """Whenever it comes, in the very moment of a failure, too, the whole ends as cancelled."""
+    work = Work()
+
+    async def scenario(turns: int) -> bool:
+        parts = work.job(1, 100_000), work.job(-1, failing_turns), work.job(2, 100_000)
+        whole = asyncio.ensure_future(together(*parts))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        was_in_time = whole.cancel()
+        await asyncio.wait([whole])
+        assert work.running == 0
+        assert whole.cancelled() is was_in_time
+        return was_in_time
+
+    outcomes = [asyncio.run(scenario(turns)) for turns in range(1, failing_turns + 12)]
+    assert outcomes[0]
+    assert not outcomes[-1]
+
+
 def test_together_gives_all_outcomes_or_ends_all() -> None:
     work = Work()
 

@@ -298,32 +298,42 @@ class Updates:
             self._fetching.cancel()
 
     async def _ask(self, options: P2POptions | None) -> UpdateRecord:
-        contacts: list[LedgerEntry] = []
         self._problem = ""
-        self._join(await asyncio.to_thread(self._file.load))
+        data = b""
+        failure: str | None = None
         try:
-            outcome = self._judge(await self._fetched(options or self._options(), contacts))
+            data = await self._fetched(options or self._options())
         except ChainError as error:
-            outcome, self._problem = Outcome.UNREACHABLE, str(error)
-        except BadSignature as error:
-            outcome = Outcome.FORGED
-            self._problem = (
-                f"What {self._host} sent is not signed by the makers of this program. Do not "
-                f"believe anything that asks you to update now. {error}"
-            )
-        except NoticeOfNewerFormat:
-            outcome = Outcome.TOO_NEW
-        except NotANotice as error:
-            outcome, self._problem = Outcome.NO_NOTICE, str(error)
-        finally:
-            self._online.note_contacts(contacts)
+            failure = str(error)
+        # Not before the answer is there: another process may learn something meanwhile.
+        self._join(await asyncio.to_thread(self._file.load))
+        if failure is not None:
+            outcome, self._problem = Outcome.UNREACHABLE, failure
+        else:
+            outcome = self._outcome_of(data)
         now = self._clock()
         self._record = replace(self._record, tried=now, outcome=outcome.value)
         if outcome.is_answer:
             self._record = replace(self._record, checked=now)
         return self._record
 
-    async def _fetched(self, options: P2POptions, contacts: list[LedgerEntry]) -> bytes:
+    def _outcome_of(self, data: bytes) -> Outcome:
+        try:
+            return self._judge(data)
+        except BadSignature as error:
+            self._problem = (
+                f"What {self._host} sent is not signed by the makers of this program. Do not "
+                f"believe anything that asks you to update now. {error}"
+            )
+            return Outcome.FORGED
+        except NoticeOfNewerFormat:
+            return Outcome.TOO_NEW
+        except NotANotice as error:
+            self._problem = str(error)
+            return Outcome.NO_NOTICE
+
+    async def _fetched(self, options: P2POptions) -> bytes:
+        contacts: list[LedgerEntry] = []
         fetching = self._fetch(self._keys.notice_url, options, contacts.append)
         self._fetching = asyncio.ensure_future(fetching)
         try:
@@ -334,6 +344,7 @@ class Updates:
             raise
         finally:
             self._fetching = None
+            self._online.note_contacts(contacts)
 
     def _join(self, stored: UpdateRecord) -> None:
         """Take over what another process learned meanwhile, unless it is older."""
@@ -405,11 +416,16 @@ class Updates:
         is_answered = outcome is not None and outcome.is_answer
         # A clock that was set back must not put the next check off for years.
         tried = record.tried if record.tried <= now else 0
+        self._not_before = min(self._not_before, now + FIRST_MAX)
         due = tried + (WEEK if is_answered else RETRY) + self._jitter if tried else 0
         left = max(due, self._not_before) - now
         return min(max(0, left), _LONGEST_SLEEP)
 
     async def _check_by_itself(self) -> None:
+        async with self._lock:
+            pass  # a check that is under way may be the one that is due
+        if self._seconds_left() != 0:
+            return
         try:
             await self.check()
         except StorageError as error:

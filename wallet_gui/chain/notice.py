@@ -126,17 +126,22 @@ def trusted() -> ssl.SSLContext:
     # Whoever named authorities of their own meant these and no others.
     own = [os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
     is_chosen = any(text and Path(text).exists() for text in own)
-    if not is_chosen and not context.cert_store_stats()["x509_ca"]:
-        for bundle in BUNDLES:
-            if Path(bundle).is_file():
-                context.load_verify_locations(bundle)
-                break
-        else:
-            raise NoticeFailed(
-                "This computer has no list of certificate authorities, so that no website can be "
-                "told from an impostor. Install it (on Debian: ca-certificates) and try again."
-            )
+    is_ready = is_chosen or context.cert_store_stats()["x509_ca"] > 0
+    if not is_ready and not any(_loads(context, bundle) for bundle in BUNDLES):
+        raise NoticeFailed(
+            "This computer has no list of certificate authorities, so that no website can be told "
+            "from an impostor. Install it (on Debian: ca-certificates) and try again."
+        )
     return context
+
+
+def _loads(context: ssl.SSLContext, bundle: str) -> bool:
+    """Whether a file is there and holds authorities; one that is damaged counts as none."""
+    try:
+        context.load_verify_locations(bundle)
+    except OSError:
+        return False
+    return True
 
 
 async def fetch(

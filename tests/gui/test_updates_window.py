@@ -161,7 +161,15 @@ def test_damaged_release_keys_are_told(
     flow = screen.window.update_flow
     flow.attach(screen.online)  # type: ignore[arg-type]
     qtbot.waitUntil(lambda: not flow.card.isHidden())
-    assert "is damaged" in flow.card.body.notice.text
+    body = flow.card.body
+    assert "is damaged" in body.notice.text
+    # Nothing is offered that would do nothing.
+    assert not body.weekly.isEnabled()
+    assert not body.check.isEnabled()
+    assert body.cancel.isHidden()
+    flow.show_status(OFF)
+    assert body.weekly.isEnabled()
+    assert body.check.isEnabled()
 
 
 # The whole program, with a server

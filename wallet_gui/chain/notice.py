@@ -115,13 +115,19 @@ def route_to(place: NoticePlace, options: P2POptions) -> Route:
     return Route.PROXY
 
 
+def rules() -> ssl.SSLContext:
+    """Make the rules for TLS, which trust nobody yet."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificates and names
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 def trusted() -> ssl.SSLContext:
     """Make the rules for TLS, with the certificate authorities of this system; reads files.
 
     Raises NoticeFailed when there are none: then nobody is connected to.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificates and names
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = rules()
     context.load_default_certs()
     # Whoever named authorities of their own meant these and no others.
     own = [os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]

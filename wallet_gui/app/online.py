@@ -89,6 +89,7 @@ class Online(VaultAsking):
         self._minimum_kdf = minimum_kdf
         self.playground = playground
         self._settings_file = SettingsFile(data_directory.settings_path)
+        self._saving_settings = asyncio.Lock()
         self._sessions: dict[str, WalletSession] = {}
         self._chain_db: ChainDb | None = None
         self.selector: BackendSelector | None = None
@@ -292,7 +293,9 @@ class Online(VaultAsking):
     async def change_settings(self, **changes: object) -> Settings:
         """Store settings; what is not named stays."""
         self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
-        await asyncio.to_thread(self._settings_file.save, self.settings)
+        async with self._saving_settings:
+            # What was chosen meanwhile is saved with it; two at once would be in each other's way.
+            await asyncio.to_thread(self._settings_file.save, self.settings)
         return self.settings
 
     # --- wallets

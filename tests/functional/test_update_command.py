@@ -50,7 +50,7 @@ def test_what_the_notice_says_is_printed(copy: InstalledCopy, authority: Authori
             server.answer = ok(copy.signer.notice(NEWER))
             ended = await copy.run("check-update")
             assert (ended.status, ended.err) == (0, "")
-            assert ended.out.startswith("Version 99.0.0 is out since ")
+            assert ended.out.startswith("Version 99.0.0 is out, says the notice of ")
             assert "<b>What</b> is new.\n" in ended.out
             assert "\nhttps://updates.example.org/99\n" in ended.out
             assert "wallet-gui verify FILE\n" in ended.out

@@ -66,7 +66,9 @@ def test_a_newer_version_is_told_quietly(screen: Screen) -> None:
     screen.open()
     flow.show_status(NEWER)
     found = flow.card.body.found
-    assert found.headline.text() == f"Version 0.2.0 is out since {day_text(NOTICE.date)}"
+    assert (
+        found.headline.text() == f"Version 0.2.0 is out, says the notice of {day_text(NOTICE.date)}"
+    )
     assert found.urgency.isHidden()
     assert found.text.text() == NOTICE.text
     assert found.page.line == NOTICE.page

@@ -67,7 +67,7 @@ def test_a_newer_version_is_told(rig: UpdateRig) -> None:
     assert status.problem == ""
     assert status.notice == NEWER
     assert (status.tried, status.checked) == (NOW, NOW)
-    assert update_words.headline(status).startswith("Version 0.2.0 is out since 20")
+    assert update_words.headline(status).startswith("Version 0.2.0 is out, says the notice of 20")
     assert update_words.short(status) == "New: 0.2.0"
     assert not update_words.is_urgent(status)
     assert [entry.purpose.value for entry in rig.side.contacts] == ["look for a newer version"]

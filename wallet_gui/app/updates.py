@@ -198,7 +198,7 @@ class Updates:
         self._version = version
         self._host = urlsplit(keys.notice_url).hostname or ""
         self._record = UpdateRecord()
-        self._notice: UpdateNotice | None = None
+        self._signed: SignedNotice | None = None
         self._problem = ""
         self._is_checking = False
         self._fetching: asyncio.Future[bytes] | None = None
@@ -209,6 +209,10 @@ class Updates:
         self._jitter = random_below(JITTER)
 
     # --- what is known
+
+    @property
+    def _notice(self) -> UpdateNotice | None:
+        return None if self._signed is None else self._signed.notice
 
     @property
     def _way(self) -> str:
@@ -238,13 +242,13 @@ class Updates:
     async def load(self) -> None:
         """Read what was learned before; what is not signed counts as nothing."""
         self._record = await asyncio.to_thread(self._file.load)
-        self._notice = self._verified(self._record.notice)
+        self._signed = self._verified(self._record.notice)
         self._tell()
 
-    def _verified(self, data: bytes) -> UpdateNotice | None:
+    def _verified(self, data: bytes) -> SignedNotice | None:
         # By any built-in key: one that withdrew itself said so with its last signature.
         try:
-            return read_signed(data, self._keys.keys).notice if data else None
+            return read_signed(data, self._keys.keys) if data else None
         except (NotANotice, BadSignature):
             return None
 
@@ -348,9 +352,9 @@ class Updates:
 
     def _join(self, stored: UpdateRecord) -> None:
         """Take over what another process learned meanwhile, unless it is older."""
-        notice, mine = self._verified(stored.notice), self._record
-        if notice is not None and (self._notice is None or notice.date > self._notice.date):
-            self._notice = notice
+        signed, mine = self._verified(stored.notice), self._record
+        if signed is not None and not (signed.key_id in mine.revoked or self._is_older(signed)):
+            self._signed = signed
             self._record = replace(mine, notice=stored.notice)
         revoked = tuple(dict.fromkeys((*mine.revoked, *stored.revoked)))[:MAX_REVOKED]
         self._record = replace(self._record, revoked=revoked)
@@ -376,15 +380,25 @@ class Updates:
         notice, now = signed.notice, self._clock()
         if notice.date > now + MAX_AHEAD:
             return Outcome.FUTURE
-        if self._notice is not None and notice.date < self._notice.date:
+        if self._is_older(signed):
             return Outcome.OLDER
         self._take(data, signed)
         if notice.is_expired(now):
             return Outcome.EXPIRED
         return Outcome.NEWER if notice.is_newer_than(self._version) else Outcome.NEWEST
 
+    def _is_older(self, signed: SignedNotice) -> bool:
+        """Whether a later notice is known; one signed by a key that this one withdraws is none.
+
+        Else a thief could date a notice a day ahead, and be believed until that day was over.
+        """
+        known = self._signed
+        if known is None or signed.notice.date >= known.notice.date:
+            return False
+        return known.key_id == signed.key_id or known.key_id not in signed.notice.revoked
+
     def _take(self, data: bytes, signed: SignedNotice) -> None:
-        self._notice = signed.notice
+        self._signed = signed
         built_in = {key.name for key in self._keys.keys}
         new = [each for each in signed.notice.revoked if each in built_in]
         revoked = tuple(dict.fromkeys((*self._record.revoked, *new)))[:MAX_REVOKED]

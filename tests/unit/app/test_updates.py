@@ -22,7 +22,7 @@ from wallet_gui.chain.p2p.options import P2POptions, ProxyUse
 from wallet_gui.release_signature import ReleaseKeys
 from wallet_gui.storage.errors import WriteFailed
 from wallet_gui.storage.settings import Settings
-from wallet_gui.storage.update_file import NAME
+from wallet_gui.storage.update_file import NAME, UpdateFile, UpdateRecord
 
 
 @pytest.fixture
@@ -221,6 +221,35 @@ def test_a_withdrawn_key_is_believed_no_more(tmp_path: Path) -> None:
     assert status.outcome is Outcome.FORGED
     assert stolen.public.name in status.problem
     assert "evil" not in repr(status)
+
+
+def test_a_thief_who_dates_a_notice_ahead_does_not_outlive_the_warning(tmp_path: Path) -> None:
+    stolen, other = ReleaseSigner(), ReleaseSigner()
+    rig = UpdateRig(tmp_path, keys=ReleaseKeys(URL, (stolen.public, other.public)))
+    ahead = replace(NEWER, date=NOW + DAY, page="https://evil.example")
+    assert rig.check(rig.signed(ahead, stolen)).outcome is Outcome.NEWER
+    # An older notice that withdraws nothing, or another key, is a replay as ever.
+    for revoked in ((), ("00" * 8,)):
+        warning = replace(NEWER, level=Level.KEY, date=NOW, revoked=revoked)
+        assert rig.check(rig.signed(warning, other)).outcome is Outcome.OLDER
+    warning = replace(NEWER, level=Level.KEY, date=NOW, revoked=(stolen.public.name,))
+    status = rig.check(rig.signed(warning, other))
+    assert status.outcome is Outcome.NEWER
+    assert status.notice == warning
+    assert rig.restart() == status
+    assert rig.check(rig.signed(ahead, stolen)).outcome is Outcome.FORGED
+    assert rig.restart().notice == warning
+
+    async def beside() -> None:
+        updates = rig.make()
+        await updates.load()
+        # Another process that knew nothing of the warning stores what it has.
+        UpdateFile(tmp_path).save(UpdateRecord(notice=rig.signed(ahead, stolen)))
+        rig.answer = ChainError("No answer.")
+        assert (await updates.check()).notice == warning
+
+    asyncio.run(beside())
+    assert rig.restart().notice == warning
 
 
 def test_a_key_may_withdraw_itself(rig: UpdateRig) -> None:

@@ -13,9 +13,10 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from installers.job import Job, Missing
+from installers.job import Job, Missing, Wrong
 
 NAME: Final = "SHA256SUMS"
+_LINE: Final = re.compile(r"(?P<digest>[0-9a-f]{64}) [ *](?P<name>[^/]+)")
 _BUILDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -30,6 +31,25 @@ def build(job: Job) -> Path:
     target = job.output / NAME
     target.write_text("".join(f"{_digest(path)}  {path.name}\n" for path in found))
     return target
+
+
+def compare(job: Job) -> list[str]:
+    """Compare SHA256SUMS with the artefacts that are here; returns the names of those that are not.
+
+    Raises Wrong for one that is here and is another, or stands nowhere.
+    """
+    lines = (job.output / NAME).read_text(encoding="utf-8").splitlines()
+    read = [_LINE.fullmatch(line) for line in lines]
+    listed = {line["name"]: line["digest"] for line in read if line is not None}
+    if len(listed) != len(lines) or not listed:
+        raise Wrong(f"{job.output / NAME} is not a list as sha256sum writes it.")
+    here = {path.name: path for path in artefacts(job.output, job.version)}
+    for name, path in here.items():
+        if name not in listed:
+            raise Wrong(f"{name} is here and does not stand in {NAME}: nothing was signed.")
+        if _digest(path) != listed[name]:
+            raise Wrong(f"{name} is not the file that stands in {NAME}: nothing was signed.")
+    return sorted(listed.keys() - here.keys())
 
 
 def sign(job: Job, key: Path, builder: str = "") -> Path:

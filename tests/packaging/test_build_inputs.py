@@ -1,5 +1,6 @@
 """What a build is made from: nothing that it depends on may change and leave the old result."""
 
+import gzip
 import hashlib
 import importlib
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from installers import bare_root, freeze, sbom, windows, windows_python
+from installers import bare_root, freeze, sbom, system_package, windows, windows_python
 from installers.job import Job, Missing, Wrong
 
 
@@ -158,6 +159,23 @@ def test_commit_whose_date_cannot_be_read_stops_the_build(
     assert freeze.epoch(tmp_path) == 7
 
 
+@pytest.mark.parametrize("system", [3, 255])
+def test_packed_manual_names_no_system(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: int
+) -> None:
+    """Python 3.11 on Linux writes 3 into the header, and Python 3.13 writes 255."""
+    text = b"a manual\n" * 9
+    packed = bytearray(gzip.compress(text, 9, mtime=0))
+    packed[9] = system
+    monkeypatch.setattr(gzip, "compress", lambda *_, **__: bytes(packed))
+    (tmp_path / "wallet-gui.1").write_bytes(text)
+    system_package.compress(tmp_path / "wallet-gui.1")
+    (made,) = tmp_path.iterdir()
+    assert made.name == "wallet-gui.1.gz"
+    assert made.read_bytes()[:10].hex() == "1f8b08000000000002ff"
+    assert gzip.decompress(made.read_bytes()) == text
+
+
 # What is wrong is no reason to skip a test
 
 
@@ -291,6 +309,6 @@ def test_date_is_read_in_a_checkout_of_somebody_else(
         return subprocess.CompletedProcess(command, 0, "1234\n", "")
 
     (tmp_path / ".git").mkdir()
-    monkeypatch.setattr(freeze.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     assert freeze.epoch(tmp_path) == 1234
     assert f"safe.directory={tmp_path.resolve()}" in asked[0]

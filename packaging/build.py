@@ -62,12 +62,12 @@ def main(arguments: list[str] | None = None) -> int:
     if "all" in targets:
         targets = [*ALL.get(sys.platform, ALL["linux"]), *targets]
     order = ["folder", *MODULES]
-    if "twice" in targets:
-        wanted = [name for name in order if name in targets]
-        # Two copies of the sources, in each of which this command builds.
-        twice = importlib.import_module("installers.twice")
-        return int(twice.main(wanted or list(TWICE), options.output.resolve()))
     try:
+        if "twice" in targets:
+            # Two copies of the sources, in each of which this command builds.
+            twice = importlib.import_module("installers.twice")
+            wanted = [name for name in order if name in targets] or list(TWICE)
+            return int(twice.main(wanted, options.output.resolve()))
         with _alone():
             for target in [name for name in order if name in targets]:
                 print(_build(target, options))

@@ -309,6 +309,8 @@ def _mirrors(suite: str) -> list[str]:
     lines = [f"deb {sites['main']} {name} main" for name in (suite, f"{suite}-updates")]
     if "security" in sites:
         lines.append(f"deb {sites['security']} {suite}-security main")
+    else:
+        print("apt has no security updates here, so the root gets none.", file=sys.stderr)
     return lines
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from installers import bare_root, freeze, sbom, system_package, windows, windows_python
+from installers import bare_root, freeze, sbom, system_package, twice, windows, windows_python
 from installers.job import Job, Missing, Wrong
 
 
@@ -207,6 +207,54 @@ def test_mounts_are_found_whatever_their_folder_is_called() -> None:
     assert bare_root.mount_points(table.encode()) == [
         Path("/home/jos\u00e9/a root/proc"),
         Path("/b\\c"),
+    ]
+
+
+def test_both_builds_to_compare_have_new_roots(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A root that was kept may be older than Debian's last repair, which is no fault of a build."""
+    caches: list[str] = []
+
+    def run(_line: list[str], *, env: dict[str, str], **_: object) -> object:
+        cache = Path(env["XDG_CACHE_HOME"])
+        assert not (cache / "wallet-gui" / "roots").exists()
+        (cache / "wallet-gui" / "roots").mkdir()
+        caches.append(str(cache))
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    monkeypatch.setattr(subprocess, "run", run)
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "LICENSE").touch()
+    twice.main(["folder"], tmp_path / "dist", tmp_path / "project")
+    assert len(caches) == 2
+    assert str(tmp_path / "kept") not in caches
+
+
+def test_what_builds_packages_can_bring_those_of_windows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Debian's Python has no pip, with which installers/windows_python.py reads the locks."""
+    build_programs = importlib.import_module("installers.build_programs")
+    build_programs.main()
+    assert {"python3-pip", "python3-venv", "mmdebstrap"} <= set(capsys.readouterr().out.split())
+
+
+def test_bare_debian_of_ci_has_what_debian_has_repaired(tmp_path: Path) -> None:
+    """Roots have the sources of the machine that makes them; what is shipped comes from there."""
+    script = (freeze.ROOT / ".github" / "workflows" / "bare-debian.sh").read_text()
+    assert "--force-check-gpg" in script
+    sources = tmp_path / "etc" / "apt" / "sources.list"
+    sources.parent.mkdir(parents=True)
+    sources.write_text("deb http://mirror.example/debian bookworm main\n")
+    part = script[script.index("    sources=") : script.index("    for place in")]
+    shell = f'set -eu\nsudo() {{ "$@"; }}\nroot={tmp_path}\n{part}'
+    subprocess.run(["sh", "-c", shell], check=True)
+    assert sources.read_text().splitlines()[1:] == [
+        "deb http://mirror.example/debian bookworm-updates main",
+        "deb http://mirror.example/debian-security bookworm-security main",
     ]
 
 

@@ -258,6 +258,19 @@ def test_bare_debian_of_ci_has_what_debian_has_repaired(tmp_path: Path) -> None:
     ]
 
 
+def test_flatpak_installs_what_was_fetched_for_it() -> None:
+    """Conditions about Python are read by that of the machine, and the runtime has another."""
+    lock = freeze.without(freeze.ROOT / freeze.RUNTIME_LOCK, freeze.NOT_IN_THE_FOLDER)
+    assert "python_full_version" not in lock
+    assert "python_version" not in lock
+    folder = freeze.ROOT / "packaging" / "linux" / "flatpak"
+    (script, manifest) = (folder / "fetch.sh", next(folder.glob("*.yaml")))
+    fetched = "build/flatpak-wheels/run/requirements.lock"
+    assert f">{fetched}\nfetch run {fetched}\n" in script.read_text()
+    assert "--requirement=wheels/requirements.lock" in manifest.read_text()
+    assert subprocess.run(["sh", "-n", str(script)], check=False).returncode == 0
+
+
 def test_debootstrap_is_given_the_mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[list[str]] = []
 

@@ -5,11 +5,21 @@ import hashlib
 import importlib
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from installers import bare_root, freeze, sbom, system_package, twice, windows, windows_python
+from installers import (
+    bare_root,
+    contents,
+    freeze,
+    sbom,
+    system_package,
+    twice,
+    windows,
+    windows_python,
+)
 from installers.job import Job, Missing, Wrong
 
 
@@ -373,3 +383,29 @@ def test_date_is_read_in_a_checkout_of_somebody_else(
     monkeypatch.setattr(subprocess, "run", run)
     assert freeze.epoch(tmp_path) == 1234
     assert f"safe.directory={tmp_path.resolve()}" in asked[0]
+
+
+# Licences
+
+
+def test_engine_for_windows_comes_with_the_licence_of_its_c_runtime(tmp_path: Path) -> None:
+    native = tmp_path / "_internal" / "wallet_gui" / "chain" / "native"
+    native.mkdir(parents=True)
+    (native / "engine-linux-x64.so").write_bytes(b"?")
+    assert "mingw-w64-runtime.txt" not in _own_part(tmp_path).texts
+    (native / "engine-win32-x64.dll").write_bytes(b"?")
+    own = _own_part(tmp_path)
+    assert b"Zope Public License" in own.texts["mingw-w64-runtime.txt"]
+    assert [each["name"] for each in own.inside] == ["mingw-w64"]
+    document = sbom._component(asdict(own), {}, {})
+    assert document["components"][0]["licenses"] == [{"expression": "ZPL-2.1"}]
+    # Whoever raises the compiler looks at what it links in.
+    assert "\nziglang==0.17.1 " in (freeze.ROOT / freeze.BUILD_LOCK).read_text()
+    assert "ziglang 0.17.1" in contents.reviewed()["part"]["mingw-w64"]["reason"]
+
+
+def _own_part(tree: Path) -> contents.Part:
+    survey = contents._Survey(tree, "1", {})
+    for path in contents.files_of(tree):
+        survey._part_of(contents.inner(path))
+    return survey._own()

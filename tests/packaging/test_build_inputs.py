@@ -3,9 +3,11 @@
 import gzip
 import hashlib
 import importlib
+import re
 import subprocess
 import sys
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -402,6 +404,29 @@ def test_engine_for_windows_comes_with_the_licence_of_its_c_runtime(tmp_path: Pa
     # Whoever raises the compiler looks at what it links in.
     assert "\nziglang==0.17.1 " in (freeze.ROOT / freeze.BUILD_LOCK).read_text()
     assert "ziglang 0.17.1" in contents.reviewed()["part"]["mingw-w64"]["reason"]
+
+
+# Words of what is compiled into libraries of packages -> the text that has to come along.
+COMPILED_IN = {
+    b"ffi_prep_cif": "libffi.txt",
+    b"zint_symbol": "zxing-cpp-third-party.txt",
+    b"nanobind": "zxing-cpp-third-party.txt",
+    b"secp256k1_context": "libsecp256k1-COPYING.txt",
+}
+
+
+@pytest.mark.parametrize("name", sorted(contents.reviewed()["runtime"]))
+def test_what_is_compiled_into_a_package_comes_with_its_licence(name: str) -> None:
+    if name in freeze.NOT_IN_THE_FOLDER:
+        return
+    found = {
+        text
+        for file in metadata.files(name) or []
+        if re.search(r"\.(so|pyd|dylib)\b", file.name) and "/Qt/" not in str(file)
+        for word, text in COMPILED_IN.items()
+        if word in Path(str(file.locate())).read_bytes()
+    }
+    assert found <= set(contents.reviewed()["runtime"][name].get("texts", []))
 
 
 def _own_part(tree: Path) -> contents.Part:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import importlib
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -159,6 +160,7 @@ def test_engine_for_windows_depends_on_its_compiler(
 # The date
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_commit_whose_date_cannot_be_read_stops_the_build(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -370,6 +372,7 @@ def test_options_that_would_be_ignored_are_refused(build: ModuleType, command: l
     assert refused.value.code == 2
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_date_is_read_in_a_checkout_of_somebody_else(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

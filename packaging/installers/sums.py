@@ -2,17 +2,15 @@
 
 The file is what `sha256sum` writes and checks. The signature stands beside it, so that anybody can
 check it with `minisign -Vm SHA256SUMS -p KEY.pub`; further builders who got the same bytes add
-`SHA256SUMS.NAME.minisig`. The key never comes near this program: minisign reads it and asks for its
-password.
+`SHA256SUMS.NAME.minisig`.
 """
 
 import hashlib
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Final
 
+from installers import minisign
 from installers.job import Job, Missing, Wrong
 
 NAME: Final = "SHA256SUMS"
@@ -59,17 +57,14 @@ def sign(job: Job, key: Path, builder: str = "") -> Path:
     """
     if builder and not _BUILDER.fullmatch(builder):
         raise Missing("Name the builder with small letters, digits and hyphens.")
-    if shutil.which("minisign") is None:
-        raise Missing("Signing needs minisign. Install it: apt-get install minisign")
-    sums = job.output / NAME
     signature = job.output / signature_name(builder)
-    command = [
-        *("minisign", "-S", "-H", "-s", str(key), "-m", str(sums), "-x", str(signature)),
-        *("-t", trusted_comment(job.version), "-c", f"signature of wallet-gui {job.version}"),
-    ]
-    # The password is asked on the terminal, by minisign itself.
-    if subprocess.run(command, check=False).returncode != 0 or not signature.is_file():
-        raise Missing(f"minisign did not sign {sums}; what it said stands above.")
+    minisign.sign(
+        job.output / NAME,
+        signature,
+        key,
+        trusted=trusted_comment(job.version),
+        comment=f"signature of wallet-gui {job.version}",
+    )
     return signature
 
 

@@ -60,6 +60,8 @@ def spec(job: Job) -> str:
         "wallet_bundled": bundled_pattern(job.tree),
     }
     text = SPEC.read_text(encoding="utf-8").replace("%{wallet_changelog}", _changelog(job))
+    address = desktop_files.HOMEPAGE
+    text = text.replace("@HOMEPAGE@\n", f"URL:            {address}/\n" if address else "")
     return "".join(f"%global {name} {value}\n" for name, value in given.items()) + text
 
 

@@ -16,7 +16,9 @@ import pytest
 from installers import (
     bare_root,
     contents,
+    desktop_files,
     freeze,
+    rpm,
     sbom,
     system_package,
     twice,
@@ -388,6 +390,16 @@ def test_date_is_read_in_a_checkout_of_somebody_else(
     monkeypatch.setattr(subprocess, "run", run)
     assert freeze.epoch(tmp_path) == 1234
     assert f"safe.directory={tmp_path.resolve()}" in asked[0]
+
+
+@pytest.mark.parametrize("address", ["", "https://wallet.example"])
+def test_rpm_names_the_project_s_page_once_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str
+) -> None:
+    monkeypatch.setattr(desktop_files, "HOMEPAGE", address)
+    text = rpm.spec(Job(tmp_path, tmp_path, tmp_path, freeze.version(), 1))
+    assert "@" not in text.replace(rpm.MAINTAINER, "").partition("%changelog")[0]
+    assert ("URL:            https://wallet.example/\n" in text) == bool(address)
 
 
 # Licences

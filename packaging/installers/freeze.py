@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -264,8 +265,9 @@ def _compile_loader(python: str, folder: Path, source: Path) -> None:
         path.write_text(text.replace(old, new), encoding="utf-8")
     settings = {
         **os.environ,
-        "CFLAGS": " ".join(COMPILE).replace("$HERE", str(loader)),
-        "LINKFLAGS": " ".join(LINK),
+        # waf splits them as a shell does, and the folder's name may have blanks.
+        "CFLAGS": shlex.join(option.replace("$HERE", str(loader)) for option in COMPILE),
+        "LINKFLAGS": shlex.join(LINK),
     }
     _run([python, "waf", "configure", "build_release"], cwd=loader, env=settings)
     built = loader / "build" / "release" / "run"

@@ -3,10 +3,13 @@
 import gzip
 import hashlib
 import importlib
+import io
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -157,6 +160,36 @@ def test_engine_for_windows_depends_on_its_compiler(
         monkeypatch.setattr(windows_python, "ziglang_lock", lambda lock=lock: lock)
         windows._build_engine(tmp_path)
     assert keys[0] != keys[1]
+
+
+def test_loader_is_compiled_in_a_folder_whose_name_has_blanks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """PyInstaller's waf splits CFLAGS as a shell does."""
+    flags: list[list[str]] = []
+    folder = tmp_path / "a place with blanks" / "loader"
+    folder.parent.mkdir()
+
+    def run(command: list[str], env: dict[str, str] | None = None, **_: object) -> None:
+        if "download" in command:
+            text = "".join(old for _, old, _ in freeze.LOADER_CHANGES).encode()
+            with tarfile.open(folder / "pyinstaller-1.tar.gz", "w:gz") as archive:
+                member = tarfile.TarInfo("pyinstaller-1/bootloader/src/pyi_main.c")
+                member.size = len(text)
+                archive.addfile(member, io.BytesIO(text))
+        elif env is not None:
+            flags.extend(shlex.split(env[name]) for name in ("CFLAGS", "LINKFLAGS"))
+
+    def ask(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], 0, f"{tmp_path}|system\n", "")
+
+    monkeypatch.setattr(freeze, "_run", run)
+    monkeypatch.setattr(subprocess, "run", ask)
+    monkeypatch.setattr(shutil, "copyfile", lambda *_: None)
+    freeze._compile_loader("python", folder, freeze.ROOT)
+    inside = folder / "pyinstaller-1" / "bootloader"
+    assert f"-ffile-prefix-map={inside}=." in flags[0]
+    assert "-Wl,-rpath,$ORIGIN/_internal" in flags[1]
 
 
 # The date

@@ -43,10 +43,12 @@ def compare(job: Job) -> list[str]:
         raise Wrong(f"{job.output / NAME} is not a list as sha256sum writes it.")
     here = {path.name: path for path in artefacts(job.output, job.version)}
     for name, path in here.items():
-        if name not in listed:
-            raise Wrong(f"{name} is here and does not stand in {NAME}: nothing was signed.")
-        if _digest(path) != listed[name]:
-            raise Wrong(f"{name} is not the file that stands in {NAME}: nothing was signed.")
+        if listed.get(name) != _digest(path):
+            how = "is not the file that stands" if name in listed else "is here and does not stand"
+            raise Wrong(
+                f"{name} {how} in {NAME}: nothing was signed. Take it away or build it again; sums "
+                "of your own are written without --key."
+            )
     return sorted(listed.keys() - here.keys())
 
 

@@ -362,13 +362,14 @@ def _texts_of(distribution: metadata.Distribution, known: dict[str, Any]) -> dic
         ):
             name = path.partition(".dist-info/")[2].removeprefix("licenses/").replace("/", "-")
             texts[name] = Path(str(distribution.locate_file(file))).read_bytes()
-    for name in known.get("texts", []):
-        texts[name] = (OWN_TEXTS / name).read_bytes()
-    if not texts:
+    if not texts and not known.get("brings_no_text"):
         raise Unknown(
             f"The Python package {distribution.metadata['Name']} brings no licence text. Put it "
-            "into packaging/licences/ and name it in packaging/dependencies.toml (`texts`)."
+            "into packaging/licences/ and name it in packaging/dependencies.toml (`texts`, and "
+            "`brings_no_text`)."
         )
+    for name in known.get("texts", []):
+        texts[name] = (OWN_TEXTS / name).read_bytes()
     return texts
 
 

@@ -221,7 +221,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--builder", default="", metavar="NAME", help="whose signature it is")
     options = parser.parse_args(arguments)
     if "twice" in options.targets:
-        if options.here or options.reuse or options.release_keys or options.key:
+        given = vars(options).keys() - {"targets", "output"}
+        if any(getattr(options, name) for name in given):
             parser.error("twice builds as releases are built: it takes no option but --output")
     elif (options.key or options.builder) and not {"sums", "all"} & set(options.targets):
         parser.error("--key and --builder are for the target sums")

@@ -397,6 +397,7 @@ def test_sums_of_a_draft_are_signed_as_they_are(
     [
         ["twice", "deb", "--release-keys", "keys.txt"],
         ["twice", "--here"],
+        ["twice", "sums", "--builder", "anna"],
         ["deb", "--key", "secret.key"],
         ["sums", "--builder", "anna"],
     ],

@@ -13,7 +13,7 @@ from tests.functional.command_line import PASSWORD, CommandLine
 from tests.journey.codes import paid_by_codes_alone
 from tests.journey.offline_machine import OFFLINE, OfflineMachine
 from tests.journey.online_window import ONLINE, OnlineWindow
-from tests.journey.screen import Screen, why_not
+from tests.journey.screen import Screen, screen_in
 from wallet_gui.descriptors.descriptor import Descriptor
 from wallet_gui.primitives.params import REGTEST
 
@@ -25,12 +25,7 @@ WIDE = "2600x1000x24"
 
 @pytest.fixture
 def screen(tmp_path: Path) -> Iterator[Screen]:
-    reason = why_not()
-    if reason:
-        pytest.skip(f"no real window can be driven here: {reason}")
-    folder = tmp_path / "screen"
-    folder.mkdir()
-    with Screen(folder, WIDE) as screen:
+    with screen_in(tmp_path / "screen", WIDE) as screen:
         yield screen
 
 

@@ -15,7 +15,7 @@ from tests.gui.rig_loop import RigLoop
 from tests.journey.codes import paid_by_codes_alone
 from tests.journey.payments import Person, by_p2p, in_the_playground, through_ssh
 from tests.journey.program import Program, packaged
-from tests.journey.screen import Screen, why_not
+from tests.journey.screen import Screen, screen_in
 
 pytestmark = [pytest.mark.functional, pytest.mark.slow, pytest.mark.alone]
 
@@ -32,12 +32,7 @@ def program(frozen_folder: Path, tmp_path: Path) -> Program:
 
 @pytest.fixture
 def screen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Screen]:
-    reason = why_not()
-    if reason:
-        pytest.skip(f"no real window can be driven here: {reason}")
-    folder = tmp_path / "screen"
-    folder.mkdir()
-    with Screen(folder, SIZES[request.param]) as screen:
+    with screen_in(tmp_path / "screen", SIZES[request.param]) as screen:
         yield screen
 
 

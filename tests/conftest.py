@@ -27,6 +27,15 @@ PATIENCE_MS: Final = int(PATIENCE * 1000)
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+# Builds every package a second time, for many minutes: the others run beside it.
+LONGEST: Final = "test_twice_packages.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is still at it when the others are done."""
+    items.sort(key=lambda item: item.path.name != LONGEST)
+
+
 @pytest.fixture(scope="session")
 def contact_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file in which attempts to contact the internet are written down."""

@@ -17,7 +17,8 @@ from tests.journey.screen import Screen, screen_in
 from wallet_gui.descriptors.descriptor import Descriptor
 from wallet_gui.primitives.params import REGTEST
 
-pytestmark = [pytest.mark.functional, pytest.mark.slow]
+# Codes are read while they change on the screen.
+pytestmark = [pytest.mark.functional, pytest.mark.slow, pytest.mark.alone]
 
 WIDE = "2600x1000x24"
 """Room for both windows side by side."""

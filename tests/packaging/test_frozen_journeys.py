@@ -17,7 +17,7 @@ from tests.journey.payments import Person, by_p2p, in_the_playground, through_ss
 from tests.journey.program import Program, packaged
 from tests.journey.screen import Screen, screen_in
 
-pytestmark = [pytest.mark.functional, pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.functional, pytest.mark.slow]
 
 SIZES = {"payments": "1360x900x24", "form": "1360x2200x24", "side by side": "2600x1000x24"}
 
@@ -64,6 +64,7 @@ def test_the_same_with_a_node_of_ones_own_behind_ssh(
         through_ssh(Person(screen, node, tmp_path / "data", program), server)
 
 
+@pytest.mark.alone  # codes are read while they change on the screen
 @pytest.mark.parametrize("screen", ["side by side"], indirect=True)
 def test_signed_at_the_offline_window(
     screen: Screen, node: Node, program: Program, tmp_path: Path

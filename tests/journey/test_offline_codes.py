@@ -17,8 +17,7 @@ from tests.journey.screen import Screen, screen_in
 from wallet_gui.descriptors.descriptor import Descriptor
 from wallet_gui.primitives.params import REGTEST
 
-# Codes are read while they change on the screen.
-pytestmark = [pytest.mark.functional, pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.functional, pytest.mark.slow]
 
 WIDE = "2600x1000x24"
 """Room for both windows side by side."""
@@ -30,6 +29,7 @@ def screen(tmp_path: Path) -> Iterator[Screen]:
         yield screen
 
 
+@pytest.mark.alone  # codes are read while they change on the screen
 def test_paired_asked_signed_and_sent_by_codes_alone(
     screen: Screen, node: Node, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.bitcoind import COIN, Node
+from tests.functional.bitcoind import Node
 from tests.functional.command_line import PASSWORD, CommandLine
 from tests.journey.codes import paid_by_codes_alone
 from tests.journey.offline_machine import OFFLINE, OfflineMachine
@@ -59,13 +59,7 @@ def test_two_of_three_offline_windows_sign_for_the_online_one(
     first = online.set_up_multisig("Ours", keys, shared)
     descriptor = shared.read_text(encoding="utf-8").strip()
     assert Descriptor.parse(descriptor, REGTEST).first_address == first
-    address = online.receive()
-    assert address == first
-    node.fund(address, 2 * COIN)
-    node.mine(1)
-    node.wait_for_filters()
-    screen.press("Overview", ONLINE)
-    screen.wait_for("Confirmed: 2.00000000 BTC", ONLINE)
+    online.is_paid_at(first)
 
     to = str(node.bank("getnewaddress"))
     online.ask_payment(to, "0.5")

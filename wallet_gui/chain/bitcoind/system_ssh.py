@@ -196,6 +196,7 @@ class SystemTunnel:
             raise ssh_problems.ssh_failed(self._target.host, str(error)) from None
         self._running.add(process)
         process.ended.add_done_callback(lambda _: self._running.discard(process))
+        self._check()  # closed meanwhile: nobody would end this one
 
     async def _until_open(self, process: ProcessTransport, words: Words) -> None:
         """Wait until the channel is open or the program has ended."""

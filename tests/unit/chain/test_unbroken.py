@@ -53,19 +53,40 @@ def test_the_outcome_and_the_failure_are_those_of_the_work() -> None:
     asyncio.run(scenario())
 
 
-def test_a_second_cancellation_is_not_waited_for_and_the_work_goes_on() -> None:
+def test_it_is_done_however_often_it_is_cancelled() -> None:
     async def scenario() -> None:
         work = Work()
         async with nothing_left():
             waiting = asyncio.ensure_future(to_the_end(work.do()))
-            await turns(2)
-            waiting.cancel()
             await turns(1)
-            waiting.cancel()
-            await asyncio.wait([waiting])
+            while not waiting.done():
+                waiting.cancel()
+                await turns(1)
             assert waiting.cancelled()
-            assert work.done < LENGTH
-            await turns(LENGTH)
         assert work.done == LENGTH
 
     asyncio.run(scenario())
+
+
+def test_the_end_of_the_loop_ends_it() -> None:
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("work")
+
+    async def wait() -> None:
+        try:
+            await to_the_end(work())
+        finally:
+            ended.append("waiting")
+
+    async def scenario() -> None:
+        waiting = asyncio.ensure_future(wait())
+        await turns(3)
+        assert not waiting.done()
+
+    asyncio.run(scenario())
+    assert ended == ["work", "waiting"]

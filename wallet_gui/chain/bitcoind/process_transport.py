@@ -48,6 +48,10 @@ class ProcessTransport(asyncio.SubprocessProtocol, asyncio.Transport):
             creationflags=_NO_WINDOW,
         )
 
+    async def wait(self) -> None:
+        """Return when it has ended, and its pipes too."""
+        await asyncio.wait([self.ended])
+
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -29,4 +29,4 @@ async def nothing_left() -> AsyncIterator[None]:
     await turns(3)  # what was told to end is over by then
     left = [task for task in asyncio.all_tasks() - before if not task.done()]
     assert left == [], "a task is left behind"
-    assert failures == []
+    assert failures == [], failures

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from wallet_gui.chain.unbroken import to_the_end
+from wallet_gui.chain.unbroken import or_undone, to_the_end
 from wallet_gui.custody.vault_errors import VaultCancelled, VaultError, VaultRefused
 from wallet_gui.custody.vault_start import VaultPipe, reads_standard_input, start_vault
 from wallet_gui.primitives.serialize import ParseError
@@ -117,25 +117,12 @@ class VaultClient:
 
     async def _started(self) -> "_Vault":
         # Starting a process takes a fork and an exec: not on the loop that serves peers.
-        starting = asyncio.ensure_future(asyncio.to_thread(self._start))
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            await to_the_end(_unwanted(starting))
-            raise
+        # One that nobody wants any more would ask its questions all the same.
+        return await or_undone(asyncio.to_thread(self._start), _Vault.kill)
 
     def _start(self) -> "_Vault":
         process, pipe = start_vault(self._command, headless=self._headless)
         return _Vault(process, pipe, headless=self._headless)
-
-
-async def _unwanted(starting: "asyncio.Future[_Vault]") -> None:
-    """End a vault that a thread is about to start: nobody would answer its questions."""
-    await asyncio.wait([starting])
-    if not starting.cancelled() and starting.exception() is None:
-        vault = starting.result()
-        vault.kill()
-        await vault.end()
 
 
 class _Vault:
@@ -200,9 +187,10 @@ class _Vault:
                 return
         self._process.kill()
 
-    def kill(self) -> None:
-        """End the process at once; `end` is due all the same."""
+    async def kill(self) -> None:
+        """End the process at once."""
         self._process.kill()
+        await self.end()
 
     async def end(self) -> None:
         """Hang up and wait for the process to be gone."""

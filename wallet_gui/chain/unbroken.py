@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -25,3 +25,22 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
         if not task.cancelled():
             task.exception()  # nobody else will look at it
         raise
+
+
+async def or_undone(making: Coroutine[Any, Any, T], undo: Callable[[T], Awaitable[object]]) -> T:
+    """Make something that somebody has to let go of; given up in the middle, it is undone.
+
+    What a thread makes is made although nobody waits for it any more.
+    """
+    task = asyncio.ensure_future(making)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await to_the_end(_undo(task, undo))
+        raise
+
+
+async def _undo(task: "asyncio.Future[T]", undo: Callable[[T], Awaitable[object]]) -> None:
+    await asyncio.wait([task])
+    if not task.cancelled() and task.exception() is None:
+        await undo(task.result())

@@ -343,7 +343,8 @@ class Updates:
         try:
             return await self._fetching
         except asyncio.CancelledError:
-            if self._is_given_up:
+            task = asyncio.current_task()
+            if self._is_given_up and task is not None and not task.cancelling():
                 raise GivenUp("The check was ended before an answer came.") from None
             raise
         finally:

@@ -81,6 +81,7 @@ ALONE = "pytest, one at a time"
 # What is made while other tests run, in the order in which it is asked for; and where it lies.
 PACKAGES = ["folder", "tar", "deb", "appimage", "rpm", "windows"]
 PACKAGES_PLACE = ROOT / "build" / "packages" / "made"
+PACKAGES_SECONDS = 1800.0  # for which what measures time waits for them
 PACKAGES_STATUS = (0, 1, 3)  # made, failed, something is not here
 JOURNEY_TYPELIB = ("girepository-1.0/Atspi-2.0.typelib", "gir1.2-atspi-2.0")
 
@@ -408,7 +409,7 @@ def run_tests(arguments: list[str]) -> int:
     # The tests start this program many hundred times: it is compiled once.
     settings.pop("PYTHONDONTWRITEBYTECODE", None)
     python = str(venv_python())
-    making = threading.Thread(target=make_packages, args=(python, settings))
+    making = threading.Thread(target=make_packages, args=(python, settings), daemon=True)
     if not arguments and sys.platform.startswith("linux"):
         making.start()
     scripts = venv_python().parent
@@ -422,7 +423,7 @@ def run_tests(arguments: list[str]) -> int:
     failed = []
     for name, command in checks.items():
         if name == ALONE and making.ident is not None:
-            making.join()
+            making.join(PACKAGES_SECONDS)
         print(f"== {name}", flush=True)
         if subprocess.run(command, cwd=ROOT, env=settings, check=False).returncode != 0:
             failed.append(name)

@@ -106,9 +106,10 @@ def _is_known_to_the_desktop(machine: InstalledDebian) -> None:
     files = {
         machine.write("by-name.psbt", b"anything"): True,
         machine.write("BY-NAME.PSBT", b"anything"): True,
-        machine.write("by-magic", PSBT_BYTES): True,
-        machine.write("by-text", PSBT_TEXT): True,
-        machine.write("letter", b"psbt is a format"): False,
+        machine.write("payment.psbt", PSBT_BYTES): True,
+        # The program would not open these.
+        machine.write("bytes", PSBT_BYTES): False,
+        machine.write("text", PSBT_TEXT): False,
     }
     for path, expected in files.items():
         shown = machine.use("gio", "info", "--attributes=standard::content-type", path).stdout

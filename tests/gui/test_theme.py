@@ -1,7 +1,8 @@
 import re
 
 import pytest
-from PySide6.QtGui import QFontDatabase, QFontMetrics
+from PySide6.QtGui import QFont, QFontDatabase, QFontMetrics, QTextLayout
+from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from wallet_gui.widgets import fonts, theme
@@ -36,3 +37,31 @@ def test_bundled_fonts_have_the_bitcoin_sign(qtbot: QtBot, qapp: object) -> None
     assert fonts.TEXT_FAMILY in QFontDatabase.families()
     for font in (fonts.text_font(), fonts.monospace_font(fonts.text_font())):
         assert QFontMetrics(font).inFontUcs4(0x20BF)
+
+
+def _glyphs(font: QFont, text: str) -> list[int]:
+    layout = QTextLayout(text, font)
+    layout.beginLayout()
+    layout.createLine()
+    layout.endLayout()
+    return [glyph for run in layout.glyphRuns() for glyph in run.glyphIndexes()]
+
+
+def test_signs_of_a_descriptor_are_drawn_one_by_one(qtbot: QtBot, qapp: object) -> None:
+    fonts.install_fonts(qapp)  # type: ignore[arg-type]
+    font = fonts.monospace_font(fonts.text_font())
+    for text in ("/*", "<0;1>/*)#", "www", "--", "=>"):
+        assert _glyphs(font, text) == [glyph for sign in text for glyph in _glyphs(font, sign)]
+
+
+@pytest.mark.parametrize("role", ["", "plain", "danger", "primary"])
+def test_a_button_that_is_held_back_looks_so(
+    qtbot: QtBot, themed: theme.ThemeSwitch, role: str
+) -> None:
+    assert themed.choice == "light"
+    button = QPushButton("Settings")
+    qtbot.addWidget(button)
+    button.setProperty("role", role)
+    offered = button.grab().toImage()
+    button.setEnabled(False)
+    assert button.grab().toImage() != offered

@@ -31,6 +31,32 @@ def test_nothing_is_below_the_fold(screen: Screen, count: int) -> None:
             assert window.contains(corner), button.objectName()
 
 
+@pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space])
+def test_the_keyboard_presses_a_choice(screen: Screen, key: Qt.Key) -> None:
+    _show(screen, 0)
+    wizard = screen.window.wizard
+    first = wizard.welcome.first_field()
+    assert first is not None
+    QTest.keyClick(first, key)
+    assert wizard.currentWidget() is wizard.form
+
+
+def test_while_the_vault_is_open_the_keyboard_stays_on_the_page(screen: Screen) -> None:
+    _show(screen, 2)
+    window, wizard = screen.window, screen.window.wizard
+    first = wizard.welcome.first_field()
+    assert first is not None
+    first.setFocus()
+    wizard.set_busy("Go on in the vault window.", can_cancel=True)
+    assert window.focusWidget() is wizard.welcome.notice.button
+    wizard.set_busy("")
+    assert window.focusWidget() is first
+    wizard.set_busy("Closing the wallet.")
+    assert window.focusWidget() is wizard.welcome
+    wizard.set_busy("")
+    assert window.focusWidget() is first
+
+
 @pytest.mark.parametrize("width", [1120, 820])
 def test_tab_goes_row_by_row(screen: Screen, width: int) -> None:
     screen.window.resize(width, 560)

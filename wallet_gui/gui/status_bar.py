@@ -32,7 +32,7 @@ class StatusBar(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 4, 10, 4)
         row.setSpacing(10)
-        parts = FlowLayout(spacing=18)
+        parts = FlowLayout(spacing=18, row_spacing=0)
         row.addLayout(parts, 1)
         self.backend = self._part(parts, "status_backend")
         self.state = self._part(parts, "status_sync")

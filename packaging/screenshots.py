@@ -115,7 +115,7 @@ class Photographer:
         screen.press("Lock the wallet", WINDOW)
         screen.press("Watch a wallet", WINDOW)
         screen.fill(IMPORT_FIELD, account.read_text(), WINDOW)
-        screen.press("Take over", WINDOW)
+        screen.press("Use this text", WINDOW)
         time.sleep(1)
         self._shoot("import", "play money")
         screen.fill("Name of the wallet", "Cold", WINDOW)

@@ -61,7 +61,7 @@ class HistoryPage(Page):
         self.search = QLineEdit()
         self.search.setObjectName("history_search")
         self.search.setAccessibleName("Search payments")
-        self.search.setPlaceholderText("Search label, address, transaction id")
+        self.search.setPlaceholderText("Label, address or id")
         self.search.setClearButtonEnabled(True)
         self.search.setMinimumWidth(320)
         top.addWidget(self.search)

@@ -211,7 +211,9 @@ class SendPage(QWidget):
         self._list.addWidget(row)
         self._set_tab_order()
         self._renumber()
-        row.payee.setFocus()
+        if self.isVisible():
+            # Not while the pages are made: the keyboard is elsewhere then.
+            row.payee.setFocus()
         self._changed()
 
     def _set_tab_order(self) -> None:

@@ -1,8 +1,17 @@
 import re
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QFontDatabase, QFontMetrics, QTextLayout
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QCheckBox,
+    QComboBox,
+    QPushButton,
+    QRadioButton,
+    QTabBar,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from wallet_gui.widgets import fonts, theme
@@ -52,6 +61,35 @@ def test_signs_of_a_descriptor_are_drawn_one_by_one(qtbot: QtBot, qapp: object) 
     font = fonts.monospace_font(fonts.text_font())
     for text in ("/*", "<0;1>/*)#", "www", "--", "=>"):
         assert _glyphs(font, text) == [glyph for sign in text for glyph in _glyphs(font, sign)]
+
+
+@pytest.mark.parametrize("kind", [QPushButton, QCheckBox, QRadioButton, QComboBox, QTabBar])
+def test_the_keyboard_has_one_mark(
+    qtbot: QtBot, themed: theme.ThemeSwitch, kind: type[QWidget]
+) -> None:
+    assert themed.choice == "light"
+    window = QWidget()
+    qtbot.addWidget(window)
+    widget = kind(window)
+    if isinstance(widget, QAbstractButton):
+        widget.setText("Settings")
+    elif isinstance(widget, QComboBox):
+        widget.addItem("Settings")
+    elif isinstance(widget, QTabBar):
+        widget.addTab("Settings")
+    widget.resize(160, 40)
+    window.show()
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    widget.clearFocus()
+    without = widget.grab().toImage()
+    widget.setFocus(Qt.FocusReason.MouseFocusReason)
+    by_keyboard = Qt.WidgetAttribute.WA_KeyboardFocusChange
+    window.setAttribute(by_keyboard, on=False)
+    marked = widget.grab().toImage()
+    assert marked != without
+    window.setAttribute(by_keyboard, on=True)
+    assert widget.grab().toImage() == marked
 
 
 @pytest.mark.parametrize("role", ["", "plain", "danger", "primary"])

@@ -184,6 +184,8 @@ def style_sheet(theme: Theme) -> str:
 
 _STYLE = """
 QWidget { color: $text; }
+/* They have a mark of their own for the keyboard: no second one inside of it. */
+QPushButton, QToolButton, QCheckBox, QRadioButton, QComboBox, QTabBar { outline: 0; }
 QMainWindow, QDialog, QWizard, QWidget[role="page"], QStackedWidget { background: $window; }
 QScrollArea, QScrollArea > QWidget > QWidget { background: transparent; border: 0; }
 QToolTip { background: $surface; color: $text; border: 1px solid $line; padding: 4px; }

@@ -8,15 +8,13 @@ and unpacked into a private folder. Nothing is installed, and no privilege is ne
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+
+import private_packages
+from private_packages import NotFetched
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # The release that has the package, and its backports, which have a newer one at times.
@@ -63,9 +61,7 @@ class BitcoindUnavailable(Exception):
 
 def cache_directory() -> Path:
     """Return the folder that holds the downloaded bitcoind."""
-    root = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(root) if root.startswith("/") else Path.home() / ".cache"
-    return base / "wallet-gui" / "bitcoind"
+    return private_packages.cache_directory("bitcoind")
 
 
 def find() -> Path | None:
@@ -107,25 +103,22 @@ def obtain() -> Path:
             "be checked. " + OTHER_WAYS
         )
     target = cache_directory()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(target.parent / "bitcoind.lock"):
+    with private_packages.fetching_alone(target):
         found = find()  # another process may have fetched it while we waited
         if found is None:
-            _download(target)
+            try:
+                _download(target)
+            except NotFetched as error:
+                raise BitcoindUnavailable(
+                    f"bitcoind could not be fetched ({error}). " + OTHER_WAYS
+                ) from error
             found = target / "bitcoind"
     return found
 
 
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _mirror() -> str:
     """Return the address of the Debian mirror that this machine is set up for."""
-    listed = _run(
+    listed = private_packages.run(
         ["apt-get", "indextargets", "--format", "$(SITE) $(COMPONENT)", "Created-By: Packages"]
     )
     for line in listed.splitlines():
@@ -138,25 +131,14 @@ def _mirror() -> str:
 
 
 def _download(target: Path) -> None:
-    """Build the folder beside `target`, then rename it: it is there whole or not at all."""
     mirror = _mirror()
     print("Fetching bitcoind (Debian's bitcoin-knots, about 25 MB).", file=sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="bitcoind-", dir=target.parent) as name:
-        work = Path(name)
+    with private_packages.put_in_place(target) as (work, finished):
         options = _private_apt(work, mirror)
-        downloads = work / "downloads"
-        downloads.mkdir()
-        _run(["apt-get", *options, "update"])
-        _run(["apt-get", *options, "download", *PACKAGES], cwd=downloads)
-        finished = work / "finished"
-        finished.mkdir()
-        for package in sorted(downloads.glob("*.deb")):
-            _run(["dpkg", "-x", str(package), str(finished)])
+        private_packages.run(["apt-get", *options, "update"])
+        private_packages.unpack(PACKAGES, options, work, finished)
         _write_launcher(finished)
-        _run([str(finished / "bitcoind"), "-version"])
-        if target.exists():
-            shutil.rmtree(target)
-        finished.rename(target)
+        private_packages.run([str(finished / "bitcoind"), "-version"])
 
 
 def _private_apt(work: Path, mirror: str) -> list[str]:
@@ -179,8 +161,7 @@ def _private_apt(work: Path, mirror: str) -> list[str]:
         "Dir::Etc::SourceParts": work / "parts",
         "Acquire::Languages": "none",
     }
-    # Run by root, apt would download as a user of its own, who cannot reach a private folder.
-    options = ["-q", "-o", "APT::Sandbox::User=root"]
+    options = list(private_packages.APT)
     for key, value in settings.items():
         options += ["-o", f"{key}={value}"]
     return options
@@ -205,19 +186,6 @@ def _write_launcher(folder: Path) -> None:
         )
     )
     launcher.chmod(0o755)
-
-
-def _run(command: list[str], cwd: Path | None = None) -> str:
-    try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stderr", "") or str(error)
-        last = [line for line in said.splitlines() if line.strip()]
-        reason = last[-1].strip() if last else str(error)
-        raise BitcoindUnavailable(
-            f"bitcoind could not be fetched ({command[0]}: {reason}). " + OTHER_WAYS
-        ) from error
-    return done.stdout
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from installers import bare_root, freeze
-from installers.job import Job, Missing
+from installers.job import Job, Missing, Wrong
 
 if sys.platform != "win32":
     import fcntl
@@ -62,18 +62,21 @@ def main(arguments: list[str] | None = None) -> int:
     if "all" in targets:
         targets = [*ALL.get(sys.platform, ALL["linux"]), *targets]
     order = ["folder", *MODULES]
-    if "twice" in targets:
-        wanted = [name for name in order if name in targets]
-        # Two copies of the sources, in each of which this command builds.
-        twice = importlib.import_module("installers.twice")
-        return int(twice.main(wanted or list(TWICE), options.output.resolve()))
     try:
+        if "twice" in targets:
+            # Two copies of the sources, in each of which this command builds.
+            twice = importlib.import_module("installers.twice")
+            wanted = [name for name in order if name in targets] or list(TWICE)
+            return int(twice.main(wanted, options.output.resolve()))
         with _alone():
             for target in [name for name in order if name in targets]:
                 print(_build(target, options))
     except Missing as missing:
         print(missing, file=sys.stderr)
         return 3
+    except Wrong as wrong:
+        print(wrong, file=sys.stderr)
+        return 1
     except subprocess.CalledProcessError as error:
         print("\n".join([str(error), *getattr(error, "__notes__", [])]), file=sys.stderr)
         return 1
@@ -92,35 +95,40 @@ def folder(
     stamp = work / "folder" / "made-from"
     keys = b"" if release_keys is None else release_keys.read_bytes()
     seconds = freeze.epoch()
-    made_from = freeze.digest(names=freeze.OF_THE_FOLDER, more=[keys, str(here).encode()])
+    # One that was made for want of a bare Debian is never taken for one that was made in there.
+    reason = "" if here else _why_not_in_bare_root()
+    in_root = not here and not reason
+    python = "" if in_root else sys.version
+    made_from = freeze.digest(names=freeze.OF_THE_FOLDER, more=[keys, python.encode()])
     known, _, date = stamp.read_text().partition(" ") if stamp.exists() else ("", "", "")
     if known == made_from and (reuse or date == str(seconds)) and place.exists():
         return place
     stamp.unlink(missing_ok=True)
     temporary = _fresh(work / "folder" / "work")
-    way = freeze.here
-    if not here:
-        try:
-            bare_root.require()
-            way = freeze.in_bare_root
-        except Missing as reason:
-            print(f"{reason} The folder is made with this Python instead.", file=sys.stderr)
-    where = "with this Python" if way is freeze.here else "in a bare Debian"
+    if reason:
+        print(f"{reason} The folder is made with this Python instead.", file=sys.stderr)
+    where = "in a bare Debian" if in_root else "with this Python"
     print(f"The folder is made {where}.", file=sys.stderr, flush=True)
+    way = freeze.in_bare_root if in_root else freeze.here
     way(place, temporary, seconds, release_keys)
     shutil.rmtree(temporary)
     stamp.write_text(f"{made_from} {seconds}")
     return place
 
 
+def _why_not_in_bare_root() -> str:
+    try:
+        bare_root.require()
+    except Missing as reason:
+        return str(reason)
+    return ""
+
+
 def artefact(
     target: str, tree: Path, output: Path, work: Path = WORK, *, release_keys: Path | None = None
 ) -> Path:
-    """Make one package of a frozen folder; returns where it is. Raises Missing."""
-    try:
-        module = importlib.import_module(f"installers.{MODULES[target]}")
-    except ModuleNotFoundError as error:
-        raise Missing(f"{target} cannot be built: there is no module {error.name}.") from error
+    """Make one package of a frozen folder; returns where it is. Raises Missing, Wrong."""
+    module = importlib.import_module(f"installers.{MODULES[target]}")
     output.mkdir(parents=True, exist_ok=True)
     own = _fresh(work / target)
     job = Job(tree, output, own, freeze.version(), freeze.epoch(), release_keys)
@@ -137,21 +145,46 @@ def _build(target: str, options: argparse.Namespace) -> Path:
         tree = folder(here=options.here, reuse=options.reuse, release_keys=options.release_keys)
     if target == "folder":
         return tree
+    if target == "sums":
+        return _sums(Job(tree, output, WORK, freeze.version(), freeze.epoch()), options)
     stamp = output / f".{target}.made-from"
-    # Keys of a test must never be taken for those of a release.
-    keys = b"" if options.release_keys is None else options.release_keys.read_bytes()
-    made_from = freeze.digest(more=[keys, str(options.here).encode(), str(tree).encode()])
+    made_from = freeze.digest(more=_besides_sources(target, tree, options))
     known, _, name = stamp.read_text().partition(" ") if stamp.exists() else ("", "", "")
     if options.reuse and known == made_from and (output / name).is_file():
         return output / name
+    stamp.unlink(missing_ok=True)  # what is there now is of no sources until it is whole
     made = artefact(target, tree, output, release_keys=options.release_keys)
     if options.reuse:
         stamp.write_text(f"{made_from} {made.name}")
-    if target == "sums" and options.key is not None:
-        sums = importlib.import_module("installers.sums")
-        job = Job(tree, output, WORK, freeze.version(), freeze.epoch())
-        sums.sign(job, options.key, builder=options.builder)
     return made
+
+
+def _besides_sources(target: str, tree: Path, options: argparse.Namespace) -> list[bytes]:
+    """Return what else an artefact depends on."""
+    # Keys of a test must never be taken for those of a release, nor Windows' Python of a test.
+    keys = b"" if options.release_keys is None else options.release_keys.read_bytes()
+    if target == "windows":
+        return [keys, importlib.import_module("installers.windows_python").python_key().encode()]
+    made_from = tree.parent / "made-from"
+    return [keys, str(tree).encode(), made_from.read_bytes() if made_from.exists() else b""]
+
+
+def _sums(job: Job, options: argparse.Namespace) -> Path:
+    """Write the sums of what is there, and have them signed.
+
+    Alone and with a key it signs those that are there already: a draft's, in which more stands than
+    one builder has made.
+    """
+    sums = importlib.import_module("installers.sums")
+    job.output.mkdir(parents=True, exist_ok=True)
+    written: Path = job.output / sums.NAME
+    if options.key is None or set(options.targets) != {"sums"} or not written.exists():
+        written = sums.build(job)
+    if options.key is not None:
+        for name in sums.compare(job):
+            print(f"{name} is not here, so it was not compared.", file=sys.stderr)
+        sums.sign(job, options.key, builder=options.builder)
+    return written
 
 
 @contextlib.contextmanager
@@ -186,7 +219,16 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--release-keys", type=Path, metavar="FILE", help="keys that are built in")
     parser.add_argument("--key", type=Path, metavar="FILE", help="sign SHA256SUMS with this key")
     parser.add_argument("--builder", default="", metavar="NAME", help="whose signature it is")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if "twice" in options.targets:
+        given = vars(options).keys() - {"targets", "output"}
+        if any(getattr(options, name) for name in given):
+            parser.error("twice builds as releases are built: it takes no option but --output")
+    elif (options.key or options.builder) and not {"sums", "all"} & set(options.targets):
+        parser.error("--key and --builder are for the target sums")
+    elif options.builder and not options.key:
+        parser.error("--builder says whose --key it is")
+    return options
 
 
 if __name__ == "__main__":

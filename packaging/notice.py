@@ -12,8 +12,6 @@ make one before the last has run out, also when there is no new version.
 
 import argparse
 import hashlib
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +21,9 @@ from typing import Final
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+
+from installers import minisign  # noqa: E402
+from installers.job import Missing  # noqa: E402
 
 from wallet_gui import __version__  # noqa: E402
 from wallet_gui.app.update_notice import (  # noqa: E402
@@ -120,19 +121,19 @@ def wanted(options: argparse.Namespace, now: int) -> UpdateNotice:
 
 def signature_of(body: bytes, key: Path, version: str) -> str:
     """Have minisign sign; it asks for the key's password on the terminal. Raises Stop."""
-    minisign = shutil.which("minisign")
-    if minisign is None:
-        raise Stop("Signing needs minisign. Install it: apt-get install minisign")
     with tempfile.TemporaryDirectory() as folder:
         file, signature = Path(folder) / "notice.json", Path(folder) / "notice.json.minisig"
         file.write_bytes(body)
-        command = [
-            *(minisign, "-S", "-H", "-s", str(key), "-m", str(file), "-x", str(signature)),
-            *("-t", trusted_comment(version), "-c", "wallet-gui update notice"),
-        ]
-        ended = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-        if ended.returncode != 0 or not signature.is_file():
-            raise Stop("minisign did not sign; what it said stands above.")
+        try:
+            minisign.sign(
+                file,
+                signature,
+                key,
+                trusted=trusted_comment(version),
+                comment="wallet-gui update notice",
+            )
+        except Missing as missing:
+            raise Stop(str(missing)) from None
         return signature.read_text(encoding="utf-8")
 
 

@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,6 +77,11 @@ PACKAGE_PROGRAMS = {
     "groff": "groff-base",
     "minisign": "minisign",  # signs and verifies like anybody would
 }
+ALONE = "pytest, one at a time"
+# What is made while other tests run, in the order in which it is asked for; and where it lies.
+PACKAGES = ["folder", "tar", "deb", "appimage", "rpm", "windows"]
+PACKAGES_PLACE = ROOT / "build" / "packages" / "made"
+PACKAGES_STATUS = (0, 1, 3)  # made, failed, something is not here
 JOURNEY_TYPELIB = ("girepository-1.0/Atspi-2.0.typelib", "gir1.2-atspi-2.0")
 
 
@@ -346,15 +352,44 @@ def pytest_commands(python: str, arguments: list[str]) -> dict[str, list[str]]:
     """Return how pytest is started; with arguments of the person's own, just as those say."""
     if arguments:
         return {"pytest": [python, "-m", "pytest", *arguments]}
-    # One more than there are processors, for most tests wait for other programs. The files keep
-    # their order: the longest come first. What measures time runs when nothing else does.
-    slowest = ["--durations=30", "--durations-min=15"]
-    side_by_side = [*slowest, "-n", str(min(os.cpu_count() or 1, 7) + 1), "--dist", "loadfile"]
+    # Twice as many as there are processors, for most tests wait for other programs. The files have
+    # the order of tests/conftest.py: the longest comes first. It builds packages beside the others,
+    # which takes its time. What measures time runs when nothing else does.
+    slowest = ["--durations=30", "--durations-min=15", "-o", "faulthandler_timeout=2400"]
+    side_by_side = [*slowest, "-n", str(min(2 * (os.cpu_count() or 1), 8)), "--dist", "loadfile"]
     side_by_side += ["--no-loadscope-reorder", "-m", "not alone"]
     return {
         "pytest, several at a time": [python, "-m", "pytest", *side_by_side],
-        "pytest, one at a time": [python, "-m", "pytest", *slowest, "-m", "alone"],
+        ALONE: [python, "-m", "pytest", *slowest, "-m", "alone", *files_alone()],
     }
+
+
+def files_alone() -> list[str]:
+    """Return the files with tests that run alone: to collect them all again takes long."""
+    return [
+        str(path.relative_to(ROOT))
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        if "mark.alone" in path.read_text(encoding="utf-8")
+    ]
+
+
+def make_packages(python: str, settings: dict[str, str]) -> None:
+    """Make what the tests of the packages are about, so that none of them waits for another's.
+
+    What cannot be made says so in those tests.
+    """
+    script = ROOT / "packaging" / "build.py"
+    for target in PACKAGES:
+        done = subprocess.run(
+            [python, "-I", str(script), target, "--reuse", "--output", str(PACKAGES_PLACE)],
+            env={name: text for name, text in settings.items() if "PYTHON" not in name},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        if done.returncode not in PACKAGES_STATUS:  # it was interrupted
+            return
 
 
 def run_tests(arguments: list[str]) -> int:
@@ -370,7 +405,12 @@ def run_tests(arguments: list[str]) -> int:
     sshd = [sys.executable, str(ROOT / "packaging" / "sshd.py")]
     subprocess.run(sshd, stdout=subprocess.DEVNULL, check=False)
     settings = {**environment(), "QT_QPA_PLATFORM": "offscreen"}
+    # The tests start this program many hundred times: it is compiled once.
+    settings.pop("PYTHONDONTWRITEBYTECODE", None)
     python = str(venv_python())
+    making = threading.Thread(target=make_packages, args=(python, settings))
+    if not arguments and sys.platform.startswith("linux"):
+        making.start()
     scripts = venv_python().parent
     checks = {
         "ruff check": [python, "-m", "ruff", "check", "."],
@@ -381,6 +421,8 @@ def run_tests(arguments: list[str]) -> int:
     }
     failed = []
     for name, command in checks.items():
+        if name == ALONE and making.ident is not None:
+            making.join()
         print(f"== {name}", flush=True)
         if subprocess.run(command, cwd=ROOT, env=settings, check=False).returncode != 0:
             failed.append(name)

@@ -9,16 +9,14 @@ without touching the machine's.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+
+import private_packages
+from private_packages import NotFetched
 
 PACKAGES = ("openssh-server", "libnss-wrapper", "libpam-wrapper")
 WRAPPERS = ("libnss_wrapper.so", "libpam_wrapper.so", "pam_matrix.so")
@@ -30,9 +28,7 @@ class SshdUnavailable(Exception):
 
 def cache_directory() -> Path:
     """Return the folder that holds what was unpacked."""
-    root = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(root) if root.startswith("/") else Path.home() / ".cache"
-    return base / "wallet-gui" / "sshd"
+    return private_packages.cache_directory("sshd")
 
 
 def find() -> dict[str, str]:
@@ -72,13 +68,12 @@ def obtain() -> dict[str, str]:
     problem = ""
     if not is_complete(found) and shutil.which("apt-get") and shutil.which("dpkg"):
         target = cache_directory()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(target.parent / "sshd.lock"):
+        with private_packages.fetching_alone(target):
             if not is_complete(find()):  # another process may have fetched it while we waited
                 try:
                     _download(target)
-                except SshdUnavailable as unavailable:
-                    problem = str(unavailable)
+                except NotFetched as error:
+                    problem = f"It could not be fetched ({error})."
                     print(problem, file=sys.stderr)
         found = find()
     if "sshd" not in found:
@@ -89,45 +84,26 @@ def obtain() -> dict[str, str]:
     return found
 
 
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _download(target: Path) -> None:
-    """Build the folder beside `target`, then rename it: it is there whole or not at all."""
-    with tempfile.TemporaryDirectory(prefix="sshd-", dir=target.parent) as name:
-        work = Path(name)
-        # Run by root, apt would download as a user of its own, who cannot reach a private folder.
-        options = ["-q", "-o", "APT::Sandbox::User=root"]
+    with private_packages.put_in_place(target) as (work, finished):
+        options = list(private_packages.APT)
         try:
             packages = _missing(options)
-        except SshdUnavailable:
+        except NotFetched:
             # The machine has no lists of packages yet: private ones do.
             for folder in ("lists/partial", "archives/partial"):
                 (work / folder).mkdir(parents=True)
             options += ["-o", f"Dir::State::Lists={work}/lists", "-o", f"Dir::Cache={work}"]
             options += ["-o", "Acquire::Languages=none"]
-            _run(["apt-get", *options, "update"])
+            private_packages.run(["apt-get", *options, "update"])
             packages = _missing(options)
         print(f"Fetching for the tests: {' '.join(packages)}.", file=sys.stderr)
-        downloads = work / "downloads"
-        downloads.mkdir()
-        _run(["apt-get", *options, "download", *packages], cwd=downloads)
-        finished = work / "finished"
-        finished.mkdir()
-        for package in sorted(downloads.glob("*.deb")):
-            _run(["dpkg", "-x", str(package), str(finished)])
-        if target.exists():
-            shutil.rmtree(target)
-        finished.rename(target)
+        private_packages.unpack(packages, options, work, finished)
 
 
 def _missing(options: list[str]) -> list[str]:
     """Return those packages that installing ours would add to this machine."""
-    simulated = _run(
+    simulated = private_packages.run(
         ["apt-get", *options, "install", "--simulate", "--no-install-recommends", *PACKAGES]
     )
     added = []
@@ -137,20 +113,6 @@ def _missing(options: list[str]) -> list[str]:
         if words[:1] == ["Inst"] and not words[2].startswith("["):
             added.append(words[1])
     return added
-
-
-def _run(command: list[str], cwd: Path | None = None) -> str:
-    environment = {**os.environ, "LC_ALL": "C"}
-    try:
-        done = subprocess.run(
-            command, cwd=cwd, capture_output=True, text=True, check=True, env=environment
-        )
-    except (OSError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stderr", "") or str(error)
-        last = [line for line in said.splitlines() if line.strip()]
-        reason = last[-1].strip() if last else str(error)
-        raise SshdUnavailable(f"It could not be fetched ({command[0]}: {reason}).") from error
-    return done.stdout
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ REPOSITORY: Final = Path(__file__).resolve().parents[1]
 FROM_SOURCE: Final = (sys.executable, "-m", "wallet_gui")
 CHECKS: Final = (
     *("fonts", "icons", "checkpoints", "curve", "vectors", "engine", "QR codes", "SSH"),
-    *("vault", "wallet", "window"),
+    *("releases", "vault", "wallet", "window"),
 )
 """What the online program checks, in this order, before the peers."""
 

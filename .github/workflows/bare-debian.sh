@@ -6,7 +6,14 @@ root="${RUNNER_TEMP:?}/debian"
 if [ ! -e "$root/made" ]; then
     sudo apt-get -qq update
     sudo apt-get -qq install --yes --no-install-recommends debootstrap debian-archive-keyring
-    sudo debootstrap --variant=minbase --include=git,python3 bookworm "$root"
+    sudo debootstrap --variant=minbase --include=git,python3 --force-check-gpg \
+        --keyring=/usr/share/keyrings/debian-archive-keyring.gpg bookworm "$root"
+    # What Debian has repaired since, from beside where the rest came from: the roots that packages
+    # are built in have the sources of this one.
+    sources="$root/etc/apt/sources.list"
+    site=$(sed -n 's|^deb \(.*\)/debian/* bookworm main$|\1|p' "$sources")
+    printf 'deb %s bookworm-%s main\n' "${site:?}/debian" updates "$site/debian-security" security |
+        sudo tee -a "$sources" >/dev/null
     for place in proc sys dev dev/pts; do
         sudo mount --bind "/$place" "$root/$place"
     done

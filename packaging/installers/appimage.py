@@ -125,7 +125,7 @@ def seal(runtime: bytes, image: bytes) -> bytes:
 
 def write(target: Path, contents: bytes) -> None:
     """Put the file in its place at once."""
-    fresh = target.with_suffix(".new")
+    fresh = target.with_name(f".{target.name}.new")  # hidden: what is left of it is no artefact
     fresh.write_bytes(contents)
     fresh.chmod(0o755)
     fresh.replace(target)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from installers.job import Missing
+from installers.job import Missing, Wrong
 
 if sys.platform != "win32":
     import fcntl
@@ -216,9 +217,17 @@ def mounts_below(path: Path) -> list[Path]:
     place, table = path.resolve(), Path("/proc/self/mounts")
     if not table.exists():
         return []
-    lines = table.read_text(encoding="utf-8").splitlines()
-    targets = [Path(line.split()[1].encode().decode("unicode_escape")) for line in lines]
-    return [target for target in targets if target.is_relative_to(place)]
+    return [target for target in mount_points(table.read_bytes()) if target.is_relative_to(place)]
+
+
+def mount_points(table: bytes) -> list[Path]:
+    """Read where things are mounted from the text of /proc/mounts (fstab(5), proc(5)).
+
+    Spaces, tabs, line ends and backslashes are octal there; all other bytes are those of the name.
+    """
+    names = [line.split(b" ")[1] for line in table.split(b"\n") if line]
+    plain = [re.sub(rb"\\([0-7]{3})", lambda it: bytes([int(it[1], 8)]), name) for name in names]
+    return [Path(os.fsdecode(name)) for name in plain]
 
 
 # What create needs
@@ -257,9 +266,12 @@ def _by_mmdebstrap(archive: Path, suite: str, include: list[str], mirrors: list[
 
 def _by_debootstrap(archive: Path, suite: str, include: list[str], mirrors: list[str]) -> None:
     folder = archive.with_suffix(".root")
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        unmount_below(folder)
+        remove(folder)
     line = ["debootstrap", "--variant=minbase", f"--keyring={KEYRING}"]
-    _run([*line, suite, str(folder), mirrors[0].split()[2]])
+    _, site, *_ = mirrors[0].split()
+    _run([*line, suite, str(folder), site])
     (folder / "etc/apt/sources.list").write_text("\n".join(mirrors) + "\n", encoding="utf-8")
     settings = ['APT::Install-Recommends "false";', *(f"{option};" for option in _apt_options())]
     (folder / "etc/apt/apt.conf.d/90host").write_text("\n".join(settings) + "\n", encoding="utf-8")
@@ -297,6 +309,8 @@ def _mirrors(suite: str) -> list[str]:
     lines = [f"deb {sites['main']} {name} main" for name in (suite, f"{suite}-updates")]
     if "security" in sites:
         lines.append(f"deb {sites['security']} {suite}-security main")
+    else:
+        print("apt has no security updates here, so the root gets none.", file=sys.stderr)
     return lines
 
 
@@ -364,6 +378,10 @@ def _tool(name: str) -> str:
 
 
 def _run(command: list[str], text: str | None = None) -> str:
+    """Run a program that the machine may lack a right or a network for, and return what it said.
+
+    Raises Missing when it did not succeed, Wrong when the fault is in what it was asked for.
+    """
     done = subprocess.run(
         command,
         input=text,
@@ -373,6 +391,9 @@ def _run(command: list[str], text: str | None = None) -> str:
         check=False,
     )
     if done.returncode != 0:
+        unknown = re.search(r"^E: Unable to locate package (\S+)", done.stderr, re.MULTILINE)
+        if unknown is not None:
+            raise Wrong(f"This Debian has no package {unknown[1]}, which a root was to have.")
         last = done.stderr.strip().splitlines()[-8:]
         raise Missing(f"{command[0]} did not succeed: " + " / ".join(last))
     return done.stdout

@@ -65,6 +65,8 @@ _OURS: Final = (
     "Contents/PkgInfo",
     "Contents/_CodeSignature/CodeResources",
 )
+# What ziglang compiles carries a C runtime.
+_WITH_MINGW: Final = "wallet_gui/chain/native/engine-win32-*.dll"
 _BOOT: Final = ("pyi*", "_pyi*", "PyInstaller*")
 
 
@@ -169,7 +171,7 @@ class _Survey:
             if fnmatch.fnmatch(name, f"wallet_gui/resources/fonts/{pattern}"):
                 return self._other(font, self._font_text())
         if name.startswith("wallet_gui/") or name in _OURS:
-            return self._own()
+            return self._ours(name)
         found = _DISTRIBUTION.match(name)
         owner = self._owners.get(name) or (canonical(found[1]) if found else None)
         if owner in self._distributions:
@@ -203,6 +205,15 @@ class _Survey:
                 texts={"LICENSE.txt": (PACKAGING.parent / "LICENSE").read_bytes()},
             )
         return self._parts[PROGRAM]
+
+    def _ours(self, name: str) -> Part:
+        part = self._own()
+        if fnmatch.fnmatch(name, _WITH_MINGW):
+            known = reviewed()["part"]["mingw-w64"]
+            facts = {key: known[key] for key in ("version", "licence", "purl")}
+            part.inside.append({"name": "mingw-w64", **facts})
+            part.texts |= {each: (OWN_TEXTS / each).read_bytes() for each in known["texts"]}
+        return part
 
     def _font_text(self) -> dict[str, bytes]:
         return {"OFL.txt": (PACKAGING.parent / "resources" / "fonts" / "OFL.txt").read_bytes()}
@@ -351,13 +362,14 @@ def _texts_of(distribution: metadata.Distribution, known: dict[str, Any]) -> dic
         ):
             name = path.partition(".dist-info/")[2].removeprefix("licenses/").replace("/", "-")
             texts[name] = Path(str(distribution.locate_file(file))).read_bytes()
-    for name in known.get("texts", []):
-        texts[name] = (OWN_TEXTS / name).read_bytes()
-    if not texts:
+    if not texts and not known.get("brings_no_text"):
         raise Unknown(
             f"The Python package {distribution.metadata['Name']} brings no licence text. Put it "
-            "into packaging/licences/ and name it in packaging/dependencies.toml (`texts`)."
+            "into packaging/licences/ and name it in packaging/dependencies.toml (`texts`, and "
+            "`brings_no_text`)."
         )
+    for name in known.get("texts", []):
+        texts[name] = (OWN_TEXTS / name).read_bytes()
     return texts
 
 

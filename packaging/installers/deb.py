@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import textwrap
-from datetime import UTC, datetime
 from pathlib import Path
 
-from installers import changelog, desktop_files, shared_libraries
+from installers import desktop_files, shared_libraries, system_package, tool_root
 from installers.job import Job, Missing
 
 DATA = desktop_files.DATA / "deb"
 ARCHITECTURE = "amd64"
-MAINTAINER = "The Wallet GUI developers <maintainers@wallet-gui.invalid>"
+MAINTAINER = system_package.MAINTAINER
 # The names in the order bookworm, trixie where the change to 64-bit times renamed a package.
 LIBRARIES = {
     "libEGL.so.1": "libegl1",
@@ -95,15 +92,13 @@ def build(job: Job) -> Path:
         raise Missing("dpkg-deb is not installed: please install Debian's package dpkg.")
     needs = shared_libraries.outside(job.tree)
     root = job.work / "root"
-    _copy_program(job.tree, root / "usr/lib/wallet-gui")
-    (root / "usr/bin").mkdir()
-    (root / "usr/bin/wallet-gui").symlink_to("../lib/wallet-gui/wallet-gui")
+    tool_root.place_program(job.tree, root / "usr")
     share = root / "usr/share"
     desktop_files.place(share)
-    _compress(share / "man/man1/wallet-gui.1")
+    system_package.compress(share / "man/man1/wallet-gui.1")
     _place_documents(share, job)
     _write_control(root, job, needs)
-    _settle(root, job.epoch)
+    tool_root.settle(root, job.epoch)
     target = job.output / f"wallet-gui_{job.version}_{ARCHITECTURE}.deb"
     job.output.mkdir(parents=True, exist_ok=True)
     subprocess.run(
@@ -113,11 +108,6 @@ def build(job: Job) -> Path:
         env={"PATH": os.environ["PATH"], "SOURCE_DATE_EPOCH": str(job.epoch), "LC_ALL": "C"},
     )
     return target
-
-
-def debian_version(version: str) -> str:
-    """Return the version so that dpkg sorts a pre-release before its release (0.2.0~rc1)."""
-    return re.sub(r"\.?(a|b|rc|dev)(?=\d)", r"~\1", version)
 
 
 def dependencies(needs: shared_libraries.Needs) -> list[str]:
@@ -136,41 +126,26 @@ def dependencies(needs: shared_libraries.Needs) -> list[str]:
     return [f"libc6 (>= {version})" if version else "libc6", *sorted(found.union(DATA_PACKAGES))]
 
 
-def _copy_program(tree: Path, target: Path) -> None:
-    shutil.copytree(tree, target, symlinks=True)
-    for path in target.rglob("*"):
-        # A shared library is loaded, not started.
-        if path.is_file() and not path.is_symlink() and ".so" in path.name:
-            path.chmod(0o644)
-
-
 def _place_documents(share: Path, job: Job) -> None:
     documents = share / "doc" / "wallet-gui"
-    documents.mkdir(parents=True)
+    system_package.place_documents(documents)
     shutil.copyfile(DATA / "copyright", documents / "copyright")
     (documents / "changelog").write_text(_changelog(job), encoding="utf-8")
-    _compress(documents / "changelog")
-    # How to read a wallet file without this program.
-    for name in ("wallet-file-format.md", "recover_wallet.py"):
-        shutil.copyfile(desktop_files.ROOT / "packaging" / name, documents / name)
+    system_package.compress(documents / "changelog")
     overrides = share / "lintian" / "overrides" / "wallet-gui"
     overrides.parent.mkdir(parents=True)
     shutil.copyfile(DATA / "lintian-overrides", overrides)
 
 
 def _changelog(job: Job) -> str:
-    """Return the releases in Debian's form; a version that is not in there yet comes first."""
+    """Return the releases in Debian's form."""
     parts = []
-    now = datetime.fromtimestamp(job.epoch, UTC)
-    entries = [(entry.version, entry.date, list(entry.lines)) for entry in changelog.entries()]
-    if job.version not in {version for version, _, _ in entries}:
-        entries.insert(0, (job.version, now.date().isoformat(), ["Built from the sources."]))
-    for version, date, lines in entries:
-        day = datetime.fromisoformat(date).replace(tzinfo=UTC)
-        parts.append(f"wallet-gui ({debian_version(version)}) stable; urgency=medium\n\n")
+    for entry in system_package.releases(job):
+        version, day = system_package.sortable_version(entry.version), system_package.day_of(entry)
+        parts.append(f"wallet-gui ({version}) stable; urgency=medium\n\n")
         parts += [
             textwrap.fill(line, 76, initial_indent="  * ", subsequent_indent="    ") + "\n"
-            for line in lines
+            for line in entry.lines
         ]
         parts.append(f"\n -- {MAINTAINER}  {day:%a, %d %b %Y %H:%M:%S} +0000\n\n")
     return "".join(parts).rstrip("\n") + "\n"
@@ -186,7 +161,7 @@ def _write_control(root: Path, job: Job, needs: shared_libraries.Needs) -> None:
     )
     homepage = f"Homepage: {desktop_files.HOMEPAGE}/\n" if desktop_files.HOMEPAGE else ""
     fields = {
-        "VERSION": debian_version(job.version),
+        "VERSION": system_package.sortable_version(job.version),
         "ARCHITECTURE": ARCHITECTURE,
         "MAINTAINER": MAINTAINER,
         "SIZE": str(size),
@@ -206,19 +181,3 @@ def _write_control(root: Path, job: Job, needs: shared_libraries.Needs) -> None:
         if path.is_file() and not path.is_symlink()
     ]
     (folder / "md5sums").write_text("".join(sums), encoding="utf-8")
-
-
-def _compress(path: Path) -> None:
-    """Replace a file by itself in gzip, without name and time in it."""
-    packed = path.with_name(path.name + ".gz")
-    packed.write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
-    path.unlink()
-
-
-def _settle(root: Path, epoch: int) -> None:
-    """Give everything the one time, and modes that no umask has touched."""
-    for path in (*sorted(root.rglob("*"), reverse=True), root):
-        if not path.is_symlink():
-            starts = path.is_dir() or path.stat().st_mode & 0o100
-            path.chmod(0o755 if starts else 0o644)
-        os.utime(path, (epoch, epoch), follow_symlinks=False)

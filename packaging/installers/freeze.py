@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from installers import bare_root, elf, icu_data
-from installers.job import Missing
+from installers.job import Missing, Wrong
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "wallet-gui"
@@ -29,10 +30,13 @@ BUILD_LOCK = "packaging/requirements-build.lock"
 SOURCES = ("wallet_gui", "resources", "packaging", RUNTIME_LOCK, "pyproject.toml", "LICENSE")
 # What of packaging/ the folder depends on; the rest is of the packages that are made from it.
 OF_THE_FOLDER = (
-    *("wallet_gui", "resources", RUNTIME_LOCK, BUILD_LOCK, "packaging/wallet_gui.spec"),
+    *("wallet_gui", "resources", RUNTIME_LOCK, BUILD_LOCK, "LICENSE", "packaging/wallet_gui.spec"),
     *("packaging/frozen_program.py", "packaging/build_engine.py", "packaging/licences"),
-    *("packaging/dependencies.toml", "packaging/installers/freeze.py"),
-    *(f"packaging/installers/{name}.py" for name in ("elf", "icu_data", "licences", "contents")),
+    *("packaging/dependencies.toml", "packaging/build.py"),
+    # What is imported on the way: by build.py, by the spec, and by licences.py.
+    *(f"packaging/installers/{name}.py" for name in ("bare_root", "elf", "freeze", "icu_data")),
+    *(f"packaging/installers/{name}.py" for name in ("contents", "frozen_archive", "licences")),
+    *(("packaging/macos",) if sys.platform == "darwin" else ()),
 )
 NOT_SOURCES = ("__pycache__", "screenshots", "*.pyc", "engine-*", ".engine-*", ".*.lock")
 # The date of what has no commit, such as an unpacked archive of the sources.
@@ -90,19 +94,29 @@ def version(root: Path = ROOT) -> str:
 
 
 def epoch(root: Path = ROOT) -> int:
-    """Return SOURCE_DATE_EPOCH in seconds: the environment's, else the date of the commit."""
+    """Return SOURCE_DATE_EPOCH in seconds: the environment's, else the date of the commit.
+
+    Raises Wrong where there is a commit whose date cannot be read.
+    """
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
     if given.isdigit():
         return int(given)
     if shutil.which("git") is not None and (root / ".git").exists():
+        # Whoever builds as root reads a checkout of somebody else's, too: this alone runs nothing.
+        trusted = f"safe.directory={root.resolve()}"
         asked = subprocess.run(
-            ["git", "-C", str(root), "log", "-1", "--format=%ct"],
+            ["git", "-c", trusted, "-C", str(root), "log", "-1", "--format=%ct"],
             capture_output=True,
             text=True,
             check=False,
         )
-        if asked.stdout.strip().isdigit():
-            return int(asked.stdout)
+        if not asked.stdout.strip().isdigit():
+            # Any other date would make other files than everybody else's, and say nothing.
+            raise Wrong(
+                f"git does not tell the date of the commit in {root}: {asked.stderr.strip()} Let "
+                "git read it, or say it in SOURCE_DATE_EPOCH (git log -1 --format=%ct)."
+            )
+        return int(asked.stdout)
     return DATE_WITHOUT_COMMIT
 
 
@@ -251,8 +265,9 @@ def _compile_loader(python: str, folder: Path, source: Path) -> None:
         path.write_text(text.replace(old, new), encoding="utf-8")
     settings = {
         **os.environ,
-        "CFLAGS": " ".join(COMPILE).replace("$HERE", str(loader)),
-        "LINKFLAGS": " ".join(LINK),
+        # waf splits them as a shell does, and the folder's name may have blanks.
+        "CFLAGS": shlex.join(option.replace("$HERE", str(loader)) for option in COMPILE),
+        "LINKFLAGS": shlex.join(LINK),
     }
     _run([python, "waf", "configure", "build_release"], cwd=loader, env=settings)
     built = loader / "build" / "release" / "run"

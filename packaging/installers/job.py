@@ -24,3 +24,7 @@ class Job:
 
 class Missing(Exception):
     """A program or a right that the build needs is not there; the sentence names the remedy."""
+
+
+class Wrong(Exception):
+    """What is built, or what it is built from, is not as it has to be; the sentence says where."""

@@ -9,7 +9,6 @@ what installers/sbom.py makes the bill of materials from. The same folder gives 
 
 import argparse
 import json
-import re
 import shutil
 import sys
 from dataclasses import asdict
@@ -19,8 +18,10 @@ from typing import Any, Final
 if __name__ == "__main__":  # started as a program: packaging/ is not on the path
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from installers.contents import FOLDER, PACKAGING, Part, Unknown, survey
+from installers import freeze
+from installers.contents import FOLDER, Part, Unknown, survey
 
+own_version = freeze.version
 LIST: Final = "contents.json"
 _README: Final = """\
 Wallet GUI {version} and what it is made of
@@ -69,15 +70,6 @@ def write(tree: Path, version: str = "", site: Path | None = None) -> Path:
     document = {"format": 1, "parts": [_entry(part) for part in parts]}
     _write(folder / LIST, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
     return folder
-
-
-def own_version() -> str:
-    """The version of the sources that this file is part of."""
-    text = (PACKAGING.parent / "wallet_gui" / "__init__.py").read_text(encoding="utf-8")
-    found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
-    if found is None:
-        raise Unknown("wallet_gui/__init__.py has no line with __version__.")
-    return found[1]
 
 
 def inner_folder(tree: Path) -> Path:

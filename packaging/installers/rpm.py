@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from installers import changelog, desktop_files, tool_root
+from installers import desktop_files, system_package, tool_root
 from installers.job import Job
 
 SPEC = desktop_files.DATA / "rpm" / "wallet-gui.spec"
 LICENCE = desktop_files.ROOT / "LICENSE"
-MAINTAINER = "The Wallet GUI developers <maintainers@wallet-gui.invalid>"
+MAINTAINER = system_package.MAINTAINER
+rpm_version = system_package.sortable_version
 OWN_LICENCE = "MIT"
 
 
@@ -45,14 +44,8 @@ def lay_out(tree: Path, folder: Path) -> None:
     usr = folder / "usr"
     tool_root.place_program(tree, usr)
     desktop_files.place(usr / "share")
-    manual = usr / "share/man/man1/wallet-gui.1"
-    manual.with_name("wallet-gui.1.gz").write_bytes(gzip.compress(manual.read_bytes(), 9, mtime=0))
-    manual.unlink()
-    documents = usr / "share/doc/wallet-gui"
-    documents.mkdir(parents=True)
-    # How to read a wallet file without this program.
-    for name in ("wallet-file-format.md", "recover_wallet.py"):
-        shutil.copyfile(desktop_files.ROOT / "packaging" / name, documents / name)
+    system_package.compress(usr / "share/man/man1/wallet-gui.1")
+    system_package.place_documents(usr / "share/doc/wallet-gui")
     licences = usr / "share/licenses/wallet-gui"
     licences.mkdir(parents=True)
     shutil.copyfile(LICENCE, licences / "LICENSE")
@@ -67,12 +60,9 @@ def spec(job: Job) -> str:
         "wallet_bundled": bundled_pattern(job.tree),
     }
     text = SPEC.read_text(encoding="utf-8").replace("%{wallet_changelog}", _changelog(job))
+    address = desktop_files.HOMEPAGE
+    text = text.replace("@HOMEPAGE@\n", f"URL:            {address}/\n" if address else "")
     return "".join(f"%global {name} {value}\n" for name, value in given.items()) + text
-
-
-def rpm_version(version: str) -> str:
-    """Return the version so that rpm sorts a pre-release before its release (0.2.0~rc1)."""
-    return re.sub(r"\.?(a|b|rc|dev)(?=\d)", r"~\1", version)
 
 
 def licences(tree: Path) -> str:
@@ -119,15 +109,11 @@ def bundled_pattern(tree: Path) -> str:
 
 def _changelog(job: Job) -> str:
     """Return the releases in rpm's form, the newest first."""
-    entries = [(entry.version, entry.date, list(entry.lines)) for entry in changelog.entries()]
-    if job.version not in {version for version, _, _ in entries}:
-        today = datetime.fromtimestamp(job.epoch, UTC).date().isoformat()
-        entries.insert(0, (job.version, today, ["Built from the sources."]))
     parts = []
-    for version, date, lines in entries:
-        day = datetime.fromisoformat(date).replace(tzinfo=UTC)
-        parts.append(f"* {day:%a %b %d %Y} {MAINTAINER} - {rpm_version(version)}-1")
+    for entry in system_package.releases(job):
+        day = system_package.day_of(entry)
+        parts.append(f"* {day:%a %b %d %Y} {MAINTAINER} - {rpm_version(entry.version)}-1")
         # A percent sign would begin a macro.
-        parts += ["- " + line.replace("%", "%%") for line in lines]
+        parts += ["- " + line.replace("%", "%%") for line in entry.lines]
         parts.append("")
     return "\n".join(parts)

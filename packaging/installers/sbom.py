@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from installers.contents import FOLDER, PACKAGING, PROGRAM, canonical, files_of, inner
-from installers.job import Job, Missing
+from installers.job import Job, Missing, Wrong
 from installers.licences import LIST, inner_folder
 
 LOCK: Final = PACKAGING.parent / "requirements.lock"
 
 
-class Unaccounted(Missing):
+class Unaccounted(Wrong):
     """A file is in the folder that its own list does not name, or the other way round."""
 
 

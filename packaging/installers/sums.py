@@ -2,20 +2,19 @@
 
 The file is what `sha256sum` writes and checks. The signature stands beside it, so that anybody can
 check it with `minisign -Vm SHA256SUMS -p KEY.pub`; further builders who got the same bytes add
-`SHA256SUMS.NAME.minisig`. The key never comes near this program: minisign reads it and asks for its
-password.
+`SHA256SUMS.NAME.minisig`.
 """
 
 import hashlib
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Final
 
-from installers.job import Job, Missing
+from installers import minisign
+from installers.job import Job, Missing, Wrong
 
 NAME: Final = "SHA256SUMS"
+_LINE: Final = re.compile(r"(?P<digest>[0-9a-f]{64}) [ *](?P<name>[^/]+)")
 _BUILDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -32,6 +31,27 @@ def build(job: Job) -> Path:
     return target
 
 
+def compare(job: Job) -> list[str]:
+    """Compare SHA256SUMS with the artefacts that are here; returns the names of those that are not.
+
+    Raises Wrong for one that is here and is another, or stands nowhere.
+    """
+    lines = (job.output / NAME).read_text(encoding="utf-8").splitlines()
+    read = [_LINE.fullmatch(line) for line in lines]
+    listed = {line["name"]: line["digest"] for line in read if line is not None}
+    if len(listed) != len(lines) or not listed:
+        raise Wrong(f"{job.output / NAME} is not a list as sha256sum writes it.")
+    here = {path.name: path for path in artefacts(job.output, job.version)}
+    for name, path in here.items():
+        if listed.get(name) != _digest(path):
+            how = "is not the file that stands" if name in listed else "is here and does not stand"
+            raise Wrong(
+                f"{name} {how} in {NAME}: nothing was signed. Take it away or build it again; sums "
+                "of your own are written without --key."
+            )
+    return sorted(listed.keys() - here.keys())
+
+
 def sign(job: Job, key: Path, builder: str = "") -> Path:
     """Have minisign sign SHA256SUMS with a secret key; returns the signature.
 
@@ -39,17 +59,14 @@ def sign(job: Job, key: Path, builder: str = "") -> Path:
     """
     if builder and not _BUILDER.fullmatch(builder):
         raise Missing("Name the builder with small letters, digits and hyphens.")
-    if shutil.which("minisign") is None:
-        raise Missing("Signing needs minisign. Install it: apt-get install minisign")
-    sums = job.output / NAME
     signature = job.output / signature_name(builder)
-    command = [
-        *("minisign", "-S", "-H", "-s", str(key), "-m", str(sums), "-x", str(signature)),
-        *("-t", trusted_comment(job.version), "-c", f"signature of wallet-gui {job.version}"),
-    ]
-    # The password is asked on the terminal, by minisign itself.
-    if subprocess.run(command, check=False).returncode != 0 or not signature.is_file():
-        raise Missing(f"minisign did not sign {sums}; what it said stands above.")
+    minisign.sign(
+        job.output / NAME,
+        signature,
+        key,
+        trusted=trusted_comment(job.version),
+        comment=f"signature of wallet-gui {job.version}",
+    )
     return signature
 
 

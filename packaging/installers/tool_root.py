@@ -68,13 +68,15 @@ def place_program(tree: Path, prefix: Path) -> None:
 def settle(folder: Path, epoch: int, *, libraries: int = 0o644) -> None:
     """Give everything one owner, one time, and modes that no umask has touched.
 
-    `libraries` is the mode of shared libraries, which are loaded and not started.
+    The owner is root where this runs as root; dpkg-deb writes root in any case. `libraries` is the
+    mode of shared libraries, which are loaded and not started.
     """
     for path in (*sorted(folder.rglob("*"), reverse=True), folder):
         if not path.is_symlink():
             starts = path.is_dir() or path.stat().st_mode & 0o100
             path.chmod(libraries if _is_library(path) else 0o755 if starts else 0o644)
-        os.chown(path, 0, 0, follow_symlinks=False)
+        if os.geteuid() == 0:
+            os.chown(path, 0, 0, follow_symlinks=False)
         os.utime(path, (epoch, epoch), follow_symlinks=False)
 
 

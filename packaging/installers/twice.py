@@ -1,8 +1,8 @@
 """Builds everything twice, under circumstances that have nothing in common, and compares.
 
 The sources are copied to two places; the builds differ in path, umask, time zone, language, name of
-the user and of the machine, in the hour, and in the bare Debian, which is made anew for the second.
-What is written must not.
+the user and of the machine, in the hour, and in the bare Debian, which is made anew for each: one
+that was kept may lack what Debian has repaired since. What is written must not.
 """
 
 from __future__ import annotations
@@ -82,9 +82,10 @@ def main(targets: Sequence[str], output: Path, root: Path = freeze.ROOT) -> int:
     What is the same is put into `output`.
     """
     work = root / PLACE
+    bare_root.unmount_below(work)  # what a killed build has left
     _clear(work)
     try:
-        first = build(FIRST, targets, work, root)
+        first = build(FIRST, targets, work, root, new_roots=True)
         second = build(SECOND, targets, work, root, new_roots=True)
     except Missing as missing:
         print(missing, file=sys.stderr)

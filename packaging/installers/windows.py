@@ -91,7 +91,8 @@ def make_folder(wine: Wine, tree: Path, job: Job) -> None:
 def _build_engine(source: Path) -> None:
     """Compile the engine from the copy of the sources into its place there."""
     script = source / "packaging" / "build_engine.py"
-    key = b"".join(path.read_bytes() for path in [script, *sorted(source.rglob("native/*.[ch]"))])
+    read = [script, *sorted(source.rglob("native/*.[ch]"))]
+    key = b"".join(path.read_bytes() for path in read) + windows_python.ziglang_lock().encode()
 
     def compile_into(folder: Path) -> None:
         subprocess.run(

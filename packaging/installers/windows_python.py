@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from installers import bare_root, freeze
-from installers.job import Missing
+from installers.job import Missing, Wrong
 
 VERSION = "3.13"
 ARCHIVE = "WALLET_GUI_WINDOWS_PYTHON"
@@ -63,7 +63,7 @@ BUILD_PACKAGES = frozenset(
 
 def place(folder: Path) -> None:
     """Make a folder with python.exe and all packages. Raises Missing."""
-    shutil.copytree(kept("python", _python_key(), _unpack_python), folder)
+    shutil.copytree(kept("python", python_key(), _unpack_python), folder)
     (folder / "python313._pth").write_text(SEARCHED, encoding="ascii", newline="")
     installed = kept("packages", _packages_key(), _install_packages)
     shutil.copytree(installed, folder / PACKAGES, copy_function=_link)
@@ -71,7 +71,7 @@ def place(folder: Path) -> None:
 
 def ziglang() -> Path:
     """Return a folder with the compiler of the engine, for this machine, to be imported."""
-    lock = _ziglang_lock()
+    lock = ziglang_lock()
     return kept("ziglang", lock, lambda target: _install(lock, target, []))
 
 
@@ -103,7 +103,8 @@ def _link(source: str, target: str) -> None:
 # Python
 
 
-def _python_key() -> str:
+def python_key() -> str:
+    """Return what decides which Python it is: the hash of the archive, or of the one for tests."""
     return os.environ.get(ARCHIVE_HASH, "") if ARCHIVE in os.environ else FOR_TESTS
 
 
@@ -190,7 +191,8 @@ def _install_packages(target: Path) -> None:
         shutil.copytree(made, target, dirs_exist_ok=True)
 
 
-def _ziglang_lock() -> str:
+def ziglang_lock() -> str:
+    """Return the entry of the compiler in the lock."""
     build = (freeze.ROOT / freeze.BUILD_LOCK).read_text(encoding="utf-8")
     return "".join(entry + "\n" for entry in _entries(build) if entry.startswith("ziglang=="))
 
@@ -215,5 +217,7 @@ def _pip(command: str, *arguments: str) -> None:
         check=False,
     )
     if done.returncode != 0:
+        if "DO NOT MATCH THE HASHES" in done.stderr:
+            raise Wrong(f"A package is not what its lock says:\n{done.stderr.strip()}")
         said = " / ".join(done.stderr.strip().splitlines()[-4:])
         raise Missing(f"pip could not bring the packages of Windows: {said}")

@@ -6,8 +6,8 @@
 #                           it notarised, NOTARY_KEY (base64 of a .p8), NOTARY_KEY_ID, NOTARY_ISSUER
 #     keychain.sh close
 #
-# All of them are secrets of the CI's environment "release". `open` prints lines for $GITHUB_ENV
-# which installers/dmg.py reads; none of them is a secret.
+# All of them are secrets of the CI's environment "release". `open` prints the lines, NAME=value, of
+# the environment that installers/dmg.py reads; none of them is a secret.
 set -euo pipefail
 umask 077
 place="${RUNNER_TEMP:?}/wallet-gui-signing"

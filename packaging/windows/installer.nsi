@@ -1,7 +1,7 @@
 ; The setup program for Windows: for one person, without administrator rights.
 ;
 ; Made by packaging/installers/windows.py, which defines VERSION, NUMBERS (four of them), SIZE (in
-; kB), TREE, ICON, OUTPUT and LISTS, a folder with install.nsh and remove.nsh: one line for each
+; kB), ICON, OUTPUT and LISTS, a folder with install.nsh and remove.nsh: one line for each
 ; file of this version, so that nothing else is ever removed.
 ;
 ; Silent: setup.exe /S [/D=C:\some\folder]. The exit status is 0, 2 when a file could not be

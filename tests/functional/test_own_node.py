@@ -5,9 +5,9 @@ Public peers are other real bitcoinds.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -16,16 +16,20 @@ from tests.functional.bitcoind import Node, NodeFactory
 from tests.functional.listening import listening
 from tests.functional.node_wallet import DirectLink, NodeClient
 from tests.functional.p2p_wallet import ScriptWallet, own_group, run
-from tests.functional.sshd import Answers, MemoryStore, Sshd, running_sshd
+from tests.functional.sshd import Answers, MemoryStore, Sshd, need, running_sshd
+from tests.functional.test_system_ssh import children, store_of
+from tests.moments import nothing_left, turns
+from tests.patience import PATIENCE
 from wallet_gui.chain.backend import BackendWarning, BlockMatched, NoPeers
 from wallet_gui.chain.bitcoind.backend import NodeBackend
 from wallet_gui.chain.bitcoind.connection import NodeConnection
 from wallet_gui.chain.bitcoind.node_audit import NodeAudit
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
+from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus
 from wallet_gui.chain.bitcoind.own_node import OwnNode
 from wallet_gui.chain.bitcoind.rungs import Rung, Wish
 from wallet_gui.chain.bitcoind.ssh_target import LocalNode, NodeAddress
-from wallet_gui.chain.bitcoind.tunnel_protocol import SshOptions
+from wallet_gui.chain.bitcoind.tunnel_protocol import SshOptions, SshStore
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.backend import P2PBackend
 from wallet_gui.chain.p2p.options import P2POptions
@@ -67,6 +71,7 @@ async def running(
     server: Sshd | None = None,
     cookie: str | None = None,
     broadcast_by_p2p: bool = False,
+    is_system_ssh: bool = False,
 ) -> AsyncIterator[Own]:
     """The whole of it, on sshd where one is given and else on this computer."""
     before = asyncio.all_tasks()
@@ -79,7 +84,10 @@ async def running(
         wish=wish or Wish(),
     )
     address: NodeAddress = LocalNode(None) if server is None else server.target
-    store = MemoryStore() if server is None else server.store()
+    store: SshStore = MemoryStore() if server is None else server.store()
+    if is_system_ssh and server is not None:
+        options = replace(options, ssh=replace(options.ssh, implementation="system"))
+        store = store_of(server)
     connection = NodeConnection(address, options, answers, store, REGTEST)
     look = None
     if peers:
@@ -335,3 +343,91 @@ def _said(client: NodeClient) -> str:
 
 def _wait_for_tip(node: Node, other: Node) -> None:
     node.rpc("waitforblock", other.tip, 20_000)
+
+
+STAGES = (
+    NodeState.RESOLVING,
+    NodeState.CONNECTING,
+    NodeState.HOST_KEY,
+    NodeState.LOGIN,
+    NodeState.CHANNEL,
+    NodeState.RPC_LOGIN,
+    NodeState.CHECKING,
+    NodeState.READY,
+)
+
+
+async def stop_at(
+    it: Own, stage: NodeState, after: int, fault: Callable[[], None] = lambda: None
+) -> None:
+    """Stop so many turns after a stage on the way was reached, perhaps while something fails."""
+    reached = asyncio.Event()
+
+    def look(status: NodeStatus) -> None:
+        if status.state is stage:
+            reached.set()
+
+    it.connection._on_state = look
+    look(it.connection.status)
+    async with asyncio.timeout(PATIENCE):
+        await reached.wait()
+    await turns(after)
+    fault()
+    async with asyncio.timeout(PATIENCE / 6):
+        await it.own.stop()
+    assert it.connection.status.state is NodeState.OFF
+
+
+@pytest.mark.parametrize("is_system_ssh", [False, True], ids=["built in", "ssh -W"])
+@pytest.mark.parametrize("is_lost", [False, True], ids=["", "lost"])
+def test_it_stops_at_every_stage(
+    node: Node, tmp_path: Path, *, is_system_ssh: bool, is_lost: bool
+) -> None:
+    """On its way to the node, in the very moment in which the connection is lost, too."""
+    need("ssh")
+    node.mature()
+
+    async def scenario() -> None:
+        async with running_sshd() as server:
+            fault = server.kill_sessions if is_lost else lambda: None
+            moments = (0, 4) if is_system_ssh else (0, 1, 3, 10)
+            for stage in STAGES:
+                for after in moments:
+                    async with (
+                        nothing_left(),
+                        running(
+                            tmp_path,
+                            node,
+                            ScriptWallet(),
+                            server=server,
+                            is_system_ssh=is_system_ssh,
+                        ) as it,
+                    ):
+                        await stop_at(it, stage, after, fault)
+                    assert not children()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("is_system_ssh", [False, True], ids=["built in", "ssh -W"])
+def test_it_stops_although_the_server_has_frozen(
+    node: Node, tmp_path: Path, *, is_system_ssh: bool
+) -> None:
+    """The line holds, and nothing comes over it any more: nobody is waited for."""
+    need("ssh")
+    node.mature()
+
+    async def scenario() -> None:
+        async with running_sshd() as server:
+            for stage in (NodeState.LOGIN, NodeState.RPC_LOGIN, NodeState.READY):
+                async with (
+                    nothing_left(),
+                    running(
+                        tmp_path, node, ScriptWallet(), server=server, is_system_ssh=is_system_ssh
+                    ) as it,
+                ):
+                    await stop_at(it, stage, 2, server.freeze_sessions)
+                server.kill_sessions()
+                assert not children()
+
+    run(scenario)

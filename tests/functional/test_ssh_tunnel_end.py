@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
@@ -15,6 +16,7 @@ from tests.functional.echo import echoing
 from tests.functional.sshd import Answers, Sshd, eventually, running_sshd, tunnel_to
 from tests.hostile.proxy import Side, between
 from tests.patience import PATIENCE
+from wallet_gui.chain.bitcoind import ssh_tunnel
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.chain.bitcoind.ssh_target import SshTarget
 from wallet_gui.chain.bitcoind.ssh_tunnel import SshTunnel
@@ -260,3 +262,37 @@ def swallow(side: Side, data: bytes) -> bytes:
     """A line on which nothing arrives any more."""
     del side, data
     return b""
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_server_that_freezes_in_the_middle_of_a_file_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, *, is_cancelled: bool
+) -> None:
+    """Nor is it waited for when the reading is given up: it would have to close the file."""
+    monkeypatch.setattr(ssh_tunnel, "FILE_SECONDS", 1.0)
+    read = asyncssh.SFTPClientFile.read
+
+    async def scenario() -> None:
+        async with running_sshd() as server, tunnel_to(server) as tunnel:
+            frozen = asyncio.Event()
+
+            async def freeze_and_read(file: Any, *arguments: Any) -> Any:
+                server.freeze_sessions()
+                frozen.set()
+                return await read(file, *arguments)
+
+            await tunnel.read_file("/etc/hostname")
+            monkeypatch.setattr(asyncssh.SFTPClientFile, "read", freeze_and_read)
+            async with asyncio.timeout(20):
+                reading = asyncio.ensure_future(tunnel.read_file("/etc/hostname"))
+                await frozen.wait()
+                if is_cancelled:
+                    reading.cancel()
+                await asyncio.wait([reading])
+            assert reading.cancelled() is is_cancelled
+            if not is_cancelled:
+                with pytest.raises(NodeProblem) as caught:
+                    await reading
+                assert caught.value.code is Code.COOKIE_UNREADABLE
+
+    asyncio.run(scenario())

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import getpass
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -25,6 +26,7 @@ from tests.functional.sshd import (
     running_sshd,
 )
 from tests.functional.sshd_parts import parts
+from tests.moments import turns
 from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind import ssh_keys
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
@@ -180,6 +182,57 @@ def test_the_users_configuration_counts_but_opens_no_port(
                 await tunnel.open_channel("127.0.0.1", forward)
             assert caught.value.code is Code.NODE_REFUSED
             await tunnel.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_a_proxy_command_leaves_running_holds_up_no_end(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the standard error of ssh, which would be read to its end."""
+
+    async def scenario() -> None:
+        async with running_sshd() as server, echoing() as port:
+            move_home(own_home, monkeypatch)
+            left = own_home / "left"
+            (own_home / ".ssh" / "config").write_text(
+                f"Host mynode\n HostName 127.0.0.1\n Port {server.port}\n User {server.user}\n"
+                f" IdentityFile {server.key_path}\n"
+                f" ProxyCommand sleep 600 >&2 & echo $! >> {left}; "
+                f"exec ssh -i {server.key_path} -p {server.port} -W %h:%p {server.user}@127.0.0.1\n"
+            )
+            (own_home / ".ssh" / "known_hosts").write_text(f"{server.known_hosts_line}\n")
+            options = SshOptions(implementation="system")
+            try:
+                async with asyncio.timeout(PATIENCE / 6):
+                    target = SshTarget("mynode")
+                    tunnel = await connect(target, options, Answers(), MemoryStore())
+                    channel = await tunnel.open_channel("127.0.0.1", port)
+                    channel.write(b"x")
+                    assert await channel.readexactly(1) == b"x"
+                    await tunnel.close()
+            finally:
+                for pid in left.read_text().split():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
+
+    asyncio.run(scenario())
+
+
+def test_closed_while_a_channel_opens_it_leaves_no_program() -> None:
+    async def scenario() -> None:
+        async with running_sshd() as server, echoing() as port:
+            for after in (0, 1, 2, 3, 5, 10, 40):
+                tunnel = await connect(
+                    server.target, options_of(server), Answers(), store_of(server)
+                )
+                opening = asyncio.ensure_future(tunnel.open_channel("127.0.0.1", port))
+                await turns(after)
+                async with asyncio.timeout(PATIENCE):
+                    await tunnel.close()
+                    await asyncio.wait([opening])
+                assert isinstance(opening.exception(), NodeProblem)
+                await eventually(lambda: not children())
 
     asyncio.run(scenario())
 

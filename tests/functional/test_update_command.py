@@ -50,7 +50,7 @@ def test_what_the_notice_says_is_printed(copy: InstalledCopy, authority: Authori
             server.answer = ok(copy.signer.notice(NEWER))
             ended = await copy.run("check-update")
             assert (ended.status, ended.err) == (0, "")
-            assert ended.out.startswith("Version 99.0.0 is out since ")
+            assert ended.out.startswith("Version 99.0.0 is out, says the notice of ")
             assert "<b>What</b> is new.\n" in ended.out
             assert "\nhttps://updates.example.org/99\n" in ended.out
             assert "wallet-gui verify FILE\n" in ended.out
@@ -150,7 +150,9 @@ def test_damaged_settings_contact_nobody(copy: InstalledCopy, authority: Authori
             (copy.data / "settings.json").write_text("{")
             ended = await copy.run("check-update")
             assert ended.status == 1
-            assert "until you choose how to connect" in ended.err
+            # What the next run would do is said, as by every command that connects.
+            assert "Nothing was connected to." in ended.err
+            assert "or run the command again to use the standard settings." in ended.err
             assert server.connections == 0
 
     asyncio.run(scenario())

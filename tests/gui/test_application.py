@@ -44,6 +44,30 @@ from wallet_gui.app.online import Online
 assert builtins.__import__ is own, "an import is watched again"
 print(json.dumps(shown))
 """
+_DEAF_WINDOW = """
+import logging, sys
+from pathlib import Path
+from PySide6.QtWidgets import QApplication
+from wallet_gui.app.instance import Instance
+from wallet_gui.gui.application import Application
+from wallet_gui.primitives.params import REGTEST
+from wallet_gui.storage.settings import DataDirectory, Settings
+logging.basicConfig(level=logging.WARNING)
+async def listen(self, received):
+    raise PermissionError("/somewhere/private")
+Instance.listen = listen
+directory = DataDirectory(Path(sys.argv[1]), REGTEST)
+directory.create()
+instance = Instance(directory.instance_lock(), directory.root / "instance.socket")
+assert instance.acquire()
+qt = QApplication([])
+application = Application(qt, directory, Settings(), instance, REGTEST, connects=False)
+application.started.connect(lambda problem: qt.exit(1 if problem else 0))
+application.start()
+status = qt.exec()
+application.stop()
+sys.exit(status)
+"""
 
 
 def run(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
@@ -79,6 +103,13 @@ def test_a_window_opens_its_files_and_ends_when_it_is_asked_to(
     noise = "This plugin does not support"
     assert [line for line in said.splitlines() if noise not in line] == []
     assert not (tmp_path / "instance.socket").exists()
+
+
+def test_a_window_that_cannot_hear_later_starts_says_so_and_opens(tmp_path: Path) -> None:
+    done = run(str(tmp_path), code=_DEAF_WINDOW)
+    assert done.returncode == 0, done.stderr
+    assert "No channel for later starts: PermissionError" in done.stderr
+    assert "private" not in done.stderr
 
 
 def test_a_second_window_on_the_same_folder_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -6,6 +7,7 @@ import pytest
 from PySide6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
+from tests.patience import PATIENCE
 from wallet_gui.gui.engine import Engine
 
 
@@ -113,3 +115,24 @@ def test_published_values_arrive_in_order(qtbot: QtBot, engine: Engine) -> None:
     engine.call(publish(), QObject(engine))
     qtbot.waitUntil(lambda: len(seen) == 200)
     assert seen == list(range(200))
+
+
+def test_stop_does_not_wait_for_a_name_server(
+    qtbot: QtBot, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def look_up(*_: object) -> list[object]:
+        asked.set()
+        over.wait(PATIENCE)
+        return []
+
+    async def connect() -> None:
+        await asyncio.get_running_loop().create_connection(asyncio.Protocol, "node.example", 22)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    engine.call(connect(), QObject())
+    assert asked.wait(PATIENCE)
+    engine.stop()
+    assert not engine._thread.is_alive()
+    over.set()

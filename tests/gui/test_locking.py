@@ -182,6 +182,31 @@ def test_whoever_was_in_the_vault_is_told_why_it_closed(screen: Screen, qtbot: Q
     assert "The vault was closed" in screen.window.wizard.welcome_notice.text
 
 
+def test_a_wallet_that_was_about_to_open_stays_closed(screen: Screen, qtbot: QtBot) -> None:
+    window = screen.window
+    screen.online.gate = asyncio.Event()
+    window.open_wallet("/w/Savings.wallet")
+    qtbot.waitUntil(lambda: bool(screen.online.named("open_wallet")))
+    window.lock_flow.screen.say_asleep()
+    # The password was typed a moment before: the vault had answered, and is there no more.
+    gate = screen.online.gate
+    screen.engine.call(_set(gate), window)
+    qtbot.waitUntil(lambda: bool(screen.online.named("close_wallet")))
+    assert screen.online.named("close_wallet") == [("id",)]
+    assert window.wallet_model.wallet_id == ""
+    assert window.wallet_model.snapshot is None
+    assert window.pages.currentWidget() is window.wizard
+    qtbot.waitUntil(lambda: ScreenWatch.ASLEEP in window.wizard.welcome_notice.text)
+    # It opens as ever, once somebody is there again.
+    screen.online.gate = None
+    window.open_wallet("/w/Savings.wallet")
+    qtbot.waitUntil(lambda: window.wallet_model.wallet_id == "id")
+
+
+async def _set(gate: asyncio.Event) -> None:
+    gate.set()
+
+
 def test_any_vault_window_holds_the_clock_back(screen: Screen) -> None:
     screen.open()
     screen.online.vault.is_asking = True

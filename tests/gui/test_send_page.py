@@ -15,6 +15,7 @@ from wallet_gui.gui.send_page import MAX_RECIPIENTS, SendPage
 from wallet_gui.primitives.address import script_from_address
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import REGTEST
+from wallet_gui.primitives.uri import PaymentUri
 from wallet_gui.wallet.errors import FeeTooHigh, InsufficientFunds
 from wallet_gui.wallet.spend import Recipient
 from wallet_gui.widgets.clipboard import Copied, clipboard
@@ -206,6 +207,28 @@ def test_a_pasted_link_fills_the_row(page: SendPage) -> None:
         "Rent of May",
     )
     assert page.problem == ""
+
+
+def test_of_a_long_text_in_a_link_the_beginning_is_on_screen(
+    screen: Screen, page: SendPage, qtbot: QtBot
+) -> None:
+    words = "Rent of May for the flat in the old town, " * 4
+    uri = PaymentUri.parse(f"bitcoin:{HOME}?label={words.replace(' ', '%20')}", REGTEST)
+    page.fill(uri)
+    screen.window.show_page("send")
+    label, payee = page.rows[0].label, page.rows[0].payee
+    qtbot.waitUntil(label.isVisible)
+    assert label.fontMetrics().horizontalAdvance(label.text()) > label.width()
+    assert label.cursorPositionAt(label.rect().center()) < len(label.text()) // 2
+    assert label.cursorPosition() == payee.cursorPosition() == 0
+
+
+def test_a_link_that_is_being_typed_is_gone_on_with_behind_it(page: SendPage) -> None:
+    payee = page.rows[0].payee
+    payee.setFocus()
+    QTest.keyClicks(payee, f"bitcoin:{HOME}")
+    assert payee.text() == HOME
+    assert payee.cursorPosition() == len(HOME)
 
 
 def test_a_wrong_link_says_why_and_changes_nothing(page: SendPage) -> None:

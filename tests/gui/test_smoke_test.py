@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import qInstallMessageHandler, qWarning
+from PySide6.QtCore import QTimer, qInstallMessageHandler, qWarning
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
+from tests.patience import PATIENCE
 from tests.smoke import CHECKS, FROM_SOURCE, environment, smoke_test
 from wallet_gui.primitives.check_failed import CheckFailed
 from wallet_gui.widgets import smoke_test as subject
@@ -72,6 +73,14 @@ def test_it_passes_beside_a_window_and_leaves_nothing(tmp_path: Path) -> None:
             "ValueError",
             "vectors",
             "This build computes BIP340 verifying wrongly. Do not use it.",
+        ),
+        (
+            "storage",
+            "release_keys",
+            "_shipped",
+            "FileNotFoundError('no')",
+            "releases",
+            "FileNotFoundError: no",
         ),
     ],
 )
@@ -182,6 +191,70 @@ def test_failures_are_sentences_and_stop_nothing(
     assert second.endswith(" ms: ModuleNotFoundError: No module named 'x'")
     assert third.startswith("c: ok")
     assert last == "2 of the checks failed; this program must not be used as it is."
+
+
+def test_what_the_window_does_wrong_beside_the_checks_counts(
+    tmp_path: Path,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logged: list[BaseException] = []
+    monkeypatch.setattr(sys, "excepthook", lambda _kind, error, _trace: logged.append(error))
+    test = SmokeTest(tmp_path)
+    started, noted = threading.Event(), threading.Event()
+
+    def wrong(problem: Exception) -> None:
+        raise problem
+
+    def behind() -> str:
+        started.set()
+        noted.wait(PATIENCE)
+        return "one"
+
+    def beside() -> None:
+        if not started.is_set():
+            QTimer.singleShot(1, beside)
+            return
+        QTimer.singleShot(20, noted.set)
+        wrong(ValueError("beside"))
+
+    assert sys.excepthook == test._unexpected
+    with qtbot.captureExceptions():
+        sys.excepthook = test._unexpected  # and not what tests put in its place
+        try:
+            QTimer.singleShot(0, lambda: wrong(ValueError("before")))
+            qtbot.wait(20)
+            QTimer.singleShot(1, beside)
+            assert run(test, qtbot, Check("a", behind), Check("b", lambda: "two")) == 1
+        finally:
+            test.close()
+    assert [str(error) for error in logged] == ["before", "beside"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        "beside the checks: FAILED: ValueError: before",
+        "beside the checks: FAILED: ValueError: beside",
+    ]
+    # Each check is told with what it found itself.
+    assert lines[2].startswith("a: ok")
+    assert lines[2].endswith("(one)")
+    assert lines[3].endswith("(two)")
+    assert lines[4].startswith("2 of the checks failed")
+
+
+def test_a_failure_while_a_page_is_drawn_is_not_the_next_checks(
+    test: SmokeTest, qtbot: QtBot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def draws() -> str:
+        error = CheckFailed("The page was not drawn.")
+        test._unexpected(CheckFailed, error, None)  # as Qt tells, and goes on behind it
+        return "all is well"
+
+    assert run(test, qtbot, Check("a", draws, on_screen=True), Check("b", lambda: "two")) == 1
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first.endswith("ms: The page was not drawn.")
+    assert second.endswith("(two)")
+    assert last.startswith("1 of the checks failed")
 
 
 def test_what_never_comes_ends_with_the_limit(

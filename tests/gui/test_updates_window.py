@@ -66,7 +66,9 @@ def test_a_newer_version_is_told_quietly(screen: Screen) -> None:
     screen.open()
     flow.show_status(NEWER)
     found = flow.card.body.found
-    assert found.headline.text() == f"Version 0.2.0 is out since {day_text(NOTICE.date)}"
+    assert (
+        found.headline.text() == f"Version 0.2.0 is out, says the notice of {day_text(NOTICE.date)}"
+    )
     assert found.urgency.isHidden()
     assert found.text.text() == NOTICE.text
     assert found.page.line == NOTICE.page
@@ -161,7 +163,15 @@ def test_damaged_release_keys_are_told(
     flow = screen.window.update_flow
     flow.attach(screen.online)  # type: ignore[arg-type]
     qtbot.waitUntil(lambda: not flow.card.isHidden())
-    assert "is damaged" in flow.card.body.notice.text
+    body = flow.card.body
+    assert "is damaged" in body.notice.text
+    # Nothing is offered that would do nothing.
+    assert not body.weekly.isEnabled()
+    assert not body.check.isEnabled()
+    assert body.cancel.isHidden()
+    flow.show_status(OFF)
+    assert body.weekly.isEnabled()
+    assert body.check.isEnabled()
 
 
 # The whole program, with a server

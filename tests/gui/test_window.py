@@ -150,6 +150,7 @@ def test_return_opens_a_payment_from_the_overview(screen: Screen, qtbot: QtBot) 
     QTest.keyClick(table, Qt.Key.Key_Return)
     assert screen.window.pages.currentWidget() is screen.window.history
     assert screen.window.history.label_edit.text() == "Payment 3"
+    assert screen.window.history.label_edit.cursorPosition() == 0  # of a long one its beginning
     assert screen.window.history.table.current_entry() == entry(3)
 
 

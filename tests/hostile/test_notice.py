@@ -308,7 +308,9 @@ def built_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_authorities_are_found_where_other_systems_keep_them(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(notice, "BUNDLES", (str(tmp_path / "none.pem"), str(authority.file)))
+    (tmp_path / "damaged.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n")
+    files = (tmp_path / "none.pem", tmp_path / "damaged.pem", tmp_path, authority.file)
+    monkeypatch.setattr(notice, "BUNDLES", tuple(map(str, files)))
     assert trusted().cert_store_stats()["x509_ca"] == 1
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.functional.bitcoind import COIN, Node
+from tests.functional.bitcoind import Node
 from tests.journey.offline_machine import OFFLINE, VAULT, OfflineMachine
 from tests.journey.online_window import ONLINE, SHOWN_OFFLINE, SHOWN_ONLINE, OnlineWindow
 from tests.journey.program import FROM_SOURCE, Program
@@ -25,13 +25,7 @@ def paid_by_codes_alone(
     screen.press("Pair", OFFLINE)
     first = online.pair_by_codes("Watch")
     assert first.startswith("bcrt1q")
-    address = online.receive()
-    assert address == first
-    node.fund(address, 2 * COIN)
-    node.mine(1)
-    node.wait_for_filters()
-    screen.press("Overview", ONLINE)
-    screen.wait_for("Confirmed: 2.00000000 BTC", ONLINE)
+    online.is_paid_at(first)
 
     # Asked for: over to the offline window, which shows the same payment before the vault does.
     to = str(node.bank("getnewaddress"))

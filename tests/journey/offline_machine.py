@@ -5,8 +5,6 @@ import subprocess
 import time
 from pathlib import Path
 
-from PySide6.QtGui import QImage
-
 from tests.gui.qr_pictures import picture, saved
 from tests.journey.program import FROM_SOURCE, Program
 from tests.journey.screen import Screen
@@ -41,7 +39,7 @@ class OfflineMachine:
             [*self.program.offline, "--network", "regtest", "--data-dir", str(self.data)],
             self.screen.environment | dict(self.program.environment),
         )
-        self.screen.wait_for("Offline: no network", OFFLINE, seconds=60)
+        self.screen.wait_for("Offline: no network", OFFLINE)
 
     def stop(self) -> None:
         """Close the window; it must end by itself and well."""
@@ -66,7 +64,7 @@ class OfflineMachine:
         screen.fill("Password", self.password, VAULT)
         screen.fill("Password once more", self.password, VAULT)
         screen.press("Continue", VAULT)
-        screen.press("Open the wallet", VAULT, seconds=60)
+        screen.press("Open the wallet", VAULT)
         screen.wait_for(f"Wallet: {name}", OFFLINE)
 
     def _confirm_words(self) -> None:
@@ -84,7 +82,7 @@ class OfflineMachine:
 
     def _wait_for_words(self) -> None:
         """Go past whatever the vault asks before it shows the words."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             names = self.screen.names(VAULT)
             if "I have written them down" in names:
@@ -98,7 +96,7 @@ class OfflineMachine:
         self.screen.press(f"Open wallet {name}", OFFLINE)
         self.screen.fill("Password", self.password, VAULT)
         self.screen.press("Unlock", VAULT)
-        self.screen.wait_for(f"Wallet: {name}", OFFLINE, seconds=60)
+        self.screen.wait_for(f"Wallet: {name}", OFFLINE)
 
     def join(self, name: str, descriptor: str) -> None:
         screen = self.screen
@@ -110,8 +108,8 @@ class OfflineMachine:
         screen.press("Continue in the vault", OFFLINE)
         screen.fill("Password", self.password, VAULT)
         screen.press("Continue", VAULT)
-        screen.press("Join", VAULT, seconds=60)
-        screen.press("Open the wallet", VAULT, seconds=60)
+        screen.press("Join", VAULT)
+        screen.press("Open the wallet", VAULT)
         screen.wait_for(f"Wallet: {name}", OFFLINE)
 
     # --- files and codes
@@ -154,9 +152,9 @@ class OfflineMachine:
         screen.press("Review and sign", OFFLINE)
         screen.fill("Password", self.password, VAULT)
         screen.press("Continue to the review", VAULT)
-        screen.wait_for("Check this payment", VAULT, seconds=60)
+        screen.wait_for("Check this payment", VAULT)
         screen.press("Sign", VAULT)
-        screen.wait_for("Transaction", OFFLINE, seconds=60)
+        screen.wait_for("Transaction", OFFLINE)
 
     def save_signed(self, path: Path) -> Path:
         self.screen.press("Save as a file…", OFFLINE)
@@ -164,15 +162,13 @@ class OfflineMachine:
         self.screen.wait_for(f"The signed payment is in {path.name}", OFFLINE)
         return path
 
-    def film_signed(self, folder: Path, seconds: float = 90) -> bytes:
+    def film_signed(self) -> bytes:
         """Show the signed payment as codes and read them off the screen, as a camera would."""
         self.screen.press("Show as QR codes", OFFLINE)
         decoder = Decoder()
-        deadline = time.monotonic() + seconds
-        shot = folder / "shot.png"
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            self.screen.picture(shot)
-            for text in read_codes(QImage(str(shot))):
+            for text in read_codes(self.screen.picture()):
                 progress = decoder.receive(text)
                 if progress.data is not None:
                     return progress.data

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.functional.bitcoind import Node
+from tests.functional.bitcoind import COIN, Node
 from tests.journey.offline_machine import OFFLINE, PASSWORD, VAULT
 from tests.journey.program import FROM_SOURCE, Program
 from tests.journey.screen import Screen
@@ -153,6 +153,16 @@ class OnlineWindow:
         return screen.wait_for("Receive address: bcrt1", ONLINE).rsplit(" ", 1)[-1]
 
     # --- payments
+
+    def is_paid_at(self, first: str) -> None:
+        """Be paid two coins at the first address, which was compared before."""
+        screen, node = self.screen, self.node
+        assert self.receive() == first
+        node.fund(first, 2 * COIN)
+        node.mine(1)
+        node.wait_for_filters()
+        screen.press("Overview", ONLINE)
+        screen.wait_for("Confirmed: 2.00000000 BTC", ONLINE)
 
     def ask_payment(self, to: str, amount: str) -> None:
         """Prepare a payment on the page Send, to be signed elsewhere."""

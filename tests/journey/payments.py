@@ -157,7 +157,7 @@ class Person:
         """Keep what the screen shows, where JOURNEY_PICTURES says."""
         pictures = os.environ.get("JOURNEY_PICTURES")
         if pictures:
-            self.screen.picture(Path(pictures) / f"{name}.png")
+            self.screen.save_picture(Path(pictures) / f"{name}.png")
 
 
 def btc(sat: int) -> str:

@@ -11,26 +11,29 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
+import pytest
+from PySide6.QtGui import QImage
+
+from tests.journey import x_server
 from tests.patience import PATIENCE
 
 DRIVER = Path(__file__).with_name("accessible.py")
 SYSTEM_PYTHON = "/usr/bin/python3"
 PROGRAMS = ("Xvfb", "openbox", "dbus-daemon", "xdotool")
-# A server that resets itself when its last program has left refuses the next one meanwhile: the bus
-# launcher comes and goes, and the window manager would come to a closed door.
-X_SERVER = ("Xvfb", "-noreset", "-nolisten", "tcp")
-_BUS_LAUNCHER = Path("/usr/libexec/at-spi-bus-launcher")
+BUS_LAUNCHER = Path("/usr/libexec/at-spi-bus-launcher")
+_USUAL_SIZE: Final = "1360x900x24"
 
 
 def why_not() -> str:
     """Why no real window can be driven here; empty when it can."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
-    if not _BUS_LAUNCHER.exists():
+    if not BUS_LAUNCHER.exists():
         missing.append("at-spi2-core")
     if missing:
         return f"{', '.join(missing)} is missing"
@@ -42,10 +45,25 @@ def why_not() -> str:
     return "" if probe.returncode == 0 else "python3-gi with gir1.2-atspi-2.0 is missing"
 
 
+@contextmanager
+def screen_in(folder: Path, size: str = _USUAL_SIZE) -> Iterator["Screen"]:
+    """A screen that keeps its things in this new folder; skips the test where none can be."""
+    skip_without_windows()
+    folder.mkdir()
+    with Screen(folder, size) as screen:
+        yield screen
+
+
+def skip_without_windows() -> None:
+    reason = why_not()
+    if reason:
+        pytest.skip(f"no real window can be driven here: {reason}")
+
+
 class Screen:
     """Starts everything on entering and ends it, by process id, on leaving."""
 
-    def __init__(self, folder: Path, size: str = "1360x900x24") -> None:
+    def __init__(self, folder: Path, size: str = _USUAL_SIZE) -> None:
         self._folder = folder
         self._size = size
         self._processes: list[subprocess.Popen[Any]] = []
@@ -69,22 +87,14 @@ class Screen:
         self._end()
 
     def _start(self) -> None:
-        read_end, write_end = os.pipe()
-        self.start(
-            [*X_SERVER, "-displayfd", str(write_end), "-screen", "0", self._size],
-            dict(os.environ),
-            pass_fds=(write_end,),
-        )
-        os.close(write_end)
-        with os.fdopen(read_end) as file:
-            display = file.readline().strip()
+        display = self._start_x_server()
         environment = {
             key: value
             for key, value in os.environ.items()
             if not key.startswith(("QT_", "DBUS_", "WAYLAND_"))
         }
         environment |= {
-            "DISPLAY": f":{display}",
+            "DISPLAY": display,
             "QT_QPA_PLATFORM": "xcb",
             "QT_LINUX_ACCESSIBILITY_ALWAYS_ON": "1",
             "NO_AT_BRIDGE": "0",
@@ -107,7 +117,7 @@ class Screen:
             raise RuntimeError("dbus-daemon has no output")
         environment["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
         self.environment = environment
-        self.start([str(_BUS_LAUNCHER), "--launch-immediately"], environment)
+        self.start([str(BUS_LAUNCHER), "--launch-immediately"], environment)
         self.start(["openbox", "--sm-disable"], environment)
         self._wait_for_window_manager()
         self._driver = subprocess.Popen(
@@ -118,6 +128,11 @@ class Screen:
             text=True,
         )
         self._processes.append(self._driver)
+
+    def _start_x_server(self) -> str:
+        process, display = x_server.start(self._folder, self._size)
+        self._processes.append(process)
+        return display
 
     def _wait_for_window_manager(self) -> None:
         """Wait until windows can be given the keyboard, placed and found."""
@@ -134,7 +149,6 @@ class Screen:
         self,
         command: list[str],
         environment: Mapping[str, str] | None = None,
-        pass_fds: tuple[int, ...] = (),
     ) -> subprocess.Popen[Any]:
         """Start a program on this screen."""
         process: subprocess.Popen[Any] = subprocess.Popen(
@@ -142,7 +156,6 @@ class Screen:
             env=dict(environment or self.environment),
             stdout=sys.stderr,
             stderr=subprocess.STDOUT,
-            pass_fds=pass_fds,
         )
         self._processes.append(process)
         return process
@@ -242,12 +255,12 @@ class Screen:
                 raise LookupError(f"no window {title!r} took {action}")
             time.sleep(0.1)
 
-    def picture(self, path: Path) -> None:
-        """Save what the screen shows, where a tool for that is installed."""
-        if shutil.which("import") is not None:
-            subprocess.run(
-                ["import", "-window", "root", str(path)], env=self.environment, check=False
-            )
+    def picture(self) -> QImage:
+        """What the screen shows now."""
+        return x_server.picture(self._folder)
+
+    def save_picture(self, path: Path) -> None:
+        assert self.picture().save(str(path)), path
 
     def _patiently(self, seconds: float, **command: Any) -> Any:
         deadline = time.monotonic() + seconds

@@ -18,7 +18,7 @@ import pytest
 from tests.functional.bitcoind import Node
 from tests.hostile import processes
 from tests.hostile.secret_needles import Needle, Search, needles
-from tests.journey.screen import Screen, why_not
+from tests.journey.screen import Screen, screen_in
 from tests.patience import PATIENCE
 from wallet_gui.primitives.params import REGTEST
 
@@ -104,12 +104,7 @@ class Window:
 
 @pytest.fixture
 def window(tmp_path: Path, node: Node) -> Iterator[Window]:
-    reason = why_not()
-    if reason:
-        pytest.skip(f"no real window can be driven here: {reason}")
-    folder = tmp_path / "screen"
-    folder.mkdir()
-    with Screen(folder) as screen:
+    with screen_in(tmp_path / "screen") as screen:
         node.mature()
         window = Window(screen, node, tmp_path / "home")
         try:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.bitcoind import COIN, Node
+from tests.functional.bitcoind import Node
 from tests.functional.command_line import PASSWORD, CommandLine
 from tests.journey.codes import paid_by_codes_alone
 from tests.journey.offline_machine import OFFLINE, OfflineMachine
 from tests.journey.online_window import ONLINE, OnlineWindow
-from tests.journey.screen import Screen, why_not
+from tests.journey.screen import Screen, screen_in
 from wallet_gui.descriptors.descriptor import Descriptor
 from wallet_gui.primitives.params import REGTEST
 
@@ -25,15 +25,11 @@ WIDE = "2600x1000x24"
 
 @pytest.fixture
 def screen(tmp_path: Path) -> Iterator[Screen]:
-    reason = why_not()
-    if reason:
-        pytest.skip(f"no real window can be driven here: {reason}")
-    folder = tmp_path / "screen"
-    folder.mkdir()
-    with Screen(folder, WIDE) as screen:
+    with screen_in(tmp_path / "screen", WIDE) as screen:
         yield screen
 
 
+@pytest.mark.alone  # codes are read while they change on the screen
 def test_paired_asked_signed_and_sent_by_codes_alone(
     screen: Screen, node: Node, tmp_path: Path
 ) -> None:
@@ -63,13 +59,7 @@ def test_two_of_three_offline_windows_sign_for_the_online_one(
     first = online.set_up_multisig("Ours", keys, shared)
     descriptor = shared.read_text(encoding="utf-8").strip()
     assert Descriptor.parse(descriptor, REGTEST).first_address == first
-    address = online.receive()
-    assert address == first
-    node.fund(address, 2 * COIN)
-    node.mine(1)
-    node.wait_for_filters()
-    screen.press("Overview", ONLINE)
-    screen.wait_for("Confirmed: 2.00000000 BTC", ONLINE)
+    online.is_paid_at(first)
 
     to = str(node.bank("getnewaddress"))
     online.ask_payment(to, "0.5")

@@ -12,7 +12,7 @@ from tests.functional.bitcoind import COIN, Node
 from tests.functional.command_line import PASSWORD, CommandLine
 from tests.journey.offline_machine import OFFLINE, VAULT, OfflineMachine
 from tests.journey.online_window import ONLINE, OnlineWindow
-from tests.journey.screen import Screen, why_not
+from tests.journey.screen import Screen, screen_in
 from wallet_gui.descriptors.descriptor import Descriptor
 from wallet_gui.primitives.params import REGTEST
 
@@ -21,12 +21,7 @@ pytestmark = [pytest.mark.functional, pytest.mark.slow]
 
 @pytest.fixture
 def screen(tmp_path: Path) -> Iterator[Screen]:
-    reason = why_not()
-    if reason:
-        pytest.skip(f"no real window can be driven here: {reason}")
-    folder = tmp_path / "screen"
-    folder.mkdir()
-    with Screen(folder) as screen:
+    with screen_in(tmp_path / "screen") as screen:
         yield screen
 
 
@@ -84,7 +79,7 @@ def test_a_payment_goes_to_the_offline_window_and_back(
     screen.wait_for("0.25000000 BTC", OFFLINE)
     cold.sign()
     back = stick / "second-signed.psbt"
-    back.write_bytes(cold.film_signed(stick))
+    back.write_bytes(cold.film_signed())
     sent = online.json("psbt", "broadcast", str(back), "--wallet", "watch")
     assert sent["accepted"]
     node.mine(1)
@@ -166,10 +161,10 @@ def test_both_windows_side_by_side(screen: Screen, node: Node, tmp_path: Path) -
 
     online = OnlineWindow(screen, node, line.root)
     online.start()
-    screen.press("Open wallet watch", ONLINE, seconds=60)
+    screen.press("Open wallet watch", ONLINE)
     screen.fill("Password", PASSWORD, VAULT)
     screen.press("Unlock", VAULT)
-    screen.wait_for("Confirmed: 2.00000000 BTC", ONLINE, seconds=60)
+    screen.wait_for("Confirmed: 2.00000000 BTC", ONLINE)
 
     # Asked for at one window, signed at the other, compared and sent at the first.
     to = str(node.bank("getnewaddress"))
@@ -185,4 +180,4 @@ def test_both_windows_side_by_side(screen: Screen, node: Node, tmp_path: Path) -
     node.mine(1)
     assert node.rpc("getrawtransaction", txid, True)["confirmations"] == 1
     screen.press("Overview", ONLINE)
-    screen.wait_for("Confirmed: 1.2", ONLINE, seconds=60)
+    screen.wait_for("Confirmed: 1.2", ONLINE)

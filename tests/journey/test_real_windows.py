@@ -9,31 +9,21 @@ from tests.functional.bitcoind import Node
 from tests.functional.sshd import running_sshd
 from tests.gui.rig_loop import RigLoop
 from tests.journey.payments import Person, by_p2p, through_ssh
-from tests.journey.screen import Screen, why_not
+from tests.journey.screen import Screen, screen_in
 
 pytestmark = [pytest.mark.functional, pytest.mark.slow]
 
 
 @pytest.fixture
 def screen(tmp_path: Path) -> Iterator[Screen]:
-    reason = why_not()
-    if reason:
-        pytest.skip(f"no real window can be driven here: {reason}")
-    folder = tmp_path / "screen"
-    folder.mkdir()
-    with Screen(folder) as screen:
+    with screen_in(tmp_path / "screen") as screen:
         yield screen
 
 
 @pytest.fixture
 def tall_screen(tmp_path: Path) -> Iterator[Screen]:
     """Room for a form with all of its settings unfolded."""
-    reason = why_not()
-    if reason:
-        pytest.skip(f"no real window can be driven here: {reason}")
-    folder = tmp_path / "tall-screen"
-    folder.mkdir()
-    with Screen(folder, "1360x2200x24") as screen:
+    with screen_in(tmp_path / "tall-screen", "1360x2200x24") as screen:
         yield screen
 
 

@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 
 from tests.packaging.little_appimage import Workshop, make_folder, opened_workshop
+from tests.packaging.skipping import skip
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 MADE: Final = ROOT / "build" / "packages" / "made"
@@ -41,7 +42,7 @@ def build_or_skip(target: str) -> Path:
     """Return where a target is; skip the test when something that its build needs is not here."""
     status, made, said = built(target)
     if status == _MISSING:
-        pytest.skip(said.splitlines()[-1])
+        skip(said.splitlines()[-1])
     assert status == 0, said[-3000:]
     return Path(made.splitlines()[-1])
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import pytest
 from installers import appimage, bare_root, tool_root
-from installers.job import Missing
+
+from tests.packaging.skipping import skipping_where_missing
+from tests.patience import PATIENCE
 
 EPOCH: Final = 1_700_000_000
 VERSION: Final = "9.8.7"
@@ -23,7 +24,8 @@ DAMAGED: Final = (
     "this AppImage is damaged or was not downloaded whole. "
     "Download it again and compare it with the published SHA-256."
 )
-# What stands in for the wallet: the first argument says what it does.
+# What stands in for the wallet: the first argument says what it does. It sleeps for longer than any
+# test waits.
 PROGRAM: Final = """#!/bin/sh
 case "$1" in
     environment) printf '%s\\n' "$ARGV0" "$APPIMAGE" "$APPDIR" "$OWD" "$(pwd)"; shift
@@ -31,11 +33,11 @@ case "$1" in
     status) exit "$2" ;;
     die) kill -9 $$ ;;
     wait) trap 'echo ended by TERM; exit 7' TERM; echo ready; while :; do sleep 0.05; done ;;
-    sleep) echo "$APPDIR"; exec sleep 60 ;;
+    sleep) echo "$APPDIR"; exec sleep 1000 ;;
     # A copy of itself that lives on, reads a file of the image later, and says so.
     leave) "$APPDIR/later" "$2" > /dev/null 2>&1 &
            while [ "$(readlink /proc/$!/exe)" != "$APPDIR/later" ]; do sleep 0.02; done
-           echo "started"; exec sleep 60 ;;
+           echo "started"; exec sleep 1000 ;;
     read) cat "$APPDIR/data/$2" ;;
 esac
 """
@@ -96,10 +98,8 @@ def opened_workshop() -> Iterator[Workshop]:
             for _ in range(2)
         )
         place.chmod(0o755)
-        try:
+        with skipping_where_missing():
             root = stack.enter_context(tool_root.entered(tools))
-        except Missing as missing:
-            pytest.skip(str(missing))
         yield Workshop(root, appimage.compile_runtime(root, VERSION, EPOCH), place)
 
 
@@ -150,7 +150,7 @@ class Way:
 
     def run(self, *command: str | Path, **more: str) -> tuple[int, str, str]:
         with self.start(*command, **more) as process:
-            out, error = process.communicate(timeout=60)
+            out, error = process.communicate(timeout=PATIENCE)
         return process.returncode, out, error
 
     def names(self) -> list[str]:
@@ -203,7 +203,7 @@ def run(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         stdin=subprocess.DEVNULL,
     )

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from installers import bare_root, deb, freeze, shared_libraries
-from installers.job import Missing
+from installers import bare_root, deb, freeze, shared_libraries, tool_root
+
+from tests.packaging.little_appimage import Workshop
+from tests.packaging.skipping import skipping_where_missing
+from tests.patience import PATIENCE
 
 NOBODY: Final = 65534
 DOCUMENTS: Final = "usr/share/doc/wallet-gui"
@@ -105,18 +108,13 @@ def test_licences_of_what_is_linked_into_the_runtime_are_in_it(folder: Path) -> 
     assert "BSD" in texts["libzstd-dev.txt"]
 
 
-def test_rights_owners_and_times_are_those_of_no_machine(image: Path) -> None:
-    if shutil.which("unsquashfs") is None:
-        pytest.skip("unsquashfs is not here (Debian's package squashfs-tools)")
+def test_rights_owners_and_times_are_those_of_no_machine(image: Path, workshop: Workshop) -> None:
     offset = subprocess.run(
         [image, "--appimage-offset"], check=True, capture_output=True, text=True
     ).stdout.strip()
-    listed = subprocess.run(
-        ["unsquashfs", "-lln", "-UTC", "-o", offset, image],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    shutil.copy(image, tool_root.inside(workshop.root) / "image")
+    listing = ["unsquashfs", "-lln", "-UTC", "-o", offset, f"{tool_root.PLACE}/image"]
+    listed = bare_root.run(workshop.root, listing).stdout
     lines = [line.split() for line in listed.splitlines() if "squashfs-root" in line]
     assert {line[0] for line in lines} <= {"drwxr-xr-x", "-rw-r--r--", "-rwxr-xr-x", "lrwxrwxrwx"}
     assert {line[1] for line in lines} == {"0/0"}
@@ -135,7 +133,7 @@ def test_the_smoke_test_passes_out_of_it(image: Path, way: str) -> None:
             pytest.skip("this is an ordinary user already")
         line = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *line]
     done = subprocess.run(
-        line, env=settings, capture_output=True, text=True, timeout=170, check=False, cwd="/"
+        line, env=settings, capture_output=True, text=True, timeout=PATIENCE, check=False, cwd="/"
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "vault: ok" in done.stdout
@@ -152,7 +150,7 @@ def test_nothing_is_left_of_a_killed_wallet_with_its_vault(image: Path, unpacked
     ) as process:
         vault = 0
         begun = time.monotonic()
-        while not vault and process.poll() is None and time.monotonic() < begun + 120:
+        while not vault and process.poll() is None and time.monotonic() < begun + PATIENCE:
             time.sleep(0.02)
             vault = next(iter(_running(image, "--vault")), 0)
         assert vault, "no vault was started"
@@ -189,7 +187,7 @@ def test_arguments_of_a_link_reach_the_program_as_they_are(image: Path) -> None:
             env=settings,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=PATIENCE,
             check=False,
             cwd=image.parent / "temporary",
         )
@@ -206,10 +204,8 @@ def test_it_runs_on_a_debian_that_is_newer_than_where_it_was_made(
     wanted = deb.dependencies(shared_libraries.outside(frozen_folder))
     names = [name.partition("|")[0].partition("(")[0].strip() for name in wanted]
     root = tmp_path / "root"
-    try:
+    with skipping_where_missing():
         bare_root.create(root, "trixie", [*names, "xkb-data", "fonts-dejavu-core"])
-    except Missing as missing:
-        pytest.skip(str(missing))
     try:
         shutil.copy(image, root / "opt/wallet.AppImage")
         settings = {"QT_QPA_PLATFORM": "offscreen", "HOME": "/tmp"}  # noqa: S108 - in the root
@@ -221,7 +217,7 @@ def test_it_runs_on_a_debian_that_is_newer_than_where_it_was_made(
                 user="anna",
                 env=settings,
                 check=False,
-                timeout=170,
+                timeout=PATIENCE,
             )
         assert done.returncode == 0, done.stdout + done.stderr
         time.sleep(1)

@@ -22,6 +22,7 @@ from tests.packaging.little_appimage import (
     mounts,
     run,
 )
+from tests.patience import PATIENCE
 
 
 def test_extracting(little: Path, app_dir: Path, tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_mounting(little: Path, app_dir: Path) -> None:
             (mounted / "new").touch()
         assert not (mounted / "missing").exists()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=PATIENCE) == 0
     assert not mounted.exists()
     assert str(mounted) not in mounts()
 

@@ -16,6 +16,7 @@ from tests.packaging.little_appimage import (
     Workshop,
     mounts,
 )
+from tests.patience import PATIENCE
 
 
 @pytest.fixture(params=list(WAYS))
@@ -62,7 +63,7 @@ def test_signals_reach_the_program(way: Way, little: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.terminate()
-        assert process.communicate(timeout=20)[0] == "ended by TERM\n"
+        assert process.communicate(timeout=PATIENCE)[0] == "ended by TERM\n"
     assert process.returncode == 7
     assert way.left() == []
 
@@ -73,7 +74,7 @@ def test_nothing_is_left_of_a_killed_program(way: Way, little: Path) -> None:
         folder = process.stdout.readline().strip()
         assert Path(folder).name in way.names()
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
     assert way.left() == []
     assert folder not in mounts()
 
@@ -88,7 +89,7 @@ def test_what_the_program_started_goes_on_from_the_image_when_it_is_killed(
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
     assert way.left() == []
     assert written.read_text() == "text of the image\n"
 
@@ -132,7 +133,7 @@ def test_a_start_removes_what_a_killed_second_process_left(way: Way, little: Pat
         for number in second:
             os.kill(number, signal.SIGKILL)
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
     time.sleep(0.2)
     (left,) = way.names()
     # As in the same session: a namespace of mounts ends with its last process.
@@ -157,5 +158,5 @@ def test_a_start_leaves_alone_what_is_in_use(way: Way, little: Path) -> None:
         time.sleep(1)
         assert way.names() == [folder]
         first.terminate()
-        first.communicate(timeout=20)
+        first.communicate(timeout=PATIENCE)
     assert way.left() == []

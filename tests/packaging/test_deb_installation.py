@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from installers import bare_root
-from installers.job import Missing
 
-from tests.journey.screen import why_not
+from tests.journey.screen import skip_without_windows
 from tests.packaging.installed_debian import InstalledDebian, bare_debian, loaded
+from tests.packaging.skipping import skipping_where_missing
 from tests.packaging.user_screen import UserScreen, folder_of_a_user
 from tests.patience import PATIENCE
 
@@ -38,13 +38,9 @@ pytestmark = [pytest.mark.slow]
 
 @pytest.fixture
 def deb(packages: Callable[[str], Path]) -> Path:
-    reason = why_not()
-    if reason:
-        pytest.skip(f"no real window can be driven here: {reason}")
-    try:
+    skip_without_windows()
+    with skipping_where_missing():
         bare_root.require()
-    except Missing as missing:
-        pytest.skip(str(missing))
     return packages("deb")
 
 
@@ -152,7 +148,7 @@ def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> 
     screen.fill("Password", PASSWORD, VAULT)
     screen.press("Unlock", VAULT)
     _form_says(screen, first, "0.01500000", f"Ada {injected}"[:80])
-    screen.picture(folder / "first.png")
+    screen.save_picture(folder / "first.png")
 
     # With the window open: the link goes there, by each way that desktops have.
     entry = "/usr/share/applications/wallet-gui.desktop"
@@ -190,7 +186,7 @@ def _opens_links(machine: InstalledDebian, screen: UserScreen, folder: Path) -> 
         "platforms",
         "style.qss",
     ]
-    screen.picture(folder / "last.png")
+    screen.save_picture(folder / "last.png")
     _close(machine, screen, WINDOW)
 
 
@@ -200,7 +196,7 @@ def _opens_the_offline_window(machine: InstalledDebian, screen: UserScreen, fold
     screen.wait_for("Offline: no network", OFFLINE)
     [words] = machine.windows().values()
     assert words[1:] == ["--offline"]
-    screen.picture(folder / "offline.png")
+    screen.save_picture(folder / "offline.png")
     _close(machine, screen, OFFLINE)
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from installers import bare_root, deb, desktop_files, shared_libraries, tarball
-from installers.job import Job, Missing
+from installers.job import Job
 
 from tests.packaging.installed_debian import quick_folder
+from tests.packaging.skipping import skipping_where_missing
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCH = 1_790_000_000
@@ -195,14 +196,13 @@ def test_the_portable_folder_runs_where_it_is_unpacked(
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A root with the programs that judge packages and descriptions."""
-    try:
+    with skipping_where_missing():
         bare_root.require()
-        with quick_folder(tmp_path_factory.mktemp("tools") / "place") as place:
+    with quick_folder(tmp_path_factory.mktemp("tools") / "place") as place:
+        with skipping_where_missing():
             root = bare_root.create(place / "root", "bookworm", TOOLS)
-            with bare_root.mounted(root):
-                yield root
-    except Missing as missing:
-        pytest.skip(str(missing))
+        with bare_root.mounted(root):
+            yield root
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from installers import bare_root
-from installers.job import Missing
 
+from tests.packaging.skipping import skipping_where_missing
 from tests.patience import PATIENCE
 from wallet_gui import __version__
 
@@ -30,10 +30,8 @@ done
 def debian(frozen_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A bare Debian with the folder in /opt, and a user."""
     root = tmp_path_factory.mktemp("debian") / "root"
-    try:
+    with skipping_where_missing():
         bare_root.create(root, include=LIBRARIES)
-    except Missing as reason:
-        pytest.skip(str(reason))
     shutil.copytree(frozen_folder, root / "opt" / "wallet-gui", symlinks=True)
     try:
         with bare_root.mounted(root):

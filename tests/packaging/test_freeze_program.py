@@ -137,6 +137,7 @@ def test_offline_window_opens_and_has_no_network(
         while "QtWidgets" not in maps.read_text() and time.monotonic() < deadline:
             assert process.poll() is None
             time.sleep(0.1)
+        assert "QtWidgets" in maps.read_text()
         libraries = set(re.findall(r" (/\S+\.so[.\d]*)$", maps.read_text(), re.MULTILINE))
         status = Path(f"/proc/{process.pid}/status").read_text()
         assert re.search(r"^Seccomp:\s+2$", status, re.MULTILINE)

@@ -15,9 +15,9 @@ from tests.gui.rig_loop import RigLoop
 from tests.journey.codes import paid_by_codes_alone
 from tests.journey.payments import Person, by_p2p, in_the_playground, through_ssh
 from tests.journey.program import Program, packaged
-from tests.journey.screen import Screen, why_not
+from tests.journey.screen import Screen, screen_in
 
-pytestmark = [pytest.mark.functional, pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.functional, pytest.mark.slow]
 
 SIZES = {"payments": "1360x900x24", "form": "1360x2200x24", "side by side": "2600x1000x24"}
 
@@ -32,12 +32,7 @@ def program(frozen_folder: Path, tmp_path: Path) -> Program:
 
 @pytest.fixture
 def screen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Screen]:
-    reason = why_not()
-    if reason:
-        pytest.skip(f"no real window can be driven here: {reason}")
-    folder = tmp_path / "screen"
-    folder.mkdir()
-    with Screen(folder, SIZES[request.param]) as screen:
+    with screen_in(tmp_path / "screen", SIZES[request.param]) as screen:
         yield screen
 
 
@@ -69,6 +64,7 @@ def test_the_same_with_a_node_of_ones_own_behind_ssh(
         through_ssh(Person(screen, node, tmp_path / "data", program), server)
 
 
+@pytest.mark.alone  # codes are read while they change on the screen
 @pytest.mark.parametrize("screen", ["side by side"], indirect=True)
 def test_signed_at_the_offline_window(
     screen: Screen, node: Node, program: Program, tmp_path: Path

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -13,7 +12,8 @@ import pytest
 
 from tests.functional.bitcoind import Node
 from tests.journey.payments import SOMEBODY
-from tests.journey.screen import Screen, why_not
+from tests.journey.screen import Screen, screen_in
+from tests.packaging.frozen_copy import copy_of, replace
 from tests.patience import PATIENCE
 from tests.smoke import CHECKS, environment, smoke_test
 
@@ -30,12 +30,7 @@ def program(frozen_folder: Path) -> str:
 
 @pytest.fixture
 def screen(tmp_path: Path) -> Iterator[Screen]:
-    reason = why_not()
-    if reason:
-        pytest.skip(f"no real window can be driven here: {reason}")
-    folder = tmp_path / "screen"
-    folder.mkdir()
-    with Screen(folder) as screen:
+    with screen_in(tmp_path / "screen") as screen:
         yield screen
 
 
@@ -74,14 +69,12 @@ def test_the_offline_program_passes_its_own_test(program: str, tmp_path: Path) -
 
 def test_a_damaged_folder_is_found_out(frozen_folder: Path, tmp_path: Path) -> None:
     """What is lost or changed on the way to a person's disk does not pass."""
-    copy = tmp_path / "copy"
-    shutil.copytree(frozen_folder, copy, symlinks=True, copy_function=os.link)
+    copy = copy_of(frozen_folder, tmp_path / "copy")
     inside = copy / "_internal" / "wallet_gui"
     fonts = sorted((inside / "resources" / "fonts").glob("Inter*"))
     for path in (*fonts, inside / "resources" / "checkpoints" / "mainnet.bin"):
         data = path.read_bytes()
-        path.unlink()  # and not changed in place: it is the folder's own file, too
-        path.write_bytes(data[: len(data) // 2])
+        replace(path, data[: len(data) // 2])
     next((inside / "chain" / "native").glob("engine-*")).unlink()
     command = [str(copy / "wallet-gui")]
     told = smoke_test("--network", "regtest", env=environment(tmp_path), command=command)

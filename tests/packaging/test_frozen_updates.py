@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -14,6 +12,7 @@ import pytest
 from tests.functional.installed_copy import Ended
 from tests.hostile.notice_server import HOST, Authority, NoticeServer, notice_server, ok
 from tests.hostile.socks_server import socks_server
+from tests.packaging.frozen_copy import copy_of, replace
 from tests.patience import PATIENCE
 from tests.release_keys import ReleaseSigner
 from wallet_gui.app.update_notice import UpdateNotice
@@ -21,27 +20,17 @@ from wallet_gui.app.update_notice import UpdateNotice
 KEYS = Path("_internal/wallet_gui/resources/release-keys.txt")
 
 
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system
-        shutil.copy2(source, target)
-
-
 class FrozenCopy:
     """The folder with a release key of the test in it; everything else is the built one's."""
 
     def __init__(self, built: Path, folder: Path) -> None:
-        self.folder = folder / "wallet-gui"
-        # By hard links where that can be: what is shared is not written to.
-        shutil.copytree(built, self.folder, symlinks=True, copy_function=_link)
+        self.folder = copy_of(built, folder / "wallet-gui")
         self.data = folder / "data"
         self.signer = ReleaseSigner()
 
     def trust(self, url: str) -> None:
-        path = self.folder / KEYS
-        path.unlink()
-        path.write_text(f"notice {url}\nkey {self.signer.public.to_text()} test\n")
+        text = f"notice {url}\nkey {self.signer.public.to_text()} test\n"
+        replace(self.folder / KEYS, text.encode())
 
     async def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
         process = await asyncio.create_subprocess_exec(

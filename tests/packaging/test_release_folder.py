@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from installers import sums
 from installers.job import Job
 
+from tests.packaging.frozen_copy import copy_of, replace
 from tests.packaging.minisign import make_key
 from tests.patience import PATIENCE
 from wallet_gui import __version__
@@ -51,12 +51,8 @@ LIBRARY = Path("_internal") / "PySide6" / "Qt" / "lib" / "libQt6Gui.so.6"
 @pytest.fixture(scope="module")
 def changed_folder(frozen_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program with another file in the place of one of Qt's libraries."""
-    folder = tmp_path_factory.mktemp("changed") / "wallet-gui"
-    shutil.copytree(frozen_folder, folder, symlinks=True)
-    other = (folder / LIBRARY).read_bytes() + b"built by somebody else"
-    (folder / LIBRARY).unlink()
-    (folder / LIBRARY).write_bytes(other)
-    (folder / LIBRARY).chmod(0o755)
+    folder = copy_of(frozen_folder, tmp_path_factory.mktemp("changed") / "wallet-gui")
+    replace(folder / LIBRARY, (folder / LIBRARY).read_bytes() + b"built by somebody else")
     return folder
 
 
@@ -91,7 +87,7 @@ def test_the_packaged_program_believes_the_keys_that_it_was_built_with(
         assert done.returncode == 1
         assert "no release key built in" in done.stderr
     keys = changed_folder / "_internal" / "wallet_gui" / "resources" / "release-keys.txt"
-    keys.write_text(f"key {anna.text} anna\nkey {ben.text} ben\n")
+    replace(keys, f"key {anna.text} anna\nkey {ben.text} ben\n".encode())
     done = run(changed_folder, home, "verify", str(download))
     assert done.returncode == 0, done.stderr
     assert f"is genuine: Wallet GUI {__version__}." in done.stdout

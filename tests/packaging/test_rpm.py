@@ -18,6 +18,8 @@ import pytest
 from installers import changelog, freeze, rpm, shared_libraries
 from installers.job import Job
 
+from tests.patience import PATIENCE
+
 EPOCH: Final = 1_700_000_000
 # What Qt, Python and the rest may ask of a system: libraries that Fedora, RHEL 9, openSUSE Leap and
 # Tumbleweed all have, by their sonames.
@@ -125,7 +127,7 @@ def test_it_is_installed_used_and_removed(package: Path, tmp_path: Path) -> None
             env={**settings, "PATH": os.environ["PATH"]},
             capture_output=True,
             text=True,
-            timeout=170,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

@@ -7,6 +7,7 @@ real console windows) is in the release checklist.
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from installers import authenticode, freeze, windows
-from installers.job import Job, Missing
+from installers.job import Job
 
 from tests.functional.bitcoind import Node
+from tests.packaging.skipping import skipping_where_missing
 from tests.packaging.wine_desktop import (
     CLASSES,
     CONSOLE,
@@ -58,13 +60,12 @@ def setup(packages: Callable[[str], Path]) -> Path:
 @pytest.fixture(scope="module")
 def person(setup: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desktop]:
     """Somebody whose links another wallet has, and who has never had ours."""
-    try:
-        with desktop(tmp_path_factory.mktemp("windows")) as made:
-            shutil.copyfile(setup, made.wine.place(SETUP))
-            made.run("cmd", "/c", "ver")  # what wine writes at its first use
-            yield made
-    except Missing as missing:
-        pytest.skip(str(missing))
+    with ExitStack() as stack:
+        with skipping_where_missing():
+            made = stack.enter_context(desktop(tmp_path_factory.mktemp("windows")))
+        shutil.copyfile(setup, made.wine.place(SETUP))
+        made.run("cmd", "/c", "ver")  # what wine writes at its first use
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.journey.screen import DRIVER, SYSTEM_PYTHON, X_SERVER, Screen
+from tests.journey.screen import BUS_LAUNCHER, DRIVER, SYSTEM_PYTHON, Screen
 
 X_SOCKETS = Path("/tmp/.X11-unix")  # noqa: S108 - where X servers and clients meet
-_BUS_LAUNCHER = "/usr/libexec/at-spi-bus-launcher"
 
 
 class UserScreen(Screen):
@@ -29,18 +28,10 @@ class UserScreen(Screen):
     def _start(self) -> None:
         os.chown(self._folder, self._uid, self._uid)
         self._folder.chmod(0o700)
-        read_end, write_end = os.pipe()
-        self.start(
-            [*X_SERVER, "-displayfd", str(write_end), "-screen", "0", self._size],
-            dict(os.environ),
-            pass_fds=(write_end,),
-        )
-        os.close(write_end)
-        with os.fdopen(read_end) as file:
-            display = file.readline().strip()
+        display = self._start_x_server()
         environment = {
             "PATH": os.environ["PATH"],
-            "DISPLAY": f":{display}",
+            "DISPLAY": display,
             "QT_LINUX_ACCESSIBILITY_ALWAYS_ON": "1",
             "XDG_RUNTIME_DIR": str(self._folder),
             "XDG_DATA_HOME": str(self._folder),
@@ -58,7 +49,7 @@ class UserScreen(Screen):
             raise RuntimeError("dbus-daemon did not start")
         environment["DBUS_SESSION_BUS_ADDRESS"] = address
         self.environment = environment
-        self._start_as_user([_BUS_LAUNCHER, "--launch-immediately"], environment)
+        self._start_as_user([str(BUS_LAUNCHER), "--launch-immediately"], environment)
         self._start_as_user(["openbox", "--sm-disable"], environment)
         self._wait_for_window_manager()
         # As text, for the user may not be allowed to read the folder that it lies in.

@@ -1,11 +1,10 @@
 """A Windows of wine with a screen, into which the setup program is installed as a person would."""
 
 import contextlib
-import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,7 @@ from typing import Any, Final
 from installers import wine_root
 from installers.wine_root import Wine
 
-from tests.journey.screen import X_SERVER
+from tests.journey import x_server
 from tests.patience import PATIENCE
 
 HOME: Final = "C:\\users\\root"
@@ -128,22 +127,15 @@ def desktop(folder: Path) -> Iterator[Desktop]:
     """Make a root, a screen and a Windows in it; raises installers.job.Missing."""
     wine_root.require()
     with screen(folder) as display, wine_root.entered(folder / "root") as wine:
-        yield Desktop(wine, display, folder / "Xvfb_screen0")
+        yield Desktop(wine, display, x_server.picture_file(folder))
 
 
 @contextlib.contextmanager
 def screen(folder: Path) -> Iterator[str]:
-    """Start a screen whose picture is the file Xvfb_screen0; gives its name."""
-    read_end, write_end = os.pipe()
-    command: Sequence[str] = [
-        *(*X_SERVER, "-displayfd", str(write_end), "-screen", "0", "1280x900x24"),
-        *("-fbdir", str(folder)),
-    ]
-    process = subprocess.Popen(command, pass_fds=(write_end,), stderr=subprocess.DEVNULL)
-    os.close(write_end)
+    """Start a screen whose picture lies in a folder; gives its name."""
+    process, display = x_server.start(folder, "1280x900x24")
     try:
-        with os.fdopen(read_end) as file:
-            yield f":{file.readline().strip()}"
+        yield display
     finally:
         process.terminate()
         process.wait()

@@ -40,6 +40,7 @@ from wallet_gui.chain.backend import (
 )
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry
+from wallet_gui.chain.unbroken import to_the_end
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.storage.errors import Damaged, StorageError
 
@@ -190,16 +191,22 @@ class BackendSelector:
         await backend.start()
 
     async def _stop(self) -> None:
-        if self._restarting is not None:
-            self._restarting.cancel()
-            self._restarting = None
-        self._failure = None
+        self._forget_failure()
         for task in (self._reporting, self._change_task):
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
         self._reporting = self._change_task = None
         await self._end()
+        self._forget_failure()  # it may fail in its last moment, and is not started again for that
+
+    def _forget_failure(self) -> None:
+        if self._restarting is not None:
+            self._restarting.cancel()
+        if self._restart_task is not None:
+            self._restart_task.cancel()  # it waits for its turn
+        self._restarting = self._restart_task = None
+        self._failure = None
 
     async def _end(self) -> None:
         """Let go of the source that runs."""
@@ -213,9 +220,6 @@ class BackendSelector:
 
     async def close(self) -> None:
         """Disconnect for good; nothing is published after this."""
-        if self._restart_task is not None:
-            self._restart_task.cancel()
-            await asyncio.wait([self._restart_task])
         await self.stop()
         self._picture.close()
 
@@ -264,15 +268,16 @@ class BackendSelector:
         self._restart_task = asyncio.get_running_loop().create_task(self._start_again())
 
     async def _start_again(self) -> None:
-        is_damaged = isinstance(self._failure, Damaged)
-        await self.stop()
-        if is_damaged and self._repair is not None:
+        async with self._changing:
+            self._restart_task = None  # as in `_change`: a stop waits from here on
+            is_damaged = isinstance(self._failure, Damaged)
+            await self._stop()
             try:
-                await asyncio.to_thread(self._repair)
-            except StorageError as error:
+                if is_damaged and self._repair is not None:
+                    await to_the_end(asyncio.to_thread(self._repair))
+                await self._start(self._source.options, self._source.plan)
+            except (ChainError, StorageError) as error:
                 self._failed(error)
-                return
-        await self.start(self._source.options, self._source.plan)
 
     def add(self, session: "WalletSession") -> None:
         """Scan for one more wallet."""

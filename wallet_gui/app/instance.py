@@ -76,7 +76,7 @@ def psbt_path(text: str) -> str:
         rest = slash + path
     path = os.fsdecode(unquote_to_bytes(rest))
     if sys.platform == "win32":
-        path = path.lstrip("/")
+        path = path.lstrip("/\\")  # what is left begins with a drive
     if "\0" in path or not Path(path).is_absolute():
         raise ParseError("This file: link has no complete path; open the file from its folder.")
     return path

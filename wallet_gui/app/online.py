@@ -37,6 +37,7 @@ from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.p2p.proxy_check import check_proxy
 from wallet_gui.chain.p2p.tor import find_tor
 from wallet_gui.chain.reports import LedgerEntry
+from wallet_gui.chain.unbroken import or_undone, to_the_end
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.params import ChainParams
@@ -89,6 +90,7 @@ class Online(VaultAsking):
         self._minimum_kdf = minimum_kdf
         self.playground = playground
         self._settings_file = SettingsFile(data_directory.settings_path)
+        self._saving_settings = asyncio.Lock()
         self._sessions: dict[str, WalletSession] = {}
         self._chain_db: ChainDb | None = None
         self.selector: BackendSelector | None = None
@@ -292,7 +294,9 @@ class Online(VaultAsking):
     async def change_settings(self, **changes: object) -> Settings:
         """Store settings; what is not named stays."""
         self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
-        await asyncio.to_thread(self._settings_file.save, self.settings)
+        async with self._saving_settings:
+            # What was chosen meanwhile is saved with it; two at once would be in each other's way.
+            await asyncio.to_thread(self._settings_file.save, self.settings)
         return self.settings
 
     # --- wallets
@@ -326,7 +330,7 @@ class Online(VaultAsking):
         from wallet_gui.app import wallet_work  # noqa: PLC0415
 
         created = await self.ask_vault(request, wallet_work.WalletCreated)
-        return await self._open(Path(created.path), created.view_key)
+        return await self._opened(*await self._session_of(Path(created.path), created.view_key))
 
     async def open_wallet(self, path: str) -> OpenedWallet:
         """Unlock and open a wallet file; the lock is taken before the password is asked."""
@@ -339,29 +343,26 @@ class Online(VaultAsking):
         # Before the lock file is made: a mistyped path must not leave one behind.
         await asyncio.to_thread(wallet_work.WalletFile.read, resolved, minimum=self._minimum_kdf)
         lock = FileLock(resolved)
-        await asyncio.to_thread(lock.acquire)
         try:
+            await to_the_end(asyncio.to_thread(lock.acquire))
             request = wallet_work.unlock_request(str(resolved), self.vault_look())
             unlocked = await self.ask_vault(request, wallet_work.WalletUnlocked)
-            return await self._open(resolved, unlocked.view_key, lock)
+            opened = await self._session_of(resolved, unlocked.view_key, lock)
         except BaseException:
             lock.release()
             raise
+        return await self._opened(*opened)  # the lock is the session's from here on
 
-    async def _open(
+    async def _session_of(
         self, path: Path, view_key: bytes, lock: FileLock | None = None
-    ) -> OpenedWallet:
-        from wallet_gui.app import wallet_work  # noqa: PLC0415
+    ) -> "tuple[WalletSession, tuple[str, ...]]":
+        from wallet_gui.app.wallet_work import open_session  # noqa: PLC0415
 
-        session, notices = await asyncio.to_thread(
-            wallet_work.open_session,
-            path,
-            view_key,
-            self.params,
-            self._publish,
-            lock,
-            self._minimum_kdf,
-        )
+        known = self.params, self._publish, lock, self._minimum_kdf
+        opening = asyncio.to_thread(open_session, path, view_key, *known)
+        return await or_undone(opening, lambda opened: opened[0].close())
+
+    async def _opened(self, session: "WalletSession", notices: tuple[str, ...]) -> OpenedWallet:
         self._sessions[session.wallet_id] = session
         if self.selector is not None:
             self.selector.add(session)

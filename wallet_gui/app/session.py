@@ -34,6 +34,7 @@ from wallet_gui.chain.backend import (
     TxSeen,
 )
 from wallet_gui.chain.backend import BlockRef as ChainBlockRef
+from wallet_gui.chain.unbroken import to_the_end
 from wallet_gui.primitives.address import address_from_script
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.params import ChainParams
@@ -41,10 +42,7 @@ from wallet_gui.primitives.psbt import Psbt
 from wallet_gui.primitives.transaction import OutPoint, Transaction
 from wallet_gui.storage.errors import StorageError
 from wallet_gui.wallet import replacement, spend
-from wallet_gui.wallet.changes import (
-    BlockRef,
-    ChangeSet,
-)
+from wallet_gui.wallet.changes import BlockRef, ChangeSet
 from wallet_gui.wallet.draft import SpendPlan
 from wallet_gui.wallet.signed import finish
 from wallet_gui.wallet.snapshot import WalletSnapshot
@@ -413,12 +411,11 @@ class WalletSession:
 
     async def _store(self) -> None:
         """Store what changed; raises StorageError and keeps the change for the next time."""
+        storing = asyncio.ensure_future(self._store_in_order())
+        storing.add_done_callback(self._retry_later)
         try:
             # Shielded: half a change must not be taken for a whole one when the caller gives up.
-            await asyncio.shield(asyncio.ensure_future(self._store_in_order()))
-        except StorageError:
-            self._retry_later()
-            raise
+            await asyncio.shield(storing)
         finally:
             self.publish_soon()
 
@@ -436,8 +433,9 @@ class WalletSession:
                 await asyncio.to_thread(self._cache_store.store, change.cache)
                 self._unsaved = ChangeSet()
 
-    def _retry_later(self) -> None:
-        if self._retry is None and not self._is_closed:
+    def _retry_later(self, stored: "asyncio.Future[None]") -> None:
+        has_failed = not stored.cancelled() and isinstance(stored.exception(), StorageError)
+        if has_failed and self._retry is None and not self._is_closed:
             loop = asyncio.get_running_loop()
             self._retry = loop.call_later(_RETRY_SECONDS, self._start_retry)
 
@@ -488,6 +486,9 @@ class WalletSession:
         for timer in (self._publishing, self._retry):
             if timer is not None:
                 timer.cancel()
+        await to_the_end(self._store_and_release())
+
+    async def _store_and_release(self) -> None:
         if self._retrying is not None:
             await asyncio.wait([self._retrying])
         try:

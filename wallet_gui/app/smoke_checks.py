@@ -15,6 +15,7 @@ from wallet_gui.chain import vectors as chain_vectors
 from wallet_gui.custody import vault_check
 from wallet_gui.primitives.check_failed import CheckFailed
 from wallet_gui.primitives.params import MAINNET, SIGNET, TESTNET4, ChainParams
+from wallet_gui.storage import release_keys
 from wallet_gui.transfer.messages import Request
 from wallet_gui.wallet import vectors as public_vectors
 
@@ -79,6 +80,20 @@ def check_ssh() -> str:
     if len(bcrypt.kdf(b"passphrase", b"salt", 32, 1, ignore_few_rounds=True)) != 32:
         raise CheckFailed("SSH keys with a passphrase cannot be opened.")
     return f"asyncssh {asyncssh.__version__} with bcrypt, a key written and read"
+
+
+def check_releases() -> str:
+    """Whether the release keys were shipped, and what an update check would need.
+
+    It asks nobody; whether an answer could be believed is among the vectors. Raises ParseError.
+    """
+    from wallet_gui.chain import notice  # noqa: PLC0415 - loads TLS, as the first check does
+
+    if not release_keys.is_shipped():
+        raise CheckFailed("The file of the release keys is missing.")
+    count = len(release_keys.built_in().keys)
+    notice.rules()
+    return f"{count or 'no'} release key{'' if count == 1 else 's'} built in, TLS is there"
 
 
 def check_vault() -> str:

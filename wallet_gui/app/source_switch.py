@@ -25,6 +25,7 @@ from wallet_gui.chain.bitcoind.node_status import NodeStatus
 from wallet_gui.chain.p2p.options import P2POptions
 from wallet_gui.chain.p2p.tips import TipReport
 from wallet_gui.chain.reports import LedgerEntry
+from wallet_gui.chain.unbroken import to_the_end
 from wallet_gui.primitives.params import ChainParams
 
 
@@ -179,7 +180,10 @@ class SourceSwitch:
         return self.peers
 
     async def end(self) -> None:
-        """Stop what runs; what it contacted is kept."""
+        """Stop what runs, also when this is cancelled; what it contacted is kept."""
+        await to_the_end(self._end())
+
+    async def _end(self) -> None:
         watch, self._watch = self._watch, None
         if watch is not None:
             await watch.stop()

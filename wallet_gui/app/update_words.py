@@ -55,7 +55,7 @@ def headline(status: UpdateStatus) -> str:
         return f"Warning of {day_text(notice.date)} about a release key"
     if not status.is_newer:
         return ""
-    return f"Version {notice.version} is out since {day_text(notice.date)}"
+    return f"Version {notice.version} is out, says the notice of {day_text(notice.date)}"
 
 
 def short(status: UpdateStatus) -> str:

@@ -198,7 +198,7 @@ class Updates:
         self._version = version
         self._host = urlsplit(keys.notice_url).hostname or ""
         self._record = UpdateRecord()
-        self._notice: UpdateNotice | None = None
+        self._signed: SignedNotice | None = None
         self._problem = ""
         self._is_checking = False
         self._fetching: asyncio.Future[bytes] | None = None
@@ -209,6 +209,10 @@ class Updates:
         self._jitter = random_below(JITTER)
 
     # --- what is known
+
+    @property
+    def _notice(self) -> UpdateNotice | None:
+        return None if self._signed is None else self._signed.notice
 
     @property
     def _way(self) -> str:
@@ -238,13 +242,13 @@ class Updates:
     async def load(self) -> None:
         """Read what was learned before; what is not signed counts as nothing."""
         self._record = await asyncio.to_thread(self._file.load)
-        self._notice = self._verified(self._record.notice)
+        self._signed = self._verified(self._record.notice)
         self._tell()
 
-    def _verified(self, data: bytes) -> UpdateNotice | None:
+    def _verified(self, data: bytes) -> SignedNotice | None:
         # By any built-in key: one that withdrew itself said so with its last signature.
         try:
-            return read_signed(data, self._keys.keys).notice if data else None
+            return read_signed(data, self._keys.keys) if data else None
         except (NotANotice, BadSignature):
             return None
 
@@ -298,48 +302,60 @@ class Updates:
             self._fetching.cancel()
 
     async def _ask(self, options: P2POptions | None) -> UpdateRecord:
-        contacts: list[LedgerEntry] = []
         self._problem = ""
-        self._join(await asyncio.to_thread(self._file.load))
+        data = b""
+        failure: str | None = None
         try:
-            outcome = self._judge(await self._fetched(options or self._options(), contacts))
+            data = await self._fetched(options or self._options())
         except ChainError as error:
-            outcome, self._problem = Outcome.UNREACHABLE, str(error)
-        except BadSignature as error:
-            outcome = Outcome.FORGED
-            self._problem = (
-                f"What {self._host} sent is not signed by the makers of this program. Do not "
-                f"believe anything that asks you to update now. {error}"
-            )
-        except NoticeOfNewerFormat:
-            outcome = Outcome.TOO_NEW
-        except NotANotice as error:
-            outcome, self._problem = Outcome.NO_NOTICE, str(error)
-        finally:
-            self._online.note_contacts(contacts)
+            failure = str(error)
+        # Not before the answer is there: another process may learn something meanwhile.
+        self._join(await asyncio.to_thread(self._file.load))
+        if failure is not None:
+            outcome, self._problem = Outcome.UNREACHABLE, failure
+        else:
+            outcome = self._outcome_of(data)
         now = self._clock()
         self._record = replace(self._record, tried=now, outcome=outcome.value)
         if outcome.is_answer:
             self._record = replace(self._record, checked=now)
         return self._record
 
-    async def _fetched(self, options: P2POptions, contacts: list[LedgerEntry]) -> bytes:
+    def _outcome_of(self, data: bytes) -> Outcome:
+        try:
+            return self._judge(data)
+        except BadSignature as error:
+            self._problem = (
+                f"What {self._host} sent is not signed by the makers of this program. Do not "
+                f"believe anything that asks you to update now. {error}"
+            )
+            return Outcome.FORGED
+        except NoticeOfNewerFormat:
+            return Outcome.TOO_NEW
+        except NotANotice as error:
+            self._problem = str(error)
+            return Outcome.NO_NOTICE
+
+    async def _fetched(self, options: P2POptions) -> bytes:
+        contacts: list[LedgerEntry] = []
         fetching = self._fetch(self._keys.notice_url, options, contacts.append)
         self._fetching = asyncio.ensure_future(fetching)
         try:
             return await self._fetching
         except asyncio.CancelledError:
-            if self._is_given_up:
+            task = asyncio.current_task()
+            if self._is_given_up and task is not None and not task.cancelling():
                 raise GivenUp("The check was ended before an answer came.") from None
             raise
         finally:
             self._fetching = None
+            self._online.note_contacts(contacts)
 
     def _join(self, stored: UpdateRecord) -> None:
         """Take over what another process learned meanwhile, unless it is older."""
-        notice, mine = self._verified(stored.notice), self._record
-        if notice is not None and (self._notice is None or notice.date > self._notice.date):
-            self._notice = notice
+        signed, mine = self._verified(stored.notice), self._record
+        if signed is not None and not (signed.key_id in mine.revoked or self._is_older(signed)):
+            self._signed = signed
             self._record = replace(mine, notice=stored.notice)
         revoked = tuple(dict.fromkeys((*mine.revoked, *stored.revoked)))[:MAX_REVOKED]
         self._record = replace(self._record, revoked=revoked)
@@ -365,15 +381,25 @@ class Updates:
         notice, now = signed.notice, self._clock()
         if notice.date > now + MAX_AHEAD:
             return Outcome.FUTURE
-        if self._notice is not None and notice.date < self._notice.date:
+        if self._is_older(signed):
             return Outcome.OLDER
         self._take(data, signed)
         if notice.is_expired(now):
             return Outcome.EXPIRED
         return Outcome.NEWER if notice.is_newer_than(self._version) else Outcome.NEWEST
 
+    def _is_older(self, signed: SignedNotice) -> bool:
+        """Whether a later notice is known; one signed by a key that this one withdraws is none.
+
+        Else a thief could date a notice a day ahead, and be believed until that day was over.
+        """
+        known = self._signed
+        if known is None or signed.notice.date >= known.notice.date:
+            return False
+        return known.key_id == signed.key_id or known.key_id not in signed.notice.revoked
+
     def _take(self, data: bytes, signed: SignedNotice) -> None:
-        self._notice = signed.notice
+        self._signed = signed
         built_in = {key.name for key in self._keys.keys}
         new = [each for each in signed.notice.revoked if each in built_in]
         revoked = tuple(dict.fromkeys((*self._record.revoked, *new)))[:MAX_REVOKED]
@@ -405,11 +431,16 @@ class Updates:
         is_answered = outcome is not None and outcome.is_answer
         # A clock that was set back must not put the next check off for years.
         tried = record.tried if record.tried <= now else 0
+        self._not_before = min(self._not_before, now + FIRST_MAX)
         due = tried + (WEEK if is_answered else RETRY) + self._jitter if tried else 0
         left = max(due, self._not_before) - now
         return min(max(0, left), _LONGEST_SLEEP)
 
     async def _check_by_itself(self) -> None:
+        async with self._lock:
+            pass  # a check that is under way may be the one that is due
+        if self._seconds_left() != 0:
+            return
         try:
             await self.check()
         except StorageError as error:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from wallet_gui.chain.unbroken import or_undone, to_the_end
 from wallet_gui.custody.vault_errors import VaultCancelled, VaultError, VaultRefused
 from wallet_gui.custody.vault_start import VaultPipe, reads_standard_input, start_vault
 from wallet_gui.primitives.serialize import ParseError
@@ -58,7 +59,8 @@ class VaultClient:
         try:
             return await asked
         except asyncio.CancelledError:
-            if self._asking[asked]:
+            task = asyncio.current_task()
+            if self._asking[asked] and task is not None and not task.cancelling():
                 raise VaultCancelled from None
             raise
         finally:
@@ -91,15 +93,14 @@ class VaultClient:
         reply: Reply | None = None
         try:
             if vault is None:
-                # Starting a process takes a fork and an exec: not on the loop that serves peers.
-                vault = await asyncio.to_thread(self._start)
+                vault = await self._started()
             reply = await vault.exchange(frame, on_progress, is_last=not is_kept)
         finally:
             if vault is not None:
                 if is_kept and reply is not None:
                     self._kept = vault
                 else:
-                    await vault.end()
+                    await to_the_end(vault.end())
         if isinstance(reply, expected):
             return reply
         if isinstance(reply, Cancelled):
@@ -113,6 +114,11 @@ class VaultClient:
         vault, self._kept = self._kept, None
         if vault is not None:
             await vault.end()
+
+    async def _started(self) -> "_Vault":
+        # Starting a process takes a fork and an exec: not on the loop that serves peers.
+        # One that nobody wants any more would ask its questions all the same.
+        return await or_undone(asyncio.to_thread(self._start), _Vault.kill)
 
     def _start(self) -> "_Vault":
         process, pipe = start_vault(self._command, headless=self._headless)
@@ -145,9 +151,12 @@ class _Vault:
             return await asyncio.shield(reading)
         finally:
             if not reading.done():
-                # Its end ends the pipe, and with it the thread that reads from it.
-                await self._interrupt()
-                await asyncio.wait([reading])
+                await to_the_end(self._break_off(reading))
+
+    async def _break_off(self, reading: "asyncio.Future[Reply | None]") -> None:
+        # Its end ends the pipe, and with it the thread that reads from it.
+        await self._interrupt()
+        await asyncio.wait([reading])
 
     async def _read_reply(self, on_progress: "Callable[[Progress], None] | None") -> "Reply | None":
         from wallet_gui.transfer.messages import Progress  # noqa: PLC0415
@@ -178,6 +187,11 @@ class _Vault:
                 return
         self._process.kill()
 
+    async def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+        await self.end()
+
     async def end(self) -> None:
         """Hang up and wait for the process to be gone."""
         self._pipe.close_write()
@@ -186,4 +200,7 @@ class _Vault:
         except subprocess.TimeoutExpired:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
-        self._pipe.close()
+        finally:
+            if self._process.poll() is None:  # the loop ends; the vault must not stay all the same
+                self._process.kill()
+            self._pipe.close()

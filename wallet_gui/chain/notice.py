@@ -115,28 +115,39 @@ def route_to(place: NoticePlace, options: P2POptions) -> Route:
     return Route.PROXY
 
 
+def rules() -> ssl.SSLContext:
+    """Make the rules for TLS, which trust nobody yet."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificates and names
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 def trusted() -> ssl.SSLContext:
     """Make the rules for TLS, with the certificate authorities of this system; reads files.
 
     Raises NoticeFailed when there are none: then nobody is connected to.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificates and names
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = rules()
     context.load_default_certs()
     # Whoever named authorities of their own meant these and no others.
     own = [os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
     is_chosen = any(text and Path(text).exists() for text in own)
-    if not is_chosen and not context.cert_store_stats()["x509_ca"]:
-        for bundle in BUNDLES:
-            if Path(bundle).is_file():
-                context.load_verify_locations(bundle)
-                break
-        else:
-            raise NoticeFailed(
-                "This computer has no list of certificate authorities, so that no website can be "
-                "told from an impostor. Install it (on Debian: ca-certificates) and try again."
-            )
+    is_ready = is_chosen or context.cert_store_stats()["x509_ca"] > 0
+    if not is_ready and not any(_loads(context, bundle) for bundle in BUNDLES):
+        raise NoticeFailed(
+            "This computer has no list of certificate authorities, so that no website can be told "
+            "from an impostor. Install it (on Debian: ca-certificates) and try again."
+        )
     return context
+
+
+def _loads(context: ssl.SSLContext, bundle: str) -> bool:
+    """Whether a file is there and holds authorities; one that is damaged counts as none."""
+    try:
+        context.load_verify_locations(bundle)
+    except OSError:
+        return False
+    return True
 
 
 async def fetch(

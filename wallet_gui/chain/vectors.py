@@ -1,4 +1,4 @@
-"""Official test vectors of what is read from the network; see `wallet.vectors`."""
+"""Test vectors of what is read from the network, official where there are some."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -9,6 +9,7 @@ from wallet_gui.chain.p2p.transport import Frame
 from wallet_gui.chain.p2p.transport_v2 import V2Transport
 from wallet_gui.primitives.block import Block
 from wallet_gui.primitives.params import MAINNET
+from wallet_gui.release_signature import BadSignature, PublicKey, verify
 
 # BIP158, testnet-19.json: block 1,263,442, which has witness data; hashes as displayed.
 _BIP158_BLOCK: Final = bytes.fromhex(
@@ -54,6 +55,15 @@ _BIP324_SESSION: Final = bytes.fromhex(
     "ce72dffb015da62b0d0f5474cab8bc72605225b0cee3f62312ec680ec5f41ba5"
 )
 _BIP324_PACKET: Final = bytes.fromhex("7530d2a18720162ac09c25329a60d75adf36eda3c3")
+
+# Made by minisign 0.11 of Debian; the key was thrown away.
+_MINISIGN_KEY: Final = "RWRIWZKQsoosRdIAgSU7LTp3KyjCoGOsdCXT4PGDBdcq8ECEJhXkuRFG"
+_MINISIGN_DATA: Final = b"A file that was signed, with a byte that is no text: \xff\n"
+_MINISIGN_SIGNATURE: Final = """untrusted comment: untrusted words
+RURIWZKQsoosRY9yYSy4Urg8BcDTLu9dIVbUim1W6Wls4OJFgtu2YQfEYxmxl02Al6Ht87Hf55lqCGsrfEUrnrYkwfgcfVOqPQk=
+trusted comment: timestamp:1700000000 file:data
+PY9lRww2o7C8AZY4hp1SqFSDmTKRg47DK3DoN5M1ED9Zmvh1Dy74YASuRDQhYeKeIdXNGyCSpjtimQQqbZe6Dw==
+"""
 
 
 def _bip158() -> bool:
@@ -107,9 +117,20 @@ def _feed(transport: V2Transport, data: bytes) -> list[tuple[str, bytes]]:
     return messages
 
 
+def _minisign() -> bool:
+    keys = (PublicKey.parse(_MINISIGN_KEY),)
+    signed = verify(_MINISIGN_DATA, _MINISIGN_SIGNATURE, keys)
+    try:
+        verify(_MINISIGN_DATA + b"\n", _MINISIGN_SIGNATURE, keys)
+    except BadSignature:
+        return signed.trusted_comment == "timestamp:1700000000 file:data"
+    return False
+
+
 VECTORS: Final[Mapping[str, Callable[[], bool]]] = {
     "BIP158 block filter": _bip158,
     "BIP324 packets": _bip324,
     "BIP324 handshake": _handshake,
+    "signatures of minisign": _minisign,
 }
 """See `wallet.vectors.VECTORS`."""

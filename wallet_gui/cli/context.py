@@ -80,17 +80,21 @@ class Context:
     def params_of(options: argparse.Namespace) -> ChainParams:
         return NETWORKS[options.network]
 
-    async def start(self, *, connect: bool) -> None:
-        """Open the files of the network and, if asked to, connect to peers."""
-        await self.online.start_offline()
-        if not connect:
-            return
+    def check_settings(self) -> None:
+        """Refuse to connect as settings say that could not be read. Raises CommandError."""
         if self.online.unread_settings:
             # What was lost may have been "only through Tor": nothing is risked on a guess.
             raise CommandError(
                 f"{self.online.unread_settings} Nothing was connected to. Choose in the window how "
                 "to connect, or run the command again to use the standard settings."
             )
+
+    async def start(self, *, connect: bool) -> None:
+        """Open the files of the network and, if asked to, connect to peers."""
+        await self.online.start_offline()
+        if not connect:
+            return
+        self.check_settings()
         options = self.p2p_options()
         source = await self._source()
         if not source.uses_node:

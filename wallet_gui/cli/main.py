@@ -92,6 +92,7 @@ def _online(options: argparse.Namespace, vault_command: Sequence[str]) -> Run:
     from wallet_gui.app.peer_address import parse_peer  # noqa: PLC0415 - see _main
     from wallet_gui.app.vault_client import VaultClient  # noqa: PLC0415
     from wallet_gui.chain.backend import ChainError  # noqa: PLC0415
+    from wallet_gui.chain.event_loop import EventLoop  # noqa: PLC0415
     from wallet_gui.cli.commands import COMMANDS  # noqa: PLC0415
     from wallet_gui.cli.context import Context  # noqa: PLC0415
 
@@ -103,7 +104,11 @@ def _online(options: argparse.Namespace, vault_command: Sequence[str]) -> Run:
         finally:
             await context.close()
 
-    return lambda: asyncio.run(run()), (ChainError,)
+    def on_loop() -> Result:
+        with asyncio.Runner(loop_factory=EventLoop) as runner:
+            return runner.run(run())
+
+    return on_loop, (ChainError,)
 
 
 def _help(options: argparse.Namespace) -> int:

@@ -4,17 +4,16 @@ Nothing that is typed here is echoed unless the question says so, and nothing is
 standard input: where there is no terminal, the answer is "no", and `unasked` says what was wanted.
 """
 
-import asyncio
 import contextlib
 import getpass
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from wallet_gui.chain.bitcoind.tunnel import HostKeyQuestion, SecretKind, SecretQuestion
+from wallet_gui.chain.event_loop import in_own_thread
 from wallet_gui.primitives.plain_text import plain_text
 
 _TERMINAL: Final = Path("/dev/tty")
@@ -74,7 +73,7 @@ class Terminal:
         self.is_asking = True
         try:
             with _echo_restored():
-                return await _in_thread(lambda: _read(prompt, echo=echo))
+                return await in_own_thread(lambda: _read(prompt, echo=echo), "terminal")
         finally:
             self.is_asking = False
 
@@ -115,24 +114,6 @@ def _read(prompt: str, *, echo: bool) -> str | None:
             return line.rstrip("\r\n") if line else None
     except (OSError, EOFError):
         return None
-
-
-async def _in_thread(ask: Callable[[], str | None]) -> str | None:
-    """Wait for a person without holding up the loop, nor the program's end if they never answer."""
-    loop = asyncio.get_running_loop()
-    answered: asyncio.Future[str | None] = loop.create_future()
-
-    def deliver(value: str | None) -> None:
-        if not answered.done():
-            answered.set_result(value)
-
-    def run() -> None:
-        value = ask()
-        with contextlib.suppress(RuntimeError):  # nobody waits any more
-            loop.call_soon_threadsafe(deliver, value)
-
-    threading.Thread(target=run, name="terminal", daemon=True).start()
-    return await answered
 
 
 @contextlib.contextmanager

@@ -9,15 +9,18 @@ from wallet_gui.storage import release_keys
 
 
 async def check_update(context: Context) -> Result:
-    """Ask, whatever the settings say about doing so by itself. Raises NotOffered, WriteFailed."""
+    """Ask, whatever the settings say about doing so by itself.
+
+    Raises NotOffered, CommandError, WriteFailed.
+    """
     keys = release_keys.built_in()
     updates = Updates(context.online, context.directory.root, keys, lambda _: None)
-    await context.online.start_offline()
-    # Settings that could not be read are for the check to refuse, in its own words.
-    options = None if context.online.unread_settings else context.p2p_options()
+    await context.start(connect=False)
+    context.check_settings()
+    options = context.p2p_options()
     await updates.load()
     status = await updates.check(options)
-    way = status.way if options is None else way_of(options.proxy_use, is_tor=options.is_tor)
+    way = way_of(options.proxy_use, is_tor=options.is_tor)
     return Result(document(status), lines(status, way), status.problem)
 
 

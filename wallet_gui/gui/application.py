@@ -150,7 +150,9 @@ class Application(QObject):
     def _start_engine(self) -> None:
         self.window.lock_flow.start()
         self._engine.start()
-        self._engine.call(self._instance.listen(self.window.link_received.emit), self)
+        self._engine.call(
+            self._instance.listen(self.window.link_received.emit), self, on_failure=_no_channel
+        )
         self._engine.call(
             asyncio.to_thread(
                 load_online,
@@ -288,6 +290,11 @@ class Application(QObject):
         """Store, disconnect and end the engine; called once the event loop has ended."""
         self._engine.finish(self._close())
         self._engine.stop()
+
+
+def _no_channel(error: BaseException) -> None:
+    # This window can be used all the same; later starts say that it is there.
+    logger.warning("No channel for later starts: %s", type(error).__name__)
 
 
 def _collect_garbage_again() -> None:

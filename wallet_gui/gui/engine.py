@@ -16,6 +16,8 @@ from typing import Any
 import shiboken6
 from PySide6.QtCore import QObject, Qt, Signal
 
+from wallet_gui.chain.event_loop import EventLoop
+
 logger = logging.getLogger(__name__)
 
 # The default of 5 ms lets a busy engine thread delay the window by that much at each turn.
@@ -142,7 +144,7 @@ class Engine(QObject):
         call.deleteLater()
 
     def _run(self) -> None:
-        loop = asyncio.new_event_loop()
+        loop = EventLoop()
         asyncio.set_event_loop(loop)
         loop.set_exception_handler(_log_unhandled)
         self._loop = loop

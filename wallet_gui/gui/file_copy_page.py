@@ -11,6 +11,7 @@ from wallet_gui.gui.wizard_step import WizardStep
 from wallet_gui.storage.settings import check_wallet_name
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import caption, card, text_label
+from wallet_gui.widgets.line_edits import show_text
 from wallet_gui.widgets.notice import ERROR, WARNING
 from wallet_gui.widgets.text import breakable, plain
 
@@ -69,7 +70,7 @@ class FileCopyPage(WizardStep):
         self.notice.clear()
         self.shown.setText(breakable(plain(str(path), 300)))
         if not self.name_edit.isModified():
-            self.name_edit.setText(plain(proposed_name(path), 60))
+            show_text(self.name_edit, plain(proposed_name(path), 60))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls():

@@ -27,6 +27,7 @@ from wallet_gui.widgets.clipboard import Copied, clipboard
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.labels import caption, card, heading, set_role, text_label
+from wallet_gui.widgets.line_edits import show_text
 from wallet_gui.widgets.notice import ERROR, INFORMATION, Notice
 from wallet_gui.widgets.page import Page
 from wallet_gui.widgets.text import chunked, plain
@@ -219,7 +220,7 @@ class HistoryPage(Page):
         for widget in (self._names["rivals"], self.values["rivals"]):
             widget.setVisible(bool(entry.conflicts))
         if is_other or not self.label_edit.hasFocus():
-            self.label_edit.setText(plain(entry.label))
+            show_text(self.label_edit, plain(entry.label))
             self.label_edit.setModified(False)
         waiting = entry.is_live and entry.height is None
         can = {"bump": entry.can_bump, "rebroadcast": waiting and entry.is_own}

@@ -22,6 +22,7 @@ from wallet_gui.gui.wizard_step import WizardStep
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.storage.settings import check_wallet_name
 from wallet_gui.widgets.labels import caption, card
+from wallet_gui.widgets.line_edits import show_text
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.text import plain
@@ -202,7 +203,7 @@ class NameFields(QFrame):
     def show_found(self, look: ImportLook, otherwise: str) -> None:
         """Propose what the export says."""
         if not self.name.isModified():
-            self.name.setText(_as_file_name(look.found.name) or otherwise)
+            show_text(self.name, _as_file_name(look.found.name) or otherwise)
         if not self.birthday.isModified():
             self.birthday.setText(day_of(look.found.birthday_time))
 

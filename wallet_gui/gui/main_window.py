@@ -80,6 +80,7 @@ class MainWindow(PagedWindow):
         self._opening: Call | None = None
         self.play_flow: PlayFlow | None = None
         self._wizard_words = ""
+        self._locked_meanwhile = ""  # why the wallet that is being opened is not to be shown
         self.setMinimumSize(820, 560)
         self.resize(1120, 760)
         self._build()
@@ -338,6 +339,7 @@ class MainWindow(PagedWindow):
 
     def _wizard_failed(self, text: str) -> None:
         self._opening = None
+        self._locked_meanwhile = ""
         self.wizard.set_busy("")
         if text:
             self.wizard.say(text, ERROR)
@@ -345,6 +347,13 @@ class MainWindow(PagedWindow):
             self.wizard.say(self._wizard_words, INFORMATION)
 
     def _opened(self, opened: OpenedWallet) -> None:
+        if self._locked_meanwhile:
+            # The vault had answered already when the screen was locked.
+            self._opening = None
+            self._wizard_words, self._locked_meanwhile = self._locked_meanwhile, ""
+            self.import_flow.forget()
+            self._close(opened.wallet_id)
+            return
         # Before anything of the wallet is told: pages show what they hear from their models.
         pages = self.wallet_pages
         self._opening = None
@@ -399,13 +408,17 @@ class MainWindow(PagedWindow):
             self._leave_wallet()
         elif self._opening is not None and reason:
             self._wizard_words = _VAULT_CLOSED
-        if self._attached is None:
-            return
+            self._locked_meanwhile = reason
+        if self._attached is not None:
+            self._close(wallet_id)
+
+    def _close(self, wallet_id: str) -> None:
+        """Close a wallet, or with "" only what is open in the vault."""
         if wallet_id:
             # Its file is free for another opening once it is closed.
             self.wizard.set_busy("Closing the wallet.")
         self._call(
-            lock_wallet(self._attached, wallet_id),
+            lock_wallet(self._online, wallet_id),
             lambda _: self.list_wallets() if wallet_id else None,
             self._list_failed,
         )

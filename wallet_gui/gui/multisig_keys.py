@@ -28,6 +28,7 @@ from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import caption, card, heading, text_label
+from wallet_gui.widgets.line_edits import show_text
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.text import breakable, plain, shortened
@@ -57,11 +58,12 @@ class CosignerRow(QFrame):
         layout.setSpacing(6)
         whose = "my key" if cosigner.source else "another cosigner's key"
         layout.addWidget(text_label(f"Cosigner {number}: {whose}"))
-        self.label_edit = QLineEdit(cosigner.label)
+        self.label_edit = QLineEdit()
         self.label_edit.setObjectName(f"cosigner_{number}_label")
         self.label_edit.setAccessibleName(f"Label of cosigner {number}")
         self.label_edit.setPlaceholderText("Whose key it is, or on which device")
         self.label_edit.setMaxLength(60)
+        show_text(self.label_edit, cosigner.label)
         layout.addWidget(self.label_edit)
         layout.addWidget(
             text_label(

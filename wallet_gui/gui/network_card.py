@@ -31,6 +31,7 @@ from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import caption, heading, text_label
+from wallet_gui.widgets.line_edits import show_text
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.text import plain
 
@@ -233,7 +234,7 @@ class NetworkCard(QFrame):
         self.peers_edit.setPlainText("\n".join(str(peer) for peer in choice.own_peers))
         self.encrypted.setChecked(choice.encrypted_only)
         self.proxy_use.setCurrentIndex(self.proxy_use.findData(choice.proxy_use.value))
-        self.proxy_edit.setText(plain(choice.proxy, 255))
+        show_text(self.proxy_edit, plain(choice.proxy, 255))
         self.is_tor.setChecked(choice.is_tor)
         self.relay.setCurrentIndex(self.relay.findData(choice.relay.value))
         self.show_data_limit(choice.data_limit_mb)

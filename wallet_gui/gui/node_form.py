@@ -24,6 +24,7 @@ from wallet_gui.primitives.serialize import ParseError
 from wallet_gui.storage.node_settings import ASYNCSSH, SYSTEM_SSH, NodeSettings
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import caption, text_label
+from wallet_gui.widgets.line_edits import show_text
 from wallet_gui.widgets.text import plain
 
 LOCAL: Final = "local"
@@ -244,7 +245,7 @@ class NodeForm(QWidget):
     def show_node(self, node: NodeSettings, *, has_password: bool = False) -> None:
         """Show what is stored; `has_password`: one is remembered for it."""
         self._has_password = has_password
-        self.address.setText(plain(node.address, _ADDRESS_LIMIT))
+        show_text(self.address, plain(node.address, _ADDRESS_LIMIT))
         kind = _OWN if node.own_key else (_FILE if node.key_path else _AGENT)
         self.key_kind.setCurrentIndex(self.key_kind.findData(kind))
         self.key_path.setText(node.key_path)
@@ -283,7 +284,7 @@ class NodeForm(QWidget):
         except ParseError:
             return
         if isinstance(address, SshTarget):
-            self.address.setText(replace(address, port=port).text)
+            show_text(self.address, replace(address, port=port).text)
             self.edited.emit()
 
     def go_to_problem(self) -> None:

@@ -21,6 +21,7 @@ from wallet_gui.widgets.clipboard import clipboard
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.labels import resized_label, set_role, text_label
+from wallet_gui.widgets.line_edits import show_text
 from wallet_gui.widgets.text import chunked, plain
 
 if TYPE_CHECKING:
@@ -136,12 +137,12 @@ class PayeeRow(QFrame):
 
     def set_uri(self, uri: PaymentUri) -> None:
         """Fill the row from a bitcoin: link."""
-        self.payee.setText(uri.address)
+        show_text(self.payee, uri.address)
         if uri.amount_sat is not None:
             self.max_box.setChecked(False)
             self.amount.set_amount(uri.amount_sat)
         if uri.label or uri.message:
-            self.label.setText(plain(uri.label or uri.message))
+            show_text(self.label, plain(uri.label or uri.message))
 
     def clear(self) -> None:
         """Empty every field."""
@@ -168,6 +169,7 @@ class PayeeRow(QFrame):
                 self._address_problem = str(error)
             else:
                 self.set_uri(uri)
+                self.payee.end(False)  # whoever types goes on there
                 return
         elif text:
             try:

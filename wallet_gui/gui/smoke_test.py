@@ -40,6 +40,7 @@ def checks(
         Check("engine", smoke_checks.check_engine),
         Check("QR codes", check_codes, on_screen=True),
         Check("SSH", smoke_checks.check_ssh),
+        Check("releases", smoke_checks.check_releases),
         Check("vault", smoke_checks.check_vault),
         Check("wallet", partial(smoke_checks.check_wallet, folder, params)),
         Check(

@@ -97,6 +97,10 @@ class _Body(QWidget):
         layout.addWidget(self.notice)
         self.found = _Found(card)
         layout.addWidget(self.found)
+        # Until there is a check that they could be for: damaged release keys allow none.
+        self.weekly.setEnabled(False)
+        self.check.setEnabled(False)
+        self.cancel.hide()
 
     def show_status(self, status: "UpdateStatus") -> None:
         from wallet_gui.app import update_words  # noqa: PLC0415 - not for the first window
@@ -105,6 +109,7 @@ class _Body(QWidget):
         self.weekly.blockSignals(True)
         self.weekly.setChecked(status.is_on)
         self.weekly.blockSignals(False)
+        self.weekly.setEnabled(True)
         self.check.setEnabled(not status.is_checking)
         self.cancel.setVisible(status.is_checking)
         _say(self.state, update_words.state(status))

@@ -16,11 +16,18 @@ def built_in() -> ReleaseKeys:
 
     Raises ParseError when the file is there and damaged: that is no reason to trust anybody.
     """
-    for folder in (_PACKAGE / "resources", _PACKAGE.parent / "resources"):
-        path = folder / NAME
-        if path.is_file():
-            return read(path)
-    return ReleaseKeys()
+    path = _shipped()
+    return ReleaseKeys() if path is None else read(path)
+
+
+def is_shipped() -> bool:
+    """Whether the file is there; without it nobody is believed, as with one that names no key."""
+    return _shipped() is not None
+
+
+def _shipped() -> Path | None:
+    places = (_PACKAGE / "resources" / NAME, _PACKAGE.parent / "resources" / NAME)
+    return next((path for path in places if path.is_file()), None)
 
 
 def read(path: Path) -> ReleaseKeys:

@@ -16,6 +16,7 @@ from wallet_gui.widgets.clipboard import Copied, clipboard
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.fonts import use_font
 from wallet_gui.widgets.labels import caption, card, heading, text_label
+from wallet_gui.widgets.line_edits import show_text
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING, Notice
 from wallet_gui.widgets.page import Page
 
@@ -135,7 +136,7 @@ class MessagePage(Page):
     def begin(self, address: str) -> None:
         """Prepare to sign with an address."""
         self.clear()
-        self.address.setText(address)
+        show_text(self.address, address)
         self.message.setFocus()
 
     def clear(self) -> None:

@@ -79,6 +79,7 @@ class SmokeTest(QObject):
         self.qt_messages: list[str] = []
         self._checks: list[Check] = []
         self._current: Check | None = None
+        self._is_looking = False
         self._since = self.began
         self._failures = 0
         self._has_ended = False
@@ -89,13 +90,14 @@ class SmokeTest(QObject):
         self._watchdog = threading.Timer(_KILL_SECONDS, self._kill, (folder,))
         self._watchdog.daemon = True
         self._watchdog.start()
+        self._hook = sys.excepthook
+        sys.excepthook = self._unexpected
         qInstallMessageHandler(self._hear)
 
     def run(self, qt: QApplication, checks: Sequence[Check]) -> None:
         """Run the checks in their order; then the application ends."""
         self._qt = qt
         self._checks = list(checks)
-        sys.excepthook = self._unexpected
         QTimer.singleShot(LIMIT_SECONDS * 1000, self, self._give_up)
         self._next()
 
@@ -112,6 +114,7 @@ class SmokeTest(QObject):
         # A check that never ends would keep the process: then the watchdog ends both.
         if self._running is None or self._running.done():
             self._watchdog.cancel()
+        sys.excepthook = self._hook
         qInstallMessageHandler(None)
 
     # --- one check after the other
@@ -132,9 +135,14 @@ class SmokeTest(QObject):
 
     def _look(self) -> None:
         """Run a check of Qt's own thread; what it raises comes to `_unexpected`."""
-        if self._has_ended or self._current is None:
+        check = self._current
+        if self._has_ended or check is None or not check.on_screen:
             return
-        found = self._current.run()
+        self._is_looking = True
+        found = check.run()
+        self._is_looking = False
+        if self._current is not check:
+            return  # something that it drew has failed, and it was told with that
         if found is None:
             QTimer.singleShot(_LOOK_EVERY_MS, self, self._look)
         else:
@@ -145,9 +153,17 @@ class SmokeTest(QObject):
         self._tell("" if error else future.result(), error)
 
     def _unexpected(
-        self, _kind: type[BaseException], error: BaseException, _trace: TracebackType | None
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
-        self._tell("", error)
+        """Take what nobody caught in Qt's thread: of a check there, or of the window itself."""
+        if self._is_looking:
+            self._is_looking = False
+            self._tell("", error)
+            return
+        self._hook(kind, error, trace)
+        if not self._has_ended:
+            self._failures += 1
+            say(f"beside the checks: FAILED: {_words(error)}")
 
     def _tell(self, found: str, error: BaseException | None) -> None:
         if self._has_ended or self._current is None:

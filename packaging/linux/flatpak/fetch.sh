@@ -10,5 +10,12 @@ fetch() {
         --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 \
         --platform manylinux2014_x86_64 --platform manylinux1_x86_64
 }
-fetch run requirements.lock
+mkdir -p build/flatpak-wheels/run
+# Without numpy, which the engine in C stands for: which of its versions the lock means depends on
+# the Python that reads it, and here that is not the runtime's.
+PYTHONPATH=packaging python3 -B -c '
+from installers import freeze
+print(freeze.without(freeze.ROOT / freeze.RUNTIME_LOCK, freeze.NOT_IN_THE_FOLDER), end="")
+' >build/flatpak-wheels/run/requirements.lock
+fetch run build/flatpak-wheels/run/requirements.lock
 fetch build packaging/requirements-build.lock

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 from hypothesis import given
@@ -253,3 +253,26 @@ def test_a_relative_path_is_seen_from_here() -> None:
 def test_a_file_of_another_computer_is_refused(given: str) -> None:
     with pytest.raises(ParseError):
         psbt_path(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("file:///C:/Users/Anna/pay%20me.psbt", "C:/Users/Anna/pay me.psbt"),
+        ("file:///%5C%5Cevil.example/share/pay.psbt", ""),
+        ("file:///%5c/evil.example/share/pay.psbt", ""),
+        ("file:///%2F%5Cevil.example/share/pay.psbt", ""),
+        ("file:///%5C%5C%3F%5CUNC%5Cevil.example%5Cshare%5Cpay.psbt", ""),
+    ],
+)
+def test_windows_would_tell_the_other_computer_who_asks(
+    given: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as windows:
+        windows.setattr("wallet_gui.app.instance.Path", PureWindowsPath)
+        windows.setattr(sys, "platform", "win32")
+        if path:
+            assert psbt_path(given) == path
+        else:
+            with pytest.raises(ParseError):
+                psbt_path(given)

@@ -10,13 +10,8 @@ from tests.unit.app.update_rig import NEWER, NOW, URL, VERSION, UpdateRig
 from wallet_gui.app import update_words
 from wallet_gui.app.update_notice import DAY, Level, join
 from wallet_gui.app.updates import (
-    FIRST_MAX,
-    FIRST_MIN,
-    JITTER,
     NO_KEYS,
-    RETRY,
     SENTENCES,
-    WEEK,
     NotOffered,
     Outcome,
     Updates,
@@ -27,7 +22,7 @@ from wallet_gui.chain.p2p.options import P2POptions, ProxyUse
 from wallet_gui.release_signature import ReleaseKeys
 from wallet_gui.storage.errors import WriteFailed
 from wallet_gui.storage.settings import Settings
-from wallet_gui.storage.update_file import NAME
+from wallet_gui.storage.update_file import NAME, UpdateFile, UpdateRecord
 
 
 @pytest.fixture
@@ -72,7 +67,7 @@ def test_a_newer_version_is_told(rig: UpdateRig) -> None:
     assert status.problem == ""
     assert status.notice == NEWER
     assert (status.tried, status.checked) == (NOW, NOW)
-    assert update_words.headline(status).startswith("Version 0.2.0 is out since 20")
+    assert update_words.headline(status).startswith("Version 0.2.0 is out, says the notice of 20")
     assert update_words.short(status) == "New: 0.2.0"
     assert not update_words.is_urgent(status)
     assert [entry.purpose.value for entry in rig.side.contacts] == ["look for a newer version"]
@@ -228,6 +223,35 @@ def test_a_withdrawn_key_is_believed_no_more(tmp_path: Path) -> None:
     assert "evil" not in repr(status)
 
 
+def test_a_thief_who_dates_a_notice_ahead_does_not_outlive_the_warning(tmp_path: Path) -> None:
+    stolen, other = ReleaseSigner(), ReleaseSigner()
+    rig = UpdateRig(tmp_path, keys=ReleaseKeys(URL, (stolen.public, other.public)))
+    ahead = replace(NEWER, date=NOW + DAY, page="https://evil.example")
+    assert rig.check(rig.signed(ahead, stolen)).outcome is Outcome.NEWER
+    # An older notice that withdraws nothing, or another key, is a replay as ever.
+    for revoked in ((), ("00" * 8,)):
+        warning = replace(NEWER, level=Level.KEY, date=NOW, revoked=revoked)
+        assert rig.check(rig.signed(warning, other)).outcome is Outcome.OLDER
+    warning = replace(NEWER, level=Level.KEY, date=NOW, revoked=(stolen.public.name,))
+    status = rig.check(rig.signed(warning, other))
+    assert status.outcome is Outcome.NEWER
+    assert status.notice == warning
+    assert rig.restart() == status
+    assert rig.check(rig.signed(ahead, stolen)).outcome is Outcome.FORGED
+    assert rig.restart().notice == warning
+
+    async def beside() -> None:
+        updates = rig.make()
+        await updates.load()
+        # Another process that knew nothing of the warning stores what it has.
+        UpdateFile(tmp_path).save(UpdateRecord(notice=rig.signed(ahead, stolen)))
+        rig.answer = ChainError("No answer.")
+        assert (await updates.check()).notice == warning
+
+    asyncio.run(beside())
+    assert rig.restart().notice == warning
+
+
 def test_a_key_may_withdraw_itself(rig: UpdateRig) -> None:
     own = rig.signer.public.name
     warning = rig.signed(replace(NEWER, level=Level.KEY, revoked=(own,)))
@@ -265,6 +289,30 @@ def test_another_process_that_saw_a_newer_notice_counts(rig: UpdateRig) -> None:
         assert status.notice == replace(NEWER, date=NOW)
 
     asyncio.run(both())
+
+
+def test_what_another_process_learns_during_a_check_is_not_lost(rig: UpdateRig) -> None:
+    newest = replace(NEWER, date=NOW)
+
+    async def both() -> None:
+        window, command = rig.make(), rig.make()
+        await window.load()
+        await command.load()
+        gate = rig.gate = asyncio.Event()
+        asking = asyncio.create_task(window.check())
+        while not rig.fetches:  # noqa: ASYNC110 - it has no event of its own
+            await asyncio.sleep(0)
+        rig.gate, rig.answer = None, rig.signed(newest)
+        await command.check()
+        # Somebody between keeps the newest one from the window alone.
+        rig.answer = rig.signed(NEWER)
+        gate.set()
+        status = await asking
+        assert status.outcome is Outcome.OLDER
+        assert status.notice == newest
+
+    asyncio.run(both())
+    assert rig.restart().notice == newest
 
 
 def test_a_full_disk_takes_nothing_from_the_screen(tmp_path: Path) -> None:
@@ -363,114 +411,6 @@ def test_a_person_may_end_a_check(rig: UpdateRig) -> None:
         assert (await updates.check()).outcome is Outcome.NEWER
 
     asyncio.run(once())
-
-
-# By itself
-
-
-class Sleeper:
-    """Runs the check by itself and lets the clock of the rig go."""
-
-    def __init__(self, rig: UpdateRig) -> None:
-        self.rig = rig
-        self.updates = rig.make()
-
-    def due_in(self) -> int | None:
-        """Seconds until it would fetch, found by letting the clock go."""
-        left = self.updates._seconds_left()
-        if left is None:
-            return None
-        began = self.rig.now
-        while left:
-            self.rig.now += left
-            left = self.updates._seconds_left()
-            assert left is not None
-        passed, self.rig.now = self.rig.now - began, began
-        return passed
-
-
-def test_nothing_is_asked_while_it_is_off(rig: UpdateRig) -> None:
-    async def a_while() -> None:
-        task = asyncio.create_task(rig.make().run())
-        for _ in range(50):
-            rig.now += DAY
-            await asyncio.sleep(0.002)
-        task.cancel()
-        await asyncio.wait([task])
-
-    asyncio.run(a_while())
-    assert rig.fetches == []
-    assert not (rig.root / NAME).exists()
-    assert Sleeper(rig).due_in() is None
-
-
-def test_it_is_asked_about_once_a_week(rig: UpdateRig) -> None:
-    rig.side.settings = Settings(update_check=True)
-    first = Sleeper(rig).due_in()
-    assert first is not None
-    assert FIRST_MIN <= first <= FIRST_MAX  # not at the moment of the start, which others may see
-    rig.check()
-    sleeper = Sleeper(rig)
-    asyncio.run(sleeper.updates.load())
-    week = sleeper.due_in()
-    assert week is not None
-    assert WEEK <= week <= WEEK + JITTER
-    rig.check(ChainError("No answer."))
-    sleeper = Sleeper(rig)
-    asyncio.run(sleeper.updates.load())
-    day = sleeper.due_in()
-    assert day is not None
-    assert RETRY <= day <= RETRY + JITTER
-
-
-def test_a_clock_that_was_set_back_puts_nothing_off(rig: UpdateRig) -> None:
-    rig.side.settings = Settings(update_check=True)
-    rig.now = NOW + 400 * DAY
-    rig.check()
-    rig.now = NOW
-    sleeper = Sleeper(rig)
-    asyncio.run(sleeper.updates.load())
-    assert sleeper.due_in() == FIRST_MIN + (FIRST_MAX - FIRST_MIN) // 2
-
-
-def test_switching_it_on_looks_at_once_and_off_ends_it(rig: UpdateRig) -> None:
-    async def a_while() -> None:
-        updates = rig.make()
-        task = asyncio.create_task(updates.run())
-        await asyncio.sleep(0.05)
-        await updates.switch(is_on=True)
-        assert len(rig.fetches) == 1
-        rig.now += WEEK + JITTER
-        updates._changed.set()  # as the sleep would end
-        await asyncio.sleep(0.1)
-        assert len(rig.fetches) == 2
-        await updates.switch(is_on=False)
-        rig.now += 10 * WEEK
-        updates._changed.set()
-        await asyncio.sleep(0.1)
-        assert len(rig.fetches) == 2
-        assert not task.done()
-        task.cancel()
-        await asyncio.wait([task])
-
-    asyncio.run(a_while())
-
-
-def test_a_disk_that_refuses_does_not_end_it_nor_make_it_ask_again(tmp_path: Path) -> None:
-    rig = UpdateRig(tmp_path / "missing")
-    rig.side.settings = Settings(update_check=True)
-
-    async def a_while() -> None:
-        updates = rig.make()
-        task = asyncio.create_task(updates.run())
-        rig.now += FIRST_MAX
-        await asyncio.sleep(0.1)
-        assert len(rig.fetches) == 1
-        assert not task.done()
-        task.cancel()
-        await asyncio.wait([task])
-
-    asyncio.run(a_while())
 
 
 def test_the_settings_that_cannot_be_stored_are_told(rig: UpdateRig) -> None:

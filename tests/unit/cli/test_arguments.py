@@ -1,11 +1,14 @@
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.sandbox.contact_guard import PYTHON_PATH
 from wallet_gui.__main__ import COMMANDS, WITH_VALUE, is_command_line
 from wallet_gui.cli.arguments import WrongArguments, make_parser, parse
@@ -126,6 +129,25 @@ def test_what_cannot_be_done_gets_one_sentence(
     assert json.loads(document)["status"] == status != 0
     assert words.lower() in captured.err.lower()
     assert captured.err.count("\n") == 1
+
+
+def test_the_end_does_not_wait_for_a_name_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, over = threading.Event(), threading.Event()
+    waited: list[bool] = []
+
+    def look_up(*_: object) -> list[object]:
+        asked.set()
+        waited.append(not over.wait(PATIENCE))
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    common = ["--network", "regtest", "--data-dir", str(tmp_path), "--json"]
+    main([*common, "peers", "--peer", "node.example:18444", "--only-peers", "--wait", "1"])
+    assert asked.is_set()
+    assert waited == []
+    over.set()
 
 
 def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:

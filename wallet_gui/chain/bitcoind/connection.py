@@ -15,20 +15,13 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from wallet_gui.chain.bitcoind.contacts import Contacts
-from wallet_gui.chain.bitcoind.credentials import (
-    Credentials,
-)
+from wallet_gui.chain.bitcoind.credentials import Credentials
 from wallet_gui.chain.bitcoind.networks import P2P_PORTS, RPC_PORTS
 from wallet_gui.chain.bitcoind.node_facts import NodeFacts
 from wallet_gui.chain.bitcoind.node_options import NodeOptions
 from wallet_gui.chain.bitcoind.node_status import NodeState, NodeStatus, told_by
 from wallet_gui.chain.bitcoind.probe import probe
-from wallet_gui.chain.bitcoind.problems import (
-    Code,
-    NodeProblem,
-    connection_lost,
-    node_stopped,
-)
+from wallet_gui.chain.bitcoind.problems import Code, NodeProblem, connection_lost, node_stopped
 from wallet_gui.chain.bitcoind.racing import cancelled, unless
 from wallet_gui.chain.bitcoind.retry_delay import RetryDelay
 from wallet_gui.chain.bitcoind.rpc import NodeRpc
@@ -135,6 +128,7 @@ class NodeConnection:
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_closed = False
         self._keeping: list[asyncio.Future[None]] = []
         is_elsewhere = not isinstance(address, LocalNode)
         self._contacts = Contacts(address.text) if is_elsewhere else None
@@ -169,8 +163,8 @@ class NodeConnection:
         return self._contacts.entries()
 
     def start(self) -> None:
-        """Begin to connect; returns at once."""
-        if not self._tasks:
+        """Begin to connect; returns at once. One that was closed stays so."""
+        if not self._tasks and not self._is_closed:
             loop = asyncio.get_running_loop()
             self._tasks = [loop.create_task(self._run()), loop.create_task(self._tick())]
             for task in self._tasks:
@@ -223,6 +217,7 @@ class NodeConnection:
 
     async def close(self) -> None:
         """Hang up for good. Idempotent."""
+        self._is_closed = True
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -296,8 +291,10 @@ class NodeConnection:
                     await self._notify()
                     continue
                 pause = asyncio.ensure_future(self._pause(problem, self._node_delay))
-                await asyncio.wait([lost, pause], return_when=asyncio.FIRST_COMPLETED)
-                await cancelled(pause)
+                try:
+                    await asyncio.wait([lost, pause], return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    await cancelled(pause)
             return lost.result()
         finally:
             await cancelled(lost)

@@ -16,10 +16,10 @@ import asyncssh
 
 from wallet_gui.chain.bitcoind import ssh_problems
 from wallet_gui.chain.bitcoind.key_files import (
-    MOST_OF_A_KEY,
     key_of_blob,
     public_blob,
     read_key,
+    read_regular,
 )
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.chain.bitcoind.ssh_config import HostSettings
@@ -282,8 +282,7 @@ def _read_public(path: str, data: bytes | None) -> asyncssh.SSHKey | None:
         names = (path + ".pub",)
     for name in names:
         try:
-            with Path(name).expanduser().open("rb") as file:
-                return asyncssh.import_public_key(file.read(MOST_OF_A_KEY))
+            return asyncssh.import_public_key(read_regular(name))
         except (OSError, asyncssh.KeyImportError, ValueError, RuntimeError):
             continue
     return None

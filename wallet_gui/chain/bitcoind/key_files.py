@@ -1,6 +1,9 @@
 """Private key files as they lie on the disk: reading one, and what its head says of it."""
 
 import base64
+import errno
+import os
+import stat
 import struct
 from pathlib import Path
 from typing import Final
@@ -17,8 +20,7 @@ _PUBLIC_STARTS: Final = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-", b"--
 def read_key(path: str) -> bytes:
     """Read a private key; raises NodeProblem."""
     try:
-        with Path(path).expanduser().open("rb") as file:
-            data = file.read(MOST_OF_A_KEY)
+        data = read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         raise ssh_problems.key_file_missing(path) from None
     except (OSError, ValueError, RuntimeError) as error:
@@ -26,6 +28,18 @@ def read_key(path: str) -> bytes:
     if data.lstrip().startswith(_PUBLIC_STARTS):
         raise ssh_problems.key_is_public(path)
     return data
+
+
+def read_regular(path: str) -> bytes:
+    """Read the beginning of a file; raises OSError, ValueError, RuntimeError.
+
+    A pipe is refused: whoever opens one waits for a writer, perhaps for ever.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(Path(path).expanduser(), flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "It is no regular file")
+        return file.read(MOST_OF_A_KEY)
 
 
 def key_of_blob(blob: bytes) -> HostKey:

@@ -55,6 +55,9 @@ class LocalTunnel:
                 )
         except OSError as error:  # a TimeoutError is one, too
             raise node_refused(address, port, str(error)) from None
+        if self._closed.is_set():  # meanwhile: nobody would close this one
+            transport.abort()
+            raise connection_lost()
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -96,7 +99,7 @@ class LocalTunnel:
         """Close every channel."""
         self._closed.set()
         for transport in self._channels:
-            transport.close()
+            transport.abort()  # what a node does not read is not waited for
         self._channels.clear()
 
     async def wait_lost(self) -> NodeProblem:

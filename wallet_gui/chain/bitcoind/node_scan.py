@@ -8,6 +8,7 @@ nothing was lost; and a scan goes on when its connection is lost, so the next on
 """
 
 import asyncio
+import time
 from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, Final
@@ -30,6 +31,7 @@ from wallet_gui.chain.bitcoind.problems import (
     bad_reply,
     index_building,
     no_filter_index,
+    node_silent,
     scan_busy,
 )
 from wallet_gui.chain.bitcoind.scan_problems import scan_lost
@@ -42,12 +44,15 @@ from wallet_gui.primitives.serialize import ParseError
 CHUNK: Final = 10_000  # heights in one scan: the node's own step, between which it can be aborted
 TRIES: Final = 4
 STATUS_EVERY: Final = 0.5
+GONE_AFTER: Final = 60.0
+"""Seconds without a scan at the node, and without an answer, after which none will come."""
 BUSY_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 1.0
 MAX_REPLY: Final = 16_000_000
 FALSE_MATCHES_PER: Final = 784_931  # BIP158's M
 WORTH_SORTING_OUT: Final = 2.0  # blocks expected to match by chance, from which the node is asked
 ACTIVITY_BLOCKS: Final = 50
+ACTIVITY_SECONDS: Final = 600.0  # for these: they are read from the node's disk
 INDEX: Final = "basic block filter index"
 
 
@@ -57,6 +62,23 @@ class _Disturbed(Exception):
 
 class _NoWitness(Exception):
     """There is nothing by which it could be told whether a scan lost something."""
+
+
+class _Sign:
+    """When there was last a sign of a scan: that it runs, or that its answer is on the way."""
+
+    def __init__(self, node: NodeCalls) -> None:
+        self._node = node
+        self._received = node.scan.inbound_bytes
+        self._at = time.monotonic()
+
+    def look(self, status: Any) -> None:
+        """Take what the node says of its scans; raises NodeProblem when no answer will come."""
+        received = self._node.scan.inbound_bytes
+        if status is not None or received != self._received:
+            self._received, self._at = received, time.monotonic()
+        elif time.monotonic() - self._at > GONE_AFTER:
+            raise node_silent("scanblocks", GONE_AFTER)
 
 
 class ScanMatcher:
@@ -130,10 +152,13 @@ class ScanMatcher:
             )
         )
         try:
+            last_sign = _Sign(node)
             while not job.done():
                 await asyncio.wait([job], timeout=STATUS_EVERY)
                 if not job.done():
-                    so_far = _matches(await node.rpc.call("scanblocks", "status"))
+                    status = await node.rpc.call("scanblocks", "status")
+                    last_sign.look(status)
+                    so_far = _matches(status)
                     if so_far is not None:
                         lost = lost or bool(seen - so_far)
                         seen |= so_far
@@ -269,7 +294,12 @@ class ScanMatcher:
             hashes = [replies.shown(self._chain.headers.hash_at(height)) for height in part]
             try:
                 found = await node.scan.call(
-                    "getdescriptoractivity", hashes, objects, False, seconds=None, limit=MAX_REPLY
+                    "getdescriptoractivity",
+                    hashes,
+                    objects,
+                    False,
+                    seconds=ACTIVITY_SECONDS,
+                    limit=MAX_REPLY,
                 )
             except RpcError:
                 kept += part  # it was pruned meanwhile, say: then all of them are read

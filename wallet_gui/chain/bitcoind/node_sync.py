@@ -35,6 +35,7 @@ from wallet_gui.chain.bitcoind.node_payments import NodePayments
 from wallet_gui.chain.bitcoind.node_scan import ScanMatcher
 from wallet_gui.chain.bitcoind.node_session import NodeCalls, NodeUse, PublicPeers
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem, RpcError, not_synced
+from wallet_gui.chain.bitcoind.rpc import CALL_SECONDS
 from wallet_gui.chain.bitcoind.worker_lanes import WorkerLanes
 from wallet_gui.chain.checkpoints import Checkpoints
 from wallet_gui.chain.filters import FilterEngine
@@ -306,11 +307,16 @@ class NodeSync:
     async def _news(self, node: NodeCalls, milliseconds: int) -> bool:
         """Wait until the node has a new block, or for so long; tells whether it has one."""
         tip = self.chain.headers.tip.hash
+        patience = milliseconds / 1000 + CALL_SECONDS
         try:
-            found = await node.poll.call("waitfornewblock", milliseconds, seconds=None)
+            found = await node.poll.call("waitfornewblock", milliseconds, seconds=patience)
         except RpcError:
             await asyncio.sleep(LOOK_AGAIN)  # not permitted, say
             return False
+        except NodeProblem as problem:
+            if problem.code is not Code.NODE_SILENT:
+                raise
+            return False  # the look that follows tells whether the node is there at all
         return bool(isinstance(found, dict) and found.get("hash") != tip[::-1].hex())
 
     async def _look(self, node: NodeCalls) -> None:

@@ -47,6 +47,7 @@ from wallet_gui.chain.p2p.backend import P2PBackend
 from wallet_gui.chain.p2p.long_scans import PreviewScripts
 from wallet_gui.chain.p2p.second_look import SecondLook
 from wallet_gui.chain.reports import FeeAdvice, LedgerEntry, PeerInfo, ScanPlan, SeenBy
+from wallet_gui.chain.unbroken import to_the_end
 from wallet_gui.primitives.hashes import hash_to_hex
 from wallet_gui.primitives.params import ChainParams
 from wallet_gui.primitives.transaction import Transaction
@@ -185,6 +186,8 @@ class OwnNode:
         self, tx: Transaction, parents: Sequence[Transaction] = ()
     ) -> BroadcastResult:
         """Send a transaction, by the node or, where the person prefers that, by public peers."""
+        if not self._is_running:
+            raise NoPeers(_OFFLINE)  # asked now, the public peers would be connected to anew
         if self._broadcast_by_p2p and self._look is not None:
             return await self._look.broadcast(tx, parents)
         if self._inner is None:
@@ -312,7 +315,7 @@ class OwnNode:
         """Read the other way from now on, from where the first one was."""
         old, self._inner = self._inner, None
         if old is not None:
-            await old.stop()
+            await to_the_end(old.stop())  # nobody else knows of it any more
         inner: NodeBackend | P2PBackend
         if session.choice.rung is Rung.P2P:
             inner = make_p2p_node(

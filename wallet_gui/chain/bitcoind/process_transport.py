@@ -48,6 +48,10 @@ class ProcessTransport(asyncio.SubprocessProtocol, asyncio.Transport):
             creationflags=_NO_WINDOW,
         )
 
+    async def wait(self) -> None:
+        """Return when it has ended, and its pipes too."""
+        await asyncio.wait([self.ended])
+
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -155,15 +159,28 @@ class ProcessTransport(asyncio.SubprocessProtocol, asyncio.Transport):
         self._end()
 
     def _end(self) -> None:
-        if self._process is None or self._process.get_returncode() is not None:
+        if self._process is None or self.ended.done():
+            return
+        self._kill(self._process)
+        # What the program has started (a ProxyCommand, say) may hold the other ends for ever.
+        for number in (0, 1, 2):
+            pipe = self._process.get_pipe_transport(number)
+            if not isinstance(pipe, asyncio.WriteTransport):
+                if pipe is not None:
+                    pipe.close()
+            elif not pipe.is_closing() or pipe.get_write_buffer_size():
+                pipe.abort()
+
+    def _kill(self, process: asyncio.SubprocessTransport) -> None:
+        if process.get_returncode() is not None:
             return
         if os.name != "posix":
-            self._process.kill()
+            process.kill()
             return
         # Not `kill`, which asks first whether the program has ended, and so takes the status of
         # one that just has from asyncio, which makes up another.
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._process.get_pid(), signal.SIGKILL)
+            os.kill(process.get_pid(), signal.SIGKILL)
 
     def _deliver(self, data: bytes) -> None:
         protocol = self._protocol

@@ -292,9 +292,16 @@ class NodeRpc:
                 # All of them wait for answers that nobody wants: the oldest makes room.
                 self._pipelines[0].abort()
                 self._forget(self._pipelines[:1])
-            pipeline = Pipeline(await self._open_channel(), self._clock)
+            pipeline = Pipeline(await self._opened(), self._clock)
             self._pipelines.append(pipeline)
             return pipeline
+
+    async def _opened(self) -> ByteStream:
+        channel = await self._open_channel()
+        if self._is_closed:  # meanwhile: nobody would close this one
+            channel.abort()
+            raise connection_lost()
+        return channel
 
     def _drop_stale(self) -> None:
         latest = self._clock() - IDLE_SECONDS

@@ -43,6 +43,7 @@ class Patience:
         self._scope = asyncio.timeout(None)
         self._left = seconds
         self._open_questions = 0
+        self._is_over = False  # a question may be taken back later than that
 
     async def __aenter__(self) -> Self:
         """Begin to count."""
@@ -57,6 +58,7 @@ class Patience:
         traceback: TracebackType | None,
     ) -> None:
         """Stop counting; raises TimeoutError when the time was over."""
+        self._is_over = True
         await self._scope.__aexit__(kind, error, traceback)
 
     def hold(self) -> None:
@@ -70,7 +72,7 @@ class Patience:
     def release(self) -> None:
         """Go on: it was answered."""
         self._open_questions -= 1
-        if self._open_questions == 0 and not self._scope.expired():
+        if self._open_questions == 0 and not self._is_over and not self._scope.expired():
             self._go_on()
 
     def _go_on(self) -> None:

@@ -60,6 +60,7 @@ _METHODS: Final = ("publickey", "keyboard-interactive", "password")
 _WEAK_HOST_KEYS: Final = frozenset({"ssh-rsa", "ssh-dss"})  # signatures with SHA-1
 _OWN_FILE: Final = "the wallet's own file"
 _MOST_OF_KNOWN_HOSTS: Final = 4 * 1024 * 1024  # bytes
+_PORT_SECONDS: Final = 8.0  # to find out what answers instead of SSH
 _SILENCE: Final = 2.0  # seconds without a word from a server before it is asked what it is
 _ATTEMPTS: Final = 4  # a new key to trust, a question that outlived its connection, and one more
 _FAILURES: Final = (OSError, asyncssh.Error, ValueError, KeyError, EOFError, RuntimeError)
@@ -455,6 +456,7 @@ async def _watch(client: LoginClient, opener: OpenChannel) -> None:
 
 async def _kind_of(opener: OpenChannel) -> PortKind:
     try:
-        return (await port_kind(opener)).kind
-    except NodeProblem:  # closed meanwhile
+        async with asyncio.timeout(_PORT_SECONDS):
+            return (await port_kind(opener)).kind
+    except (NodeProblem, TimeoutError):  # closed meanwhile, or it lets nobody in any more
         return PortKind.SILENT

@@ -278,8 +278,15 @@ class SshTunnel:
         data = bytearray()
         try:
             # Without blocks, for those are read by tasks that nobody ends.
-            async with sftp.open(path, "rb", block_size=0) as file:
+            file = await sftp.open(path, "rb", block_size=0)
+            try:
                 await _read_into(data, file, count)
+            except asyncssh.SFTPError:
+                await file.close()
+                raise
+            # Only a server that answers is asked to close it: what is given up ends with the
+            # session, and no word of a server that has fallen silent is waited for.
+            await file.close()
         except _SESSION_ENDED as error:
             self._drop(sftp)
             await self._check(error)

@@ -30,6 +30,7 @@ from wallet_gui.chain.bitcoind.tunnel_protocol import (
     SshStore,
     Stage,
 )
+from wallet_gui.chain.unbroken import to_the_end
 
 _SSH_FAILED: Final = 255  # the exit status of ssh itself; any other is the remote command's
 _NO_FILE: Final = 44
@@ -119,12 +120,12 @@ class SystemTunnel:
                 )
                 await self._until_open(process, words)
         except TimeoutError:
-            process.abort()
+            await self._end(process)
             raise ssh_problems.login_timed_out(
                 self._target.host, self._options.login_timeout
             ) from None
         except BaseException:
-            process.abort()
+            await self._end(process)
             raise
         if process.ended.done() and not words.is_open:
             problem = system_ssh_words.channel_problem(
@@ -177,7 +178,7 @@ class SystemTunnel:
         for process in running:
             process.abort()
         for process in running:
-            await asyncio.wait([process.ended])
+            await process.wait()
 
     async def wait_lost(self) -> NodeProblem:
         """Return when one of the programs lost its connection, with the reason."""
@@ -196,6 +197,13 @@ class SystemTunnel:
             raise ssh_problems.ssh_failed(self._target.host, str(error)) from None
         self._running.add(process)
         process.ended.add_done_callback(lambda _: self._running.discard(process))
+        self._check()  # closed meanwhile: nobody would end this one
+
+    async def _end(self, process: ProcessTransport) -> None:
+        """End a program, and wait for that unless it was never begun."""
+        process.abort()
+        if process in self._running:
+            await to_the_end(process.wait())
 
     async def _until_open(self, process: ProcessTransport, words: Words) -> None:
         """Wait until the channel is open or the program has ended."""
@@ -220,7 +228,7 @@ class SystemTunnel:
                 await self._start(
                     process, system_ssh_words.to_run(self._line, self._target, command)
                 )
-                await asyncio.wait([process.ended])
+                await process.wait()
         except TimeoutError:
             host = self._target.host
             if words.server_version:
@@ -229,7 +237,7 @@ class SystemTunnel:
             silent = ssh_problems.ssh_silent(host, seconds)
             raise await self._explain_port(words, silent) from None
         finally:
-            process.abort()
+            await self._end(process)
         status = process.ended.result()
         return (_SSH_FAILED if status is None else status), bytes(output.data)
 

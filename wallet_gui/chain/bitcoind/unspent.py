@@ -22,6 +22,7 @@ MAX_SCRIPT: Final = 10_000
 MAX_REPLY: Final = 64_000_000
 BUSY_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 SURELY_OURS: Final = 2.0  # seconds
+LONGEST: Final = 3600.0  # seconds; a slow machine reads ten minutes and more
 MAX_VOUT: Final = 0xFFFFFFFF
 
 
@@ -67,7 +68,7 @@ class CoinScan:
             self._since = self._monotonic()
             try:
                 found = await rpc.call(
-                    "scantxoutset", "start", wanted, seconds=None, limit=MAX_REPLY
+                    "scantxoutset", "start", wanted, seconds=LONGEST, limit=MAX_REPLY
                 )
             except RpcError as error:
                 if error.code is not Code.SCAN_BUSY:

@@ -123,7 +123,7 @@ class P2PBackend:
         self._lanes: dict[Lane, ThreadPoolExecutor] = {}
         self._wake = asyncio.Event()
         self._broadcast_news = asyncio.Condition()
-        self._is_running = False
+        self._is_running = self._has_failed = False
         self._is_receiving = False
         self._silent_since: float | None = None
 
@@ -144,10 +144,9 @@ class P2PBackend:
         if not self._is_running:
             return
         self._is_running = False
-        tasks = list(self._tasks)
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._sync is not None:
             for work in self._sync.flush():
                 if isinstance(work, Work) and work.lane is Lane.STORE:
@@ -161,11 +160,9 @@ class P2PBackend:
             self._lanes[Lane.STORE].submit(save)
         for executor in self._lanes.values():
             executor.shutdown(wait=True)
-        self._sync = None
-        self._group = None
+        self._sync = self._group = None
         self._news.clear()
-        async with self._broadcast_news:
-            self._broadcast_news.notify_all()
+        await self._tell_senders()
 
     def set_options(self, options: P2POptions) -> None:
         """Apply what a person decided: connections that it does not allow any more are closed."""
@@ -232,7 +229,7 @@ class P2PBackend:
         self._perform(group.transactions.broadcast(tx, self._clock(), parents))
         async with self._broadcast_news:
             while (result := group.transactions.result(tx.txid)) is None:
-                if not self._is_running:
+                if not self._is_running or self._has_failed:
                     raise NoPeers("The program stopped before the network confirmed the payment.")
                 await self._broadcast_news.wait()
         return result
@@ -343,7 +340,8 @@ class P2PBackend:
         self._news.append(BackendState(ConnectionState.CONNECTING, 0))
         if self._finder.options.own_peers or self._params.dns_seeds:
             # Picking an engine imports NumPy: begun now, needed only when the first filters arrive.
-            self._jobs.add(warm := loop.run_in_executor(self._lanes[Lane.ENGINE], self._warm_up))
+            warm = loop.run_in_executor(self._lanes[Lane.ENGINE], self._engine.prepare, ())
+            self._jobs.add(warm)
             warm.add_done_callback(self._jobs.discard)
         headers, filter_headers, checkpoints = await loop.run_in_executor(
             self._lanes[Lane.STORE], self._load
@@ -381,9 +379,6 @@ class P2PBackend:
         self._spawn(self._deliver(sync, group))
         self._spawn(self._tick(sync, group))
 
-    def _warm_up(self) -> None:
-        self._engine.prepare(())
-
     def _load(self) -> tuple[HeaderChain, FilterHeaderChain, Checkpoints]:
         """Read the stores and choose where the chains start."""
         known = load_checkpoints(self._params) if self._checkpoints is None else self._checkpoints
@@ -409,12 +404,19 @@ class P2PBackend:
         """Our own fault: stop working rather than go on with half of the parts."""
         for task in self._tasks:
             task.cancel()
+        if self._is_running and not self._has_failed:
+            self._has_failed = True
+            self._spawn(self._tell_senders())
         if self._on_failure is not None:
             self._on_failure(error)
         else:
             asyncio.get_running_loop().call_exception_handler(
                 {"message": "The chain backend failed.", "exception": error}
             )
+
+    async def _tell_senders(self) -> None:
+        async with self._broadcast_news:
+            self._broadcast_news.notify_all()
 
     async def _deliver(self, sync: ChainSync, group: PeerGroup) -> None:
         """Hand events to the sink, one at a time."""
@@ -446,8 +448,7 @@ class P2PBackend:
             self._perform(sync.tick(now))
             group.tick(now)
             self._notice_silence(sync, now)
-            async with self._broadcast_news:
-                self._broadcast_news.notify_all()
+            await self._tell_senders()
 
     def _notice_silence(self, sync: ChainSync, now: Instant) -> None:
         if not (sync.filter_headers.is_silent or sync.filters.is_silent):
@@ -483,8 +484,7 @@ class P2PBackend:
     def _submit(self, work: Work) -> None:
         if not self._is_running:
             return
-        loop = asyncio.get_running_loop()
-        job = loop.run_in_executor(self._lanes[work.lane], work.run)
+        job = asyncio.get_running_loop().run_in_executor(self._lanes[work.lane], work.run)
         self._jobs.add(job)
         job.add_done_callback(lambda done: self._job_done(work, done))
 

@@ -7,14 +7,13 @@ wallet meets: each adds a bounded number of addresses.
 """
 
 import asyncio
-import contextlib
 import random
 import socket
-import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from wallet_gui.chain.event_loop import in_own_thread
 from wallet_gui.chain.p2p.addresses import PeerAddress
 from wallet_gui.chain.p2p.messages import Services
 from wallet_gui.chain.p2p.netgroup import ip_of
@@ -130,27 +129,7 @@ async def system_resolver(name: str) -> list[str]:
     system takes half a minute for each name, and the loop's own few threads are needed meanwhile
     (opening a wallet is done there), and joined when the program ends.
     """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[list[str]] = loop.create_future()
-
-    def tell(outcome: list[str] | OSError) -> None:
-        if answer.done():
-            return  # given up meanwhile
-        if isinstance(outcome, OSError):
-            answer.set_exception(outcome)
-        else:
-            answer.set_result(outcome)
-
-    def ask() -> None:
-        outcome: list[str] | OSError = OSError(0, "The look-up failed")
-        try:
-            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-            outcome = [str(address[0]) for *_, address in found]
-        except OSError as error:
-            outcome = error
-        finally:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the program has ended
-                loop.call_soon_threadsafe(tell, outcome)
-
-    threading.Thread(target=ask, name="look-up", daemon=True).start()
-    return await answer
+    found = await in_own_thread(
+        lambda: socket.getaddrinfo(name, None, type=socket.SOCK_STREAM), "look-up"
+    )
+    return [str(address[0]) for *_, address in found]

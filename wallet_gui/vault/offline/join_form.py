@@ -15,6 +15,7 @@ from wallet_gui.vault.offline.files import ask_open, read_file
 from wallet_gui.vault.offline.forms import button, combo, line_edit, section
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import AddressLabel, caption, text_label
+from wallet_gui.widgets.line_edits import show_text
 from wallet_gui.widgets.notice import ERROR, INFORMATION, Notice
 from wallet_gui.widgets.qr_scan_panel import QrScanPanel
 from wallet_gui.widgets.sentences import sentence
@@ -134,7 +135,7 @@ class JoinForm(QFrame):
         if found.notices:
             self.notice.say(" ".join(found.notices), INFORMATION)
         if found.name and not self.name.text():
-            self.name.setText(found.name)
+            show_text(self.name, found.name)
         self._show_found()
 
     def _fail(self, error: BaseException) -> None:

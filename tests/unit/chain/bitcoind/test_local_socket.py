@@ -1,11 +1,14 @@
 """The node on this computer: loopback sockets, files through the storage, nothing else."""
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 
+from tests.moments import nothing_left, turns
+from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind.local_socket import LocalTunnel
 from wallet_gui.chain.bitcoind.problems import Code, NodeProblem
 from wallet_gui.storage.ssh_files import SshFiles
@@ -103,5 +106,59 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     async def scenario() -> None:
         with pytest.raises(PermissionError):
             await LocalTunnel(refuses).read_file(str(tmp_path))
+
+    asyncio.run(scenario())
+
+
+def test_closed_while_a_channel_opens_it_leaves_none(tmp_path: Path) -> None:
+    async def scenario(after: int) -> bool:
+        gone: list[bytes] = []
+
+        async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(ConnectionError):
+                gone.append(await reader.read(1))
+            writer.close()
+
+        server = await asyncio.start_server(listen, "127.0.0.1", 0)
+        local = tunnel(tmp_path)
+        async with nothing_left(), asyncio.timeout(PATIENCE):
+            port = server.sockets[0].getsockname()[1]
+            opening = asyncio.ensure_future(local.open_channel("127.0.0.1", port))
+            await turns(after)
+            await local.close()
+            await asyncio.wait([opening])
+            server.close()
+            await server.wait_closed()
+            while asyncio.all_tasks() != {asyncio.current_task()}:  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.001)
+        if (error := opening.exception()) is None:
+            assert opening.result().is_closed
+        else:
+            assert isinstance(error, NodeProblem)
+        return error is None
+
+    assert not asyncio.run(scenario(1))
+    for after in range(2, 12):
+        asyncio.run(scenario(after))
+
+
+def test_closing_waits_for_no_node_that_reads_nothing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        held = asyncio.Event()
+
+        async def deaf(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await held.wait()
+            writer.close()
+
+        server = await asyncio.start_server(deaf, "127.0.0.1", 0, limit=1)
+        local = tunnel(tmp_path)
+        channel = await local.open_channel("127.0.0.1", server.sockets[0].getsockname()[1])
+        channel.write(b"x" * 50_000_000)
+        await local.close()
+        async with asyncio.timeout(20):
+            await channel.wait_closed()
+        held.set()
+        server.close()
+        await server.wait_closed()
 
     asyncio.run(scenario())

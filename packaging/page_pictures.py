@@ -25,7 +25,7 @@ from tests.gui.samples import ADVICE  # noqa: E402
 from wallet_gui.app.online import Online  # noqa: E402
 from wallet_gui.gui.engine import Engine  # noqa: E402
 from wallet_gui.gui.main_window import MainWindow  # noqa: E402
-from wallet_gui.primitives.params import MAINNET  # noqa: E402
+from wallet_gui.primitives.params import REGTEST  # noqa: E402
 from wallet_gui.widgets.fonts import install_fonts  # noqa: E402
 from wallet_gui.widgets.theme import ThemeSwitch  # noqa: E402
 
@@ -42,7 +42,7 @@ def main(folder: Path, scheme: str, percent: int, part: str) -> int:
         if part not in name:
             continue
         online = FakeOnline()
-        window = MainWindow(engine, MAINNET)
+        window = MainWindow(engine, REGTEST)
         window.attach(cast("Online", online))
         window.send.fees.show_advice(ADVICE)
         window.show()
@@ -58,7 +58,7 @@ def main(folder: Path, scheme: str, percent: int, part: str) -> int:
         if part not in name:
             continue
         online = FakeOnline()
-        window = MainWindow(engine, MAINNET)
+        window = MainWindow(engine, REGTEST)
         window.attach(cast("Online", online))
         question = ask(Screen(window, online, engine))
         question.show()

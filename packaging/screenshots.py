@@ -5,17 +5,21 @@
 They go to packaging/screenshots/. Needs what the journey test needs (tests/journey/screen.py).
 """
 
+import asyncio
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.functional.bitcoind import Node, NodeFactory  # noqa: E402
+from tests.functional.sshd import Sshd, running_sshd  # noqa: E402
 from tests.journey.offline_machine import OFFLINE, OfflineMachine  # noqa: E402
 from tests.journey.screen import Screen, why_not  # noqa: E402
 from tests.vault_with_cheap_kdf import KNOWN_WORDS  # noqa: E402
@@ -103,7 +107,7 @@ class Photographer:
         screen.press("Wallets", OFFLINE)
         screen.press("Create a wallet", OFFLINE)
         screen.fill("Name of the wallet", "Dice", OFFLINE)
-        screen.press("Mix in rolls of my own dice", OFFLINE)
+        screen.press("Mix in dice rolls", OFFLINE)
         screen.press("Continue in the vault", OFFLINE)
         screen.fill("Rolls of the die, numbers from 1 to 6", ROLLS, VAULT)
         self._shoot("vault-dice", VAULT)
@@ -115,7 +119,7 @@ class Photographer:
         screen.press("Lock the wallet", WINDOW)
         screen.press("Watch a wallet", WINDOW)
         screen.fill(IMPORT_FIELD, account.read_text(), WINDOW)
-        screen.press("Take over", WINDOW)
+        screen.press("Use this text", WINDOW)
         time.sleep(1)
         self._shoot("import", "play money")
         screen.fill("Name of the wallet", "Cold", WINDOW)
@@ -137,6 +141,38 @@ class Photographer:
         screen.press("Sign on my offline computer", WINDOW)
         screen.wait_for("Take it to the computer that signs", WINDOW)
         self._shoot("sign", "play money")
+
+    def walk_node(self, server: Sshd) -> None:
+        """Picture a node of one's own: the test of its connection, and the page when it is used."""
+        screen = self._screen
+        # One of the usual keys: nothing has to be said about it.
+        usual = Path(screen.environment["HOME"]) / ".ssh"
+        usual.mkdir(mode=0o700, exist_ok=True)
+        shutil.copy(server.key_path, usual / "id_ed25519")
+        screen.press("Settings", WINDOW)
+        screen.press("My own node", WINDOW)
+        screen.fill("Address of my node: ssh://user@host", server.target.text, WINDOW)
+        # By Tab the page scrolls: up to here, and then down to the result.
+        screen.focus("Address of my node: ssh://user@host", WINDOW)
+        screen.key("Tab")
+        screen.press("More settings", WINDOW)
+        screen.fill("RPC port", str(self._node.rpc_port), WINDOW)
+        screen.fill("P2P port", str(self._node.p2p_port), WINDOW)
+        cookie = self._node.directory / self._node.network / ".cookie"
+        screen.fill("Cookie file of the node", str(cookie), WINDOW)
+        screen.press("Fewer settings", WINDOW)
+        screen.press("Test connection", WINDOW)
+        screen.press("It is the same: trust it")
+        screen.wait_for("Use this node", WINDOW)
+        screen.focus("Use this node", WINDOW)
+        screen.key("Tab")
+        self._shoot("node-test", "play money")
+        screen.press("Use this node", WINDOW)
+        screen.press("Peers", WINDOW)
+        screen.press("Connected now", WINDOW)
+        screen.wait_for("State: Connected", WINDOW)
+        screen.wait_for("Last check against its coins: Every coin", WINDOW)
+        self._shoot("node", "play money")
 
     def _address(self, label: str) -> str:
         screen = self._screen
@@ -189,6 +225,11 @@ class Photographer:
         print(path.relative_to(ROOT))
 
 
+async def _with_server(walk: Callable[[Sshd], None]) -> None:
+    async with running_sshd() as server:
+        await asyncio.to_thread(walk, server)
+
+
 def main(schemes: list[str]) -> int:
     """Take the pictures; returns the exit status."""
     reason = why_not()
@@ -231,6 +272,7 @@ def main(schemes: list[str]) -> int:
                         json.dumps({"format": 1, "appearance": scheme})
                     )
                     photographer.walk_watching(photographer.walk_offline(cold, folder))
+                    asyncio.run(_with_server(photographer.walk_node))
             finally:
                 nodes.close()
     return 0

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QScrollArea,
+    QTableView,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
@@ -212,7 +213,12 @@ def test_nothing_is_cut_off_at_the_smallest_size(
             elif isinstance(widget, QLabel):
                 assert widget.height() >= widget.heightForWidth(widget.width()), widget.text()
             elif isinstance(widget, QPushButton):
-                assert widget.width() >= widget.minimumSizeHint().width(), widget.text()
+                least = widget.minimumSizeHint()
+                assert widget.width() >= least.width(), widget.text()
+                assert widget.height() >= least.height(), widget.text()
+        for table in shown(page, QTableView):
+            assert isinstance(table, QTableView)
+            assert table.horizontalScrollBar().maximum() == 0, table.objectName()
         assert page.window.width() == page.window.minimumWidth()
     finally:
         change_scale(qapp, 100)

@@ -108,6 +108,22 @@ def test_the_selection_stays_with_its_peer(screen: Screen) -> None:
     assert not page.details.isVisible()
 
 
+def test_before_the_first_contact_nothing_is_said_of_others(screen: Screen) -> None:
+    screen.open()
+    screen.window.show_page("peers")
+    page = screen.window.peers
+    page.tabs.setCurrentIndex(1)
+    assert page.ledger_empty.isVisible()
+    assert not page.nothing_else.isVisible()
+
+
+def test_the_port_of_an_onion_address_stays_whole(screen: Screen) -> None:
+    show_peers(screen)
+    page = screen.window.peers
+    page.table.selectRow(0)
+    assert page.values[0].text().endswith("k7v2k7v2 .onion:8333")
+
+
 def test_every_contact_is_listed_searched_and_copied(screen: Screen, qtbot: QtBot) -> None:
     show_peers(screen)
     page = screen.window.peers

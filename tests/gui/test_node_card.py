@@ -51,7 +51,7 @@ def test_steps_tick_as_they_pass_and_the_result_offers_the_node(
         "key from the agent",
         "48 ms",
     )
-    assert shown.panel.result.text.startswith("Ready: The node looks up")
+    assert shown.panel.result.text.startswith("Ready \u2013 fast & private mode. The node")
     assert "All 13 steps passed in 2.5 seconds" in shown.panel.progress.text()
     (asked,) = screen.online.named("test_node")
     assert asked == (NODE_CHOICE, screen.window.prompts)

@@ -74,7 +74,7 @@ def test_the_node_is_described_in_plain_words(screen: Screen) -> None:
     assert "keeps none of it" in lines["What it learns"]
     assert lines["Newest block"] == "4 min old"
     assert "Pruned" in lines["Blocks"]
-    assert "every coin" in lines["Last check against its coins"]
+    assert "Every coin" in lines["Last check against its coins"]
     screen.sync(sync())
     assert not screen.window.peers.node.isVisible()
 

@@ -221,7 +221,7 @@ def test_typed_tested_used_left_and_taken_again(program: Program) -> None:
     program.until(card.test_button.isEnabled)
     marks = [card.panel.steps.texts(number)[0] for number in range(1, 14)]
     assert set(marks) <= {"\N{CHECK MARK}", "!"}, [card.panel.steps.texts(n) for n in range(1, 14)]
-    assert card.panel.result.text.startswith("Ready:")
+    assert card.panel.result.text.startswith("Ready \u2013 ")
     assert window.settings.source.panel.problem.isHidden()
 
     # Used: the same balance, nothing read again, and the node's own count of coins agrees.

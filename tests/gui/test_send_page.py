@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
@@ -7,7 +8,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from tests.gui.conftest import Screen
-from tests.gui.samples import WAITING, address, plan, sync, transaction
+from tests.gui.samples import WAITING, address, entry, plan, snapshot, sync, transaction
 from wallet_gui.app.vault_client import VaultCancelled
 from wallet_gui.chain.backend import BroadcastProgress, BroadcastStage, NoPeers
 from wallet_gui.gui.send_page import MAX_RECIPIENTS, SendPage
@@ -251,6 +252,21 @@ def test_a_payment_goes_through_the_vault_to_the_network(
     qtbot.waitUntil(lambda: page.ladder.reached is BroadcastStage.ECHOED)
     assert "held by 1 peer" in page.ladder.steps[BroadcastStage.ECHOED].accessibleName()
     assert "not yet" in page.ladder.steps[BroadcastStage.SPREAD].accessibleName()
+
+
+def test_a_payment_in_a_block_needs_no_evidence_any_more(
+    screen: Screen, page: SendPage, qtbot: QtBot
+) -> None:
+    fill(page)
+    review(page, qtbot)
+    qtbot.waitUntil(lambda: page.ladder.reached is BroadcastStage.REQUESTED)
+    waiting = replace(WAITING, txid=transaction().txid)
+    screen.update(snapshot(history=(waiting, entry(3))))
+    qtbot.waitUntil(lambda: screen.window.history.table.filter.rowCount() == 2)
+    assert not page.ladder.isHidden()
+    screen.update(snapshot(history=(replace(waiting, height=100), entry(3)), tip=209))
+    qtbot.waitUntil(page.ladder.isHidden)
+    assert screen.window.history.ladder.isHidden()
 
 
 def test_a_second_press_does_not_open_a_second_review(

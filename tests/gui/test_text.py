@@ -11,6 +11,11 @@ def test_words_of_a_line_stay_whole_and_longer_ones_break_behind_separators() ->
     assert breakable("W" * 70) == f"{'W' * 32} {'W' * 32} {'W' * 6}"
 
 
+def test_a_full_stop_does_not_stand_alone() -> None:
+    assert breakable(f"to {'W' * 64}.") == f"to {'W' * 32} {'W' * 16} {'W' * 16}."
+    assert breakable("....", 1) == ". . . ."
+
+
 @given(st.text(max_size=200), st.integers(1, 40))
 @settings(deadline=None)
 def test_no_word_is_longer_and_no_letter_is_lost(text: str, longest: int) -> None:

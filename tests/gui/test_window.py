@@ -128,10 +128,12 @@ def test_ctrl_h_hides_and_shows_again(screen: Screen, qtbot: QtBot) -> None:
     screen.open()
     with qtbot.waitActive(screen.window):
         screen.window.activateWindow()
+    screen.window.show_page("send")
+    typing = screen.window.send.rows[0].payee
     for hidden in (True, False, True):
         QTest.keyClick(screen.window, Qt.Key.Key_H, Qt.KeyboardModifier.ControlModifier)
-        # A shortcut shows the button pressed for a tenth of a second before it acts.
         qtbot.waitUntil(partial(_hides, screen, hidden))
+        assert QApplication.focusWidget() is typing
 
 
 def test_escape_closes_the_message(screen: Screen, qtbot: QtBot) -> None:

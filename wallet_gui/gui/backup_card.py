@@ -57,8 +57,8 @@ class BackupCard(QFrame):
         layout.addSpacing(4)
         row = FlowLayout(spacing=10)
         self.check_words = QPushButton("Check my words")
-        self.save = QPushButton("Save a copy …")
-        self.check_file = QPushButton("Check a copy …")
+        self.save = QPushButton("Save a copy…")
+        self.check_file = QPushButton("Check a copy…")
         self.later = QPushButton("Remind me in a week")
         for button, name, role, signal in (
             (self.check_words, "backup_card_words", "primary", self.words_wanted),
@@ -67,7 +67,7 @@ class BackupCard(QFrame):
             (self.later, "backup_card_later", "plain", self.later_wanted),
         ):
             button.setObjectName(name)
-            button.setAccessibleName(button.text().removesuffix(" …"))
+            button.setAccessibleName(button.text().removesuffix("…"))
             button.setProperty("role", role)
             button.clicked.connect(signal.emit)
             row.addWidget(button)

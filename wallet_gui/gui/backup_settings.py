@@ -67,14 +67,14 @@ class BackupSettings(QFrame):
             layout,
             ("words", "Check my words", self.words_wanted),
             ("show", "Show my words again", self.show_wanted),
-            ("sheet", "Print the backup sheet …", self.sheet_wanted),
+            ("sheet", "Print the backup sheet…", self.sheet_wanted),
         )
         layout.addWidget(line())
         self.file_state = self._state("backup_file_state", layout)
         self._row(
             layout,
-            ("file", "Check a copy …", self.file_wanted),
-            ("copy", "Save a copy …", self.copy_wanted),
+            ("file", "Check a copy…", self.file_wanted),
+            ("copy", "Save a copy…", self.copy_wanted),
         )
         layout.addWidget(line())
         layout.addWidget(text_label("Dated copies", wrap=False))
@@ -82,7 +82,7 @@ class BackupSettings(QFrame):
         self.copies_state = self._state("backup_copies_state", layout)
         self._row(
             layout,
-            ("folder", "Choose a folder …", self.folder_wanted),
+            ("folder", "Choose a folder…", self.folder_wanted),
             ("retry", "Try again", self.retry_wanted),
             ("remove", "Delete the older ones", self.remove_wanted),
             ("stop", "Make no more copies", self.stop_wanted),
@@ -102,7 +102,7 @@ class BackupSettings(QFrame):
         for key, text, signal in buttons:
             button = QPushButton(text)
             button.setObjectName(f"backup_{key}")
-            button.setAccessibleName(text.removesuffix(" …"))
+            button.setAccessibleName(text.removesuffix("…"))
             button.clicked.connect(signal.emit)
             row.addWidget(button)
             self.buttons[key] = button
@@ -182,9 +182,9 @@ class BackupSettings(QFrame):
         self.buttons["remove"].setVisible(has_folder and older > 0 and not report.problem)
         self.buttons["retry"].setVisible(bool(report.problem))
         self.buttons["stop"].setVisible(has_folder)
-        words = "Choose another folder …" if has_folder else "Choose a folder …"
+        words = "Choose another folder…" if has_folder else "Choose a folder…"
         self.buttons["folder"].setText(words)
-        self.buttons["folder"].setAccessibleName(words.removesuffix(" …"))
+        self.buttons["folder"].setAccessibleName(words.removesuffix("…"))
 
     def set_busy(self, *, is_busy: bool) -> None:
         """Hold the buttons back while the vault's window is open."""

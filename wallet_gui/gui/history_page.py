@@ -26,7 +26,7 @@ from wallet_gui.wallet.snapshot import HistoryEntry, WalletSnapshot
 from wallet_gui.widgets.clipboard import Copied, clipboard
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.fonts import use_font
-from wallet_gui.widgets.labels import card, heading, text_label
+from wallet_gui.widgets.labels import caption, card, heading, set_role, text_label
 from wallet_gui.widgets.line_edits import show_text
 from wallet_gui.widgets.notice import ERROR, INFORMATION, Notice
 from wallet_gui.widgets.page import Page
@@ -62,7 +62,7 @@ class HistoryPage(Page):
         self.search = QLineEdit()
         self.search.setObjectName("history_search")
         self.search.setAccessibleName("Search payments")
-        self.search.setPlaceholderText("Search label, address, transaction id")
+        self.search.setPlaceholderText("Search payments")
         self.search.setClearButtonEnabled(True)
         self.search.setMinimumWidth(320)
         top.addWidget(self.search)
@@ -107,7 +107,7 @@ class HistoryPage(Page):
         grid.setVerticalSpacing(4)
         self._names: dict[str, QLabel] = {}
         self.values: dict[str, QLabel] = {}
-        for row, (key, caption) in enumerate(_DETAILS):
+        for row, (key, title) in enumerate(_DETAILS):
             label = text_label()
             label.setObjectName(f"history_value_{key}")
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -115,19 +115,22 @@ class HistoryPage(Page):
             if key != "date":
                 use_font(label, monospace=True)
             self.values[key] = label
-            name = self._names[key] = text_label(caption, role="muted", wrap=False)
+            name = self._names[key] = text_label(title, role="muted", wrap=False)
             name.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
             grid.addWidget(name, row, 0)
             grid.addWidget(label, row, 1)
         grid.setColumnStretch(1, 1)
         layout.addLayout(grid)
         self.label_edit = QLineEdit()
+        name = caption("&Label", self.label_edit, beside=True)
+        set_role(name, "muted")
+        grid.addWidget(name, len(_DETAILS), 0)
+        grid.addWidget(self.label_edit, len(_DETAILS), 1)
         self.label_edit.setObjectName("history_label")
         self.label_edit.setAccessibleName("Label of this payment")
-        self.label_edit.setPlaceholderText("Label of this payment")
+        self.label_edit.setPlaceholderText("What it was for (only you see it)")
         self.label_edit.setMaxLength(200)
         self.label_edit.editingFinished.connect(self._save_label)
-        layout.addWidget(self.label_edit)
         row_layout = FlowLayout(spacing=10)
         self.buttons: dict[str, QPushButton] = {}
         for name_, text, slot in (
@@ -211,9 +214,9 @@ class HistoryPage(Page):
             "txid": chunked(hash_to_hex(entry.txid), 8),
             "rivals": "\n".join(chunked(hash_to_hex(txid), 8) for txid in entry.conflicts),
         }
-        for key, caption in _DETAILS:
+        for key, title in _DETAILS:
             self.values[key].setText(texts[key])
-            self.values[key].setAccessibleName(f"{caption}: {texts[key]}")
+            self.values[key].setAccessibleName(f"{title}: {texts[key]}")
         for widget in (self._names["rivals"], self.values["rivals"]):
             widget.setVisible(bool(entry.conflicts))
         if is_other or not self.label_edit.hasFocus():

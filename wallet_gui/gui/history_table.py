@@ -10,6 +10,9 @@ from wallet_gui.wallet.snapshot import HistoryEntry
 _ROW_PADDING = 16
 _MEASURED_ROWS = 200
 _FULL_WIDTH_LETTERS = 76
+_LEAST_HEIGHT = 170
+# The frame of a table that has the keyboard, above and below.
+_FRAME = 4
 
 
 class HistoryFilter(QSortFilterProxyModel):
@@ -38,7 +41,10 @@ class HistoryFilter(QSortFilterProxyModel):
 
 
 class HistoryTable(QTableView):
-    """Read-only rows; Return or a double click opens one."""
+    """Read-only rows; Return or a double click opens one.
+
+    With `rows` it shows so many of them at most, and is as high as they are.
+    """
 
     opened = Signal(object)
     selected = Signal(object)
@@ -53,7 +59,7 @@ class HistoryTable(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setShowGrid(False)
-        self.setMinimumHeight(170)
+        self.setMinimumHeight(_LEAST_HEIGHT)
         self.setTabKeyNavigation(False)
         self.setWordWrap(False)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -64,8 +70,19 @@ class HistoryTable(QTableView):
         header = self.horizontalHeader()
         header.setResizeContentsPrecision(_MEASURED_ROWS)
         header.setHighlightSections(False)
+        header.setTextElideMode(Qt.TextElideMode.ElideRight)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(Column.LABEL, QHeaderView.ResizeMode.Stretch)
+        if rows is not None:
+            # A few rows are all there: nothing to scroll, and no empty space below them.
+            self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+            for changed in (
+                self.filter.rowsInserted,
+                self.filter.rowsRemoved,
+                self.filter.modelReset,
+            ):
+                changed.connect(self._fit_height)
+            self._fit_height()
         self.doubleClicked.connect(self._open)
         self.selectionModel().currentRowChanged.connect(self._select)
 
@@ -95,6 +112,12 @@ class HistoryTable(QTableView):
 
     def _fit_rows(self) -> None:
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + _ROW_PADDING)
+        if self.verticalScrollBarPolicy() is Qt.ScrollBarPolicy.ScrollBarAlwaysOff:
+            self._fit_height()
+
+    def _fit_height(self) -> None:
+        rows = self.filter.rowCount() * self.verticalHeader().defaultSectionSize()
+        self.setFixedHeight(self.horizontalHeader().sizeHint().height() + rows + _FRAME)
 
     def current_entry(self) -> HistoryEntry | None:
         """The payment of the selected row."""

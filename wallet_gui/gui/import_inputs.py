@@ -66,7 +66,7 @@ class ImportInputs(QWidget):
         layout.addWidget(caption("Te&xt", self.field))
         layout.addWidget(self.field)
         row = FlowLayout(spacing=10)
-        self.read_button = self._button("read", "&Take over")
+        self.read_button = self._button("read", "Use this &text")
         self.file_button = self._button("file", "Open a &file\u2026")
         self.paste_button = self._button("paste", "Paste from the c&lipboard")
         self.scan_button = self._button("scan", _SCAN)

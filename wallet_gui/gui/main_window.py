@@ -165,6 +165,8 @@ class MainWindow(PagedWindow):
         self.sidebar.chosen.connect(self.show_page)
         self.navigation = self.sidebar.buttons
         middle.addWidget(self.sidebar)
+        self.wizard = SetupWizard(self.params, self)
+        self.pages.addWidget(self.wizard)
         right = QVBoxLayout()
         right.setSpacing(0)
         right.addLayout(self._make_notice())
@@ -174,8 +176,6 @@ class MainWindow(PagedWindow):
         self.status = StatusBar(self.sync_model, self)
         outer.addWidget(self.status)
         self.setCentralWidget(central)
-        self.wizard = SetupWizard(self.params, self)
-        self.pages.addWidget(self.wizard)
         self.import_flow = ImportFlow(self.engine, self.params, self.wizard, self._open_with)
         self.handed = HandedOver(self.wallet_model, self._say_open_first, self._deliver)
         self.update_flow = UpdateFlow(self.engine, self.sidebar, self._say, self.show_page)
@@ -189,7 +189,8 @@ class MainWindow(PagedWindow):
         self.notice.button.show()
         self.notice.button.clicked.connect(self.notice.clear)
         holder = QVBoxLayout()
-        holder.setContentsMargins(28, 12, 28, 0)
+        # As wide as the cards of the pages, which keep the place of their scroll bar free.
+        holder.setContentsMargins(28, 12, 28 + self.wizard.welcome.gutter, 0)
         holder.addWidget(self.notice)
         return holder
 
@@ -235,6 +236,9 @@ class MainWindow(PagedWindow):
 
     def show_page(self, key: str) -> None:
         """Show one of the pages of an open wallet."""
+        if self.notice.kind == INFORMATION:
+            # What was done on another page is no news on this one; a warning stays.
+            self.notice.clear()
         self.navigation[key].setChecked(True)
         self.pages.setCurrentWidget(self.wallet_pages.by_key[key])
         if key == "send":

@@ -71,9 +71,9 @@ class CosignerRow(QFrame):
                 role="muted",
             )
         )
-        self.remove_button = QPushButton("Take out")
+        self.remove_button = QPushButton("Remove")
         self.remove_button.setObjectName(f"cosigner_{number}_remove")
-        self.remove_button.setAccessibleName(f"Take cosigner {number} out")
+        self.remove_button.setAccessibleName(f"Remove cosigner {number}")
         self.remove_button.clicked.connect(lambda: self.removed.emit(self))
         row = FlowLayout(spacing=10)
         row.addWidget(self.remove_button)

@@ -12,8 +12,7 @@ from wallet_gui.descriptors.key_expression import KeyExpression
 from wallet_gui.gui.engine import Engine
 from wallet_gui.gui.export_panel import ExportPanel
 from wallet_gui.gui.wallet_choice import WalletChoice
-from wallet_gui.gui.wizard_step import WizardStep
-from wallet_gui.widgets.choice_button import ChoiceButton
+from wallet_gui.gui.wizard_step import ChoiceStep, WizardStep
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import caption, card, heading, text_label
 from wallet_gui.widgets.notice import WARNING
@@ -24,7 +23,7 @@ SHARED_KINDS = (
 )
 
 
-class MultisigStart(WizardStep):
+class MultisigStart(ChoiceStep):
     """Three ways in."""
 
     new_wanted = Signal()
@@ -38,37 +37,28 @@ class MultisigStart(WizardStep):
             "Several keys guard one wallet, and some of them have to sign each payment: 2 of 3, "
             "for instance, so that one lost or stolen key loses nothing.",
         )
-        for name, title, mnemonic, text, wanted in (
-            (
-                "new",
-                "Set up a new one",
-                "N",
-                "Put your key and those of the other cosigners together.",
-                self.new_wanted.emit,
-            ),
-            (
-                "import",
-                "Join or watch one that exists",
-                "J",
-                "From its descriptor, or the file of Sparrow, Specter, Coldcard and others.",
-                self.import_wanted.emit,
-            ),
-            (
-                "key",
-                "Show my key to the other cosigners",
-                "K",
-                "When somebody else puts the wallet together.",
-                self.key_wanted.emit,
-            ),
-        ):
-            button = ChoiceButton(title, text, mnemonic=mnemonic)
-            button.setObjectName(f"shared_{name}")
-            button.clicked.connect(lambda _=False, act=wanted: act())
-            self.column.addWidget(button)
+        self.add_choice(
+            "new",
+            "Set up a new one",
+            "Put your key and those of the other cosigners together.",
+            "N",
+            self.new_wanted,
+        )
+        self.add_choice(
+            "import",
+            "Join or watch one that exists",
+            "From its descriptor, or the file of Sparrow, Specter, Coldcard and others.",
+            "J",
+            self.import_wanted,
+        )
+        self.add_choice(
+            "key",
+            "Show my key to the other cosigners",
+            "When somebody else puts the wallet together.",
+            "K",
+            self.key_wanted,
+        )
         self.add_bottom()
-
-    def first_field(self) -> QWidget | None:
-        return self.findChild(ChoiceButton)
 
 
 def kind_box(name: str) -> QComboBox:

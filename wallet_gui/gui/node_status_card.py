@@ -12,9 +12,9 @@ from wallet_gui.widgets.text import plain
 
 _CHECKED = "Last check against its coins"
 _CHECKS = {
-    CheckState.CHECKING: "is being made",
-    CheckState.AGREES: "every coin of this wallet is there, and no other",
-    CheckState.DIFFERS: "they differ; what is missing is being read again",
+    CheckState.CHECKING: "It is being made",
+    CheckState.AGREES: "Every coin of this wallet is there, and no other",
+    CheckState.DIFFERS: "They differ; what is missing is being read again",
 }
 
 

@@ -120,7 +120,7 @@ class NodeTestPanel(QFrame):
         self._show_buttons(is_running=False, is_ready=result.is_ready)
         if result.is_ready:
             self.progress.setText(f"All {passed} steps passed in {took:.1f} seconds.")
-            self.result.say(plain(f"Ready: {result.sentence}", 400), INFORMATION)
+            self.result.say(plain(result.sentence, 400), INFORMATION)
             self._say_learns(result.learns)
             self.offer.show_problem(result.offer or self._warned(), is_warning=True)
         elif failed is not None:

@@ -72,12 +72,13 @@ class OverviewPage(Page):
         self.table = HistoryTable(history, rows=_SHOWN_PAYMENTS, parent=self)
         self.table.setObjectName("recent_payments")
         self.table.setAccessibleName("Last payments")
-        layout.addWidget(self.table, 1)
+        layout.addWidget(self.table)
         self.empty = text_label(
             "Nothing has been paid to this wallet yet. Press Receive for an address.", role="muted"
         )
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         layout.addWidget(self.empty, 1)
+        layout.addStretch()
         self._wallet = wallet
         history.count_changed.connect(self._show_count)
         self._show_count(history.rowCount())
@@ -121,7 +122,7 @@ class OverviewPage(Page):
             row.addWidget(button)
         top.addWidget(buttons)
         layout.addLayout(top)
-        parts = FlowLayout(spacing=26)
+        parts = FlowLayout(spacing=26, row_spacing=14)
         self.parts: dict[str, MoneyLabel] = {}
         self._parts: dict[str, QWidget] = {}
         for key, caption in _PARTS:

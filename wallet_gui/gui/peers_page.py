@@ -46,6 +46,7 @@ from wallet_gui.widgets.text import chunked, plain, shortened
 # (column, letters that the table must be wide): the rest of a peer stands in its details.
 _PEER_SPARE = (
     (1, 140),
+    (2, 60),
     (3, 118),
     (4, 84),
     (5, 72),
@@ -69,7 +70,7 @@ _ONE_NETWORK = (
 _MONOSPACE = frozenset({0, 1})
 _LONG = frozenset({0, 2, 12})
 _LONGEST_LINE = 44
-_ADDRESS_LETTERS = 14
+_ADDRESS_LETTERS = 10
 
 
 class PeersPage(Page):
@@ -268,6 +269,7 @@ class PeersPage(Page):
         for widget in (self.ledger, self.ledger_summary, self.search, self.copy_button):
             widget.setVisible(bool(entries))
         self.ledger_empty.setVisible(not entries)
+        self.nothing_else.setVisible(bool(entries))
         self._search(self.search.text())
 
     def _search(self, text: str) -> None:
@@ -301,9 +303,12 @@ def _narrow(cells: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _breakable(text: str) -> str:
-    """An onion address in groups, since it has no place to break a line at."""
+    """An onion address in groups, since it has no place to break a line at; its port is whole."""
     host, space, rest = text.partition(" ")
-    return (chunked(host, 8) if len(host) > _LONGEST_LINE else host) + space + rest
+    if len(host) > _LONGEST_LINE:
+        name, colon, port = host.rpartition(":")
+        host = f"{chunked(name, 8)}{colon}{port}"
+    return host + space + rest
 
 
 def _why_empty(snapshot: SyncSnapshot) -> str:

@@ -9,7 +9,7 @@ from wallet_gui.gui.psbt_outputs import PsbtOutputs
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import heading, set_role, text_label
 
-_ADD, _ADDED = "Add a cop&y that another signed", "Add no cop&y"
+_ADD, _ADDED = "Add a cop&y that another signed", "Do not add a cop&y"
 
 
 class PsbtActions(QFrame):
@@ -47,7 +47,7 @@ class PsbtActions(QFrame):
         self.inputs.refused.connect(self.refused)
         self.inputs.hide()
         layout.addWidget(self.inputs)
-        layout.addWidget(text_label("Give it on, or back to who asked for it:", role="muted"))
+        layout.addWidget(text_label("Pass it on, or back to whoever asked for it:", role="muted"))
         self.outputs = PsbtOutputs("psbt_out")
         self.outputs.save_wanted.connect(self.save_wanted)
         layout.addWidget(self.outputs)

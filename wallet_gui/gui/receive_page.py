@@ -1,7 +1,7 @@
 """Receive: a new address only when asked for, its QR code, and the requests made so far."""
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
-from PySide6.QtGui import QStandardItem, QStandardItemModel
+from PySide6.QtGui import QResizeEvent, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -36,6 +36,16 @@ _STATUS = {
     RequestStatus.CONFIRMED: "Paid",
 }
 _ENTRY = Qt.ItemDataRole.UserRole + 1
+_FULL_WIDTH_LETTERS = 76
+
+
+class _RequestsTable(QTableView):
+    """Where not everything fits, labels and amounts come before dates."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        needed = self.fontMetrics().averageCharWidth() * _FULL_WIDTH_LETTERS
+        self.setColumnHidden(0, self.viewport().width() < needed)
 
 
 class ReceivePage(Page):
@@ -141,7 +151,7 @@ class ReceivePage(Page):
         self._items.setHorizontalHeaderLabels(["Date", "State", "Label", "Asked", "Received"])
         for column in range(5):
             self._items.horizontalHeaderItem(column).setTextAlignment(_alignment(column))
-        self.table = QTableView()
+        self.table = _RequestsTable()
         self.table.setObjectName("receive_requests")
         self.table.setAccessibleName("Requests")
         self.table.setModel(self._items)
@@ -155,6 +165,7 @@ class ReceivePage(Page):
         self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
         header.setHighlightSections(False)
+        header.setTextElideMode(Qt.TextElideMode.ElideRight)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         self.table.selectionModel().currentRowChanged.connect(self._select)

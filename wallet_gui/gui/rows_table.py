@@ -56,6 +56,7 @@ class RowsTable(QTableView):
         super().__init__(parent)
         self._rows = model
         self._spare = tuple(spare)
+        self._stretch = stretch
         self.filter = RowsFilter(model, self)
         self.setModel(self.filter)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -72,6 +73,7 @@ class RowsTable(QTableView):
         header = self.horizontalHeader()
         header.setResizeContentsPrecision(_MEASURED_ROWS)
         header.setHighlightSections(False)
+        header.setTextElideMode(Qt.TextElideMode.ElideRight)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(stretch, QHeaderView.ResizeMode.Stretch)
         header.setMinimumSectionSize(60)
@@ -120,6 +122,13 @@ class RowsTable(QTableView):
         letter = max(1, self.fontMetrics().averageCharWidth())
         for column, letters in self._spare:
             self.setColumnHidden(column, self.viewport().width() < letters * letter)
+        if self._stretch:
+            # Where there is no place for the column that stretches, the first one does.
+            mode = QHeaderView.ResizeMode
+            is_left_out = self.isColumnHidden(self._stretch)
+            self.horizontalHeader().setSectionResizeMode(
+                0, mode.Stretch if is_left_out else mode.ResizeToContents
+            )
 
     def _fit_rows(self) -> None:
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + _ROW_PADDING)

@@ -14,7 +14,7 @@ from wallet_gui.gui.wallet_model import WalletModel
 from wallet_gui.primitives.amount import FeeRate
 from wallet_gui.primitives.transaction import Transaction
 from wallet_gui.wallet.errors import FeeTooHigh
-from wallet_gui.wallet.snapshot import Signing
+from wallet_gui.wallet.snapshot import Signing, WalletSnapshot
 from wallet_gui.widgets.notice import ERROR, INFORMATION, WARNING
 from wallet_gui.widgets.sentences import sentence
 from wallet_gui.widgets.text import plain
@@ -53,6 +53,7 @@ class SendFlow(QObject):
         history.bump_wanted.connect(self._bump)
         history.abandon_wanted.connect(self._abandon)
         wallet.wallet_changed.connect(lambda _: self._forget())
+        wallet.changed.connect(self._follow)
 
     def attach(self, online: "Online") -> None:
         """Use this online side from now on."""
@@ -72,6 +73,17 @@ class SendFlow(QObject):
         if isinstance(value, BroadcastProgress) and value.txid == self._sent:
             for ladder in self._ladders:
                 ladder.reach(value.stage, value.peers)
+
+    def _follow(self, snapshot: WalletSnapshot) -> None:
+        """What a block holds needs no evidence any more that it spreads."""
+        if self._sent is None:
+            return
+        # The newest come first, so that this ends soon.
+        entry = next((entry for entry in snapshot.history if entry.txid == self._sent), None)
+        if entry is not None and entry.height is not None:
+            self._sent = None
+            for ladder in self._ladders:
+                ladder.clear()
 
     def _forget(self) -> None:
         """The wallet was locked: a review that is still open ends with it."""

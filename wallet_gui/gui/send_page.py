@@ -75,7 +75,7 @@ class SendPage(QWidget):
         page.body.addLayout(self._make_row_buttons())
         page.body.addWidget(self._make_fee_card())
         page.body.addStretch(1)
-        outer.addWidget(self._make_bottom())
+        outer.addWidget(self._make_bottom(page.gutter))
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PREVIEW_DELAY_MS)
@@ -165,11 +165,11 @@ class SendPage(QWidget):
         self.costs.hide()
         return self.costs
 
-    def _make_bottom(self) -> QFrame:
+    def _make_bottom(self, gutter: int) -> QFrame:
         frame = QFrame()
         frame.setProperty("role", "bottom-bar")
         layout = QVBoxLayout(frame)
-        layout.setContentsMargins(28, 10, 28, 12)
+        layout.setContentsMargins(28, 10, 28 + gutter, 12)
         layout.setSpacing(8)
         self.ladder = BroadcastLadder("send_ladder", self)
         layout.addWidget(self.ladder)
@@ -211,7 +211,9 @@ class SendPage(QWidget):
         self._list.addWidget(row)
         self._set_tab_order()
         self._renumber()
-        row.payee.setFocus()
+        if self.isVisible():
+            # Not while the pages are made: the keyboard is elsewhere then.
+            row.payee.setFocus()
         self._changed()
 
     def _set_tab_order(self) -> None:

@@ -55,6 +55,7 @@ class SetupWizard(QStackedWidget):
         self._is_restore = False
         self._is_busy = False
         self._held: list[QPushButton] = []
+        self._focus_back: QWidget | None = None
         self._offers_source = False
         self._wanted: NewWallet | None = None
         self._after_source: Callable[[], None] = lambda: None
@@ -273,6 +274,7 @@ class SetupWizard(QStackedWidget):
     def set_busy(self, sentence: str, *, can_cancel: bool = False) -> None:
         """Hold the buttons back while something is under way; "" lets go."""
         self._is_busy = bool(sentence)
+        focus = self.window().focusWidget()
         notices = tuple(notice.button for notice in self._notices)
         for button in self._held if not sentence else ():
             if shiboken6.isValid(button):
@@ -288,6 +290,21 @@ class SetupWizard(QStackedWidget):
         self.say(sentence)
         for button in notices:
             button.setVisible(can_cancel)
+        self._keep_focus(focus, can_cancel=can_cancel)
+
+    def _keep_focus(self, focus: QWidget | None, *, can_cancel: bool) -> None:
+        """A button that is held back loses the keyboard: it stays here, and comes back to it.
+
+        Otherwise Qt hands it to whatever comes next, a button outside of these pages at worst.
+        """
+        if self._is_busy and focus in self._held:
+            self._focus_back = focus
+            (self.step.notice.button if can_cancel else self.step).setFocus()
+        elif not self._is_busy and self._focus_back is not None:
+            back, self._focus_back = self._focus_back, None
+            is_here = focus in {None, self.step, self.step.notice.button}
+            if is_here and shiboken6.isValid(back) and back.isVisible():
+                back.setFocus()
 
     def say(self, sentence: str, kind: str = INFORMATION) -> None:
         """Show one sentence on the page that is on screen; "" takes it away."""

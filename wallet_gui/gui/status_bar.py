@@ -1,6 +1,7 @@
 """The status bar: source of blocks, height, peers, sync in five phases, and the lock."""
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from wallet_gui.app.network_words import sources_text, speed_text
@@ -32,7 +33,7 @@ class StatusBar(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 4, 10, 4)
         row.setSpacing(10)
-        parts = FlowLayout(spacing=18)
+        parts = FlowLayout(spacing=18, row_spacing=0)
         row.addLayout(parts, 1)
         self.backend = self._part(parts, "status_backend")
         self.state = self._part(parts, "status_sync")
@@ -50,7 +51,8 @@ class StatusBar(QFrame):
         self.hide_button.setAccessibleName("Hide amounts")
         self.hide_button.setProperty("role", "plain")
         self.hide_button.setCheckable(True)
-        self.hide_button.setShortcut("Ctrl+H")
+        # A shortcut of the button itself would take the keyboard from where somebody types.
+        QShortcut(QKeySequence("Ctrl+H"), self).activated.connect(self._hide_or_show)
         self.hide_button.setToolTip("Hide or show all amounts (Ctrl+H)")
         self.hide_button.toggled.connect(self._toggle_amounts)
         row.addWidget(self.hide_button)
@@ -84,12 +86,14 @@ class StatusBar(QFrame):
         self.lock_button.setVisible(is_open)
         self.hide_button.setVisible(is_open)
 
+    def _hide_or_show(self) -> None:
+        if self.hide_button.isVisible():
+            self.hide_button.toggle()
+
     def _toggle_amounts(self, hidden: bool) -> None:  # noqa: FBT001 - a Qt slot
         text = "Show amounts" if hidden else "Hide amounts"
         self.hide_button.setText(text)
         self.hide_button.setAccessibleName(text)
-        # A changed text takes the shortcut with it.
-        self.hide_button.setShortcut("Ctrl+H")
         self.hide_wanted.emit(hidden)
 
     def _show(self, snapshot: SyncSnapshot) -> None:

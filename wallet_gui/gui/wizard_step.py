@@ -1,8 +1,9 @@
 """WizardStep: one page before a wallet is open, with its notice and the way back and on."""
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from wallet_gui.widgets.choice_button import ChoiceButton
 from wallet_gui.widgets.flow_layout import FlowLayout
 from wallet_gui.widgets.labels import heading, text_label
 from wallet_gui.widgets.notice import INFORMATION, Notice
@@ -99,3 +100,19 @@ class WizardStep(SteadyScrollArea):
     def first_field(self) -> QWidget | None:
         """What takes the keyboard when the page comes up."""
         return self.back_button if self.next_button.isHidden() else self.next_button
+
+
+class ChoiceStep(WizardStep):
+    """A page that asks one thing; each answer is a large button. End with `add_bottom`."""
+
+    def add_choice(
+        self, name: str, title: str, text: str, mnemonic: str, wanted: SignalInstance
+    ) -> None:
+        """Add the answer `title`, explained by `text`; Alt and `mnemonic` press it, too."""
+        button = ChoiceButton(title, text, mnemonic=mnemonic)
+        button.setObjectName(f"{self.name}_{name}")
+        button.clicked.connect(wanted.emit)
+        self.column.addWidget(button)
+
+    def first_field(self) -> QWidget | None:
+        return self.findChild(ChoiceButton)

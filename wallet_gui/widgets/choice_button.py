@@ -1,7 +1,7 @@
 """A large button with a title and a sentence that says what happens when it is pressed."""
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from wallet_gui.widgets.labels import resized_label, text_label
@@ -33,6 +33,13 @@ class ChoiceButton(QPushButton):
 
     def hasHeightForWidth(self) -> bool:
         return True
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Return presses it, too: outside of dialogs Qt knows only the space bar."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.click()
+            return
+        super().keyPressEvent(event)
 
     def heightForWidth(self, width: int) -> int:
         margins = self._column.contentsMargins()

@@ -16,11 +16,14 @@ class FlowLayout(QLayout):
         parent: QWidget | None = None,
         *,
         spacing: int = 12,
+        row_spacing: int | None = None,
         equal: bool = False,
         spread: bool = False,
     ) -> None:
+        """`spacing` in points between widgets, and between rows, too, without `row_spacing`."""
         super().__init__(parent)
         self._items: list[QLayoutItem] = []
+        self._row_gap = spacing if row_spacing is None else row_spacing
         self._equal = equal
         self._spread = spread
         self.setContentsMargins(QMargins(0, 0, 0, 0))
@@ -86,8 +89,8 @@ class FlowLayout(QLayout):
                 if move:
                     item.setGeometry(place)
                 x += size.width() + self.spacing()
-            y += height + self.spacing()
-        return max(0, y - self.spacing() - rect.y()) if rows else 0
+            y += height + self._row_gap
+        return max(0, y - self._row_gap - rect.y()) if rows else 0
 
     def _rows(self, width: int) -> list[list[tuple[QLayoutItem, QSize]]]:
         """Tell which items share a row, each with its size."""

@@ -19,6 +19,7 @@ _FILES = (
 )
 MINIMUM_SCALE, MAXIMUM_SCALE = 80, 200
 _WANTED = "wantedFont"
+_LIGATURES = QFont.Tag("calt")
 _BASE_POINTS_TIMES_TEN = 105
 
 
@@ -62,8 +63,12 @@ def change_scale(application: QApplication, scale_percent: int) -> None:
 
 
 def monospace_font(like: QFont, *, bold: bool = False) -> QFont:
-    """The monospace font in the size of `like`; digits align and 0 differs from O."""
+    """The monospace font in the size of `like`; digits align and 0 differs from O.
+
+    Its ligatures are for program text: they would draw the "/*" of a descriptor as one sign.
+    """
     font = QFont(MONOSPACE_FAMILY)
+    font.setFeature(_LIGATURES, 0)
     font.setPointSizeF(like.pointSizeF())
     font.setStyleHint(QFont.StyleHint.Monospace)
     if bold:

@@ -41,6 +41,11 @@ class Notice(QFrame):
             # A screen reader reads it out at once, wherever the keyboard is.
             QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
 
+    @property
+    def kind(self) -> str:
+        """What kind of sentence was said last: INFORMATION, WARNING or ERROR."""
+        return str(self.property("role") or "")
+
     def clear(self) -> None:
         """Hide the strip and forget its sentence."""
         self._label.clear()

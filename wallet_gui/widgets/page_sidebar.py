@@ -1,6 +1,6 @@
 """The sidebar of a window: the wallet's name, and one button for each page."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QButtonGroup, QFrame, QPushButton, QVBoxLayout, QWidget
 
@@ -8,6 +8,17 @@ from wallet_gui.widgets.labels import heading
 from wallet_gui.widgets.text import plain, tooltip
 
 _WIDTH = 190
+_AIR = 16
+
+
+class _PageButton(QPushButton):
+    """Gives its air away, and none of its text, where the window is too low for all buttons."""
+
+    def sizeHint(self) -> QSize:
+        return super().sizeHint() + QSize(0, _AIR)
+
+    def minimumSizeHint(self) -> QSize:
+        return super().sizeHint()
 
 
 class PageSidebar(QFrame):
@@ -35,7 +46,7 @@ class PageSidebar(QFrame):
         group = QButtonGroup(self)
         self.buttons: dict[str, QPushButton] = {}
         for number, (key, text) in enumerate(pages, 1):
-            button = QPushButton(text)
+            button = _PageButton(text)
             button.setObjectName(f"navigation_{key}")
             button.setAccessibleName(text)
             button.setProperty("role", "navigation")

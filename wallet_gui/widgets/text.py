@@ -7,6 +7,7 @@ from wallet_gui.primitives.plain_text import plain_text
 
 CHUNK = 4
 ELLIPSIS = "\u2026"
+_MARKS = ".,;:)"
 
 
 def plain(text: str, limit: int = 200) -> str:
@@ -29,6 +30,9 @@ def _pieces(word: str, longest: int) -> Iterator[str]:
     while len(word) > longest:
         place = max(word.rfind(mark, longest // 2, longest) for mark in "/:@,")
         cut = place + 1 if place >= 0 else longest
+        if not word[cut:].strip(_MARKS):
+            # The full stop of a sentence does not stand alone.
+            cut = max(1, longest // 2)
         yield word[:cut]
         word = word[cut:]
     yield word

@@ -184,6 +184,8 @@ def style_sheet(theme: Theme) -> str:
 
 _STYLE = """
 QWidget { color: $text; }
+/* They have a mark of their own for the keyboard: no second one inside of it. */
+QPushButton, QToolButton, QCheckBox, QRadioButton, QComboBox, QTabBar { outline: 0; }
 QMainWindow, QDialog, QWizard, QWidget[role="page"], QStackedWidget { background: $window; }
 QScrollArea, QScrollArea > QWidget > QWidget { background: transparent; border: 0; }
 QToolTip { background: $surface; color: $text; border: 1px solid $line; padding: 4px; }
@@ -233,13 +235,15 @@ QPushButton[role="primary"]:focus { border: 2px solid $text; }
 QPushButton[role="primary"]:disabled {
   background: $sunken; color: $muted; border-color: $line; }
 QPushButton[role="danger"] { color: $negative; border-color: $negative; }
+QPushButton[role="danger"]:disabled { color: $muted; border-color: $line; }
 QPushButton[role="plain"] { background: transparent; border: 1px solid transparent;
   color: $accent; padding: 7px 8px; }
 QPushButton[role="plain"]:hover { border-color: $line; }
+QPushButton[role="plain"]:disabled { color: $muted; }
 QPushButton[role="plain"]:focus { border: 2px solid $accent; padding: 6px 7px; }
 QPushButton[role="navigation"] {
   background: transparent; border: 2px solid transparent; text-align: left;
-  padding: 9px 14px; border-radius: 8px; }
+  padding: 1px 14px; border-radius: 8px; }
 QPushButton[role="navigation"]:hover { background: $sunken; }
 QPushButton[role="navigation"]:checked {
   background: $accent_soft; color: $text; font-weight: 600; }
@@ -282,9 +286,9 @@ QTableView, QTreeView, QListView {
   selection-color: $text; outline: 0; }
 QTableView:focus, QTreeView:focus, QListView:focus { border: 2px solid $accent; }
 QTableView::item { padding: 6px 10px; }
-QHeaderView { background: $surface; border: 0; }
-QHeaderView::section { background: $surface; color: $muted; border: 0;
-  border-bottom: 1px solid $line; padding: 8px 10px; font-weight: 600; }
+QHeaderView, QHeaderView::section { background: transparent; border: 0; }
+QHeaderView::section { color: $muted; border-bottom: 1px solid $line; padding: 8px 13px;
+  font-weight: 600; }
 QTableCornerButton::section { background: $surface; border: 0; }
 
 QTabBar::tab { background: transparent; color: $muted; border: 2px solid transparent;

@@ -13,6 +13,9 @@ import shutil
 import sys
 from pathlib import Path
 
+# Python adds a script's folder by itself, but not where PYTHONSAFEPATH is set, as for the tests.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
 import private_packages
 from private_packages import NotFetched
 
@@ -189,12 +192,12 @@ def _write_launcher(folder: Path) -> None:
 
 
 def main() -> int:
-    """Print the path of a bitcoind; 1 and a sentence on standard error when there is none."""
+    """Print the path of a bitcoind; 3 and a sentence on standard error when there is none."""
     try:
         print(obtain())
     except BitcoindUnavailable as unavailable:
         print(unavailable, file=sys.stderr)
-        return 1
+        return private_packages.UNAVAILABLE
     return 0
 
 

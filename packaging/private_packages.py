@@ -17,6 +17,10 @@ from pathlib import Path
 # Run by root, apt would download as a user of its own, who cannot reach a private folder.
 APT = ("-q", "-o", "APT::Sandbox::User=root")
 
+# The exit status that says so; a program that fails otherwise is a fault, for which no test is
+# skipped.
+UNAVAILABLE = 3
+
 
 class NotFetched(Exception):
     """A program of apt or dpkg did not succeed; the text is its name and its last words."""

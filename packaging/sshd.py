@@ -15,6 +15,9 @@ import shutil
 import sys
 from pathlib import Path
 
+# Python adds a script's folder by itself, but not where PYTHONSAFEPATH is set, as for the tests.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
 import private_packages
 from private_packages import NotFetched
 
@@ -116,12 +119,12 @@ def _missing(options: list[str]) -> list[str]:
 
 
 def main() -> int:
-    """Print what is there; 1 and a sentence on standard error when there is no sshd."""
+    """Print what is there; 3 and a sentence on standard error when there is no sshd."""
     try:
         print(json.dumps(obtain()))
     except SshdUnavailable as unavailable:
         print(unavailable, file=sys.stderr)
-        return 1
+        return private_packages.UNAVAILABLE
     return 0
 
 

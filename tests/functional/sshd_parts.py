@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from private_packages import UNAVAILABLE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _ENVIRONMENT = dict(os.environ)  # a test may have another home, with nothing in its cache
@@ -33,8 +34,9 @@ def parts() -> dict[str, str]:
         check=False,
         env=_ENVIRONMENT,
     )
-    if found.returncode != 0:
-        return {"reason": (found.stderr.strip() or "no sshd").splitlines()[-1]}
+    if found.returncode == UNAVAILABLE:
+        return {"reason": found.stderr.strip().splitlines()[-1]}
+    assert found.returncode == 0, found.stderr
     read: dict[str, str] = json.loads(found.stdout)
     return read
 

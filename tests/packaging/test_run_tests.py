@@ -1,9 +1,12 @@
 """The command that runs the tests: each test once, and packages made before they are asked for."""
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import private_packages
 import pytest
 import run
 
@@ -48,3 +51,34 @@ def test_packages_are_made_where_the_tests_look_for_them(
     run.make_packages("python", {"PATH": "/bin", "PYTHONSAFEPATH": "1"})
     assert [command[3] for command in commands] == tried
     assert {command[-1] for command in commands} == {str(MADE)}
+
+
+@pytest.mark.parametrize(("is_ci", "missing"), [(True, ["bitcoind", "sshd"]), (False, [])])
+def test_ci_does_not_pass_without_the_servers(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    is_ci: bool,
+    missing: list[str],
+) -> None:
+    def unavailable(command: list[str], **_options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, private_packages.UNAVAILABLE)
+
+    monkeypatch.setattr(subprocess, "run", unavailable)
+    monkeypatch.setenv("CI", "true" if is_ci else "")
+    assert run.fetch_servers() == missing
+    assert "need bitcoind will be skipped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "variable"), [("bitcoind", "BITCOIND"), ("sshd", "SSHD")])
+def test_servers_are_found_whatever_python_may_import(name: str, variable: str) -> None:
+    """The tests run with this setting, by which Python adds no script's folder by itself."""
+    found = subprocess.run(
+        [sys.executable, ROOT / "packaging" / f"{name}.py"],
+        env={**os.environ, "PYTHONSAFEPATH": "1", variable: sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.returncode, found.stderr) == (0, "")
+    assert sys.executable in found.stdout

@@ -142,7 +142,7 @@ class ConfirmWordsPage(VaultPage):
         self.edits: list[WordEdit] = []
         for number, position in enumerate(self.positions, 1):
             edit = WordEdit(f"confirm_word_{number}", f"Word {position + 1}")
-            form.addRow(f"Word &{position + 1}", edit)
+            form.addRow(f"Word {position + 1}", edit)
             self.edits.append(edit)
         self.body.addWidget(frame)
         self.first_field = self.edits[0]

@@ -182,6 +182,7 @@ def test_hidden_amounts_are_on_no_page_and_nothing_is_signed_unseen(
     assert [amount for amount in amounts if amount not in squeezed(texts(window))] == []
     QTest.keyClick(window, Qt.Key.Key_H, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(window.sidebar.hide_button.isChecked)
+    assert not window.sidebar.hide_button.hasFocus()  # it stays where somebody types
     assert [amount for amount in amounts if amount in squeezed(texts(window))] == []
     assert not window.sign.sign.isEnabled()
     # What comes later is hidden, too.

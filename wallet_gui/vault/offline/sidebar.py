@@ -3,6 +3,7 @@
 from typing import Final
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from wallet_gui.widgets.page_sidebar import PageSidebar
@@ -26,7 +27,8 @@ class OfflineSidebar(PageSidebar):
         self.hide_button.setAccessibleName(_HIDE)
         self.hide_button.setProperty("role", "plain")
         self.hide_button.setCheckable(True)
-        self.hide_button.setShortcut(_HIDE_KEY)
+        # A shortcut of the button itself would take the keyboard from where somebody types.
+        QShortcut(QKeySequence(_HIDE_KEY), self).activated.connect(self.hide_button.toggle)
         self.hide_button.setToolTip(f"Hide or show all amounts ({_HIDE_KEY})")
         self.hide_button.toggled.connect(self._toggle_amounts)
         box = self.layout()
@@ -37,6 +39,4 @@ class OfflineSidebar(PageSidebar):
         words = _SHOW if hidden else _HIDE
         self.hide_button.setText(words)
         self.hide_button.setAccessibleName(words)
-        # A changed text takes the shortcut with it.
-        self.hide_button.setShortcut(_HIDE_KEY)
         self.hide_wanted.emit(hidden)

@@ -10,6 +10,7 @@ import private_packages
 import pytest
 import run
 
+from tests.functional import sshd_parts
 from tests.packaging.conftest import MADE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +68,7 @@ def test_ci_does_not_pass_without_the_servers(
     monkeypatch.setattr(subprocess, "run", unavailable)
     monkeypatch.setenv("CI", "true" if is_ci else "")
     assert run.fetch_servers() == missing
+    assert private_packages.UNAVAILABLE == sshd_parts.UNAVAILABLE
     assert "need bitcoind will be skipped" in capsys.readouterr().out
 
 

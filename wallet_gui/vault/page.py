@@ -1,7 +1,7 @@
 """What all pages of the vault share: a title, a notice, a column of reading width, two buttons."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -88,6 +88,12 @@ class VaultPage(QWidget):
         layout.addWidget(footer)
         bar = self.scroll_area.verticalScrollBar()
         bar.rangeChanged.connect(lambda _, highest: self._make_scrollable(footer, highest))
+        self._footer = footer
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        # On a page that never scrolls, no range changes.
+        self._make_scrollable(self._footer, self.scroll_area.verticalScrollBar().maximum())
 
     def _make_scrollable(self, footer: QWidget, highest: int) -> None:
         # The buttons stay under the column, which the place of the scroll bar moves to the left.

@@ -167,6 +167,19 @@ def test_every_text_is_plain(window: VaultWindow, sample: SampleWallet, name: st
         assert label.textFormat() == Qt.TextFormat.PlainText, label.text()
 
 
+def test_buttons_stand_under_the_column_where_nothing_scrolls(window: VaultWindow) -> None:
+    page = RefusedPage("Refused", "A sentence.")
+    window.show_page(page)
+    bar = page.scroll_area.verticalScrollBar()
+    assert bar.maximum() == 0
+    right = page.scroll_area.viewport().mapTo(page, page.scroll_area.viewport().rect().topRight())
+    footer = page.secondary.parentWidget()
+    assert footer is not None
+    held = footer.parentWidget()
+    assert held is not None
+    assert held.contentsRect().right() == right.x()
+
+
 @pytest.mark.parametrize(
     ("protections", "said"),
     [

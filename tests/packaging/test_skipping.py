@@ -2,7 +2,7 @@
 
 import pytest
 from installers import bare_root
-from installers.job import Missing
+from installers.job import Missing, Wrong
 
 from tests.packaging.skipping import skip, skipping_where_missing
 
@@ -24,6 +24,11 @@ def test_what_is_not_here_is_a_skip(reason: str) -> None:
 
 def test_what_failed_is_a_failure() -> None:
     with pytest.raises(Missing) as raised:
-        bare_root._run(["sh", "-c", "echo 'E: Unable to locate package libegl' >&2; exit 100"])
-    with pytest.raises(pytest.fail.Exception, match="Unable to locate"), skipping_where_missing():
+        bare_root._run(["sh", "-c", "echo 'E: Sub-process dpkg returned an error' >&2; exit 100"])
+    with pytest.raises(pytest.fail.Exception, match="Sub-process"), skipping_where_missing():
         raise raised.value
+
+
+def test_what_debian_does_not_have_is_a_fault_of_ours() -> None:
+    with pytest.raises(Wrong, match="no package libegl,"), skipping_where_missing():
+        bare_root._run(["sh", "-c", "echo 'E: Unable to locate package libegl' >&2; exit 100"])

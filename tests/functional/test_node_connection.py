@@ -11,6 +11,7 @@ import pytest
 from tests.functional.bitcoind import Node
 from tests.functional.sshd import Answers, MemoryStore, Sshd, eventually, running_sshd, start_again
 from tests.functional.test_node_rpc import cookie_path
+from tests.node_states import ON_THE_WAY
 from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind import ssh_keys
 from wallet_gui.chain.bitcoind.connection import NodeConnection
@@ -76,16 +77,7 @@ def test_first_answer_and_what_it_took(node: Node) -> None:
             )
             assert 1 <= channels_opened(server) <= 4
             seen = list(dict.fromkeys(status.state for status in states))
-            assert seen == [
-                NodeState.RESOLVING,
-                NodeState.CONNECTING,
-                NodeState.HOST_KEY,
-                NodeState.LOGIN,
-                NodeState.CHANNEL,
-                NodeState.RPC_LOGIN,
-                NodeState.CHECKING,
-                NodeState.READY,
-            ]
+            assert seen == [*ON_THE_WAY]
             assert connection.status.via.startswith("ssh ")
 
     asyncio.run(go())

@@ -19,6 +19,7 @@ from tests.functional.p2p_wallet import ScriptWallet, own_group, run
 from tests.functional.sshd import Answers, MemoryStore, Sshd, need, running_sshd
 from tests.functional.test_system_ssh import children, store_of
 from tests.moments import nothing_left, turns
+from tests.node_states import ON_THE_WAY
 from tests.patience import PATIENCE
 from wallet_gui.chain.backend import BackendWarning, BlockMatched, NoPeers
 from wallet_gui.chain.bitcoind.backend import NodeBackend
@@ -345,18 +346,6 @@ def _wait_for_tip(node: Node, other: Node) -> None:
     node.rpc("waitforblock", other.tip, 20_000)
 
 
-STAGES = (
-    NodeState.RESOLVING,
-    NodeState.CONNECTING,
-    NodeState.HOST_KEY,
-    NodeState.LOGIN,
-    NodeState.CHANNEL,
-    NodeState.RPC_LOGIN,
-    NodeState.CHECKING,
-    NodeState.READY,
-)
-
-
 async def stop_at(
     it: Own, stage: NodeState, after: int, fault: Callable[[], None] = lambda: None
 ) -> None:
@@ -391,7 +380,7 @@ def test_it_stops_at_every_stage(
         async with running_sshd() as server:
             fault = server.kill_sessions if is_lost else lambda: None
             moments = (0, 4) if is_system_ssh else (0, 1, 3, 10)
-            for stage in STAGES:
+            for stage in ON_THE_WAY:
                 for after in moments:
                     async with (
                         nothing_left(),

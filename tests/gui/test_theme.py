@@ -5,6 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QFontDatabase, QFontMetrics, QTextLayout
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QApplication,
     QCheckBox,
     QComboBox,
     QPushButton,
@@ -41,8 +42,8 @@ def test_every_token_of_the_style_sheet_is_replaced(scheme: theme.Theme) -> None
     assert not re.findall(r"\$\w+", theme.style_sheet(scheme))
 
 
-def test_bundled_fonts_have_the_bitcoin_sign(qtbot: QtBot, qapp: object) -> None:
-    fonts.install_fonts(qapp)  # type: ignore[arg-type]
+def test_bundled_fonts_have_the_bitcoin_sign(qtbot: QtBot, qapp: QApplication) -> None:
+    fonts.install_fonts(qapp)
     assert fonts.TEXT_FAMILY in QFontDatabase.families()
     for font in (fonts.text_font(), fonts.monospace_font(fonts.text_font())):
         assert QFontMetrics(font).inFontUcs4(0x20BF)
@@ -56,8 +57,8 @@ def _glyphs(font: QFont, text: str) -> list[int]:
     return [glyph for run in layout.glyphRuns() for glyph in run.glyphIndexes()]
 
 
-def test_signs_of_a_descriptor_are_drawn_one_by_one(qtbot: QtBot, qapp: object) -> None:
-    fonts.install_fonts(qapp)  # type: ignore[arg-type]
+def test_signs_of_a_descriptor_are_drawn_one_by_one(qtbot: QtBot, qapp: QApplication) -> None:
+    fonts.install_fonts(qapp)
     font = fonts.monospace_font(fonts.text_font())
     for text in ("/*", "<0;1>/*)#", "www", "--", "=>"):
         assert _glyphs(font, text) == [glyph for sign in text for glyph in _glyphs(font, sign)]

@@ -13,6 +13,7 @@ from tests.hostile.fake_machine import Machine
 from tests.hostile.fake_node import COOKIE, FakeNode, Fault, running_node
 from tests.hostile.fake_node_answers import Refusal
 from tests.hostile.test_node_rpc import OTHER_COOKIE
+from tests.node_states import ON_THE_WAY
 from tests.patience import PATIENCE
 from wallet_gui.chain.bitcoind import connection as connection_module
 from wallet_gui.chain.bitcoind.connection import NodeConnection
@@ -90,16 +91,7 @@ def test_the_states_on_the_way() -> None:
         node: FakeNode, machine: Machine, connection: NodeConnection, states: list[NodeStatus]
     ) -> None:
         session = await connection.ready()
-        assert names(states) == [
-            NodeState.RESOLVING,
-            NodeState.CONNECTING,
-            NodeState.HOST_KEY,
-            NodeState.LOGIN,
-            NodeState.CHANNEL,
-            NodeState.RPC_LOGIN,
-            NodeState.CHECKING,
-            NodeState.READY,
-        ]
+        assert names(states) == [*ON_THE_WAY]
         assert session.choice.rung is Rung.ACTIVITY
         assert session.facts is not None
         assert session.facts.blocks == 3

@@ -177,6 +177,11 @@ class Rig:
         self.backend.watch(wallet.name, wallet.scripts, checkpoints=(), birthday_time=None)
         await self.backend.start()
 
+    async def start_and_connect(self) -> None:
+        await self.start()
+        async with asyncio.timeout(PATIENCE):
+            await self.until(lambda: len(self.backend.peers()) == len(HOSTS))
+
     def fail(self) -> None:
         self.headers.is_full = True
         self.net.chain.mine_empty(1)
@@ -204,9 +209,7 @@ def test_it_stops_in_every_moment_after_its_peers_failed(net: Net, failure: str)
     async def scenario(after: int) -> None:
         rig = Rig(net)
         async with nothing_left():
-            await rig.start()
-            async with asyncio.timeout(PATIENCE):
-                await rig.until(lambda: len(rig.backend.peers()) == len(HOSTS))
+            await rig.start_and_connect()
             FAILURES[failure](rig)
             await turns(after)
             await stopped(rig)
@@ -243,9 +246,8 @@ def test_whoever_sends_a_payment_hears_of_the_end(net: Net, failure: str) -> Non
     async def scenario(after: int) -> None:
         rig = Rig(net)
         async with nothing_left():
-            await rig.start()
+            await rig.start_and_connect()
             async with asyncio.timeout(PATIENCE):
-                await rig.until(lambda: len(rig.backend.peers()) == len(HOSTS))
                 sending = asyncio.ensure_future(rig.backend.broadcast(payment()))
                 await turns(after)
                 if failure != "none":
@@ -270,8 +272,7 @@ def test_after_a_failure_of_ours_nothing_more_is_sent(net: Net) -> None:
     async def scenario() -> None:
         rig = Rig(net)
         async with nothing_left(), asyncio.timeout(PATIENCE):
-            await rig.start()
-            await rig.until(lambda: len(rig.backend.peers()) == len(HOSTS))
+            await rig.start_and_connect()
             rig.fail()
             with pytest.raises(NoPeers):
                 await rig.backend.broadcast(payment())
